@@ -1,0 +1,1 @@
+"""Headgate: progressive delivery on the Kubernetes Gateway API."""

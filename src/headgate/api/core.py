@@ -1,5 +1,7 @@
 """Kinds of the core group (`v1`): namespaces, configuration, services, pods, nodes, events."""
 
+from typing import Any
+
 from .meta import Condition, Object, ObjectMeta, Value
 
 
@@ -286,6 +288,7 @@ class Container(Value):
     startup_probe: Probe | None = None
     lifecycle: Lifecycle | None = None
     resources: dict[str, dict[str, str | int | float]] = {}
+    security_context: dict[str, Any] = {}
 
 
 class KeyToPath(Value):
@@ -342,6 +345,8 @@ class PodSpec(Value):
     hostname: str = ""
     subdomain: str = ""
     scheduler_name: str = ""
+    automount_service_account_token: bool | None = None
+    security_context: dict[str, Any] = {}
 
 
 class PodTemplateSpec(Value):

@@ -1,0 +1,206 @@
+"""Where the API is and how to be let in: kubeconfig files, `$KUBECONFIG`, the service account of a pod.
+
+lightkube reads the files and sets up TLS; see `credentials` for what it cannot do.
+"""
+
+import ipaddress
+import os
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import msgspec
+import yaml
+
+from .credentials import Anonymous, Credentials, Exec, ExecSpec, Fixed, TokenFile
+
+if TYPE_CHECKING:
+    from lightkube.config.kubeconfig import SingleConfig
+    from lightkube.config.models import User
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+
+class AccessError(Exception):
+    """There is no usable description of an API: no file, no such context, a certificate that cannot be read."""
+
+
+class Access(msgspec.Struct, frozen=True):
+    """Everything a client needs to reach an API."""
+
+    server: str
+    tls: ssl.SSLContext | None = None
+    credentials: Credentials = Anonymous()
+    proxy: str | None = None
+    #: What `tls-server-name` asks for instead of the host of `server`.
+    server_name: str | None = None
+    #: The context's namespace.
+    namespace: str = "default"
+
+
+def from_kubeconfig(path: str | Path | None = None, context: str | None = None) -> Access:
+    """The access that a kubeconfig describes.
+
+    Args:
+        path: a file; None means `$KUBECONFIG` (several files are merged, the first that says something wins, as
+            kubectl does), else `~/.kube/config`.
+        context: its name; None means the current context.
+
+    Raises:
+        AccessError: with the file and what is wrong.
+    """
+    from lightkube.config.kubeconfig import KubeConfig  # noqa: PLC0415 - a quarter of a second
+    from lightkube.core.exceptions import ConfigError  # noqa: PLC0415
+
+    paths = [Path(path)] if path else default_paths(os.environ)
+    merged = _merge([_read(each) for each in paths if path or each.is_file()])
+    where = os.pathsep.join(map(str, paths))
+    if not merged:
+        raise AccessError(f"no kubeconfig: {where} does not exist")
+    try:
+        chosen = KubeConfig.from_dict(merged, fname=paths[0].absolute()).get(context)
+    except (ConfigError, KeyError, TypeError, msgspec.ValidationError) as error:
+        raise AccessError(f"kubeconfig {where}: {_sentence(error)}") from None
+    if chosen is None:
+        raise AccessError(f"kubeconfig {where}: no current context is set; `kubectl config use-context` sets one")
+    try:
+        return _access(chosen, merged)
+    except (OSError, ssl.SSLError, ValueError) as error:
+        raise AccessError(f"kubeconfig {where}, context {chosen.context_name}: {error}") from None
+
+
+def from_environment(kubeconfig: str | Path | None = None) -> Access:
+    """The given kubeconfig, else `$KUBECONFIG`, else the service account of the pod we are in, else ~/.kube/config."""
+    if not kubeconfig and not os.environ.get("KUBECONFIG") and os.environ.get("KUBERNETES_SERVICE_HOST"):
+        return from_service_account(SERVICE_ACCOUNT, os.environ)
+    return from_kubeconfig(kubeconfig)
+
+
+def from_service_account(folder: Path, environment: Mapping[str, str]) -> Access:
+    """The access of a pod: token, CA and namespace in `folder`, the address in the environment."""
+    host, port = environment["KUBERNETES_SERVICE_HOST"], environment.get("KUBERNETES_SERVICE_PORT", "443")
+    try:
+        tls = _lenient(ssl.create_default_context(cafile=str(folder / "ca.crt")))
+        namespace = (folder / "namespace").read_text().strip()
+        token_size = (folder / "token").stat().st_size
+    except OSError as error:
+        raise AccessError(f"service account {folder}: {error.filename or 'ca.crt'}: {error.strerror}") from None
+    if not token_size:
+        raise AccessError(f"service account {folder}: the token is empty")
+    host = f"[{host}]" if ":" in host else host
+    return Access(
+        server=f"https://{host}:{port}", tls=tls, credentials=TokenFile(folder / "token"), namespace=namespace
+    )
+
+
+def default_paths(environment: Mapping[str, str]) -> list[Path]:
+    """Where kubectl looks: the files of `$KUBECONFIG`, else `~/.kube/config`."""
+    if listed := environment.get("KUBECONFIG"):
+        return [Path(each) for each in listed.split(os.pathsep) if each]
+    return [Path("~/.kube/config").expanduser()]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(path.expanduser().read_text())
+    except OSError as error:
+        raise AccessError(f"kubeconfig {path}: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise AccessError(f"kubeconfig {path}: not YAML: {error}") from None
+    if not isinstance(document, dict):
+        raise AccessError(f"kubeconfig {path}: expected a mapping with clusters, contexts and users")
+    for section, inner in (("clusters", "cluster"), ("users", "user")):
+        for entry in document.get(section) or ():
+            entry[inner] = _absolute(entry.get(inner) or {}, path.expanduser().absolute().parent)
+    return document
+
+
+def _absolute(section: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Paths in a kubeconfig are relative to its own folder, also after several files became one."""
+    names = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
+    return section | {name: str(folder / section[name]) for name in names if section.get(name)}
+
+
+def _merge(documents: list[dict[str, Any]]) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    for document in documents:
+        for section in ("clusters", "contexts", "users"):
+            have = {entry["name"] for entry in merged.get(section, ())}
+            new = [entry for entry in document.get(section) or () if entry.get("name") not in have]
+            merged[section] = [*merged.get(section, ()), *new]
+        if not merged.get("current-context"):
+            merged["current-context"] = document.get("current-context") or None
+    return merged
+
+
+def _access(chosen: "SingleConfig", merged: dict[str, Any]) -> Access:
+    from lightkube.config.client_adapter import verify_cluster  # noqa: PLC0415
+    from lightkube.config.models import User  # noqa: PLC0415
+
+    user = chosen.user or User()
+    cluster = next(c["cluster"] for c in merged["clusters"] if c["name"] == chosen.context.cluster)
+    server = chosen.cluster.server.rstrip("/")
+    tls = None
+    if server.startswith("https:"):
+        tls = _lenient(verify_cluster(chosen.cluster, user, chosen.abs_file, trust_env=False))
+    return Access(
+        server=server,
+        tls=tls,
+        credentials=_credentials(user, tls),
+        proxy=cluster.get("proxy-url") or proxy_of(server),
+        server_name=cluster.get("tls-server-name"),
+        namespace=chosen.namespace,
+    )
+
+
+def _credentials(user: "User", tls: ssl.SSLContext | None) -> Credentials:
+    if user.token_file:
+        return TokenFile(Path(user.token_file))
+    if user.token:
+        return Fixed.bearer(user.token)
+    if user.exec:
+        spec = ExecSpec(
+            command=user.exec.command,
+            args=tuple(user.exec.args or ()),
+            env={each.name: each.value for each in user.exec.env or ()},
+            api_version=user.exec.apiVersion,
+            install_hint=user.exec.installHint or "",
+        )
+        return Exec(spec, tls)
+    if user.username and user.password:
+        return Fixed.basic(user.username, user.password)
+    if user.auth_provider:
+        raise ValueError("auth-provider was removed from Kubernetes; use an exec plugin")
+    return Anonymous()
+
+
+def _lenient(tls: ssl.SSLContext) -> ssl.SSLContext:
+    """Accept the CAs that Go accepts: those of many clusters lack extensions that Python 3.13 began to insist on."""
+    tls.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return tls
+
+
+def proxy_of(server: str) -> str | None:
+    """The proxy that the environment names for this server; loopback never has one, as in kubectl."""
+    parts = urlsplit(server)
+    host = parts.hostname or ""
+    if host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback):
+        return None
+    return None if proxy_bypass(host) else getproxies().get(parts.scheme)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"there is no {error.args[0]!r}"
+    return str(error)

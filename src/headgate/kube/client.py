@@ -1,0 +1,430 @@
+"""An asynchronous client of any Kubernetes API: bytes in, types out.
+
+Errors form one tree::
+
+    ApiError               the API said no: status, reason and message of its Status
+    └── UnreachableError   it said nothing: no connection, a broken one, no answer in time (status 0)
+
+Answers are asked for uncompressed: compressing costs both ends more time than loopback or a data centre takes to
+carry the bytes.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+import aiohttp
+import msgspec
+
+from headgate.api import codec
+from headgate.api.meta import Object
+
+from . import access as accesses
+from .access import Access
+from .credentials import CredentialError
+
+T = TypeVar("T", bound=Object)
+
+#: Requests in flight at once, watches not counted: more only queue in the API.
+CONCURRENCY = 32
+#: Objects per page of a list.
+PAGE = 500
+#: Seconds that an unused connection is kept; kube-apiserver keeps it for 90.
+_KEEP_ALIVE = 75.0
+
+_JSON = "application/json"
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+
+
+class ApiError(Exception):
+    """The API refused: `status` is the HTTP status, `reason` and `message` those of its Status object.
+
+    Reasons are the API's words: NotFound, Conflict, AlreadyExists, Invalid, Forbidden, Expired, Gone, …
+    """
+
+    def __init__(self, status: int, reason: str, message: str, body: bytes = b"") -> None:
+        super().__init__(f"{reason} ({status}): {message}" if status else f"{reason}: {message}")
+        self.status = status
+        self.reason = reason
+        self.message = message
+        self.body = body
+
+
+class UnreachableError(ApiError):
+    """No answer: connection refused or lost, or time ran out. Whether the request took effect is unknown."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(0, "Unreachable", message)
+
+
+class Listing(msgspec.Struct, Generic[T], frozen=True):
+    """The objects of a collection and the version to watch from."""
+
+    items: tuple[T, ...]
+    resource_version: str
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Undecoded objects of a collection; `more` is the token of the next page, empty on the last."""
+
+    items: tuple[msgspec.Raw, ...]
+    resource_version: str
+    more: str
+
+
+class _ListMeta(msgspec.Struct, frozen=True, rename={"resource_version": "resourceVersion", "more": "continue"}):
+    resource_version: str = ""
+    more: str = ""
+
+
+class _List(msgspec.Struct):
+    metadata: _ListMeta = _ListMeta()
+    items: tuple[msgspec.Raw, ...] | None = None
+
+
+class _Status(msgspec.Struct):
+    reason: str | None = None
+    message: str | None = None
+    code: int | None = None
+
+
+_list_decoder = msgspec.json.Decoder(_List)
+_status_decoder = msgspec.json.Decoder(_Status)
+
+
+class Client:
+    """A connection to one API; an async context manager.
+
+    Connections are made on demand, kept and shared by all tasks of one event loop.
+    """
+
+    def __init__(self, access: Access) -> None:
+        self.access = access
+        self.server = access.server
+        self.namespace = access.namespace
+        self._session: aiohttp.ClientSession | None = None
+        self._turns = asyncio.Semaphore(CONCURRENCY)
+        self._versions: dict[type[Object], str] = {}
+
+    @classmethod
+    def from_kubeconfig(cls, path: str | Path | None = None, *, context: str | None = None) -> Self:
+        """A client of the API that a kubeconfig describes (None: `$KUBECONFIG`, else `~/.kube/config`)."""
+        return cls(accesses.from_kubeconfig(path, context))
+
+    @classmethod
+    def from_environment(cls, kubeconfig: str | Path | None = None) -> Self:
+        """The given kubeconfig, else `$KUBECONFIG`, else the pod's service account, else `~/.kube/config`."""
+        return cls(accesses.from_environment(kubeconfig))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes all connections; watches end with `UnreachableError`."""
+        session, self._session = self._session, None
+        if session:
+            await session.close()
+
+    # ── where a kind is ──────────────────────────────────────────────────────
+
+    def path(self, cls: type[Object], namespace: str | None = None, name: str = "", subresource: str = "") -> str:
+        """The URL path of a collection, an object or a subresource, in the version that this API serves."""
+        kind = codec.kind_of(cls)
+        path = kind.path(namespace, name, subresource)
+        version = self._versions.get(cls)
+        return path.replace(f"/apis/{kind.api_version}/", f"/apis/{kind.group}/{version}/", 1) if version else path
+
+    def use_version(self, cls: type[Object], version: str) -> None:
+        """Speak this version of a kind from now on: older APIs serve ReferenceGrant as v1beta1 only."""
+        self._versions[cls] = version
+
+    # ── bytes ────────────────────────────────────────────────────────────────
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        content_type: str | None = None,
+        accept: str = _JSON,
+        timeout: float | None = None,
+        repeatable: bool | None = None,
+    ) -> bytes:
+        """One request; the bytes of the answer.
+
+        Args:
+            repeatable: whether it may be sent again when a kept connection turns out to be closed (a server may do
+                that at any moment). None: everything except POST.
+            timeout: seconds for the whole of it; None: 30.
+
+        Raises:
+            ApiError: the API refused, or `UnreachableError`.
+        """
+        again = method != "POST" if repeatable is None else repeatable
+        total = aiohttp.ClientTimeout(total=timeout or 30.0, sock_connect=10.0)
+        headers = {"Content-Type": content_type or _JSON} if body is not None else {}
+        async with self._turns:
+            for attempt in (1, 2):
+                try:
+                    async with self._send(method, path, params, body, headers, accept, total) as answer:
+                        return await answer.read()
+                except aiohttp.ServerDisconnectedError as error:
+                    if attempt == 2 or not again:
+                        raise UnreachableError(f"{method} {path}: {_words(error)}") from None
+                except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                    raise UnreachableError(f"{method} {self.server}{path}: {_words(error)}") from None
+        raise AssertionError("unreachable")
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        silence: float | None = None,
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """A GET whose answer arrives bit by bit (watch, log): yields the chunks as they come.
+
+        Args:
+            silence: seconds without a byte after which the connection counts as dead; None: never.
+
+        Raises:
+            ApiError: the API refused, or `UnreachableError` (also while reading).
+        """
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=silence)
+        try:
+            async with self._send("GET", path, params, None, {}, _JSON, timeout) as answer:
+                yield answer.content.iter_any()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise UnreachableError(f"GET {self.server}{path}: {_words(error)}") from None
+
+    @asynccontextmanager
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        accept: str,
+        timeout: aiohttp.ClientTimeout,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        session = self._open()
+        credentials = self.access.credentials
+        for attempt in (1, 2):
+            try:
+                header = await credentials.authorization()
+            except CredentialError as error:
+                raise ApiError(401, "Unauthorized", str(error)) from None
+            sent = {**headers, "Accept": accept} | ({"Authorization": header} if header else {})
+            async with session.request(
+                method,
+                self.server + path,
+                params=params,
+                data=body,
+                headers=sent,
+                timeout=timeout,
+                proxy=self.access.proxy,
+                server_hostname=self.access.server_name,
+            ) as answer:
+                if answer.status == 401 and attempt == 1 and await credentials.renew():
+                    continue
+                if answer.status >= 300:
+                    raise _refusal(answer.status, await answer.read())
+                yield answer
+                return
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(ssl=self.access.tls or True, limit=0, keepalive_timeout=_KEEP_ALIVE)
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"User-Agent": "headgate", "Accept-Encoding": "identity"},
+            )
+        return self._session
+
+    # ── types ────────────────────────────────────────────────────────────────
+
+    async def get(self, cls: type[T], name: str, namespace: str | None = None) -> T:
+        """One object. Raises `ApiError`, `DecodeError`."""
+        return codec.decode(cls, await self.request("GET", self.path(cls, namespace, name)))
+
+    async def get_raw(self, cls: type[Object], name: str, namespace: str | None = None) -> dict[str, Any]:
+        """One object as it is, with everything that our types leave out."""
+        return _plain(await self.request("GET", self.path(cls, namespace, name)))
+
+    async def pages(
+        self,
+        cls: type[Object],
+        namespace: str | None = None,
+        *,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> AsyncIterator[Page]:
+        """A collection page by page. If the API forgets the rest in between, `ApiError` 410 says to start again."""
+        params = selection(label_selector, field_selector) | {"limit": str(PAGE)}
+        while True:
+            body = await self.request("GET", self.path(cls, namespace), params=params, timeout=60)
+            try:
+                found = _list_decoder.decode(body)
+            except msgspec.DecodeError as error:
+                raise ApiError(0, "BadList", f"{self.path(cls, namespace)}: not a list: {error}") from None
+            yield Page(found.items or (), found.metadata.resource_version, found.metadata.more)
+            if not found.metadata.more:
+                return
+            params["continue"] = found.metadata.more
+
+    async def list(
+        self,
+        cls: type[T],
+        namespace: str | None = None,
+        *,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> Listing[T]:
+        """All objects of a collection (all namespaces without `namespace`). Raises `ApiError`, `DecodeError`."""
+        items: list[T] = []
+        version = ""
+        async for page in self.pages(cls, namespace, label_selector=label_selector, field_selector=field_selector):
+            items.extend(codec.decode(cls, bytes(item)) for item in page.items)
+            version = page.resource_version
+        return Listing(tuple(items), version)
+
+    async def create(self, obj: T) -> T:
+        """Creates an object and gives back what the API made of it."""
+        path = self.path(type(obj), obj.metadata.namespace or None)
+        repeatable = bool(obj.metadata.name)  # a second attempt can only be told AlreadyExists
+        answer = await self.request("POST", path, body=codec.encode(obj), repeatable=repeatable)
+        return codec.decode(type(obj), answer)
+
+    async def replace_raw(
+        self, cls: type[Object], name: str, namespace: str | None, obj: Mapping[str, Any], *, subresource: str = ""
+    ) -> dict[str, Any]:
+        """PUT of a whole undecoded object; its resourceVersion makes it safe."""
+        path = self.path(cls, namespace, name, subresource)
+        return _plain(await self.request("PUT", path, body=msgspec.json.encode(obj)))
+
+    async def json_patch(
+        self,
+        cls: type[Object],
+        name: str,
+        namespace: str | None,
+        operations: Sequence[Mapping[str, Any]],
+        *,
+        subresource: str = "",
+    ) -> dict[str, Any]:
+        """RFC 6902; the object afterwards. A `test` that fails is `ApiError` 422 (Invalid)."""
+        return await self._patch(cls, name, namespace, operations, subresource, JSON_PATCH)
+
+    async def merge_patch(
+        self,
+        cls: type[Object],
+        name: str,
+        namespace: str | None,
+        patch: Mapping[str, Any],
+        *,
+        subresource: str = "",
+    ) -> dict[str, Any]:
+        """RFC 7386; the object afterwards. Never for lists that others write as well."""
+        return await self._patch(cls, name, namespace, patch, subresource, MERGE_PATCH)
+
+    async def _patch(
+        self, cls: type[Object], name: str, namespace: str | None, patch: Any, subresource: str, content_type: str
+    ) -> dict[str, Any]:
+        path = self.path(cls, namespace, name, subresource)
+        body = msgspec.json.encode(patch)
+        return _plain(await self.request("PATCH", path, body=body, content_type=content_type))
+
+    async def delete(
+        self,
+        cls: type[Object],
+        name: str,
+        namespace: str | None = None,
+        *,
+        propagation: str = "Background",
+        grace_period: int | None = None,
+        uid: str | None = None,
+        resource_version: str | None = None,
+    ) -> None:
+        """Deletes an object, if it is still the one with this `uid` and `resource_version`. Raises `ApiError`."""
+        only_if = {"uid": uid, "resourceVersion": resource_version}
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": propagation,
+            "gracePeriodSeconds": grace_period,
+            "preconditions": {name: value for name, value in only_if.items() if value} or None,
+        }
+        body = msgspec.json.encode({name: value for name, value in options.items() if value is not None})
+        await self.request("DELETE", self.path(cls, namespace, name), body=body)
+
+    async def served(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
+        """What this API serves: (group, kind) -> its versions, the preferred one first."""
+        from .discovery import served  # noqa: PLC0415 - rarely needed
+
+        return await served(self)
+
+
+def selection(label_selector: str | None, field_selector: str | None) -> dict[str, str]:
+    """Query parameters that select objects."""
+    both = {"labelSelector": label_selector, "fieldSelector": field_selector}
+    return {name: value for name, value in both.items() if value}
+
+
+def status_error(body: bytes, status: int = 0) -> ApiError:
+    """The error that a Status object (or whatever stands in its place) tells of."""
+    try:
+        told = _status_decoder.decode(body)
+    except msgspec.DecodeError:
+        text = body.decode(errors="replace").strip()[:300]
+        return ApiError(status, _REASONS.get(status, "Unknown"), text or "no message", body)
+    code = status or told.code or 500
+    return ApiError(code, told.reason or _REASONS.get(code, "Unknown"), told.message or "no message", body)
+
+
+_REASONS = {
+    400: "BadRequest",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "NotFound",
+    405: "MethodNotAllowed",
+    409: "Conflict",
+    410: "Gone",
+    413: "RequestEntityTooLarge",
+    415: "UnsupportedMediaType",
+    422: "Invalid",
+    429: "TooManyRequests",
+    500: "InternalError",
+    503: "ServiceUnavailable",
+    504: "Timeout",
+}
+
+
+def _refusal(status: int, body: bytes) -> ApiError:
+    return status_error(body, status)
+
+
+def _plain(body: bytes) -> dict[str, Any]:
+    found = msgspec.json.decode(body)
+    if not isinstance(found, dict):
+        raise codec.DecodeError(f"expected an object, found {type(found).__name__}")
+    return found
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return str(error) or type(error).__name__

@@ -1,0 +1,322 @@
+"""List and watch a collection for ever, as changes that are handed over the moment their bytes arrive.
+
+The rules, in the order in which `follow` keeps them:
+
+1. List in pages, hand over each page; the collection is *synced* when the last page was handed over.
+2. Watch from the list's resourceVersion, with bookmarks. Everything that one read from the socket brought is one batch.
+3. A watch that ends is continued from the last resourceVersion seen.
+4. 410 (the API has forgotten that version): list again, hand over what changed, and a deletion for everything that
+   is gone.
+5. Any other error: wait (0.2 s doubling to 10 s, with jitter), then continue where we were. Said once per change of
+   the error, not at every attempt.
+6. 404 for a collection means that the API does not serve the kind in this version: an older version of the kind is
+   tried; if there is none, that is not an error. The collection counts as synced and empty, and we ask again slowly,
+   for its CRD may come.
+7. An object that does not decode is handed over as *broken* with its key; all others go on. What was known of it
+   before stays valid until it decodes again or is deleted.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable
+from typing import Generic, Literal, Never, TypeVar
+
+import msgspec
+import structlog
+
+from headgate.api import codec
+from headgate.api.meta import Key, Object
+
+from .client import ApiError, Client, selection, status_error
+
+T = TypeVar("T", bound=Object)
+
+_log = structlog.get_logger("headgate.kube.watch")
+
+
+class Change(msgspec.Struct, Generic[T], frozen=True):
+    """An object came, changed ("set", with the object) or went ("delete")."""
+
+    kind: Literal["set", "delete"]
+    key: Key
+    object: T | None = None
+
+
+class Batch(msgspec.Struct, Generic[T], frozen=True):
+    """What one read brought.
+
+    `synced` is False until the first list is complete, True from then on. `broken` are objects that do not decode.
+    """
+
+    changes: tuple[Change[T], ...] = ()
+    broken: tuple[tuple[Key, codec.DecodeError], ...] = ()
+    synced: bool = True
+
+
+class Pace(msgspec.Struct, frozen=True):
+    """How patient `follow` is, in seconds; tests are less so."""
+
+    first: float = 0.2
+    most: float = 10.0
+    #: Between two questions for a kind that is not served.
+    unserved: float = 15.0
+    #: How long the API keeps one watch open.
+    watch: float = 290.0
+
+    def after(self, failures: int) -> float:
+        """The pause after so many failures in a row, with jitter so that many clients do not come at once."""
+        return min(self.most, self.first * 2.0 ** min(failures - 1, 16)) * random.uniform(0.7, 1.0)  # noqa: S311
+
+
+PATIENT = Pace()
+
+
+async def follow(
+    client: Client,
+    cls: type[T],
+    sink: Callable[[Batch[T]], None],
+    *,
+    namespace: str | None = None,
+    label_selector: str | None = None,
+    field_selector: str | None = None,
+    pace: Pace = PATIENT,
+) -> Never:
+    """Keeps `sink` informed of a collection until cancelled; the rules stand in the module's docstring.
+
+    `sink` is called synchronously, in order, never concurrently with itself. What it raises ends `follow`.
+    """
+    follower = _Follower(client, cls, sink, namespace, selection(label_selector, field_selector), pace)
+    await follower.run()
+
+
+class _Metadata(msgspec.Struct, frozen=True, rename="camel"):
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+
+
+class _Identity(msgspec.Struct):
+    """What can be read of any object, also of one whose spec does not decode."""
+
+    metadata: _Metadata = _Metadata()
+
+
+class _Event(msgspec.Struct):
+    type: str
+    object: msgspec.Raw
+
+
+_identity = msgspec.json.Decoder(_Identity)
+_event = msgspec.json.Decoder(_Event)
+
+
+class _ForgottenError(Exception):
+    """The API has forgotten our resourceVersion."""
+
+
+class _Follower(Generic[T]):
+    """State of one `follow`: what is known (key -> uid and resourceVersion) and from where to go on."""
+
+    def __init__(
+        self,
+        client: Client,
+        cls: type[T],
+        sink: Callable[[Batch[T]], None],
+        namespace: str | None,
+        selectors: dict[str, str],
+        pace: Pace,
+    ) -> None:
+        self._client = client
+        self._cls = cls
+        self._sink = sink
+        self._namespace = namespace
+        self._selectors = selectors
+        self._pace = pace
+        self._known: dict[Key, tuple[str, str]] = {}
+        self._from = ""
+        self._synced = False
+        self._failures = 0
+        self._said: str | None = None
+        kind = codec.kind_of(cls)
+        self._kind = kind.kind
+        self._versions = (kind.version, *kind.other_versions)
+        self._tried = 0
+
+    async def run(self) -> Never:
+        while True:
+            try:
+                if not self._from:
+                    await self._list()
+                await self._watch()
+            except _ForgottenError:
+                await self._forgotten()
+            except ApiError as error:
+                await self._refused(error)
+
+    async def _refused(self, error: ApiError) -> None:
+        if error.status == 410:
+            await self._forgotten()
+        elif error.status == 404:
+            await self._not_served()
+        else:
+            self._failures += 1
+            self._say(f"{error.reason}: {error.message}", attempts=self._failures)
+            await asyncio.sleep(self._pace.after(self._failures))
+
+    async def _forgotten(self) -> None:
+        self._from = ""
+        self._failures += 1
+        if self._failures > 1:  # once is ordinary; a server that does it again and again is not asked in a tight loop
+            await asyncio.sleep(self._pace.after(self._failures - 1))
+
+    async def _not_served(self) -> None:
+        self._from = ""
+        self._tried += 1
+        self._client.use_version(self._cls, self._versions[self._tried % len(self._versions)])
+        if self._tried % len(self._versions):
+            return
+        self._say("the API does not serve this kind")
+        self._synced = True
+        self._hand_over(self._gone(frozenset()))
+        await asyncio.sleep(self._pace.unserved * random.uniform(0.8, 1.0))  # noqa: S311
+
+    def _say(self, what: str | None, **more: object) -> None:
+        if what == self._said:
+            return
+        self._said = what
+        if what is None:
+            _log.info("watch is back", kind=self._kind)
+        else:
+            _log.warning("watch waits", kind=self._kind, why=what, **more)
+
+    # ── list ─────────────────────────────────────────────────────────────────
+
+    async def _list(self) -> None:
+        seen: set[Key] = set()
+        version = ""
+        pages = self._client.pages(
+            self._cls,
+            self._namespace,
+            label_selector=self._selectors.get("labelSelector"),
+            field_selector=self._selectors.get("fieldSelector"),
+        )
+        async for page in pages:
+            changes: list[Change[T]] = []
+            broken: list[tuple[Key, codec.DecodeError]] = []
+            for item in page.items:
+                key, unchanged = self._meet(item)
+                seen.add(key)
+                if not unchanged:
+                    self._decode(key, item, changes, broken)
+            version = page.resource_version
+            if page.more:
+                self._hand_over(changes, broken)
+            else:
+                self._synced = True
+                self._hand_over([*changes, *self._gone(frozenset(seen))], broken)
+        self._from = version
+
+    def _gone(self, seen: frozenset[Key]) -> list[Change[T]]:
+        gone = [key for key in self._known if key not in seen]
+        for key in gone:
+            del self._known[key]
+        return [Change("delete", key) for key in gone]
+
+    def _meet(self, item: msgspec.Raw) -> tuple[Key, bool]:
+        """Notes an object's identity; True if this very version of it is known already."""
+        try:
+            about = _identity.decode(item).metadata
+        except msgspec.ValidationError:
+            return Key("", ""), False
+        key, version = Key(about.namespace, about.name), (about.uid, about.resource_version)
+        unchanged = self._known.get(key) == version
+        self._known[key] = version
+        return key, unchanged
+
+    # ── watch ────────────────────────────────────────────────────────────────
+
+    async def _watch(self) -> None:
+        seconds = self._pace.watch * random.uniform(0.8, 1.0)  # noqa: S311
+        params = self._selectors | {
+            "watch": "true",
+            "resourceVersion": self._from,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(max(1, round(seconds))),
+        }
+        began = asyncio.get_running_loop().time()
+        path = self._client.path(self._cls, self._namespace)
+        heard = False
+        async with self._client.stream(path, params=params, silence=seconds + 20) as chunks:
+            self._say(None)
+            rest = b""
+            async for chunk in chunks:
+                *lines, rest = (rest + chunk if rest else chunk).split(b"\n")
+                if lines:
+                    self._take(lines)
+                    heard = True
+                    self._failures = 0
+        if not heard and asyncio.get_running_loop().time() - began < 1.0:
+            # A server that hangs up at once, without a word, must not be asked in a tight loop.
+            self._failures += 1
+            await asyncio.sleep(self._pace.after(self._failures))
+        else:
+            self._failures = 0
+
+    def _take(self, lines: Iterable[bytes]) -> None:
+        changes: list[Change[T]] = []
+        broken: list[tuple[Key, codec.DecodeError]] = []
+        version = self._from
+        try:
+            for line in lines:
+                if line:
+                    version = self._event(line, changes, broken) or version
+        finally:
+            # What stood before an error in the same read is handed over all the same.
+            self._from = version
+            if changes or broken:
+                self._hand_over(changes, broken)
+
+    def _event(self, line: bytes, changes: list[Change[T]], broken: list[tuple[Key, codec.DecodeError]]) -> str:
+        """Takes one event and gives its resourceVersion."""
+        try:
+            event = _event.decode(line)
+        except msgspec.DecodeError as error:
+            raise ApiError(0, "BadWatch", f"not a watch event: {error}") from None
+        if event.type == "ERROR":
+            refusal = status_error(bytes(event.object))
+            raise _ForgottenError if refusal.status == 410 else refusal
+        if event.type in ("ADDED", "MODIFIED"):
+            try:
+                thing = codec.decode(self._cls, event.object)
+            except codec.DecodeError as error:
+                broken.append((self._meet(event.object)[0], error))
+            else:
+                about = thing.metadata
+                self._known[thing.key] = (about.uid, about.resource_version)
+                changes.append(Change("set", thing.key, thing))
+                return about.resource_version
+        try:
+            about_it = _identity.decode(event.object).metadata
+        except msgspec.DecodeError as error:
+            raise ApiError(0, "BadWatch", f"an object without readable metadata: {error}") from None
+        if event.type == "DELETED":
+            key = Key(about_it.namespace, about_it.name)
+            self._known.pop(key, None)
+            changes.append(Change("delete", key))
+        return about_it.resource_version
+
+    def _decode(
+        self,
+        key: Key,
+        item: msgspec.Raw,
+        changes: list[Change[T]],
+        broken: list[tuple[Key, codec.DecodeError]],
+    ) -> None:
+        try:
+            changes.append(Change("set", key, codec.decode(self._cls, item)))
+        except codec.DecodeError as error:
+            broken.append((key, error))
+
+    def _hand_over(self, changes: Iterable[Change[T]], broken: Iterable[tuple[Key, codec.DecodeError]] = ()) -> None:
+        self._sink(Batch(tuple(changes), tuple(broken), self._synced))

@@ -1,0 +1,40 @@
+"""Tests beside a real kube-apiserver: one control plane for all of them, in the namespace that `netns` makes."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.control_plane import LOAD_BALANCER_NETWORK, POD_NETWORK, ControlPlane
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder needs the tools, so everything bears the mark; other folders' tests do not."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.real)
+
+
+@pytest.fixture(scope="session")
+def local_networks() -> None:
+    """Pods and load balancers have addresses that this machine can bind."""
+    for network in (POD_NETWORK, LOAD_BALANCER_NETWORK):
+        address = ipaddress.ip_network(network)[259]
+        with socket.socket() as probe:
+            try:
+                probe.bind((str(address), 0))
+            except OSError as error:
+                raise RuntimeError(f"{network} is not local here ({error}): run `tests/real/netns pytest …`") from error
+
+
+@pytest.fixture(scope="session")
+def kubernetes(local_networks: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """etcd, kube-apiserver and kube-controller-manager with the CRDs of Gateway API v1.7.0 and Flagger."""
+    with ControlPlane(tmp_path_factory.mktemp("kubernetes")) as plane:
+        plane.apply_crds()
+        yield plane

@@ -1,0 +1,78 @@
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+from headgate.controllers.work import WorkQueue
+
+
+def run(scenario: Callable[[], Awaitable[None]]) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(10):
+            await scenario()
+
+    asyncio.run(bounded())
+
+
+def test_a_key_added_many_times_before_it_is_reached_is_worked_on_once() -> None:
+    async def scenario() -> None:
+        done: Counter[str] = Counter()
+
+        async def work(key: str) -> None:
+            done[key] += 1
+
+        queue = WorkQueue("test", work, workers=2)
+        for _ in range(5):
+            queue.add("a")
+        task = asyncio.create_task(queue.run())
+        await queue.settled()
+        assert done == {"a": 1}
+        task.cancel()
+
+    run(scenario)
+
+
+def test_a_key_added_while_it_is_worked_on_is_worked_on_again_afterwards() -> None:
+    async def scenario() -> None:
+        started, go, runs = asyncio.Event(), asyncio.Event(), []
+
+        async def work(key: str) -> None:
+            runs.append(key)
+            started.set()
+            await go.wait()
+
+        queue = WorkQueue("test", work, workers=4)
+        task = asyncio.create_task(queue.run())
+        queue.add("a")
+        await started.wait()
+        queue.add("a")
+        assert runs == ["a"]
+        go.set()
+        await queue.settled()
+        assert runs == ["a", "a"]
+        task.cancel()
+
+    run(scenario)
+
+
+def test_a_key_that_fails_is_tried_again_and_the_others_go_on() -> None:
+    async def scenario() -> None:
+        tries: Counter[str] = Counter()
+        recovered = asyncio.Event()
+
+        async def work(key: str) -> None:
+            tries[key] += 1
+            if key == "bad" and tries[key] < 3:
+                raise RuntimeError("not yet")
+            if key == "bad":
+                recovered.set()
+
+        queue = WorkQueue("test", work, workers=1)
+        task = asyncio.create_task(queue.run())
+        queue.add("bad")
+        queue.add("good")
+        await recovered.wait()
+        await queue.settled()
+        assert tries == {"bad": 3, "good": 1}
+        task.cancel()
+
+    run(scenario)

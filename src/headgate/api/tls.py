@@ -1,0 +1,145 @@
+"""Certificates and keys as TLS Secrets carry them: read, checked, never shown.
+
+Pure. A certificate that has expired is not an error here: whoever has it is served it, as every gateway does, and a
+client says so better than we could.
+"""
+
+import base64
+import binascii
+import hashlib
+from datetime import datetime
+
+import msgspec
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from .core import Secret
+
+CERTIFICATE = "tls.crt"
+KEY = "tls.key"
+AUTHORITY = "ca.crt"
+
+#: The smallest RSA key that Envoy takes.
+_RSA_BITS = 2048
+#: The curves that Envoy takes.
+_CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
+
+
+class TlsError(ValueError):
+    """What is wrong with a Secret's certificate or key: `path` is the field, `message` holds no secret."""
+
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(f"{path}: {message}")
+        self.path = path
+        self.message = message
+
+
+class KeyPair(msgspec.Struct, frozen=True):
+    """A certificate chain (the leaf first) with its key, both PEM; `digest` names these very bytes."""
+
+    certificate: bytes
+    key: bytes
+    digest: str
+    #: DNS names and addresses of the leaf, in lower case.
+    names: tuple[str, ...]
+    not_before: datetime
+    not_after: datetime
+
+    def __repr__(self) -> str:
+        return f"KeyPair(names={self.names}, not_after={self.not_after:%Y-%m-%d}, digest={self.digest[:12]!r})"
+
+
+def of_secret(secret: Secret) -> KeyPair:
+    """The pair in a Secret of type `kubernetes.io/tls`. Raises `TlsError`."""
+    if secret.type != "kubernetes.io/tls":
+        raise TlsError("type", f"{secret.type!r} holds no certificate; a listener needs 'kubernetes.io/tls'")
+    return pair(secret_bytes(secret, CERTIFICATE), secret_bytes(secret, KEY))
+
+
+def secret_bytes(secret: Secret, name: str) -> bytes:
+    """One decoded value of a Secret. Raises `TlsError`, also if it is empty."""
+    try:
+        found = base64.b64decode(secret.data[name], validate=True)
+    except KeyError:
+        raise TlsError(f"data[{name}]", "is missing") from None
+    except binascii.Error:
+        raise TlsError(f"data[{name}]", "is not base64") from None
+    if not found.strip():
+        raise TlsError(f"data[{name}]", "is empty")
+    return found
+
+
+def pair(certificate: bytes, key: bytes) -> KeyPair:
+    """Checks that the PEM bytes are a certificate chain and the key of its first certificate. Raises `TlsError`."""
+    chain = certificates(certificate, f"data[{CERTIFICATE}]")
+    leaf = chain[0]
+    public = _public_key(key)
+    try:
+        theirs = _encoded(leaf.public_key())
+    except (UnsupportedAlgorithm, ValueError):
+        raise TlsError(f"data[{CERTIFICATE}]", "has a kind of public key that is not known") from None
+    if theirs != _encoded(public):
+        others = [number for number, each in enumerate(chain[1:], 2) if _encoded(each.public_key()) == _encoded(public)]
+        hint = f"; certificate {others[0]} of the chain has it, the leaf must come first" if others else ""
+        raise TlsError(f"data[{KEY}]", f"is not the key of the certificate in {CERTIFICATE}{hint}")
+    return KeyPair(
+        certificate=certificate,
+        key=key,
+        digest=hashlib.sha256(certificate + b"\0" + key).hexdigest(),
+        names=names_of(leaf),
+        not_before=leaf.not_valid_before_utc,
+        not_after=leaf.not_valid_after_utc,
+    )
+
+
+def certificates(pem: bytes, path: str = AUTHORITY) -> tuple[x509.Certificate, ...]:
+    """The certificates of a PEM bundle, at least one. Raises `TlsError` that names `path`."""
+    try:
+        found = x509.load_pem_x509_certificates(pem)
+        for each in found:
+            each.not_valid_after_utc  # noqa: B018 - the parts are parsed when they are asked for
+            each.extensions  # noqa: B018
+    except (ValueError, x509.DuplicateExtension) as error:
+        raise TlsError(path, f"is not a PEM certificate ({_short(error)})") from None
+    return tuple(found)
+
+
+def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
+    """DNS names and addresses that a certificate is for."""
+    try:
+        san = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    addresses = [str(each) for each in san.get_values_for_type(x509.IPAddress)]
+    return (*(name.lower() for name in san.get_values_for_type(x509.DNSName)), *addresses)
+
+
+def _public_key(pem: bytes) -> PublicKeyTypes:
+    path = f"data[{KEY}]"
+    try:
+        key = load_pem_private_key(pem, password=None)
+    except TypeError:
+        raise TlsError(path, "is encrypted; it must be stored without a passphrase") from None
+    except (ValueError, UnsupportedAlgorithm):
+        # OpenSSL's words may quote the input.
+        raise TlsError(path, "is not a PEM private key") from None
+    if isinstance(key, rsa.RSAPrivateKey):
+        if key.key_size < _RSA_BITS:
+            raise TlsError(path, f"is an RSA key of {key.key_size} bits; Envoy takes {_RSA_BITS} or more")
+    elif isinstance(key, ec.EllipticCurvePrivateKey):
+        if not isinstance(key.curve, _CURVES):
+            raise TlsError(path, f"is on the curve {key.curve.name}; Envoy takes P-256, P-384 and P-521")
+    else:
+        raise TlsError(path, "is neither an RSA nor an ECDSA key; Envoy takes those two")
+    return key.public_key()
+
+
+def _encoded(key: PublicKeyTypes) -> bytes:
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _short(error: Exception) -> str:
+    return str(error).splitlines()[0][:120] if str(error) else type(error).__name__

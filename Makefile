@@ -1,9 +1,62 @@
 # Two commands matter: `make demo` and `make test`. Each sets up what it needs.
 SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
 
-UV := $(shell command -v uv || echo $(CURDIR)/.venv-uv/bin/uv)
+BIN := $(CURDIR)/.venv/bin
+PYTEST := $(BIN)/pytest
 
 .PHONY: help
 help: ## Show this text
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: setup
+setup: .venv/.complete ## Make .venv with everything pinned in uv.lock; leaves .venv/bin/headgate
+
+# A stamp: the environment is made again when what pins it changes.
+.venv/.complete: pyproject.toml uv.lock
+	@uv=$$(scripts/uv) && UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venv "$$uv" sync --frozen --quiet
+	@touch $@
+
+.PHONY: demo
+demo: setup ## A local cluster, a good release, a bad release; about two minutes
+	@$(BIN)/headgate demo
+
+.PHONY: up
+up: setup ## A local cluster to stay, until Ctrl-C
+	@$(BIN)/headgate up
+
+.PHONY: test
+test: check tools ## Everything, on real parts; skips nothing (the first time builds the tools: about 6 minutes)
+	@tests/real/netns $(PYTEST) $(ARGS)
+
+.PHONY: test-fast
+test-fast: check ## Everything but what needs a real Kubernetes API, kubectl or Helm
+	@echo "test-fast: leaving out the tests marked 'real' (real kube-apiserver, kubectl, Helm); 'make test' runs them"
+	@$(PYTEST) -m "not real" $(ARGS)
+
+.PHONY: check
+check: setup ## Lint, format, types, and who may import whom
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+.PHONY: tools
+tools: setup ## Build etcd, kube-apiserver, kube-controller-manager, kubectl, Helm and fetch the official CRDs, once
+	@uv=$$(scripts/uv) && UV=$$uv PYTHONPATH=tests $(BIN)/python tests/tools/build.py
+
+.PHONY: bless
+bless: setup ## Rewrite the outputs of the golden cases (never what they expect); read the diff before you commit it
+	@HEADGATE_BLESS=1 $(PYTEST) -q tests/golden
+
+.PHONY: bench
+bench: setup ## Measure: weight change to the first answer from the other backend
+	@$(BIN)/python -m bench $(ARGS)
+
+.PHONY: clean
+clean: ## Remove what `make` made in the tree; the tools stay in the cache (`headgate/tools`)
+	@rm -rf .venv .venv-uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	@find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

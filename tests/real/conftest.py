@@ -5,19 +5,10 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from support.control_plane import LOAD_BALANCER_NETWORK, POD_NETWORK, ControlPlane
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this folder needs the tools, so everything bears the mark; other folders' tests do not."""
-    here = Path(__file__).parent
-    for item in items:
-        if item.path.is_relative_to(here):
-            item.add_marker(pytest.mark.real)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,45 @@
+"""What holds for every test: nothing of the user's own is touched, and hypothesis neither hurries nor forgets."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from support import tools
+
+NEEDS_TOOLS = ("real", "kubectl")
+"""Folders whose tests need what `make tools` builds."""
+
+# A law is no benchmark: on a busy machine an example may take as long as it takes.
+settings.register_profile("headgate", deadline=None, print_blob=True)
+settings.load_profile("headgate")
+
+_home: tempfile.TemporaryDirectory[str]
+
+
+def pytest_configure() -> None:
+    """A home of their own: tests never find the user's clusters, leave files, or ask a proxy for loopback."""
+    global _home  # noqa: PLW0603 - pytest gives the two hooks no place of their own
+    _home = tempfile.TemporaryDirectory(prefix="headgate-tests-")
+    os.environ["HEADGATE_TOOLS"] = str(tools.cache())
+    os.environ["HOME"] = _home.name
+    for name in [name for name in os.environ if name.startswith(("XDG_", "HELM_")) or name.lower().endswith("_proxy")]:
+        del os.environ[name]
+    os.environ.pop("KUBECONFIG", None)
+
+
+def pytest_unconfigure() -> None:
+    """Take the home away."""
+    _home.cleanup()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need the tools bear the mark that `make test-fast` leaves out."""
+    here = Path(__file__).parent
+    for item in items:
+        if any(item.path.is_relative_to(here / folder) for folder in NEEDS_TOOLS):
+            item.add_marker(pytest.mark.real)

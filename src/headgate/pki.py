@@ -2,7 +2,8 @@
 
 An Envoy is whoever its certificate says: a client certificate carries exactly one URI,
 `spiffe://headgate.dev/ns/<namespace>/gateway/<name>`, and a stream with it gets that Gateway's resources. Pure but for
-the random numbers in keys and serials; the time is a parameter. Keys are ECDSA on P-256. Leaf certificates live for 90
+the random numbers in keys and serials; the time is a parameter, in
+seconds since 1970. Keys are ECDSA on P-256. Leaf certificates live for 90
 days and are renewed after two thirds of their life, the authority lives for ten years.
 """
 
@@ -11,7 +12,7 @@ import binascii
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import msgspec
 from cryptography import x509
@@ -28,12 +29,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from headgate.api import tls
 from headgate.api.meta import Key
+from headgate.api.times import rfc3339
 
 TRUST_DOMAIN = "headgate.dev"
-AUTHORITY_LIFE = timedelta(days=3650)
-LEAF_LIFE = timedelta(days=90)
+AUTHORITY_LIFE = 3650 * 86_400.0
+LEAF_LIFE = 90 * 86_400.0
 #: Clocks of two machines may differ by this much.
-_SKEW = timedelta(minutes=10)
+_SKEW = 600.0
 
 _LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _GATEWAY = re.compile(rf"spiffe://{re.escape(TRUST_DOMAIN)}/ns/({_LABEL})/gateway/({_LABEL}(?:\.{_LABEL})*)")
@@ -63,11 +65,11 @@ class Authority(msgspec.Struct, frozen=True):
 # ── the authority ────────────────────────────────────────────────────────────
 
 
-def create_authority(now: datetime) -> Authority:
+def create_authority(now: float) -> Authority:
     """A new authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     # Two authorities that are trusted side by side need two names.
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"headgate {now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"headgate {rfc3339(now)}")])
     usage = _usage(key_cert_sign=True, crl_sign=True)
     certificate = (
         _builder(name, name, key.public_key(), now, AUTHORITY_LIFE)
@@ -78,14 +80,14 @@ def create_authority(now: datetime) -> Authority:
     return Authority(_pem(certificate), _key_pem(key))
 
 
-def succeed_authority(old: Authority, now: datetime) -> Authority:
+def succeed_authority(old: Authority, now: float) -> Authority:
     """A new authority beside the old one, whose certificates stay trusted until they end."""
     new = create_authority(now)
-    trusted = [each for each in tls.certificates(old.certificates) if each.not_valid_after_utc > now]
+    trusted = [each for each in tls.certificates(old.certificates) if each.not_valid_after_utc.timestamp() > now]
     return Authority(b"".join([new.certificates, *map(_pem, trusted)]), new.key)
 
 
-def authority_due(authority: Authority, now: datetime) -> bool:
+def authority_due(authority: Authority, now: float) -> bool:
     """Whether the authority should be succeeded: after two thirds of its life."""
     return now >= _renewal(tls.certificates(authority.certificates)[0])
 
@@ -107,14 +109,12 @@ def load_authority(data: Mapping[str, str]) -> Authority:
 # ── what it issues ───────────────────────────────────────────────────────────
 
 
-def issue_server(
-    authority: Authority, names: Sequence[str], now: datetime, *, life: timedelta = LEAF_LIFE
-) -> Certified:
+def issue_server(authority: Authority, names: Sequence[str], now: float, *, life: float = LEAF_LIFE) -> Certified:
     """A server certificate for DNS names and addresses."""
     return _issue(authority, [_general_name(name) for name in names], ExtendedKeyUsageOID.SERVER_AUTH, now, life)
 
 
-def issue_client(authority: Authority, spiffe: str, now: datetime, *, life: timedelta = LEAF_LIFE) -> Certified:
+def issue_client(authority: Authority, spiffe: str, now: float, *, life: float = LEAF_LIFE) -> Certified:
     """A client certificate whose one identity is a SPIFFE id (see `gateway_id`)."""
     name = x509.UniformResourceIdentifier(spiffe)
     return _issue(authority, [name], ExtendedKeyUsageOID.CLIENT_AUTH, now, life)
@@ -137,7 +137,7 @@ def load_certified(data: Mapping[str, str]) -> Certified:
     return Certified(certificate, key, authority)
 
 
-def due(certified: Certified, authority: Authority, names: Sequence[str], now: datetime) -> bool:
+def due(certified: Certified, authority: Authority, names: Sequence[str], now: float) -> bool:
     """Whether a certificate must be issued anew.
 
     So it is after two thirds of its life, when the authority or the set of authorities to trust is another one, and
@@ -149,14 +149,14 @@ def due(certified: Certified, authority: Authority, names: Sequence[str], now: d
         return True
     return (
         now >= _renewal(leaf)
-        or now < leaf.not_valid_before_utc
+        or now < leaf.not_valid_before_utc.timestamp()
         or certified.authority != authority.certificates
         or not _signed_by(leaf, tls.certificates(authority.certificates)[0])
         or _identities(leaf) != frozenset(str(_general_name(name).value) for name in names)
     )
 
 
-def renewal_of(certificate: bytes) -> datetime:
+def renewal_of(certificate: bytes) -> float:
     """The moment from which a PEM certificate should be renewed. Raises `tls.TlsError`."""
     return _renewal(tls.certificates(certificate, tls.CERTIFICATE)[0])
 
@@ -199,8 +199,8 @@ def _issue(
     authority: Authority,
     names: Sequence[x509.GeneralName],
     purpose: x509.ObjectIdentifier,
-    now: datetime,
-    life: timedelta,
+    now: float,
+    life: float,
 ) -> Certified:
     if not names:
         raise ValueError("a certificate needs at least one name")
@@ -209,7 +209,7 @@ def _issue(
     if not isinstance(signing_key, ec.EllipticCurvePrivateKey):
         raise TypeError("the authority's key is not ECDSA")
     key = ec.generate_private_key(ec.SECP256R1())
-    ends = min(now + life, signer.not_valid_after_utc)
+    ends = min(now + life, signer.not_valid_after_utc.timestamp())
     certificate = (
         # The subject is empty, so that nobody is tempted to believe it; RFC 5280 then wants a critical SAN.
         _builder(x509.Name([]), signer.subject, key.public_key(), now, ends - now)
@@ -224,7 +224,7 @@ def _issue(
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey, now: datetime, life: timedelta
+    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey, now: float, life: float
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
@@ -232,8 +232,8 @@ def _builder(
         .issuer_name(issuer)
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before((now - _SKEW).astimezone(UTC))
-        .not_valid_after((now + life).astimezone(UTC))
+        .not_valid_before(datetime.fromtimestamp(int(now - _SKEW), UTC))
+        .not_valid_after(datetime.fromtimestamp(int(now + life), UTC))
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
     )
 
@@ -274,8 +274,8 @@ def _identities(leaf: x509.Certificate) -> frozenset[str]:
     return frozenset(str(each.value) for each in san)
 
 
-def _renewal(certificate: x509.Certificate) -> datetime:
-    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+def _renewal(certificate: x509.Certificate) -> float:
+    begins, ends = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
     return begins + (ends - begins) * 2 / 3
 
 

@@ -7,7 +7,6 @@ client says so better than we could.
 import base64
 import binascii
 import hashlib
-from datetime import datetime
 
 import msgspec
 from cryptography import x509
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from .core import Secret
+from .times import rfc3339
 
 CERTIFICATE = "tls.crt"
 KEY = "tls.key"
@@ -45,11 +45,12 @@ class KeyPair(msgspec.Struct, frozen=True):
     digest: str
     #: DNS names and addresses of the leaf, in lower case.
     names: tuple[str, ...]
-    not_before: datetime
-    not_after: datetime
+    #: Seconds since 1970.
+    not_before: float
+    not_after: float
 
     def __repr__(self) -> str:
-        return f"KeyPair(names={self.names}, not_after={self.not_after:%Y-%m-%d}, digest={self.digest[:12]!r})"
+        return f"KeyPair(names={self.names}, not_after={rfc3339(self.not_after)}, digest={self.digest[:12]!r})"
 
 
 def of_secret(secret: Secret) -> KeyPair:
@@ -90,8 +91,8 @@ def pair(certificate: bytes, key: bytes) -> KeyPair:
         key=key,
         digest=hashlib.sha256(certificate + b"\0" + key).hexdigest(),
         names=names_of(leaf),
-        not_before=leaf.not_valid_before_utc,
-        not_after=leaf.not_valid_after_utc,
+        not_before=leaf.not_valid_before_utc.timestamp(),
+        not_after=leaf.not_valid_after_utc.timestamp(),
     )
 
 

@@ -7,6 +7,7 @@ keyed collections, declared once, each over collections declared before it:
 * `Engine.map` and `Engine.flat_map` – a function per key;
 * `Engine.index` – groups of keys, to join by;
 * `Engine.count`, `Engine.least`, `Engine.sorted` – folds per group, O(log n) comparisons per change;
+* `Engine.union` – several collections with different keys as one;
 * `Engine.collect` – hands out what was added, changed or removed since the last time.
 
 A function gets a `Read` as its first argument. What it reads through it is remembered, per key, and only a change of
@@ -278,6 +279,18 @@ class Index(Collection[G, tuple[K, ...]], Generic[G, K]):
                 self._changed(group, None, None)
 
 
+class _Union(Collection[K, V]):
+    """Whatever is in any of the parts; no key may be in two of them."""
+
+    def __init__(self, engine: "Engine", name: str, parts: "tuple[Collection[Any, V], ...]") -> None:
+        super().__init__(engine, name)
+        for part in parts:
+            part._followers.append(self._follow)
+
+    def _follow(self, key: Any, _old: Any, new: Any) -> None:
+        self._put(key, new)
+
+
 class _Fold(_Derived[G, V2], Generic[K, V, G, V2]):
     """Members of each group in order; the fold's value is made from the ordered list of (order, key)."""
 
@@ -380,6 +393,10 @@ class Engine:
     def index(self, name: str, over: Collection[K, V], groups: Callable[[K, V], Iterable[G]]) -> Index[G, K]:
         """Groups of keys, to be read with `Read.group`."""
         return self._add(Index(self, name, over, groups))
+
+    def union(self, name: str, *parts: Collection[Any, V]) -> Collection[Any, V]:
+        """All keys and values of several collections that have no key in common."""
+        return self._add(_Union(self, name, parts))
 
     def count(self, name: str, over: Collection[K, V], group: Callable[[K, V], G | None]) -> Collection[G, int]:
         """How many members each group has; empty groups are absent."""

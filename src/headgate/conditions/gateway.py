@@ -1,0 +1,99 @@
+"""What a Gateway is told about itself (`apis/v1/gateway_types.go`)."""
+
+from collections.abc import Sequence
+
+from headgate.api.meta import Condition
+
+from .saying import say
+
+ACCEPTED = "Accepted"
+PROGRAMMED = "Programmed"
+
+
+def accepted() -> Condition:
+    """All listeners are valid."""
+    return say(ACCEPTED, True, "Accepted", "the Gateway and all its listeners are valid")
+
+
+def some_listeners_not_valid(names: Sequence[str]) -> Condition:
+    """Accepted all the same: the other listeners serve."""
+    return say(
+        ACCEPTED,
+        True,
+        "ListenersNotValid",
+        f"not valid: {_listeners(names)}; their own conditions say why, the other listeners serve",
+    )
+
+
+def no_valid_listener(names: Sequence[str]) -> Condition:
+    """Nothing to serve."""
+    return say(
+        ACCEPTED, False, "ListenersNotValid", f"no listener is valid: {_listeners(names)}; their conditions say why"
+    )
+
+
+def invalid_parameters(kind: str, name: str) -> Condition:
+    """`spec.infrastructure.parametersRef` points to something that we do not read."""
+    return say(
+        ACCEPTED,
+        False,
+        "InvalidParameters",
+        f"spec.infrastructure.parametersRef: {kind} {name!r} is not something that Headgate reads;"
+        " leave parametersRef out",
+    )
+
+
+def unsupported_address(index: int, kind: str) -> Condition:
+    """An address of a type that we cannot give."""
+    return say(
+        ACCEPTED,
+        False,
+        "UnsupportedAddress",
+        f"spec.addresses[{index}].type: {kind!r} is not supported; IPAddress is",
+    )
+
+
+def programmed(addresses: Sequence[str], ports: Sequence[tuple[int, int]]) -> Condition:
+    """Envoys serve. `ports` are the ports of listeners that had to be served on another one: (wanted, real)."""
+    where = f"Envoys serve on {', '.join(addresses)}"
+    if ports:
+        where += "; ports below 1024 cannot be bound here: " + ", ".join(
+            f"port {wanted} is served on {real}" for wanted, real in ports
+        )
+    return say(PROGRAMMED, True, "Programmed", where)
+
+
+def not_accepted() -> Condition:
+    """Nothing was programmed, because nothing is valid."""
+    return say(PROGRAMMED, False, "Invalid", "the Gateway is not accepted; condition Accepted says why")
+
+
+def address_not_assigned(service: str) -> Condition:
+    """The Service of the Envoys has no address yet."""
+    return say(
+        PROGRAMMED,
+        False,
+        "AddressNotAssigned",
+        f"Service {service} of type LoadBalancer has no address in status.loadBalancer yet;"
+        " a cloud's load balancer controller gives it one, or `headgate node --load-balancer-cidr`",
+    )
+
+
+def address_not_usable(wanted: Sequence[str], assigned: Sequence[str]) -> Condition:
+    """The address asked for is not the one we got."""
+    return say(
+        PROGRAMMED,
+        False,
+        "AddressNotUsable",
+        f"spec.addresses: {', '.join(wanted)} was not assigned (got {', '.join(assigned) or 'none'});"
+        " leave value out to take any address",
+    )
+
+
+def pending(why: str) -> Condition:
+    """No Envoy has taken the configuration yet."""
+    return say(PROGRAMMED, False, "Pending", why)
+
+
+def _listeners(names: Sequence[str]) -> str:
+    return ", ".join(f"listener {name!r}" for name in names)

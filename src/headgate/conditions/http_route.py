@@ -1,0 +1,172 @@
+"""What an HTTPRoute is told, per parent (`apis/v1/shared_types.go`)."""
+
+from collections.abc import Sequence
+
+from headgate.api.meta import Condition
+
+from .invalid import Invalid, Problem, first, sentence
+from .saying import say
+
+ACCEPTED = "Accepted"
+RESOLVED_REFS = "ResolvedRefs"
+
+
+def accepted() -> Condition:
+    """The route is attached."""
+    return say(ACCEPTED, True, "Accepted", "the route is attached")
+
+
+def not_accepted(problems: Sequence[Problem]) -> Condition:
+    """All problems that keep it from being accepted, in one message, with the first one's reason."""
+    problem = first(problems, ACCEPTED)
+    assert problem is not None
+    return say(ACCEPTED, False, problem.reason, sentence(problems, ACCEPTED))
+
+
+def refused(message: str) -> Condition:
+    """Envoy did not take it."""
+    return say(ACCEPTED, False, "UnsupportedValue", f"Envoy refused the route: {message}")
+
+
+def refs_resolved() -> Condition:
+    """Every backend exists and may be used."""
+    return say(RESOLVED_REFS, True, "ResolvedRefs", "all references are resolved")
+
+
+def refs_not_resolved(problems: Sequence[Problem]) -> Condition:
+    """All references that do not lead anywhere, with the first one's reason."""
+    problem = first(problems, RESOLVED_REFS)
+    assert problem is not None
+    return say(RESOLVED_REFS, False, problem.reason, sentence(problems, RESOLVED_REFS))
+
+
+# Attaching: the parentRef.
+
+
+def no_matching_parent(path: str, gateway: str, section: str | None, port: int | None, names: Sequence[str]) -> Problem:
+    """The Gateway has no such listener."""
+    wanted = " and ".join(
+        [f"named {section!r}"] * (section is not None) + [f"on port {port}"] * (port is not None)
+    )
+    return Problem(
+        ACCEPTED,
+        "NoMatchingParent",
+        path,
+        f"Gateway {gateway} has no listener {wanted}; it has {', '.join(names) or 'none'}",
+    )
+
+
+def not_allowed(path: str, gateway: str, reasons: Sequence[str]) -> Problem:
+    """No listener takes routes of this kind from this namespace."""
+    return Problem(
+        ACCEPTED, "NotAllowedByListeners", path, f"Gateway {gateway} does not allow it: {'; '.join(reasons)}"
+    )
+
+
+def no_matching_hostname(path: str, hostnames: Sequence[str], listeners: Sequence[str]) -> Problem:
+    """Hostnames of route and listeners have nothing in common."""
+    return Problem(
+        ACCEPTED,
+        "NoMatchingListenerHostname",
+        path,
+        f"spec.hostnames ({', '.join(hostnames)}) and the hostnames of the listeners ({', '.join(listeners)})"
+        " have nothing in common; change one of them",
+    )
+
+
+# Values.
+
+
+def unsupported(path: str, value: str, works: str) -> Invalid:
+    """A value that this version does not know or does not support."""
+    return Invalid(ACCEPTED, "UnsupportedValue", path, f"{value!r} is not supported; {works}")
+
+
+def bad_regex(path: str, pattern: str, why: str) -> Invalid:
+    """A pattern that RE2, and so Envoy, refuses."""
+    return Invalid(
+        ACCEPTED,
+        "UnsupportedValue",
+        path,
+        f"{pattern!r} is no regular expression of RE2 ({why}); RE2 has no look-around and no back-references",
+    )
+
+
+def bad_value(path: str, value: str, works: str) -> Invalid:
+    """A value that cannot be programmed."""
+    return Invalid(ACCEPTED, "UnsupportedValue", path, f"{value!r} cannot be used; {works}")
+
+
+def incompatible_filters(path: str, why: str) -> Invalid:
+    """Filters that cannot stand together."""
+    return Invalid(ACCEPTED, "IncompatibleFilters", path, why)
+
+
+# References.
+
+
+def invalid_backend_kind(path: str, group: str, kind: str) -> Invalid:
+    """A backend of a kind that we do not know."""
+    return Invalid(
+        RESOLVED_REFS, "InvalidKind", path, f"{group or 'core'}/{kind} is not a kind of backend here; use a Service"
+    )
+
+
+def backend_not_permitted(path: str, namespace: str, name: str, kind: str, from_namespace: str) -> Invalid:
+    """The backend's namespace has not said yes. Whether the backend exists is not told."""
+    return Invalid(
+        RESOLVED_REFS,
+        "RefNotPermitted",
+        path,
+        f"Service {name!r} is in namespace {namespace!r}, which does not allow it; a ReferenceGrant there"
+        f" from {kind} in {from_namespace!r} to Service would",
+    )
+
+
+def backend_not_found(path: str, namespace: str, name: str) -> Invalid:
+    """No such Service."""
+    return Invalid(
+        RESOLVED_REFS,
+        "BackendNotFound",
+        path,
+        f"no Service {name!r} in namespace {namespace!r}; create it or change the name",
+    )
+
+
+def backend_without_port(path: str, name: str, ports: Sequence[int]) -> Invalid:
+    """A Service is used by one of its ports."""
+    return Invalid(
+        RESOLVED_REFS,
+        "BackendNotFound",
+        path,
+        f"a port is needed for Service {name!r}; it has {_ports(ports)}",
+    )
+
+
+def backend_port_not_found(path: str, name: str, port: int, ports: Sequence[int]) -> Invalid:
+    """The Service has no such port."""
+    return Invalid(
+        RESOLVED_REFS, "BackendNotFound", path, f"Service {name!r} has no port {port}; it has {_ports(ports)}"
+    )
+
+
+def backend_external(path: str, name: str) -> Invalid:
+    """A Service that is only a name elsewhere: the API advises against it (it lets a tenant reach any host)."""
+    return Invalid(
+        RESOLVED_REFS,
+        "BackendNotFound",
+        path,
+        f"Service {name!r} is of type ExternalName, which has no endpoints of its own; use one with a selector"
+        " or with EndpointSlices",
+    )
+
+
+def backend_protocol(path: str, name: str, protocol: str, works: str) -> Invalid:
+    """A port that speaks something else."""
+    return Invalid(
+        RESOLVED_REFS, "UnsupportedProtocol", path, f"Service {name!r} speaks {protocol} there; {works}"
+    )
+
+
+def _ports(ports: Sequence[int]) -> str:
+    return ", ".join(str(port) for port in ports) or "none"

@@ -1,0 +1,159 @@
+"""What a listener is told (`apis/v1/gateway_types.go`)."""
+
+from collections.abc import Sequence
+
+from headgate.api.meta import Condition
+
+from .invalid import Invalid, Problem
+from .saying import say
+
+ACCEPTED = "Accepted"
+CONFLICTED = "Conflicted"
+RESOLVED_REFS = "ResolvedRefs"
+PROGRAMMED = "Programmed"
+
+#: The order in which conditions of a listener are written.
+TYPES = (ACCEPTED, CONFLICTED, RESOLVED_REFS, PROGRAMMED)
+
+
+def accepted() -> Condition:
+    """The listener is valid."""
+    return say(ACCEPTED, True, "Accepted", "the listener is valid")
+
+
+def not_conflicted() -> Condition:
+    """No other listener wants the same port and hostname."""
+    return say(CONFLICTED, False, "NoConflicts", "no other listener wants the same port, protocol and hostname")
+
+
+def conflicted(problem: Problem) -> Condition:
+    """Others want the same; Conflicted is the one condition that is bad when True."""
+    return say(CONFLICTED, True, problem.reason, str(problem))
+
+
+def refs_resolved() -> Condition:
+    """Certificates and route kinds are known."""
+    return say(RESOLVED_REFS, True, "ResolvedRefs", "all references are resolved")
+
+
+def programmed() -> Condition:
+    """An Envoy took it."""
+    return say(PROGRAMMED, True, "Programmed", "Envoy serves the listener")
+
+
+def not_programmed(because: str) -> Condition:
+    """It is not valid, so Envoy was not told."""
+    return say(PROGRAMMED, False, "Invalid", because)
+
+
+def refused(sentence: str) -> Condition:
+    """Envoy refused it."""
+    return say(PROGRAMMED, False, "Invalid", f"Envoy refused the listener: {sentence}")
+
+
+def pending(why: str) -> Condition:
+    """No Envoy has taken it yet."""
+    return say(PROGRAMMED, False, "Pending", why)
+
+
+def protocol_conflict(path: str, port: int, others: Sequence[str]) -> Problem:
+    """One port, several protocols: none of them has it."""
+    return Problem(
+        CONFLICTED,
+        "ProtocolConflict",
+        f"{path}.protocol",
+        f"port {port} is wanted with another protocol by {_names(others)}; give one of them another port",
+    )
+
+
+def hostname_conflict(path: str, port: int, hostname: str, others: Sequence[str]) -> Problem:
+    """One port, one hostname, several listeners: none of them has it."""
+    what = f"hostname {hostname!r}" if hostname else "every hostname"
+    return Problem(
+        CONFLICTED,
+        "HostnameConflict",
+        f"{path}.hostname",
+        f"port {port} with {what} is wanted by {_names(others)} as well; give one of them another hostname or port",
+    )
+
+
+def unsupported_protocol(path: str, protocol: str) -> Invalid:
+    """A protocol that we do not serve."""
+    return Invalid(
+        ACCEPTED, "UnsupportedProtocol", f"{path}.protocol", f"{protocol!r} is not supported; HTTP and HTTPS are"
+    )
+
+
+def port_unavailable(path: str, port: int, why: str) -> Invalid:
+    """A port that cannot be had."""
+    return Invalid(ACCEPTED, "PortUnavailable", f"{path}.port", f"{port} {why}; choose another port")
+
+
+def unsupported_tls_mode(path: str, mode: str) -> Invalid:
+    """HTTPS is terminated, by its meaning."""
+    return Invalid(
+        ACCEPTED,
+        "UnsupportedValue",
+        f"{path}.tls.mode",
+        f"{mode!r} is not possible with protocol HTTPS; use Terminate",
+    )
+
+
+def invalid_route_kind(path: str, group: str, kind: str, known: Sequence[str]) -> Problem:
+    """`allowedRoutes.kinds` names a kind that this listener cannot serve."""
+    return Problem(
+        RESOLVED_REFS,
+        "InvalidRouteKinds",
+        path,
+        f"{group}/{kind} cannot be served by this listener; {', '.join(known) or 'no kind'} can",
+    )
+
+
+def no_certificate(path: str) -> Invalid:
+    """HTTPS without a certificate."""
+    return Invalid(
+        RESOLVED_REFS,
+        "InvalidCertificateRef",
+        f"{path}.tls.certificateRefs",
+        "protocol HTTPS needs a certificate; refer to a Secret of type kubernetes.io/tls",
+    )
+
+
+def unsupported_certificate_kind(path: str, group: str, kind: str) -> Invalid:
+    """A certificate that is not in a Secret."""
+    return Invalid(
+        RESOLVED_REFS,
+        "InvalidCertificateRef",
+        path,
+        f"{group or 'core'}/{kind} is not supported; use a Secret of type kubernetes.io/tls",
+    )
+
+
+def certificate_not_permitted(path: str, namespace: str, name: str, gateway_namespace: str) -> Invalid:
+    """The Secret's namespace has not said yes. Whether the Secret exists is not told."""
+    return Invalid(
+        RESOLVED_REFS,
+        "RefNotPermitted",
+        path,
+        f"Secret {name!r} is in namespace {namespace!r}, which does not allow it; a ReferenceGrant there"
+        f" from Gateway in {gateway_namespace!r} to Secret would",
+    )
+
+
+def certificate_missing(path: str, namespace: str, name: str) -> Invalid:
+    """No such Secret."""
+    return Invalid(
+        RESOLVED_REFS,
+        "InvalidCertificateRef",
+        path,
+        f"no Secret {name!r} of type kubernetes.io/tls in namespace {namespace!r}; create it or change the name",
+    )
+
+
+def certificate_broken(path: str, namespace: str, name: str, why: str) -> Invalid:
+    """The Secret holds no usable certificate and key."""
+    return Invalid(RESOLVED_REFS, "InvalidCertificateRef", path, f"Secret {namespace}/{name}: {why}")
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(f"listener {name!r}" for name in names)

@@ -1,0 +1,23 @@
+"""Making conditions."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from headgate.api.meta import Condition
+
+#: The longest message that a condition may carry (`metav1.Condition`).
+_LONGEST = 32768
+
+
+def say(condition: str, status: bool | None, reason: str, message: str) -> Condition:
+    """A condition without time and generation; `status` None is Unknown."""
+    word = "Unknown" if status is None else str(status)
+    if len(message) > _LONGEST:
+        message = f"{message[: _LONGEST - 1]}…"
+    return Condition(type=condition, status=word, reason=reason, message=message)
+
+
+def stamp(conditions: Iterable[Condition], generation: int) -> tuple[Condition, ...]:
+    """The same conditions, said of this generation of the object."""
+    return tuple(msgspec.structs.replace(each, observed_generation=generation) for each in conditions)

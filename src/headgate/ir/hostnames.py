@@ -1,0 +1,60 @@
+"""Hostnames of listeners and routes, and how they intersect (Gateway API: `Listener.hostname`, `HTTPRoute.hostnames`).
+
+A hostname is exact (`shop.example.com`), a wildcard (`*.example.com`: any number of labels, but not `example.com`), or
+empty: every host. All functions expect lower case (see `normal`).
+"""
+
+from collections.abc import Iterator
+
+#: Every host.
+ANY = ""
+
+
+def normal(hostname: str | None) -> str:
+    """Lower case; None and `*` are every host."""
+    text = (hostname or "").lower()
+    return ANY if text == "*" else text
+
+
+def without_port(authority: str) -> str:
+    """The host of a Host header: no port, lower case."""
+    if authority.startswith("["):
+        return authority.partition("]")[0].lower() + "]"
+    return authority.partition(":")[0].lower()
+
+
+def covers(wide: str, narrow: str) -> bool:
+    """Whether every host that matches `narrow` matches `wide`."""
+    if wide in (ANY, narrow):
+        return True
+    return wide.startswith("*.") and narrow.endswith(wide[1:]) and len(narrow) > len(wide) - 1
+
+
+def intersect(one: str, other: str) -> str | None:
+    """The hosts that match both, which is always one of the two; None if there are none."""
+    if covers(one, other):
+        return other
+    if covers(other, one):
+        return one
+    return None
+
+
+def rank(hostname: str) -> tuple[int, int]:
+    """A sort key: exact before wildcard before every host, longer before shorter."""
+    kind = 2 if hostname == ANY else 1 if hostname.startswith("*.") else 0
+    return kind, -len(hostname)
+
+
+def covering(hostname: str) -> Iterator[str]:
+    """Every hostname that covers this one, the most specific first, itself included; O(number of labels).
+
+    >>> list(covering("a.example.com"))
+    ['a.example.com', '*.example.com', '*.com', '']
+    """
+    if hostname != ANY:
+        yield hostname
+        rest = hostname.removeprefix("*.")
+        while "." in rest:
+            rest = rest.partition(".")[2]
+            yield f"*.{rest}"
+    yield ANY

@@ -1,0 +1,84 @@
+"""A request as a gateway sees it, and what filters do to it; for `simulate`."""
+
+from urllib.parse import parse_qsl
+
+import msgspec
+
+Headers = tuple[tuple[str, str], ...]
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One HTTP request. `target` is path and query as on the wire; header names are in lower case.
+
+    `port` is the listener's port, `sni` the server name of the TLS handshake (None: plain HTTP).
+    """
+
+    host: str
+    target: str = "/"
+    method: str = "GET"
+    headers: Headers = ()
+    port: int = 80
+    sni: str | None = None
+
+    @property
+    def path(self) -> str:
+        """The path without query."""
+        return self.target.partition("?")[0]
+
+    @property
+    def query(self) -> tuple[tuple[str, str], ...]:
+        """Query parameters in order, decoded."""
+        return tuple(parse_qsl(self.target.partition("?")[2], keep_blank_values=True))
+
+    def header(self, name: str) -> str | None:
+        """The value of a header; several lines are joined with a comma, as Envoy matches them."""
+        found = [value for key, value in self.headers if key == name.lower()]
+        return ",".join(found) if found else None
+
+
+class Exchange(msgspec.Struct, frozen=True, kw_only=True):
+    """A request on its way through filters.
+
+    `request` is what the backend will see. `response` headers are changed on the way back by `response_changes`.
+    `answer` is set by a filter that answers itself: status and headers. `mirrors` are backends that get a copy.
+    """
+
+    request: Request
+    #: The part of the path that the route's prefix matched, for rewrites.
+    matched_prefix: str = ""
+    secure: bool = False
+    response_set: Headers = ()
+    response_add: Headers = ()
+    response_remove: tuple[str, ...] = ()
+    answer: "Answer | None" = None
+    mirrors: tuple["Mirrored", ...] = ()
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """An answer from the gateway itself."""
+
+    status: int
+    headers: Headers = ()
+
+
+class Mirrored(msgspec.Struct, frozen=True):
+    """A copy of a share of the requests: `numerator` of `denominator` go to `backend` as well."""
+
+    backend: str
+    numerator: int = 100
+    denominator: int = 100
+
+
+def set_header(headers: Headers, name: str, value: str) -> Headers:
+    """Replace all lines of a header by one."""
+    return (*(pair for pair in headers if pair[0] != name.lower()), (name.lower(), value))
+
+
+def add_header(headers: Headers, name: str, value: str) -> Headers:
+    """One more line."""
+    return (*headers, (name.lower(), value))
+
+
+def remove_header(headers: Headers, name: str) -> Headers:
+    """Drop all lines of a header."""
+    return tuple(pair for pair in headers if pair[0] != name.lower())

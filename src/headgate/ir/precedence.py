@@ -1,0 +1,35 @@
+"""Which route wins, as a sort key (Gateway API: `HTTPRouteRule.matches`).
+
+The specification orders, and so do we, in this order:
+
+1. the hostname *as written on the route*: exact before wildcard, longer before shorter (GEP: hostname intersection);
+2. an Exact path; then the longest PathPrefix. Regular expressions are the implementation's choice: they come between
+   the two, longer patterns first, because behind a prefix `/` they would never be asked;
+3. a method; 4. more headers; 5. more query parameters;
+6. the older route; 7. `namespace/name` in alphabetical order; 8. the order of rules, then of matches, in the route.
+"""
+
+from headgate.api.meta import Key
+
+from .hostnames import rank
+from .matching import Match
+
+Order = tuple[int | str, ...]
+
+_PATHS = {"Exact": 0, "RegularExpression": 1, "PathPrefix": 2}
+
+
+def of_match(match: Match) -> Order:
+    """Steps 2 to 5: smaller wins."""
+    return (
+        _PATHS[match.path.kind],
+        0 if match.path.kind == "Exact" else -len(match.path.value),
+        0 if match.method is not None else 1,
+        -len(match.headers),
+        -len(match.query),
+    )
+
+
+def order(hostname: str, match: Match, created: str, route: Key, rule: int, index: int) -> Order:
+    """The whole key. `created` is the creation timestamp in RFC 3339, which sorts as text."""
+    return (*rank(hostname), *of_match(match), created, f"{route.namespace}/{route.name}", rule, index)

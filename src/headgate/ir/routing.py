@@ -1,0 +1,181 @@
+"""Listeners, virtual hosts, routes, backends: what a Gateway does with requests."""
+
+from typing import Literal, Protocol
+
+import msgspec
+
+from headgate.api.meta import Key
+
+from .hostnames import covers
+from .http import Exchange
+from .matching import Match
+from .precedence import Order
+
+Protocols = Literal["HTTP", "HTTPS"]
+
+
+class Filter(Protocol):
+    """One filter of a rule or of a backend: a frozen value that knows how it is simulated.
+
+    How it is rendered is between `headgate.filters` and `headgate.translate`, in Envoy's nouns.
+    """
+
+    def simulate(self, exchange: Exchange) -> Exchange:
+        """What the filter does to a request on its way."""
+
+
+class Certificate(msgspec.Struct, frozen=True, order=True):
+    """A Secret with a certificate and its key: the name and a hash, never the bytes."""
+
+    secret: Key
+    digest: str
+    #: DNS names of the certificate.
+    names: tuple[str, ...] = ()
+
+
+class Listener(msgspec.Struct, frozen=True):
+    """A valid listener. `hostname` is empty for every host; HTTPS has at least one certificate."""
+
+    name: str
+    port: int
+    protocol: Protocols
+    hostname: str = ""
+    certificates: tuple[Certificate, ...] = ()
+
+
+class Port(msgspec.Struct, frozen=True):
+    """All valid listeners of a Gateway on one port, sorted by hostname (the most specific first)."""
+
+    gateway: Key
+    number: int
+    protocol: Protocols
+    listeners: tuple[Listener, ...]
+
+
+class Binding(msgspec.Struct, frozen=True):
+    """Where the Envoys of a Gateway bind, as they report it.
+
+    `pod`: the wildcard address, the pod has a network of its own. `service`: exactly `address`, the one of the Gateway's
+    Service; `offset` is added to ports below 1024 where those cannot be bound.
+    """
+
+    bind: Literal["pod", "service"]
+    address: str = ""
+    offset: int = 0
+
+    def port(self, number: int) -> int:
+        """The port that is really bound for a listener's port."""
+        return number + self.offset if number < 1024 else number
+
+
+class Backend(msgspec.Struct, frozen=True, order=True):
+    """One TCP port of a Service: one cluster in Envoy. `protocol` is what it speaks."""
+
+    service: Key
+    port: int
+    protocol: Literal["http1", "http2", "websocket"] = "http1"
+
+    def __str__(self) -> str:
+        return f"{self.service}:{self.port}"
+
+
+class Endpoint(msgspec.Struct, frozen=True, order=True):
+    """An address that serves a backend."""
+
+    address: str
+    port: int
+
+
+class Target(msgspec.Struct, frozen=True):
+    """One backendRef of a rule. Without a backend the reference is not resolved: its share is answered with 500."""
+
+    backend: Backend | None
+    filters: tuple[Filter, ...] = ()
+
+
+class Forward(msgspec.Struct, frozen=True, tag=True):
+    """Send to one of the targets by weight; the weights stand elsewhere, under `weights_key`.
+
+    With a single target there are no weights, and the key is empty.
+    """
+
+    targets: tuple[Target, ...]
+    weights_key: str = ""
+
+
+class Refuse(msgspec.Struct, frozen=True, tag=True):
+    """Answer with this status; `why` is for people."""
+
+    status: int
+    why: str
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """One rule of a route, resolved, without its weights. Matches that cannot be programmed are not in it."""
+
+    matches: tuple[tuple[int, Match], ...]
+    filters: tuple[Filter, ...]
+    action: Forward | Refuse
+    name: str = ""
+
+
+class Origin(msgspec.Struct, frozen=True, order=True):
+    """Which match of which rule of which route; indexes as in the manifest."""
+
+    route: Key
+    rule: int
+    match: int
+
+    def __str__(self) -> str:
+        return f"{self.route} rules[{self.rule}].matches[{self.match}]"
+
+
+class Route(msgspec.Struct, frozen=True):
+    """One match of one rule of one route on one listener. `order` decides who is asked first."""
+
+    origin: Origin
+    order: Order
+    match: Match
+    filters: tuple[Filter, ...]
+    action: Forward | Refuse
+    #: The listener's port and whether it is TLS: redirects without a port of their own depend on it.
+    port: int = 80
+    secure: bool = False
+
+
+class VirtualHost(msgspec.Struct, frozen=True):
+    """All routes that may answer for a hostname on a listener, in order; the first that matches wins.
+
+    `configuration` names the RouteConfiguration that it stands in.
+    """
+
+    gateway: Key
+    configuration: str
+    hostname: str
+    routes: tuple[Route, ...] = ()
+
+
+class Shares(msgspec.Struct, frozen=True):
+    """The weights of one rule's targets, in their order; the sum is never 0."""
+
+    targets: tuple[Target, ...]
+    weights: tuple[int, ...]
+
+
+class Endpoints(msgspec.Struct, frozen=True):
+    """Who serves a backend now, sorted."""
+
+    backend: Backend
+    endpoints: tuple[Endpoint, ...] = ()
+
+
+def configuration_name(listener: Listener) -> str:
+    """RouteConfigurations: one for all plain listeners of a port, one for each HTTPS listener."""
+    if listener.protocol == "HTTP":
+        return f"http-{listener.port}"
+    return f"https-{listener.port}-{listener.name}"
+
+
+def select_listener(listeners: tuple[Listener, ...], host: str) -> Listener | None:
+    """The listener for a host: the most specific hostname that covers it (listener isolation)."""
+    return next((each for each in listeners if covers(each.hostname, host)), None)

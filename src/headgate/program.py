@@ -1,0 +1,26 @@
+"""The program: world and facts in, everything that a Gateway needs out, as one graph of remembered functions.
+
+It is declared once; afterwards the price of a change does not depend on how many routes there are (see
+`headgate.incremental`). `resolve` and `translate` do not know each other: they meet here, over `world.Routing`.
+"""
+
+from headgate import resolve, translate
+from headgate.world import Facts, Outputs, World
+
+
+def program(world: World, facts: Facts) -> Outputs:
+    """Declare everything over the sources. Then: set sources, `Engine.run`, take what changed."""
+    resolved = resolve.declare(world)
+    translated = translate.declare(world, resolved.routing)
+    statuses = resolve.statuses(world, facts, resolved, translated.listener_versions)
+    return Outputs(
+        routing=resolved.routing,
+        class_statuses=statuses.classes,
+        gateway_statuses=statuses.gateways,
+        route_statuses=statuses.routes,
+        needs=resolved.needs,
+        resources=translated.resources,
+        configurations=translated.configurations,
+        hosts=translated.hosts,
+        weights=translated.weights,
+    )

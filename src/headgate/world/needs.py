@@ -1,0 +1,19 @@
+"""What a Gateway asks of its fleet."""
+
+import msgspec
+
+
+class Needs(msgspec.Struct, frozen=True):
+    """For `headgate.fleet`: everything about a Gateway that its Deployment and Service depend on.
+
+    `ports` are the TCP ports of its accepted listeners, sorted (those whose certificate is still missing included).
+    `addresses` are those asked for in `spec.addresses` (empty: any). `labels` and `annotations` come from
+    `spec.infrastructure`.
+    """
+
+    uid: str
+    class_name: str
+    ports: tuple[int, ...]
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    addresses: tuple[str, ...] = ()

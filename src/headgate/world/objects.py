@@ -1,0 +1,105 @@
+"""The sources: one per kind, and what the shell knows besides."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from headgate.api import core, discovery, gateway
+from headgate.api.meta import Key
+from headgate.incremental import Engine, Index, Source
+from headgate.ir.routing import Binding
+
+#: The key of the one value in `World.settings`.
+SETTINGS = "settings"
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What is the same for all Gateways: whose classes we take."""
+
+    controller_names: tuple[str, ...] = ("headgate.dev/gateway-controller",)
+    #: TCP ports of a pod that Envoy's own door has (`/ready`, `/stats/prometheus`).
+    reserved_ports: tuple[int, ...] = (19001,)
+
+
+class Fleet(msgspec.Struct, frozen=True):
+    """What became of the Envoys of a Gateway, as the shell sees their objects.
+
+    `service` is the name of their Service, `addresses` what its `status.loadBalancer` says (IP addresses and
+    hostnames), `trouble` a sentence when no Envoy can start (empty: none known).
+    """
+
+    service: str = ""
+    addresses: tuple[str, ...] = ()
+    trouble: str = ""
+
+
+#: A permission of a ReferenceGrant: namespace of the referent; group, kind and namespace of who refers; group, kind and
+#: name of the referent (empty name: all of that kind).
+Permission = tuple[str, str, str, str, str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Sources, keyed by namespace and name, and the indexes over them.
+
+    Set whole objects as they are watched; unchanged parts cost nothing. Set `settings` once, before the first run. All
+    sources must be complete before the first run: an empty world would answer with removals.
+    """
+
+    engine: Engine
+    settings: Source[str, Settings]
+    classes: Source[Key, gateway.GatewayClass]
+    gateways: Source[Key, gateway.Gateway]
+    routes: Source[Key, gateway.HTTPRoute]
+    grants: Source[Key, gateway.ReferenceGrant]
+    namespaces: Source[Key, core.Namespace]
+    services: Source[Key, core.Service]
+    slices: Source[Key, discovery.EndpointSlice]
+    #: Secrets of type `kubernetes.io/tls` (others are ignored).
+    secrets: Source[Key, core.Secret]
+    #: Per Gateway: how its Envoys bind, from the metadata of the one that connected last. Keep it when it disconnects.
+    #: Without it no Envoy ever connected, and there are no listeners to send.
+    bindings: Source[Key, Binding]
+    #: Per Gateway: its Service's addresses.
+    fleets: Source[Key, Fleet]
+
+    #: Grants by what they permit.
+    permissions: Index[Permission, Key]
+    #: EndpointSlices by their Service.
+    slices_of_service: Index[Key, Key]
+
+    @classmethod
+    def over(cls, engine: Engine) -> "World":
+        """Declare the sources and indexes."""
+        grants: Source[Key, gateway.ReferenceGrant] = engine.source("grants")
+        slices: Source[Key, discovery.EndpointSlice] = engine.source("slices")
+        return cls(
+            engine=engine,
+            settings=engine.source("settings"),
+            classes=engine.source("classes"),
+            gateways=engine.source("gateways"),
+            routes=engine.source("routes"),
+            grants=grants,
+            namespaces=engine.source("namespaces"),
+            services=engine.source("services"),
+            slices=slices,
+            secrets=engine.source("secrets"),
+            bindings=engine.source("bindings"),
+            fleets=engine.source("fleets"),
+            permissions=engine.index("permissions", grants, lambda _, grant: permissions(grant)),
+            slices_of_service=engine.index("slices of service", slices, _service),
+        )
+
+
+def permissions(grant: gateway.ReferenceGrant) -> list[Permission]:
+    """Every pair of `from` and `to` of a grant."""
+    return [
+        (grant.metadata.namespace, who.group, who.kind, who.namespace, what.group, what.kind, what.name or "")
+        for who in grant.spec.from_
+        for what in grant.spec.to
+    ]
+
+
+def _service(key: Key, found: discovery.EndpointSlice) -> list[Key]:
+    name = found.metadata.labels.get("kubernetes.io/service-name", "")
+    return [Key(key.namespace, name)] if name else []

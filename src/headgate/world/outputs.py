@@ -1,0 +1,55 @@
+"""What the program makes: the IR for whoever asks where a request goes, and everything the shell applies."""
+
+from dataclasses import dataclass
+
+from headgate.api import gateway
+from headgate.api.meta import Key
+from headgate.envoy.resources import Resource, VirtualHost, Weights
+from headgate.incremental import Collection
+from headgate.ir import routing as ir
+
+from .needs import Needs
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """The IR: what `translate` renders and `simulate` answers from."""
+
+    #: Per Gateway and port.
+    ports: Collection[tuple[Key, int], ir.Port]
+    #: Per Gateway, RouteConfiguration and hostname (empty: every host).
+    hosts: Collection[tuple[Key, str, str], ir.VirtualHost]
+    #: Per Gateway and weights key.
+    shares: Collection[tuple[Key, str], ir.Shares]
+    #: Per Gateway: the backends that its routes use.
+    backends: Collection[tuple[Key, ir.Backend], ir.Backend]
+    #: Who serves a backend, for each that is used.
+    endpoints: Collection[ir.Backend, ir.Endpoints]
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Collections for `Engine.collect`. Keys begin with the Gateway where there is one.
+
+    Statuses hold conditions without time, stamped with the generation they judge; only kinds and parents that are ours
+    have one. `route_statuses` are our own entries of `status.parents`, one per parentRef to a Gateway of ours, in the
+    order of `spec.parentRefs` (a route without one has no value).
+    """
+
+    routing: Routing
+
+    class_statuses: Collection[Key, gateway.GatewayClassStatus]
+    gateway_statuses: Collection[Key, gateway.GatewayStatus]
+    route_statuses: Collection[Key, tuple[gateway.RouteParentStatus, ...]]
+
+    #: Gateways of our classes; what their Deployment and Service depend on.
+    needs: Collection[Key, Needs]
+
+    #: (Gateway, type URL, name): listeners, clusters, endpoints, secrets. `Resource.name` is the key's last part.
+    resources: Collection[tuple[Key, str, str], Resource]
+    #: (Gateway, RouteConfiguration): those that must exist, also without virtual hosts.
+    configurations: Collection[tuple[Key, str], str]
+    #: (Gateway, RouteConfiguration, name of the virtual host).
+    hosts: Collection[tuple[Key, str, str], VirtualHost]
+    #: (Gateway, weights key).
+    weights: Collection[tuple[Key, str], Weights]

@@ -1,0 +1,99 @@
+"""Clusters and their endpoints."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from headgate.api.meta import Key
+
+from . import protos
+from .names import CLUSTER, ENDPOINTS
+from .resources import Resource, resource
+
+#: Envoy's defaults (1,024 connections and requests, 3 retries) turn load into 503s; these only stop a runaway.
+_LIMIT = 65_536
+_RETRIES = 1_024
+
+
+class Endpoint(msgspec.Struct, frozen=True, order=True):
+    """One address of a cluster. `draining` ones get new requests only when no other is left."""
+
+    address: str
+    port: int
+    draining: bool = False
+
+
+def cluster(
+    name: str,
+    stat_name: str,
+    *,
+    connect_timeout: float = 5.0,
+    protocol: Literal["http1", "http2"] = "http1",
+    origins: Sequence[Key] = (),
+) -> Resource:
+    """A cluster whose endpoints come by ADS under its own name, and that reports as `stat_name` (no dots in it)."""
+    message = _common(name, stat_name, connect_timeout, protocol)
+    message.type = protos.Cluster.EDS
+    message.eds_cluster_config.eds_config.CopyFrom(ads())
+    return resource(CLUSTER, name, protos.serialise(message), origins)
+
+
+def static_cluster(
+    name: str,
+    stat_name: str,
+    endpoints: Sequence[Endpoint],
+    *,
+    connect_timeout: float = 5.0,
+    protocol: Literal["http1", "http2"] = "http1",
+) -> Resource:
+    """A cluster that carries its addresses with it."""
+    message = _common(name, stat_name, connect_timeout, protocol)
+    message.type = protos.Cluster.STATIC
+    message.load_assignment.CopyFrom(_assignment(name, endpoints))
+    return resource(CLUSTER, name, protos.serialise(message))
+
+
+def cluster_load_assignment(cluster_name: str, endpoints: Sequence[Endpoint]) -> Resource:
+    """The endpoints of a cluster, in one order whatever the order given. None at all is a valid answer: 503."""
+    return resource(ENDPOINTS, cluster_name, protos.serialise(_assignment(cluster_name, endpoints)))
+
+
+def ads() -> Any:
+    """Where everything dynamic comes from: the stream that is open already."""
+    return protos.ConfigSource(ads={}, resource_api_version="V3")
+
+
+def _common(name: str, stat_name: str, connect_timeout: float, protocol: str) -> Any:
+    if "." in stat_name:
+        raise ValueError(f"stat_name {stat_name!r} has a dot: Envoy would cut the cluster's name there")
+    message = protos.Cluster(name=name, alt_stat_name=stat_name, lb_policy=protos.Cluster.LEAST_REQUEST)
+    message.connect_timeout.FromMilliseconds(round(connect_timeout * 1000))
+    # A host that left its EndpointSlice gets no new request, whatever else is known of it.
+    message.common_lb_config.healthy_panic_threshold.value = 0
+    limits = message.circuit_breakers.thresholds.add()
+    limits.max_connections.value = _LIMIT
+    limits.max_pending_requests.value = _LIMIT
+    limits.max_requests.value = _LIMIT
+    limits.max_retries.value = _RETRIES
+    options = protos.HttpProtocolOptions()
+    if protocol == "http2":
+        options.explicit_http_config.http2_protocol_options.SetInParent()
+    else:
+        options.explicit_http_config.http_protocol_options.SetInParent()
+    key = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+    message.typed_extension_protocol_options[key].CopyFrom(protos.pack(options))
+    return message
+
+
+def _assignment(cluster_name: str, endpoints: Sequence[Endpoint]) -> Any:
+    message = protos.ClusterLoadAssignment(cluster_name=cluster_name)
+    if endpoints:
+        locality = message.endpoints.add()
+        for each in sorted(set(endpoints)):
+            host = locality.lb_endpoints.add()
+            host.endpoint.address.socket_address.address = each.address
+            host.endpoint.address.socket_address.port_value = each.port
+            if each.draining:
+                host.health_status = 5  # DEGRADED: only when no healthy host is left
+    return message

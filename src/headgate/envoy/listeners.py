@@ -1,0 +1,90 @@
+"""Listeners: where Envoy accepts connections, and which routes it looks requests up in."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from headgate.api.meta import Key
+
+from . import protos
+from .clusters import ads
+from .names import LISTENER
+from .resources import Resource, resource
+
+
+class HttpFilter(msgspec.Struct, frozen=True):
+    """A filter that every listener has, disabled: routes enable it, so a new one on one route drains no listener.
+    `config` is a serialised `google.protobuf.Any`.
+    """
+
+    name: str
+    config: bytes
+
+
+class FilterChain(msgspec.Struct, frozen=True):
+    """What happens to connections with one of these server names (SNI; `*.example.com` is a suffix, none at all is
+    everything else). With `secrets` (names of certificates, fetched by SDS) the chain speaks TLS, without it plain
+    HTTP/1.1 and HTTP/2.
+    """
+
+    name: str
+    route_configuration: str
+    server_names: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+
+
+def listener(
+    name: str,
+    address: str,
+    port: int,
+    chains: Sequence[FilterChain],
+    *,
+    filters: Sequence[HttpFilter] = (),
+    origins: Sequence[Key] = (),
+) -> Resource:
+    """A TCP listener with one HTTP connection manager per filter chain, whose routes come by RDS over ADS.
+
+    Paths are normalised (`/a/../b` is `/b`) before they are matched, so a route cannot be walked around.
+    """
+    message = protos.Listener(name=name)
+    message.address.socket_address.address = address
+    message.address.socket_address.port_value = port
+    message.per_connection_buffer_limit_bytes.value = 1 << 20
+    if any(chain.secrets or chain.server_names for chain in chains):
+        inspector = message.listener_filters.add(name="envoy.filters.listener.tls_inspector")
+        inspector.typed_config.CopyFrom(protos.pack(protos.TlsInspector()))
+    for chain in chains:
+        part = message.filter_chains.add(name=chain.name)
+        if chain.server_names:
+            part.filter_chain_match.server_names.extend(chain.server_names)
+        manager = part.filters.add(name="envoy.filters.network.http_connection_manager")
+        manager.typed_config.CopyFrom(protos.pack(_connection_manager(chain, port, filters)))
+        if chain.secrets:
+            part.transport_socket.name = "envoy.transport_sockets.tls"
+            part.transport_socket.typed_config.CopyFrom(protos.pack(_tls(chain.secrets)))
+    return resource(LISTENER, name, protos.serialise(message), origins)
+
+
+def _connection_manager(chain: FilterChain, port: int, filters: Sequence[HttpFilter]) -> Any:
+    manager = protos.HttpConnectionManager(
+        stat_prefix=f"http-{port}",
+        rds={"route_config_name": chain.route_configuration, "config_source": ads()},
+    )
+    manager.use_remote_address.value = True
+    manager.normalize_path.value = True
+    manager.server_header_transformation = protos.HttpConnectionManager.PASS_THROUGH
+    for each in filters:
+        part = manager.http_filters.add(name=each.name, disabled=True)
+        part.typed_config.CopyFrom(protos.AnyMessage.FromString(each.config))
+    router = manager.http_filters.add(name="envoy.filters.http.router")
+    router.typed_config.CopyFrom(protos.pack(protos.Router(suppress_envoy_headers=True)))
+    return manager
+
+
+def _tls(secrets: Sequence[str]) -> Any:
+    context = protos.DownstreamTlsContext()
+    context.common_tls_context.alpn_protocols.extend(("h2", "http/1.1"))
+    for name in secrets:
+        context.common_tls_context.tls_certificate_sds_secret_configs.add(name=name, sds_config=ads())
+    return context

@@ -1,0 +1,79 @@
+"""The generated messages that we use, by their own names; imported here and nowhere outside of this package.
+
+They come without type stubs: every function that touches one has typed arguments and returns bytes or a `Resource`.
+"""
+
+from typing import Any
+
+from envoy.config.accesslog.v3.accesslog_pb2 import AccessLog
+from envoy.config.bootstrap.v3.bootstrap_pb2 import Bootstrap
+from envoy.config.cluster.v3.circuit_breaker_pb2 import CircuitBreakers
+from envoy.config.cluster.v3.cluster_pb2 import Cluster
+from envoy.config.core.v3.config_source_pb2 import ConfigSource
+from envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
+from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
+from envoy.config.listener.v3.listener_pb2 import Listener
+from envoy.config.route.v3.route_components_pb2 import Route, VirtualHost
+from envoy.config.route.v3.route_pb2 import RouteConfiguration
+from envoy.extensions.bootstrap.internal_listener.v3 import internal_listener_pb2 as _internal_listener
+from envoy.extensions.filters.http.router.v3.router_pb2 import Router
+from envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
+from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
+    HttpConnectionManager,
+)
+from envoy.extensions.resource_monitors.downstream_connections.v3 import (
+    downstream_connections_pb2 as _downstream_connections,
+)
+from envoy.extensions.retry.host.previous_hosts.v3.previous_hosts_pb2 import PreviousHostsPredicate
+from envoy.extensions.stat_sinks.open_telemetry.v3 import open_telemetry_pb2 as _open_telemetry
+from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
+from envoy.extensions.transport_sockets.tls.v3.tls_pb2 import DownstreamTlsContext, UpstreamTlsContext
+from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
+from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
+from envoy.service.runtime.v3.rtds_pb2 import Runtime
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.struct_pb2 import Struct
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+
+#: Imported so that JSON with their `@type` can be parsed.
+REGISTERED = (_internal_listener, _downstream_connections, _open_telemetry)
+
+__all__ = [
+    "REGISTERED",
+    "AccessLog",
+    "AnyMessage",
+    "Bootstrap",
+    "CircuitBreakers",
+    "Cluster",
+    "ClusterLoadAssignment",
+    "ConfigSource",
+    "DeltaDiscoveryRequest",
+    "DownstreamTlsContext",
+    "ExportMetricsServiceRequest",
+    "HttpConnectionManager",
+    "HttpProtocolOptions",
+    "Listener",
+    "PreviousHostsPredicate",
+    "Route",
+    "RouteConfiguration",
+    "Router",
+    "Runtime",
+    "Secret",
+    "Struct",
+    "TlsInspector",
+    "TypedExtensionConfig",
+    "UpstreamTlsContext",
+    "VirtualHost",
+    "pack",
+    "serialise",
+]
+
+
+def serialise(message: Any) -> bytes:
+    """The bytes of a message, the same for equal messages: versions are hashes of them."""
+    return bytes(message.SerializeToString(deterministic=True))
+
+
+def pack(message: Any) -> Any:
+    """A message inside of a `google.protobuf.Any`."""
+    return AnyMessage(type_url=f"type.googleapis.com/{message.DESCRIPTOR.full_name}", value=serialise(message))

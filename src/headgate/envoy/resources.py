@@ -1,0 +1,129 @@
+"""What the house passes around of Envoy's configuration: bytes with a name, and routes split into shape and weights.
+
+A route's *shape* is everything but its weights. `translate` hands out both apart, so that `xds` can send a change of
+weights through their own lane (`headgate.xds.lane`) and everything else as a new RouteConfiguration.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from headgate.api.meta import Key
+
+from . import protos, wire
+from .names import digest
+
+
+class Resource(msgspec.Struct, frozen=True, gc=False):
+    """One xDS resource. `version` is a hash of `body`, so a server that was restarted sends nothing again."""
+
+    type_url: str
+    name: str
+    body: bytes
+    version: str
+    origins: tuple[Key, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Resource({self.type_url.rpartition('.')[2]}, {self.name!r}, {self.version})"
+
+
+class Route(msgspec.Struct, frozen=True, gc=False):
+    """One route of a virtual host; make it with `routes.route`.
+
+    `template` is a serialised `envoy.config.route.v3.Route` whose weighted clusters all stand at weight 1.
+    `weights_key` is their `runtime_key_prefix`, empty when the route has no weighted clusters. `lane` says that the
+    runtime may carry its weights (its clusters are distinct). `clusters` are all that it refers to: Envoy must have
+    them before it gets the route.
+    """
+
+    template: bytes
+    weights_key: str
+    lane: bool
+    clusters: tuple[str, ...]
+
+
+class VirtualHost(msgspec.Struct, frozen=True, gc=False):
+    """A virtual host without its weights; make it with `routes.virtual_host`.
+
+    `head` is a serialised VirtualHost without routes, `shape` a hash over everything here but `origins`. `origins` are
+    the routes of the API that it came from: they are told when Envoy refuses it.
+    """
+
+    name: str
+    head: bytes
+    routes: tuple[Route, ...]
+    shape: str
+    origins: tuple[Key, ...] = ()
+
+
+class Weights(msgspec.Struct, frozen=True, gc=False):
+    """The weights of a route's weighted clusters, in their order. The sum is never 0: that is a direct 500 in the
+    shape, since Envoy answers 404 to a route whose weights are all 0 and refuses to load one.
+    """
+
+    clusters: tuple[tuple[str, int], ...]
+
+
+def resource(type_url: str, name: str, body: bytes, origins: Iterable[Key] = ()) -> Resource:
+    """A resource with its version."""
+    return Resource(type_url, name, body, digest(body), tuple(origins))
+
+
+def render(host: VirtualHost, weights: Mapping[str, Weights]) -> bytes:
+    """The VirtualHost message with these weights. Raises KeyError if those of a route are missing."""
+    return host.head + b"".join(wire.field(3, render_route(route, weights)) for route in host.routes)
+
+
+def render_route(route: Route, weights: Mapping[str, Weights]) -> bytes:
+    """The Route message with its weights in place."""
+    if not route.weights_key:
+        return route.template
+    message = protos.Route.FromString(route.template)
+    parts = message.route.weighted_clusters.clusters
+    for part, (name, weight) in zip(parts, weights[route.weights_key].clusters, strict=True):
+        if part.name != name:
+            raise ValueError(f"weights of {route.weights_key} are for {name}, the route has {part.name}")
+        part.weight.value = weight
+    return protos.serialise(message)
+
+
+def keys_of(host: VirtualHost) -> tuple[str, ...]:
+    """The weight keys that a virtual host's routes use, each once."""
+    return tuple(dict.fromkeys(route.weights_key for route in host.routes if route.weights_key))
+
+
+def clusters_of(host: VirtualHost) -> frozenset[str]:
+    """All clusters that a virtual host refers to."""
+    return frozenset(cluster for route in host.routes for cluster in route.clusters)
+
+
+def route_configuration(name: str, hosts: Sequence[bytes]) -> bytes:
+    """A RouteConfiguration from rendered virtual hosts. A port in the Host header plays no part in choosing one."""
+    head = wire.field(1, name)
+    body = b"".join([wire.varint(2 << 3 | 2) + wire.varint(len(host)) + host for host in hosts])
+    return head + body + wire.flag(14)
+
+
+def unavailable(host: VirtualHost) -> VirtualHost:
+    """The same domains, and 500 to every request: what stands in for a new virtual host that Envoy refused."""
+    message = protos.VirtualHost.FromString(host.head)
+    bare = protos.VirtualHost(name=message.name, domains=message.domains)
+    answer = protos.Route(match={"prefix": "/"}, direct_response={"status": 500})
+    route = Route(template=protos.serialise(answer), weights_key="", lane=False, clusters=())
+    head = protos.serialise(bare)
+    return VirtualHost(
+        name=host.name,
+        head=head,
+        routes=(route,),
+        shape=digest(head, route.template),
+        origins=host.origins,
+    )
+
+
+def runtime(layer: str, weights: Mapping[str, Weights]) -> bytes:
+    """The Runtime resource whose keys `<weights key>.<cluster>` override weights."""
+    message = protos.Runtime(name=layer)
+    for key, value in weights.items():
+        for cluster, weight in value.clusters:
+            message.layer.fields[f"{key}.{cluster}"].number_value = weight
+    return protos.serialise(message)

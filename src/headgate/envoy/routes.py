@@ -1,0 +1,196 @@
+"""Routes and virtual hosts: what matches a request, and what happens to it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from headgate.api.meta import Key
+
+from . import protos
+from .names import digest
+from .resources import Route, VirtualHost
+
+#: Failures after which no byte of the request has reached a backend, so that it may be tried elsewhere.
+_SAFE_TO_RETRY = "connect-failure,refused-stream,reset-before-request"
+
+
+class PathMatch(msgspec.Struct, frozen=True):
+    """A path. `segments` is a prefix of whole path segments: `/shop` matches `/shop` and `/shop/x`, not `/shopping`;
+    its value is without trailing slash and never `/` (use `prefix`). `regex` is RE2 and matches the whole path.
+    """
+
+    kind: Literal["exact", "segments", "prefix", "regex"]
+    value: str
+
+
+class ValueMatch(msgspec.Struct, frozen=True):
+    """A named value, header or query parameter, that is equal to `value` or that the RE2 `value` matches as a whole."""
+
+    name: str
+    kind: Literal["exact", "regex"]
+    value: str
+
+
+class Match(msgspec.Struct, frozen=True):
+    """Everything that must hold for a route to be taken; `method` empty means any."""
+
+    path: PathMatch = PathMatch("prefix", "/")
+    headers: tuple[ValueMatch, ...] = ()
+    query: tuple[ValueMatch, ...] = ()
+    method: str = ""
+
+
+class HeaderChanges(msgspec.Struct, frozen=True):
+    """Headers to set (replacing what is there), to add and to remove, in one direction."""
+
+    set: tuple[tuple[str, str], ...] = ()
+    add: tuple[tuple[str, str], ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+UNCHANGED = HeaderChanges()
+
+
+class Destination(msgspec.Struct, frozen=True):
+    """One cluster among weighted ones, with what is changed only on the way to it."""
+
+    cluster: str
+    request_headers: HeaderChanges = UNCHANGED
+    response_headers: HeaderChanges = UNCHANGED
+    filters: tuple[tuple[str, bytes], ...] = ()
+
+
+class Forward(msgspec.Struct, frozen=True):
+    """Send the request on. Several destinations, or a `weights_key`, make weighted clusters. A route whose weights may
+    ever change needs a key, even with one destination. `timeout` is for the whole request in seconds, None for none.
+    """
+
+    destinations: tuple[Destination, ...]
+    weights_key: str = ""
+    timeout: float | None = None
+
+
+class Respond(msgspec.Struct, frozen=True):
+    """Answer directly."""
+
+    status: int
+    body: str = ""
+
+
+def route(
+    name: str,
+    match: Match,
+    action: Forward | Respond,
+    *,
+    request_headers: HeaderChanges = UNCHANGED,
+    response_headers: HeaderChanges = UNCHANGED,
+    filters: Mapping[str, bytes] | None = None,
+    also: Sequence[str] = (),
+) -> Route:
+    """One route. `filters` are per-route configurations: filter name -> serialised `google.protobuf.Any`. `also` names
+    further clusters that it needs (mirrors, authorisation services).
+    """
+    message = protos.Route(name=name, match=_match(match))
+    clusters: tuple[str, ...] = ()
+    weights_key = ""
+    if isinstance(action, Respond):
+        message.direct_response.status = action.status
+        if action.body:
+            message.direct_response.body.inline_string = action.body
+    else:
+        clusters = tuple(destination.cluster for destination in action.destinations)
+        weights_key = action.weights_key
+        message.route.CopyFrom(_forward(action))
+    _change(message, request_headers, response_headers)
+    _per_filter(message, (filters or {}).items())
+    return Route(
+        template=protos.serialise(message),
+        weights_key=weights_key,
+        lane=bool(weights_key) and len(set(clusters)) == len(clusters),
+        clusters=tuple(dict.fromkeys((*clusters, *also))),
+    )
+
+
+def virtual_host(
+    name: str, domains: Sequence[str], routes: Sequence[Route], *, origins: Sequence[Key] = ()
+) -> VirtualHost:
+    """A virtual host; `domains` as Envoy spells them: `shop.example`, `*.shop.example`, `*`. The first route that
+    matches is taken.
+    """
+    head = protos.serialise(protos.VirtualHost(name=name, domains=domains))
+    parts: list[bytes | str] = [head]
+    for each in routes:
+        parts += (each.template, each.weights_key, "lane" if each.lane else "", *each.clusters)
+    return VirtualHost(name=name, head=head, routes=tuple(routes), shape=digest(*parts), origins=tuple(origins))
+
+
+# ── inside ───────────────────────────────────────────────────────────────────
+
+
+def _match(match: Match) -> dict[str, Any]:
+    message: dict[str, Any] = {
+        "headers": [{"name": each.name, "string_match": _string(each)} for each in match.headers],
+        "query_parameters": [{"name": each.name, "string_match": _string(each)} for each in match.query],
+    }
+    if match.method:
+        message["headers"].append({"name": ":method", "string_match": {"exact": match.method}})
+    value = match.path.value
+    if match.path.kind == "exact":
+        message["path"] = value
+    elif match.path.kind == "segments":
+        message["path_separated_prefix"] = value
+    elif match.path.kind == "prefix":
+        message["prefix"] = value
+    else:
+        message["safe_regex"] = {"regex": value}
+    return message
+
+
+def _string(match: ValueMatch) -> dict[str, Any]:
+    return {"exact": match.value} if match.kind == "exact" else {"safe_regex": {"regex": match.value}}
+
+
+def _forward(action: Forward) -> Any:
+    if not action.destinations:
+        raise ValueError("a route that forwards needs a destination; without one it should respond")
+    message = protos.Route().route
+    message.timeout.FromMilliseconds(round((action.timeout or 0) * 1000))
+    message.retry_policy.retry_on = _SAFE_TO_RETRY
+    message.retry_policy.num_retries.value = 1
+    message.retry_policy.host_selection_retry_max_attempts = 5
+    elsewhere = message.retry_policy.retry_host_predicate.add(name="envoy.retry_host_predicates.previous_hosts")
+    elsewhere.typed_config.CopyFrom(protos.pack(protos.PreviousHostsPredicate()))
+    plain = len(action.destinations) == 1 and not action.weights_key
+    if plain and action.destinations[0] == Destination(action.destinations[0].cluster):
+        message.cluster = action.destinations[0].cluster
+        return message
+    for destination in action.destinations:
+        part = message.weighted_clusters.clusters.add(name=destination.cluster)
+        part.weight.value = 1
+        _change(part, destination.request_headers, destination.response_headers)
+        _per_filter(part, destination.filters)
+    if not plain and not action.weights_key:
+        raise ValueError("a route to several destinations needs a weights_key")
+    message.weighted_clusters.runtime_key_prefix = action.weights_key
+    return message
+
+
+def _change(message: Any, request: HeaderChanges, response: HeaderChanges) -> None:
+    """Header changes of a Route or of a weighted cluster: both spell them alike."""
+    for changes, add, remove in (
+        (request, message.request_headers_to_add, message.request_headers_to_remove),
+        (response, message.response_headers_to_add, message.response_headers_to_remove),
+    ):
+        remove.extend(changes.remove)
+        for pairs, what in ((changes.set, "OVERWRITE_IF_EXISTS_OR_ADD"), (changes.add, "APPEND_IF_EXISTS_OR_ADD")):
+            for key, value in pairs:
+                option = add.add(append_action=what, keep_empty_value=True)
+                option.header.key = key
+                # A percent sign begins a format command in Envoy; the API knows no commands.
+                option.header.value = value.replace("%", "%%")
+
+
+def _per_filter(message: Any, filters: Any) -> None:
+    for name, packed in filters:
+        message.typed_per_filter_config[name].CopyFrom(protos.AnyMessage.FromString(packed))

@@ -1,0 +1,125 @@
+"""Writing: what a pure function computed goes to the API, again with fresh eyes when somebody else was faster.
+
+Every patch carries `test` operations on what it was computed from (see `patches`), so a stale one changes nothing.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Collection
+from typing import Any, Literal
+
+from headgate.api import codec
+from headgate.api.meta import Key, Object
+
+from .client import ApiError, Client
+from .ownership import NotOursError, desired_json, ensure_patch
+from .patches import Operation, fields_patch, guard, pointer
+from .statuses import conditions_patch, entries_patch, merge_conditions, status_patch
+
+Compute = Callable[[dict[str, Any]], list[Operation]]
+
+#: How often a write is computed anew before we give up; each time the object had changed in between.
+ATTEMPTS = 20
+
+
+async def write(
+    client: Client,
+    cls: type[Object],
+    key: Key,
+    compute: Compute,
+    *,
+    subresource: str = "",
+    cached_raw: dict[str, Any] | None = None,
+    attempts: int = ATTEMPTS,
+) -> bool:
+    """Patches an object with what `compute` makes of it; True if something was written.
+
+    `compute` gets the object as it is and gives JSON Patch operations, none if all is well. It is called again with
+    the object read afresh when a test failed (422) or the API saw a conflict (409); whatever must hold before every
+    write (a lease) may be checked in it. An object that is gone is not written.
+
+    Args:
+        cached_raw: the object as it was last seen; saves the first read.
+
+    Raises:
+        ApiError: the API refuses for another reason: also when it refuses what was computed from the very object that
+            it still has.
+    """
+    raw = cached_raw or await _read(client, cls, key)
+    for attempt in range(1, attempts + 1):
+        if raw is None or not (operations := compute(raw)):
+            return False
+        try:
+            await client.json_patch(cls, key.name, key.namespace or None, operations, subresource=subresource)
+        except ApiError as error:
+            if error.status not in (404, 409, 422) or attempt == attempts:
+                raise
+            if attempt > 1:
+                await asyncio.sleep(random.uniform(0, 0.005 * 2 ** min(attempt, 6)))  # noqa: S311
+            refused, raw = raw, await _read(client, cls, key)
+            if raw is not None and _version(raw) == _version(refused):
+                raise  # nobody was faster: it is what we want that the API refuses
+        else:
+            return True
+    raise AssertionError("the last attempt returns or raises")
+
+
+async def ensure(
+    client: Client, desired: Object, *, owned: Collection[str] = ()
+) -> Literal["created", "patched", "unchanged"]:
+    """Makes an object that we own as a whole be as desired: creates it, or changes exactly what differs.
+
+    Fields that we do not set, defaults of the API and other people's labels stay; what we set the last time and no
+    longer do goes (see `ownership`).
+
+    Args:
+        owned: JSON pointers of fields that are ours even where we leave them at their default: `/spec/replicas`.
+
+    Raises:
+        NotOursError: an object of this name belongs to somebody else.
+        ApiError: the API refuses.
+    """
+    wanted = desired_json(desired)
+    cls, key = type(desired), desired.key
+    for _ in range(ATTEMPTS):
+        raw = await _read(client, cls, key)
+        if raw is None:
+            try:
+                await client.create(codec.convert(cls, wanted))
+            except ApiError as refusal:
+                if refusal.reason != "AlreadyExists":
+                    raise
+                continue
+            return "created"
+        wrote = await write(client, cls, key, lambda raw: ensure_patch(raw, wanted, owned=owned), cached_raw=raw)
+        return "patched" if wrote else "unchanged"
+    raise ApiError(409, "Conflict", f"{codec.kind_of(cls).kind} {key} comes and goes")
+
+
+async def _read(client: Client, cls: type[Object], key: Key) -> dict[str, Any] | None:
+    try:
+        return await client.get_raw(cls, key.name, key.namespace or None)
+    except ApiError as error:
+        if error.status == 404:
+            return None
+        raise
+
+
+def _version(raw: dict[str, Any]) -> str:
+    return str(raw["metadata"].get("resourceVersion", ""))
+
+
+__all__ = [
+    "ATTEMPTS",
+    "NotOursError",
+    "Operation",
+    "conditions_patch",
+    "ensure",
+    "entries_patch",
+    "fields_patch",
+    "guard",
+    "merge_conditions",
+    "pointer",
+    "status_patch",
+    "write",
+]

@@ -123,8 +123,14 @@ _BY_NAME = {(kind.group, kind.kind): kind for kind in KINDS}
 
 
 def kind_of(cls: type[Object]) -> Kind:
-    """The kind that a class stands for."""
-    return _BY_TYPE[cls]
+    """The kind that a class stands for.
+
+    A class of another room that declares the same apiVersion and kind stands for it as well: a narrower or wider view.
+    """
+    if found := _BY_TYPE.get(cls):
+        return found
+    api_version, kind = str(_default(cls, "api_version")), str(_default(cls, "kind"))
+    return _BY_NAME[api_version.rpartition("/")[0], kind]
 
 
 def find_kind(api_version: str, kind: str) -> Kind | None:

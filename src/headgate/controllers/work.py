@@ -75,7 +75,7 @@ class WorkQueue(Generic[K]):
             self._busy.add(key)
             try:
                 await self._work(key)
-            except Exception as error:  # noqa: BLE001 – one key's failure must not stop the others
+            except Exception as error:
                 self._later(key, error)
             else:
                 self._failures.pop(key, None)

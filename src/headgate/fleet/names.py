@@ -1,0 +1,41 @@
+"""Names and labels of what is made for a Gateway (GEP-1762).
+
+A Gateway's name may have 253 characters and dots; a Service's may have 63, no dots and must begin with a letter.
+"""
+
+import hashlib
+import re
+
+from headgate.api.meta import Key
+
+#: Longest name of a Service and longest value of a label.
+LIMIT = 63
+#: The label that GEP-1762 puts on everything made for a Gateway.
+GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
+CLASS_LABEL = "gateway.networking.k8s.io/gateway-class-name"
+
+_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def resource_name(gateway: Key, class_name: str) -> str:
+    """`<gateway>-<class>`; made a DNS label and given a hash where it is not one already.
+
+    >>> resource_name(Key("infra", "shared"), "envoy")
+    'shared-envoy'
+    """
+    wanted = f"{gateway.name}-{class_name}"
+    if len(wanted) <= LIMIT and _LABEL.fullmatch(wanted):
+        return wanted
+    plain = re.sub(r"[^-a-z0-9]", "-", wanted)
+    if not plain[0].isalpha():
+        plain = f"gw-{plain}"
+    return f"{plain[: LIMIT - 9].rstrip('-')}-{_digest(wanted)}"
+
+
+def label_value(text: str) -> str:
+    """A name as the value of a label: cut and hashed beyond 63 characters."""
+    return text if len(text) <= LIMIT else f"{text[: LIMIT - 9].rstrip('-.')}-{_digest(text)}"

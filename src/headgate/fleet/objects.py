@@ -1,0 +1,237 @@
+"""Gateway -> Deployment, Service, ServiceAccount and Secret of its Envoys."""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from headgate.api import apps, core
+from headgate.api.meta import Key, LabelSelector, ObjectMeta, OwnerReference
+from headgate.envoy import bootstrap
+
+from . import names
+
+#: Where the certificate of a Gateway's Envoys is mounted, and where Envoy puts its admin socket.
+CERTIFICATES = "/etc/headgate/xds"
+RUNTIME = "/var/run/headgate"
+#: Seconds that Envoy goes on serving after it was told to drain; then seconds until it is killed.
+DRAIN = 5
+GRACE = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is the same for all Gateways of a controller.
+
+    `xds_address` is `HOST:PORT` as the Envoys reach the controller.
+    """
+
+    xds_address: str
+    image: str = "docker.io/envoyproxy/envoy:v1.40.0"
+    replicas: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Envoys:
+    """What one Gateway asks for. `ports` are the TCP ports of its valid listeners, sorted."""
+
+    gateway: Key
+    uid: str
+    api_version: str
+    class_name: str
+    ports: tuple[int, ...]
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """The objects of one Gateway, in the order in which they are needed. `service` waits for a first listener."""
+
+    secret: core.Secret
+    service_account: core.ServiceAccount
+    service: core.Service | None
+    deployment: apps.Deployment
+
+
+def name(gateway: Key, class_name: str) -> Key:
+    """Where the objects of a Gateway are."""
+    return Key(gateway.namespace, names.resource_name(gateway, class_name))
+
+
+def selector(gateway: Key) -> dict[str, str]:
+    """The labels by which a Gateway's pods are found; they never change."""
+    return {names.GATEWAY_LABEL: names.label_value(gateway.name)}
+
+
+def labels(envoys: Envoys) -> dict[str, str]:
+    """All labels of the objects: the Gateway's own infrastructure labels, then ours, which win."""
+    return {
+        **envoys.labels,
+        **selector(envoys.gateway),
+        names.CLASS_LABEL: names.label_value(envoys.class_name),
+        "app.kubernetes.io/managed-by": "headgate",
+        "app.kubernetes.io/component": "envoy",
+    }
+
+
+def objects(envoys: Envoys, settings: Settings, identity: Mapping[str, bytes]) -> Workload:
+    """Everything that a Gateway's Envoys need. The pod template does not depend on listeners: a new one must restart
+    nothing. `identity` are the files of their certificate.
+    """
+    meta = _meta(envoys)
+    return Workload(
+        secret=core.Secret(
+            metadata=meta,
+            type="Opaque",
+            data={file: base64.b64encode(content).decode() for file, content in sorted(identity.items())},
+        ),
+        service_account=core.ServiceAccount(metadata=meta, automount_service_account_token=False),
+        service=_service(envoys, meta) if envoys.ports else None,
+        deployment=_deployment(envoys, settings, meta),
+    )
+
+
+def _meta(envoys: Envoys) -> ObjectMeta:
+    where = name(envoys.gateway, envoys.class_name)
+    return ObjectMeta(
+        name=where.name,
+        namespace=where.namespace,
+        labels=labels(envoys),
+        annotations=envoys.annotations,
+        owner_references=(
+            OwnerReference(
+                api_version=envoys.api_version,
+                kind="Gateway",
+                name=envoys.gateway.name,
+                uid=envoys.uid,
+                controller=True,
+                block_owner_deletion=True,
+            ),
+        ),
+    )
+
+
+def _service(envoys: Envoys, meta: ObjectMeta) -> core.Service:
+    """Ports are the same everywhere: `targetPort` is the listener's port, which the pods may bind (see the sysctl)."""
+    return core.Service(
+        metadata=meta,
+        spec=core.ServiceSpec(
+            type="LoadBalancer",
+            selector=selector(envoys.gateway),
+            ports=tuple(
+                core.ServicePort(name=f"tcp-{port}", port=port, target_port=port, protocol="TCP")
+                for port in envoys.ports
+            ),
+        ),
+    )
+
+
+def _deployment(envoys: Envoys, settings: Settings, meta: ObjectMeta) -> apps.Deployment:
+    return apps.Deployment(
+        metadata=meta,
+        spec=apps.DeploymentSpec(
+            replicas=settings.replicas,
+            selector=LabelSelector(match_labels=selector(envoys.gateway)),
+            strategy=apps.DeploymentStrategy(
+                type="RollingUpdate", rolling_update=apps.RollingUpdate(max_unavailable=0, max_surge=1)
+            ),
+            template=_pods(envoys, settings, meta.name),
+        ),
+    )
+
+
+def _pods(envoys: Envoys, settings: Settings, account: str) -> core.PodTemplateSpec:
+    scrape = {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": str(bootstrap.METRICS_PORT),
+        "prometheus.io/path": "/stats/prometheus",
+    }
+    pod_labels = {key: value for key, value in labels(envoys).items() if key != names.CLASS_LABEL}
+    return core.PodTemplateSpec(
+        metadata=ObjectMeta(labels=pod_labels, annotations={**envoys.annotations, **scrape}),
+        spec=core.PodSpec(
+            service_account_name=account,
+            automount_service_account_token=False,
+            termination_grace_period_seconds=GRACE,
+            security_context={
+                "runAsNonRoot": True,
+                "runAsUser": 65532,
+                "runAsGroup": 65532,
+                "fsGroup": 65532,
+                "seccompProfile": {"type": "RuntimeDefault"},
+                "sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}],
+            },
+            containers=(_envoy(envoys, settings),),
+            volumes=(
+                core.Volume(name="certificates", secret=core.SecretVolumeSource(secret_name=account)),
+                core.Volume(name="runtime", empty_dir=core.EmptyDirVolumeSource()),
+            ),
+        ),
+    )
+
+
+def _field(variable: str, path: str) -> core.EnvVar:
+    return core.EnvVar(name=variable, value_from=core.EnvVarSource(field_ref=core.ObjectFieldSelector(field_path=path)))
+
+
+def _envoy(envoys: Envoys, settings: Settings) -> core.Container:
+    host, _, port = settings.xds_address.rpartition(":")
+    return core.Container(
+        name="envoy",
+        image=settings.image,
+        args=(
+            "--config-yaml",
+            bootstrap.bootstrap_json(
+                xds_host=host,
+                xds_port=int(port),
+                certificates=CERTIFICATES,
+                admin_socket=f"{RUNTIME}/admin.sock",
+                address="$(POD_IP)",
+                bind="pod",
+            ),
+            "--disable-hot-restart",
+            "--service-node",
+            "$(POD_NAME)",
+            "--service-cluster",
+            f"{envoys.gateway.namespace}/{envoys.gateway.name}",
+            "--drain-time-s",
+            str(DRAIN),
+            "--log-level",
+            "warning",
+        ),
+        env=(_field("POD_IP", "status.podIP"), _field("POD_NAME", "metadata.name")),
+        ports=(core.ContainerPort(name="metrics", container_port=bootstrap.METRICS_PORT),),
+        readiness_probe=core.Probe(
+            http_get=core.HTTPGetAction(path="/ready", port=bootstrap.METRICS_PORT),
+            period_seconds=2,
+            timeout_seconds=2,
+            failure_threshold=2,
+        ),
+        lifecycle=core.Lifecycle(pre_stop=core.LifecycleHandler(exec=core.ExecAction(command=_DRAIN_COMMAND))),
+        volume_mounts=(
+            core.VolumeMount(name="certificates", mount_path=CERTIFICATES, read_only=True),
+            core.VolumeMount(name="runtime", mount_path=RUNTIME),
+        ),
+        resources={"requests": {"cpu": "100m", "memory": "128Mi"}},
+        security_context=_CONTAINER_SECURITY,
+    )
+
+
+_CONTAINER_SECURITY: dict[str, Any] = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+
+#: SIGTERM alone kills requests in flight (tried): first ask Envoy to drain, over its admin socket. The image has no
+#: curl; it has perl, as every Debian has.
+_DRAIN_COMMAND = (
+    "perl",
+    "-MIO::Socket::UNIX",
+    "-e",
+    f'my $admin = IO::Socket::UNIX->new(Peer => "{RUNTIME}/admin.sock") or exit 0;'
+    ' print $admin "POST /drain_listeners?graceful HTTP/1.1\\r\\nHost: admin\\r\\nContent-Length: 0\\r\\n'
+    'Connection: close\\r\\n\\r\\n"; my @answer = <$admin>;'
+    f" sleep {DRAIN};",
+)

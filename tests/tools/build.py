@@ -193,12 +193,21 @@ def _environment() -> dict[str, str]:
 
 
 def _run(command: list[str | Path], cwd: Path | None = None) -> None:
-    # Go repeats nothing that a registry's hiccup broke off: what came stays in its cache, so trying again is cheap.
+    """Run a command; what it says is shown only when it failed."""
+    # What came before a registry's hiccup stays in the command's cache, so trying again is cheap.
     for attempt in (1, 2, 3):
-        done = subprocess.run([str(part) for part in command], env=_environment(), cwd=cwd, check=False)
+        done = subprocess.run(
+            command,
+            env=_environment(),
+            cwd=cwd,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
         if done.returncode == 0:
             return
-        _say(f"attempt {attempt} of 3 failed")
+        _say(f"attempt {attempt} of 3 failed:\n{done.stdout}")
     raise ToolsError(f"`{' '.join(str(part) for part in command)}` failed")
 
 

@@ -1,0 +1,87 @@
+"""Debian's Prometheus on loopback, scraping what a test tells it to."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from support.addresses import free_port
+from support.processes import Program
+from support.tools import MissingToolError
+from support.waiting import until
+
+
+class Prometheus:
+    """Scrapes targets every `interval`; ready on entering, ended on leaving."""
+
+    def __init__(
+        self,
+        folder: Path,
+        targets: Iterable[str] = (),
+        *,
+        metrics_path: str = "/metrics",
+        labels: Mapping[str, str] | None = None,
+        interval: str = "1s",
+    ) -> None:
+        """`targets` are HOST:PORT of one job; `labels` are put on all of its series, as relabelling would."""
+        self.folder = folder
+        self.address = f"127.0.0.1:{free_port()}"
+        self.url = f"http://{self.address}"
+        self._configuration = {
+            "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
+            "scrape_configs": [
+                {
+                    "job_name": "test",
+                    "metrics_path": metrics_path,
+                    "static_configs": [{"targets": list(targets), "labels": dict(labels or {})}],
+                }
+            ],
+        }
+        self.program: Program
+
+    def __enter__(self) -> Self:
+        binary = shutil.which("prometheus")
+        if binary is None:
+            raise MissingToolError("prometheus is not on PATH: apt-get install --no-install-recommends prometheus")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        configuration = self.folder / "prometheus.yaml"
+        configuration.write_text(json.dumps(self._configuration))
+        self.program = Program(
+            [
+                binary,
+                f"--config.file={configuration}",
+                f"--storage.tsdb.path={self.folder / 'series'}",
+                f"--web.listen-address={self.address}",
+            ],
+            log=self.folder / "prometheus.log",
+        )
+        try:
+            until(self._ready, says="Prometheus's /-/ready", running=self.program)
+        except BaseException:
+            self.program.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.program.stop()
+
+    def query(self, promql: str) -> list[dict[str, Any]]:
+        """The instant vector of an expression: `[{"metric": {…}, "value": [time, "1"]}]`."""
+        answer = httpx.get(f"{self.url}/api/v1/query", params={"query": promql}, trust_env=False)
+        assert answer.status_code == httpx.codes.OK, answer.text
+        result: list[dict[str, Any]] = answer.json()["data"]["result"]
+        return result
+
+    def _ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/-/ready", trust_env=False).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False

@@ -1,0 +1,77 @@
+"""What a loop has seen of the API, including its own writes.
+
+A watch tells of a write a moment after it was answered. A loop that decided again in between would do it twice: a
+second pod for the one that is on its way. So answers to writes are noted here as well, and what a watch tells of an
+older version than one that was noted is not believed.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Generic, TypeVar
+
+from headgate.api.meta import Key, Object
+from headgate.kube.watch import Batch
+
+T = TypeVar("T", bound=Object)
+
+#: How many deleted objects are remembered, to tell an answer that arrives after the deletion.
+_GRAVES = 1000
+
+
+class Seen(Generic[T]):
+    """The objects of one kind, by namespace and name."""
+
+    def __init__(self) -> None:
+        self.synced = False
+        self._spaces: dict[str, dict[str, T]] = {}
+        self._graves: OrderedDict[str, None] = OrderedDict()
+
+    def get(self, key: Key) -> T | None:
+        """The object, if there is one."""
+        return self._spaces.get(key.namespace, {}).get(key.name)
+
+    def within(self, namespace: str) -> Iterable[T]:
+        """All objects of a namespace."""
+        return self._spaces.get(namespace, {}).values()
+
+    def take(self, batch: Batch[T]) -> list[tuple[T | None, T | None]]:
+        """Notes what a watch brought; what was and what is now, for each object that changed."""
+        changed: list[tuple[T | None, T | None]] = []
+        for change in batch.changes:
+            was = self.get(change.key)
+            if change.object is None:
+                self._bury(was)
+                changed.append((was, None))
+            elif self._put(change.object):
+                changed.append((was, change.object))
+        self.synced = self.synced or batch.synced
+        return changed
+
+    def note(self, written: T) -> bool:
+        """Notes the answer to a write; False when something newer is known already."""
+        return written.metadata.uid not in self._graves and self._put(written)
+
+    def _put(self, new: T) -> bool:
+        was = self.get(new.key)
+        if was is not None and was.metadata.uid == new.metadata.uid and _version(was) >= _version(new):
+            return False
+        if was is not None and was.metadata.uid != new.metadata.uid:
+            self._bury(was)
+        self._spaces.setdefault(new.metadata.namespace, {})[new.metadata.name] = new
+        return True
+
+    def _bury(self, gone: T | None) -> None:
+        if gone is None:
+            return
+        self._spaces[gone.metadata.namespace].pop(gone.metadata.name, None)
+        self._graves[gone.metadata.uid] = None
+        while len(self._graves) > _GRAVES:
+            self._graves.popitem(last=False)
+
+
+def _version(obj: Object) -> int:
+    """resourceVersions of one collection grow (Kubernetes promises it since 1.35, and it always was so)."""
+    try:
+        return int(obj.metadata.resource_version)
+    except ValueError:
+        return 0

@@ -1,0 +1,209 @@
+"""The loops of kube-controller-manager that a local API needs: Deployments, ReplicaSets, EndpointSlices.
+
+Watches feed what was seen; whatever a change may concern is decided anew by `headgate.workloads`; its effects are
+written one after the other. An effect that the API refuses ends that decision: the next one sees more.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Never, TypeVar
+
+import msgspec
+import structlog
+
+from headgate.api import codec
+from headgate.api.core import Pod, Service
+from headgate.api.discovery import EndpointSlice
+from headgate.api.meta import Key, Object
+from headgate.kube.client import ApiError, Client
+from headgate.kube.watch import Batch, follow
+from headgate.workloads import deployments, effects, endpoints, owners, replicasets
+from headgate.workloads.views import Deployment, ReplicaSet
+
+from .seen import Seen
+from .work import WorkQueue
+
+T = TypeVar("T", bound=Object)
+_Task = tuple[type[Object], Key]
+
+_log = structlog.get_logger("headgate.workloads")
+
+_KINDS: tuple[type[Object], ...] = (Deployment, ReplicaSet, Pod, Service, EndpointSlice)
+_WORKERS = 4
+
+
+class Workloads:
+    """See the module's text. `say` is told what belongs into events; `clock` gives seconds since 1970."""
+
+    def __init__(
+        self, client: Client, say: Callable[[effects.Say], None], clock: Callable[[], float] = time.time
+    ) -> None:
+        self._client = client
+        self._say = say
+        self._clock = clock
+        self._deployments: Seen[Deployment] = Seen()
+        self._replica_sets: Seen[ReplicaSet] = Seen()
+        self._pods: Seen[Pod] = Seen()
+        self._services: Seen[Service] = Seen()
+        self._slices: Seen[EndpointSlice] = Seen()
+        self._queue: WorkQueue[_Task] = WorkQueue("workloads", self._work, workers=_WORKERS)
+        self._timers: dict[_Task, asyncio.TimerHandle] = {}
+        self._early: set[_Task] | None = set()
+        self.synced = asyncio.Event()
+
+    async def run(self) -> Never:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for cls in _KINDS:
+                tasks.create_task(follow(self._client, cls, self._sink(cls)))
+            tasks.create_task(self._queue.run())
+        raise AssertionError("neither watches nor the queue end by themselves")
+
+    # ── seeing ───────────────────────────────────────────────────────────────
+
+    def _seen(self, cls: type[T]) -> Seen[T]:
+        stores: dict[type[Object], Seen[Any]] = {
+            Deployment: self._deployments,
+            ReplicaSet: self._replica_sets,
+            Pod: self._pods,
+            Service: self._services,
+            EndpointSlice: self._slices,
+        }
+        return stores[cls]
+
+    def _sink(self, cls: type[T]) -> Callable[[Batch[T]], None]:
+        seen = self._seen(cls)
+
+        def sink(batch: Batch[T]) -> None:
+            for key, error in batch.broken:
+                _log.warning("not readable", kind=codec.kind_of(cls).kind, key=str(key), error=str(error))
+            for was, now in seen.take(batch):
+                self._changed(was, now)
+            if self._early is not None and all(self._seen(kind).synced for kind in _KINDS):
+                early, self._early = self._early, None
+                self.synced.set()
+                for task in early:
+                    self._queue.add(task)
+
+        return sink
+
+    def _changed(self, was: Object | None, now: Object | None) -> None:
+        for task in {task for obj in (was, now) if obj is not None for task in self._concerns(obj)}:
+            self._ask(*task)
+
+    def _ask(self, cls: type[Object], key: Key) -> None:
+        if self._early is not None:
+            self._early.add((cls, key))
+        else:
+            self._queue.add((cls, key))
+
+    def _concerns(self, obj: Object) -> Iterable[_Task]:
+        """Whose decision may change when this object does."""
+        namespace = obj.metadata.namespace
+        match obj:
+            case Deployment() | Service():
+                yield type(obj), obj.key
+            case EndpointSlice():
+                yield Service, Key(namespace, obj.metadata.labels.get(endpoints.SERVICE_LABEL, ""))
+            case ReplicaSet():
+                yield ReplicaSet, obj.key
+                yield from self._owners(obj, Deployment, self._deployments)
+            case Pod():
+                yield from self._owners(obj, ReplicaSet, self._replica_sets)
+                yield from self._recreating(obj)
+                for service in self._services.within(namespace):
+                    if service.spec.selector and service.spec.selector.items() <= obj.metadata.labels.items():
+                        yield Service, service.key
+
+    def _owners(self, obj: Object, cls: type[Object], seen: Seen[Any]) -> Iterable[_Task]:
+        """The object's controller; for an orphan, everybody who would adopt it."""
+        controller = owners.controller_of(obj)
+        if controller is not None:
+            if controller.kind == codec.kind_of(cls).kind:
+                yield cls, Key(obj.metadata.namespace, controller.name)
+            return
+        for owner in seen.within(obj.metadata.namespace):
+            selector = owners.selecting(owner.spec.selector)
+            if selector and selector.matches(obj.metadata.labels):
+                yield cls, owner.key
+
+    def _recreating(self, pod: Pod) -> Iterable[_Task]:
+        """A Deployment with the strategy Recreate waits for the end of its old pods."""
+        controller = owners.controller_of(pod)
+        owner = self._replica_sets.get(Key(pod.metadata.namespace, controller.name)) if controller else None
+        top = owners.controller_of(owner) if owner else None
+        deployment = self._deployments.get(Key(pod.metadata.namespace, top.name)) if top else None
+        if deployment is not None and deployment.spec.strategy.type == "Recreate":
+            yield Deployment, deployment.key
+
+    # ── deciding and doing ───────────────────────────────────────────────────
+
+    def _decide(self, cls: type[Object], key: Key) -> effects.Decision:
+        now, pods = self._clock(), self._pods.within(key.namespace)
+        if cls is Deployment and (deployment := self._deployments.get(key)):
+            return deployments.decide(deployment, self._replica_sets.within(key.namespace), pods, now)
+        if cls is ReplicaSet and (replica_set := self._replica_sets.get(key)):
+            return replicasets.decide(replica_set, pods, now)
+        if cls is Service and (service := self._services.get(key)):
+            return endpoints.decide(service, pods, self._slices.within(key.namespace))
+        return effects.Decision()
+
+    async def _work(self, task: _Task) -> None:
+        decision = self._decide(*task)
+        self._look_again(task, decision.again)
+        for effect in decision.effects:
+            try:
+                await self._carry_out(effect)
+            except ApiError as error:
+                if error.reason not in ("Conflict", "NotFound", "AlreadyExists"):
+                    raise
+                # Somebody was faster; the watch is about to tell. Should it have told already, this look sees it.
+                _log.debug("overtaken", task=str(task[1]), error=str(error))
+                self._look_again(task, self._clock() + 0.2)
+                return
+
+    async def _carry_out(self, effect: effects.Effect) -> None:
+        match effect:
+            case effects.Say():
+                self._say(effect)
+            case effects.Create():
+                path = self._client.path(effect.type, effect.namespace)
+                body = await self._client.request("POST", path, body=msgspec.json.encode(effect.body))
+                self._note(codec.decode(effect.type, body))
+            case effects.Patch():
+                answer = await self._client.merge_patch(
+                    effect.type, effect.key.name, effect.key.namespace, effect.patch, subresource=effect.subresource
+                )
+                self._note(codec.convert(effect.type, answer))
+            case effects.Delete():
+                await self._delete(effect)
+
+    async def _delete(self, effect: effects.Delete) -> None:
+        key = effect.key
+        await self._client.delete(effect.type, key.name, key.namespace, uid=effect.uid)
+        try:
+            left = await self._client.get(effect.type, key.name, key.namespace)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+        else:
+            self._note(left)  # pods go on for a while, with a deletionTimestamp
+
+    def _note(self, written: Object) -> None:
+        seen: Seen[Any] = self._seen(type(written))
+        was = seen.get(written.key)
+        if seen.note(written):
+            self._changed(was, written)
+
+    def _look_again(self, task: _Task, again: float | None) -> None:
+        if timer := self._timers.pop(task, None):
+            timer.cancel()
+        if again is not None:
+            # A moment later than the time itself: timestamps have whole seconds.
+            pause = max(0.0, again - self._clock()) + 0.05
+            self._timers[task] = asyncio.get_running_loop().call_later(pause, self._due, task)
+
+    def _due(self, task: _Task) -> None:
+        self._timers.pop(task, None)
+        self._queue.add(task)

@@ -5,17 +5,16 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import yaml
 
 from support.control_plane import ControlPlane
+from support.installed import CHART
 from support.kubectl import Kubectl
 from support.waiting import until
 
-CHART = Path(__file__).parents[2] / "charts" / "headgate"
-HOME = "headgate-system"
+HOME = "charted"
 ELSEWHERE = "a-team"
 
 READ = {"get", "list", "watch"}
@@ -58,7 +57,9 @@ def account(kubernetes: ControlPlane) -> Iterator[Kubectl]:
     for namespace in (HOME, ELSEWHERE):
         kubernetes.kubectl("create", "namespace", namespace)
     kubernetes.kubectl("label", "namespace", HOME, "pod-security.kubernetes.io/enforce=restricted")
-    kubernetes.helm("install", "headgate", str(CHART), f"--namespace={HOME}")
+    # Names of its own: a release that serves Gateways may be on the same API. Its image is one that nobody can run.
+    chosen = ("--set=gatewayClass.name=charted", "--set=image.repository=example.org/nobody-runs-this")
+    kubernetes.helm("install", "headgate", str(CHART), f"--namespace={HOME}", *chosen)
     yield Kubectl(kubernetes.service_account_kubeconfig(HOME, "headgate"))
     kubernetes.helm("uninstall", "headgate", f"--namespace={HOME}", "--wait")
     kubernetes.kubectl("delete", "namespace", HOME, ELSEWHERE, "--wait=false")
@@ -103,7 +104,7 @@ def test_the_pod_passes_the_restricted_pod_security_standard(account: Kubectl, k
 
 
 def test_the_class_names_our_controller(account: Kubectl) -> None:
-    spec = account.json("get", "gatewayclass", "headgate")["spec"]
+    spec = account.json("get", "gatewayclass", "charted")["spec"]
     assert spec["controllerName"] == "headgate.dev/gateway-controller"
 
 

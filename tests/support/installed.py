@@ -1,0 +1,94 @@
+"""Headgate on a real Kubernetes API as its users have it: the chart's controller in a pod, with the chart's rights.
+
+`headgate node` stands in for the kubelets of that cluster: it runs the pods as processes, the controller's among them.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from support.addresses import free_port
+from support.control_plane import LOAD_BALANCER_NETWORK, POD_NETWORK, ControlPlane
+from support.processes import Program
+from support.waiting import until
+
+CHART = Path(__file__).parents[2] / "charts" / "headgate"
+NAMESPACE = "headgate-system"
+RELEASE = "headgate"
+HEADGATE = (sys.executable, "-m", "headgate")
+
+
+class Installed:
+    """The node and the chart on a control plane; ready on entering, everything ended on leaving."""
+
+    def __init__(self, kubernetes: ControlPlane, folder: Path, *, arguments: tuple[str, ...] = ()) -> None:
+        """`arguments` are more arguments of `headgate controller`."""
+        self.kubernetes = kubernetes
+        self.folder = folder
+        self.arguments = arguments
+        self.node: Program
+
+    def __enter__(self) -> Self:
+        port = free_port()
+        self.node = Program(
+            [
+                *HEADGATE,
+                "node",
+                "--schedule",
+                f"--kubeconfig={self.kubernetes.kubeconfig}",
+                f"--data={self.folder / 'node'}",
+                f"--port={port}",
+                f"--pod-cidr={POD_NETWORK}",
+                f"--load-balancer-cidr={LOAD_BALANCER_NETWORK}",
+                f"--image={RELEASE}={shlex.join(HEADGATE)}",
+            ],
+            log=self.folder / "node.log",
+            name="headgate node",
+            grace=45,
+        )
+        try:
+            self._node_ready()
+            self._install()
+        except BaseException:
+            self.node.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.kubernetes.helm("uninstall", RELEASE, f"--namespace={NAMESPACE}", "--ignore-not-found")
+        finally:
+            self.node.stop()
+
+    def controller_log(self) -> str:
+        """What the controller wrote, by `kubectl logs`."""
+        return self.kubernetes.kubectl("logs", f"--namespace={NAMESPACE}", f"deployment/{RELEASE}", "--tail=200")
+
+    def _node_ready(self) -> None:
+        def conditions() -> str:
+            path = '{.items[*].status.conditions[?(@.type=="Ready")].status}'
+            return self.kubernetes.kubectl("get", "nodes", "-o", f"jsonpath={path}")
+
+        until(lambda: conditions() == "True", says="a Ready node", running=self.node)
+
+    def _install(self) -> None:
+        kubectl = self.kubernetes.kubectl
+        # The account must be there before its token can be asked for, so the Deployment comes with the second step.
+        install = ("upgrade", "--install", RELEASE, str(CHART), f"--namespace={NAMESPACE}", "--create-namespace")
+        self.kubernetes.helm(*install, "--set=replicas=0")
+        # A pod here is a process without a file system of its own: it finds its token by an argument, not by a mount.
+        kubeconfig = self.kubernetes.service_account_kubeconfig(NAMESPACE, RELEASE)
+        arguments = ",".join((f"--kubeconfig={kubeconfig}", *self.arguments))
+        self.kubernetes.helm(*install, f"--set=args={{{arguments}}}")
+        done = kubectl.run(
+            "rollout", "status", f"deployment/{RELEASE}", f"--namespace={NAMESPACE}", "--timeout=60s", timeout=90
+        )
+        said = kubectl.run("logs", f"--namespace={NAMESPACE}", f"deployment/{RELEASE}", "--tail=50")
+        assert done.returncode == 0, f"{done.stderr}\n{said.stdout}{said.stderr}\nnode:\n{self.node.tail()}"
+        kubectl("wait", "--for=condition=Accepted", "gatewayclass/headgate", "--timeout=30s")

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from .meta import Condition, Object, ObjectMeta, Value
 
 
@@ -446,9 +448,9 @@ class Pod(Object):
 
 
 class DaemonEndpoint(Value):
-    """A port of a node's agent."""
+    """A port of a node's agent. Kubernetes spells the field with a capital letter."""
 
-    port: int = 0
+    port: int = msgspec.field(default=0, name="Port")
 
 
 class NodeDaemonEndpoints(Value):

@@ -1,0 +1,292 @@
+"""The patches that a Kubernetes API takes, on undecoded objects: JSON Patch (RFC 6902), JSON Merge Patch (RFC 7386) and
+strategic merge patch (merge by key, as the schema says). All are pure: nothing given is changed."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Schema = Mapping[str, Any]
+
+
+class PatchError(ValueError):
+    """A patch that is malformed or does not apply; `missing` when a JSON Patch path does not exist or a test fails."""
+
+    def __init__(self, message: str, *, does_not_apply: bool = False) -> None:
+        super().__init__(message)
+        self.does_not_apply = does_not_apply
+
+
+# --- JSON Patch -------------------------------------------------------------------------------------------------------
+
+
+def json_patch(document: Any, operations: Sequence[Mapping[str, Any]]) -> Any:
+    """Apply the operations in order; all or none. Raises `PatchError`."""
+    if not isinstance(operations, list | tuple):
+        raise PatchError("a JSON patch is a list of operations")
+    result = copy.deepcopy(document)
+    for index, operation in enumerate(operations):
+        if not isinstance(operation, Mapping):
+            raise PatchError(f"operation {index} is no object")
+        result = _operate(result, operation, index)
+    return result
+
+
+def _operate(document: Any, operation: Mapping[str, Any], index: int) -> Any:
+    op, path = operation.get("op"), operation.get("path")
+    if not isinstance(path, str):
+        raise PatchError(f"operation {index} ({op}) has no path")
+    where = _pointer(path)
+    match op:
+        case "add":
+            return _add(document, where, copy.deepcopy(_value(operation, index)), path)
+        case "replace":
+            return _replace(document, where, copy.deepcopy(_value(operation, index)), path)
+        case "remove":
+            return _remove(document, where, path)
+        case "test":
+            found = _get(document, where, path)
+            if not _same(found, _value(operation, index)):
+                raise PatchError(f"testing value {path} failed", does_not_apply=True)
+            return document
+        case "copy" | "move":
+            source = str(operation.get("from", ""))
+            if op == "move" and path.startswith(source + "/"):
+                raise PatchError(f"operation {index}: cannot move {source} into itself")
+            moved = copy.deepcopy(_get(document, _pointer(source), source))
+            if op == "move":
+                document = _remove(document, _pointer(source), source)
+            return _add(document, where, moved, path)
+    raise PatchError(f"operation {index}: unknown op {op!r}; add, remove, replace, move, copy and test exist")
+
+
+def _value(operation: Mapping[str, Any], index: int) -> Any:
+    if "value" not in operation:
+        raise PatchError(f"operation {index} ({operation.get('op')}) has no value")
+    return operation["value"]
+
+
+def _same(left: Any, right: Any) -> bool:
+    """Equal as JSON: numbers by value, but true is not 1."""
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    if isinstance(left, Mapping) and isinstance(right, Mapping):
+        return left.keys() == right.keys() and all(_same(value, right[key]) for key, value in left.items())
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(_same(a, b) for a, b in zip(left, right, strict=True))
+    return bool(left == right)
+
+
+def _pointer(path: str) -> list[str]:
+    if path == "":
+        return []
+    if not path.startswith("/"):
+        raise PatchError(f"path {path!r} must begin with '/'")
+    return [part.replace("~1", "/").replace("~0", "~") for part in path[1:].split("/")]
+
+
+def _index(container: list[Any], part: str, path: str, *, end: bool) -> int:
+    if part == "-" and end:
+        return len(container)
+    if not (part == "0" or (part.isdigit() and part[0] != "0")):
+        raise PatchError(f"{path}: {part!r} is no list index", does_not_apply=True)
+    position = int(part)
+    if position > len(container) - (0 if end else 1):
+        raise PatchError(f"{path}: index {position} is outside of a list of {len(container)}", does_not_apply=True)
+    return position
+
+
+def _get(document: Any, where: list[str], path: str) -> Any:
+    for part in where:
+        if isinstance(document, dict) and part in document:
+            document = document[part]
+        elif isinstance(document, list):
+            document = document[_index(document, part, path, end=False)]
+        else:
+            raise PatchError(f"{path} does not exist", does_not_apply=True)
+    return document
+
+
+def _add(document: Any, where: list[str], value: Any, path: str) -> Any:
+    if not where:
+        return value
+    parent = _get(document, where[:-1], path)
+    if isinstance(parent, dict):
+        parent[where[-1]] = value
+    elif isinstance(parent, list):
+        parent.insert(_index(parent, where[-1], path, end=True), value)
+    else:
+        raise PatchError(f"{path}: its parent is neither object nor list", does_not_apply=True)
+    return document
+
+
+def _replace(document: Any, where: list[str], value: Any, path: str) -> Any:
+    if not where:
+        return value
+    _get(document, where, path)
+    parent = _get(document, where[:-1], path)
+    if isinstance(parent, dict):
+        parent[where[-1]] = value
+    else:
+        parent[_index(parent, where[-1], path, end=False)] = value
+    return document
+
+
+def _remove(document: Any, where: list[str], path: str) -> Any:
+    if not where:
+        return None
+    _get(document, where, path)
+    parent = _get(document, where[:-1], path)
+    if isinstance(parent, dict):
+        del parent[where[-1]]
+    else:
+        del parent[_index(parent, where[-1], path, end=False)]
+    return document
+
+
+# --- JSON Merge Patch -------------------------------------------------------------------------------------------------
+
+
+def merge_patch(document: Any, patch: Any) -> Any:
+    """Objects are merged, `null` removes, everything else (lists too) replaces."""
+    if not isinstance(patch, Mapping):
+        return copy.deepcopy(patch)
+    result = dict(document) if isinstance(document, Mapping) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merge_patch(result.get(key), value)
+    return result
+
+
+# --- strategic merge patch --------------------------------------------------------------------------------------------
+
+_DIRECTIVE = "$patch"
+_RETAIN = "$retainKeys"
+_DELETE = "$deleteFromPrimitiveList/"
+_ORDER = "$setElementOrder/"
+
+
+def strategic_merge_patch(document: Any, patch: Any, schema: Schema) -> Any:
+    """Merge as the schema of a built-in kind says: lists with a merge key entry by entry, others whole.
+
+    Honours `$patch: replace|delete|merge`, `$retainKeys`, `$deleteFromPrimitiveList/…` and `$setElementOrder/…`.
+    """
+    if not isinstance(patch, Mapping):
+        raise PatchError("a strategic merge patch is an object")
+    return _merge_objects(document if isinstance(document, Mapping) else {}, patch, schema)
+
+
+def _merge_objects(document: Mapping[str, Any], patch: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
+    match patch.get(_DIRECTIVE):
+        case "replace":
+            return _clean({key: value for key, value in patch.items() if key != _DIRECTIVE})
+        case "delete":
+            return {}
+        case None | "merge":
+            pass
+        case other:
+            raise PatchError(f"unknown $patch directive {other!r}; replace, delete and merge exist")
+    result = dict(document)
+    if _RETAIN in patch:
+        keep = set(patch[_RETAIN])
+        result = {key: value for key, value in result.items() if key in keep}
+    for key, value in patch.items():
+        if key.startswith(_DELETE):
+            field, gone = key[len(_DELETE) :], value
+            result[field] = [item for item in result.get(field) or [] if item not in gone]
+    for key, value in patch.items():
+        if key.startswith("$"):
+            continue
+        if value is None:
+            result.pop(key, None)
+            continue
+        merged = _merge_value(result.get(key), value, _field(schema, key), patch.get(_ORDER + key))
+        result[key] = merged
+    for key, order in patch.items():
+        if (
+            key.startswith(_ORDER)
+            and (field := key[len(_ORDER) :]) not in patch
+            and isinstance(result.get(field), list)
+        ):
+            result[field] = _ordered(result[field], order, _merge_key(_field(schema, field)))
+    return result
+
+
+def _field(schema: Schema, key: str) -> Schema:
+    found = (schema.get("properties") or {}).get(key)
+    if found is None:
+        found = schema.get("additionalProperties")
+    return found if isinstance(found, Mapping) else {}
+
+
+def _merge_key(schema: Schema) -> str:
+    return str(schema.get("x-kubernetes-patch-merge-key", ""))
+
+
+def _strategies(schema: Schema) -> list[str]:
+    return str(schema.get("x-kubernetes-patch-strategy", "")).split(",")
+
+
+def _merge_value(old: Any, new: Any, schema: Schema, order: Any) -> Any:
+    if isinstance(new, Mapping):
+        if isinstance(old, Mapping) and "replace" not in _strategies(schema):
+            return _merge_objects(old, new, schema)
+        return _clean(_merge_objects({}, new, schema))
+    if isinstance(new, list) and "merge" in _strategies(schema):
+        olds = old if isinstance(old, list) else []
+        key = _merge_key(schema)
+        if key:
+            return _merge_lists(olds, new, key, schema.get("items") or {}, order)
+        return _ordered(olds + [item for item in new if item not in olds], order, "")
+    return _clean(new)
+
+
+def _merge_lists(old: list[Any], new: list[Any], key: str, items: Schema, order: Any) -> list[Any]:
+    """Entries with the same key are merged; others are added at the end; `$patch` directives are entries too."""
+    if any(isinstance(entry, Mapping) and entry.get(_DIRECTIVE) == "replace" for entry in new):
+        kept = [entry for entry in new if not (isinstance(entry, Mapping) and entry.keys() == {_DIRECTIVE})]
+        return [_clean({k: v for k, v in e.items() if k != _DIRECTIVE}) for e in kept]
+    result = list(old)
+    for entry in new:
+        if not isinstance(entry, Mapping):
+            raise PatchError(f"an entry of a list merged by {key!r} must be an object")
+        if key not in entry:
+            raise PatchError(f"map: {dict(entry)} does not contain declared merge key: {key}")
+        at = next((i for i, e in enumerate(result) if isinstance(e, Mapping) and e.get(key) == entry[key]), None)
+        if entry.get(_DIRECTIVE) == "delete":
+            result = [e for e in result if not (isinstance(e, Mapping) and e.get(key) == entry[key])]
+        elif at is None:
+            result.append(_clean(_merge_objects({}, entry, items)))
+        else:
+            result[at] = _merge_objects(result[at], entry, items)
+    return _ordered(result, order, key)
+
+
+def _ordered(entries: list[Any], order: Any, key: str) -> list[Any]:
+    """Entries named by `$setElementOrder` in that order; the others stay behind the entry they followed."""
+    if not isinstance(order, list):
+        return entries
+
+    def identity(entry: Any) -> Any:
+        return entry.get(key) if key and isinstance(entry, Mapping) else entry
+
+    wanted = [identity(entry) for entry in order]
+    named = sorted((e for e in entries if identity(e) in wanted), key=lambda e: wanted.index(identity(e)))
+    result: list[Any] = []
+    for entry in entries:
+        if identity(entry) in wanted:
+            result.append(named.pop(0))
+        else:
+            result.append(entry)
+    return result
+
+
+def _clean(value: Any) -> Any:
+    """A copy without directives and nulls, for what is new in the document."""
+    if isinstance(value, Mapping):
+        return {k: _clean(v) for k, v in value.items() if not k.startswith("$") and v is not None}
+    if isinstance(value, list):
+        entries = [e for e in value if not (isinstance(e, Mapping) and e.get(_DIRECTIVE) == "delete")]
+        return [_clean(e) for e in entries if not (isinstance(e, Mapping) and e.keys() == {_DIRECTIVE})]
+    return value

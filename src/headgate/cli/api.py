@@ -1,0 +1,30 @@
+"""`headgate api`: a Kubernetes API on loopback, alone."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("api")(api)
+
+
+def api(
+    data: Annotated[Path, typer.Option("--data", help="Folder that keeps the objects, made when missing.")],
+    address: Annotated[str, typer.Option("--address", help="Loopback address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 0,
+    kubeconfig_out: Annotated[
+        Path | None, typer.Option("--kubeconfig-out", help="Write a kubeconfig there when the API answers (mode 0600).")
+    ] = None,
+) -> None:
+    """Run a Kubernetes API on this machine, with SQLite as its store: TLS, one token, loopback only."""
+    from headgate.cli.exits import BadEnvironment  # noqa: PLC0415
+    from headgate.cli.running import until_stopped  # noqa: PLC0415
+    from headgate.localapi.server import Settings, StartError, run  # noqa: PLC0415
+
+    try:
+        until_stopped(run(Settings(data=data, address=address, port=port, kubeconfig=kubeconfig_out)))
+    except StartError as error:
+        raise BadEnvironment(str(error)) from None

@@ -1,0 +1,231 @@
+"""The API as a process: data folder, certificates, tokens, kubeconfig, start and stop."""
+
+import asyncio
+import contextlib
+import errno
+import gc
+import ipaddress
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import structlog
+import uvicorn
+import yaml
+
+from headgate import pki
+
+from . import builtin
+from .api import Api
+from .app import App
+from .resources import Registry
+from .store import Store
+from .subresources import Outside
+from .tokens import Tokens
+
+log = structlog.get_logger("headgate.localapi")
+
+
+class StartError(Exception):
+    """The API cannot start here; one sentence says why."""
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """Where an API keeps its objects and where it listens."""
+
+    data: Path
+    address: str = "127.0.0.1"
+    port: int = 0
+    kubeconfig: Path | None = None
+
+
+def listen(address: str, port: int) -> socket.socket:
+    """A listening socket on a loopback address. Raises `StartError`."""
+    try:
+        loopback = ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        raise StartError(f"--address {address} is no IP address; 127.0.0.1 is one that works") from None
+    if not loopback:
+        raise StartError(f"--address {address} is not a loopback address; this API is for one machine only")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    found = socket.socket(family)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((address, port))
+        found.listen(1024)
+    except OSError as error:
+        found.close()
+        if error.errno == errno.EADDRINUSE:
+            raise StartError(
+                f"port {port} of {address} is taken; choose another one with --port, or 0 for any"
+            ) from None
+        raise StartError(f"cannot listen on {address}:{port}: {error.strerror}") from None
+    return found
+
+
+def _secret_file(path: Path, make: bytes) -> bytes:
+    """The content of a file that only its owner reads; it is made when it is missing."""
+    with contextlib.suppress(FileExistsError):
+        path.touch(mode=0o600, exist_ok=False)
+        path.write_bytes(make)
+    return path.read_bytes()
+
+
+class Folder:
+    """What an API keeps beside its objects: its authority, its certificate, its tokens."""
+
+    def __init__(self, path: Path) -> None:
+        path.mkdir(parents=True, exist_ok=True)
+        path.chmod(0o700)
+        self.path = path
+
+    def authority(self, now: float) -> pki.Authority:
+        """The authority that clients trust; the same on every start."""
+        path = self.path / "authority.json"
+        if path.exists():
+            return pki.load_authority(msgspec.json.decode(path.read_bytes()))
+        authority = pki.create_authority(now)
+        _write_secret(path, msgspec.json.encode(pki.authority_data(authority)))
+        return authority
+
+    def token(self) -> str:
+        """The administrator's token."""
+        return _secret_file(self.path / "token", secrets.token_urlsafe(32).encode()).decode()
+
+    def signing_key(self) -> bytes:
+        """What signs the tokens of service accounts."""
+        return _secret_file(self.path / "signing.key", secrets.token_bytes(32))
+
+    def certificate(self, authority: pki.Authority, address: str, now: float) -> tuple[Path, Path]:
+        """Certificate and key of this start, as files."""
+        names = sorted({address, "127.0.0.1", "localhost", "kubernetes.default.svc", "kubernetes"})
+        certified = pki.issue_server(authority, names, now, life=365 * 86_400.0)
+        certificate, key = self.path / "tls.crt", self.path / "tls.key"
+        certificate.write_bytes(certified.certificate)
+        _write_secret(key, certified.key)
+        return certificate, key
+
+
+def _write_secret(path: Path, content: bytes) -> None:
+    """Put a file that only its owner reads in place, whole or not at all."""
+    draft = path.with_name(f"{path.name}.new")
+    draft.unlink(missing_ok=True)
+    draft.touch(mode=0o600)
+    draft.write_bytes(content)
+    draft.replace(path)
+
+
+def kubeconfig(server: str, authority: bytes, token: str) -> str:
+    """A kubeconfig with one cluster, one user, one context."""
+    name = "headgate"
+    return yaml.safe_dump(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [
+                {"name": name, "cluster": {"server": server, "certificate-authority-data": _base64(authority)}}
+            ],
+            "users": [{"name": name, "user": {"token": token}}],
+            "contexts": [{"name": name, "context": {"cluster": name, "user": name, "namespace": "default"}}],
+            "current-context": name,
+        },
+        sort_keys=False,
+    )
+
+
+def _base64(raw: bytes) -> str:
+    import base64  # noqa: PLC0415
+
+    return base64.b64encode(raw).decode()
+
+
+class Running(msgspec.Struct, frozen=True):
+    """A started API."""
+
+    url: str
+    api: Api
+
+
+@contextlib.asynccontextmanager
+async def serve(settings: Settings) -> AsyncIterator[Running]:
+    """A started API; it answers inside of the block and has ended after it. Raises `StartError`."""
+    folder = Folder(settings.data)
+    listener = listen(settings.address, settings.port)
+    with contextlib.ExitStack() as undo:
+        undo.callback(listener.close)
+        store = _open_store(settings.data / "objects.sqlite")
+        undo.callback(store.close)
+        now = time.time()
+        authority, token = folder.authority(now), folder.token()
+        certificate, key = folder.certificate(authority, settings.address, now)
+        api = Api(store, Registry([*builtin.resources(), *builtin.customs()]))
+        tokens = Tokens(token, folder.signing_key(), api.clock)
+        app = App(api, tokens.user, Outside(tokens))
+        host = f"[{settings.address}]" if ":" in settings.address else settings.address
+        url = f"https://{host}:{listener.getsockname()[1]}"
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            loop="none",
+            lifespan="off",
+            ws="none",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            date_header=False,
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
+            timeout_graceful_shutdown=2,
+            timeout_keep_alive=75,
+        )
+        gc.collect()
+        gc.freeze()
+        async with _uvicorn(config, listener, api):
+            if settings.kubeconfig is not None:
+                settings.kubeconfig.parent.mkdir(parents=True, exist_ok=True)
+                _write_secret(settings.kubeconfig, kubeconfig(url, authority.certificates, token).encode())
+            log.info("kubernetes api", url=url, data=str(settings.data), revision=api.cache.revision)
+            yield Running(url, api)
+
+
+def _open_store(path: Path) -> Store:
+    import sqlite3  # noqa: PLC0415
+
+    try:
+        return Store(path)
+    except sqlite3.OperationalError as error:
+        raise StartError(f"{path} cannot be opened ({error}); does another API use this folder?") from None
+
+
+class _Quiet(uvicorn.Server):
+    """uvicorn without signal handlers: whoever runs the block decides when it ends."""
+
+    @contextlib.contextmanager
+    def capture_signals(self):  # type: ignore[no-untyped-def]  # noqa: ANN201 - uvicorn's signature
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _uvicorn(config: uvicorn.Config, listener: socket.socket, api: Api) -> AsyncIterator[None]:
+    server = _Quiet(config)
+    running = asyncio.create_task(server.serve([listener]))
+    try:
+        while not server.started:
+            if running.done():
+                running.result()
+                raise StartError("the HTTP server did not start")
+            await asyncio.sleep(0.005)
+        yield
+    finally:
+        server.should_exit = True
+        api.cache.close()
+        await running
+
+
+async def run(settings: Settings) -> None:
+    """Serve until cancelled."""
+    async with serve(settings):
+        await asyncio.Event().wait()

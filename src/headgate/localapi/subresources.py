@@ -1,0 +1,195 @@
+"""Subresources beside status: scale, pods/binding, pods/eviction, pods/log, serviceaccounts/token."""
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from . import refusals, writes, writing
+from .api import Api, timestamp
+from .http import Answer, Request, Stream, json_answer
+from .logs import logs
+from .resources import Object, Resource, lookup
+from .tokens import Tokens
+
+if TYPE_CHECKING:
+    from .app import Target
+
+
+class Outside(msgspec.Struct):
+    """What subresources need besides the objects: tokens and the connection to nodes."""
+
+    tokens: Tokens
+
+
+async def answer(api: Api, outside: Outside, request: Request, target: "Target", user: str) -> Answer | Stream:
+    """Answer a request on a subresource."""
+    where = (target.resource, target.namespace, target.name)
+    match request.method, target.subresource:
+        case "GET", "log":
+            return await logs(api, request, target.namespace, target.name)
+        case "GET", "scale":
+            return json_answer(scale(target.resource, api.object(*where)))
+        case (("PUT" | "PATCH"), "scale"):
+            return _set_scale(api, request, target)
+        case "POST", "binding":
+            return bind(api, request, target)
+        case "POST", "eviction":
+            return _evict(api, request, target)
+        case "POST", "token":
+            return _token(api, outside, request, target)
+    raise refusals.method_not_allowed()
+
+
+# --- scale ------------------------------------------------------------------------------------------------------------
+
+
+def scale(resource: Resource, obj: Object) -> Object:
+    """The Scale of an object."""
+    assert resource.scale is not None
+    metadata = {
+        name: value
+        for name, value in obj["metadata"].items()
+        if name in {"name", "namespace", "uid", "resourceVersion", "creationTimestamp"}
+    }
+    selector = lookup(obj, resource.scale.selector) if resource.scale.selector else None
+    status: dict[str, Any] = {"replicas": lookup(obj, resource.scale.status_replicas) or 0}
+    if selector:
+        status["selector"] = selector if isinstance(selector, str) else selector_text(selector)
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": metadata,
+        "spec": {"replicas": lookup(obj, resource.scale.replicas) or 0},
+        "status": status,
+    }
+
+
+def selector_text(selector: Object) -> str:
+    """A label selector of an object as `-l` takes it."""
+    terms = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
+    for expression in selector.get("matchExpressions") or ():
+        key, values = expression["key"], ",".join(sorted(expression.get("values") or ()))
+        terms.append(
+            {
+                "In": f"{key} in ({values})",
+                "NotIn": f"{key} notin ({values})",
+                "Exists": key,
+                "DoesNotExist": f"!{key}",
+            }[expression["operator"]]
+        )
+    return ",".join(terms)
+
+
+def _set_scale(api: Api, request: Request, target: "Target") -> Answer:
+    resource, how = target.resource, writing.options(request)
+    assert resource.scale is not None
+    path = resource.scale.replicas.split(".")
+
+    def edit(old: Object) -> Object:
+        before = scale(resource, old)
+        wanted = (
+            writing.body(request)
+            if request.method == "PUT"
+            else writing.patched(request, resource, target.version, before)
+        )
+        replicas = lookup(wanted, "spec.replicas")
+        if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
+            problem = writes.Problem(
+                "spec.replicas", "FieldValueInvalid", f"Invalid value: {replicas}: must be a number, 0 or more"
+            )
+            raise refusals.invalid("autoscaling", "Scale", target.name, [problem])
+        metadata = {**old["metadata"]}
+        if asked := lookup(wanted, "metadata.resourceVersion"):
+            metadata["resourceVersion"] = asked
+        return _with({**old, "metadata": metadata}, path, replicas)
+
+    record = api.change(resource, target.version, target.namespace, target.name, edit, how)
+    return writing.with_warnings(json_answer(scale(resource, msgspec.json.decode(record.body))), how)
+
+
+def _with(obj: Object, path: list[str], value: Any) -> Object:
+    head, *tail = path
+    return {**obj, head: _with(obj.get(head) or {}, tail, value) if tail else value}
+
+
+# --- pods -------------------------------------------------------------------------------------------------------------
+
+
+def bind(api: Api, request: Request, target: "Target") -> Answer:
+    """Put a pod on a node, once."""
+    how, binding = writing.options(request), writing.body(request)
+    node = lookup(binding, "target.name")
+    if not node:
+        problem = writes.Problem("target.name", "FieldValueRequired", "Required value: the name of a Node")
+        raise refusals.invalid("", "Binding", target.name, [problem])
+    old = api.object(target.resource, target.namespace, target.name)
+    if taken := (old.get("spec") or {}).get("nodeName"):
+        raise refusals.conflict(
+            "", "pods/binding", target.name, f'pod {target.name} is already assigned to node "{taken}"'
+        )
+    if "deletionTimestamp" in old["metadata"]:
+        raise refusals.conflict(
+            "", "pods/binding", target.name, f"pod {target.name} is being deleted, cannot be assigned to a host"
+        )
+    metadata = {**old["metadata"]}
+    if extra := lookup(binding, "metadata.annotations"):
+        metadata["annotations"] = {**(metadata.get("annotations") or {}), **extra}
+    status = dict(old.get("status") or {})
+    others = [c for c in status.get("conditions") or () if c.get("type") != "PodScheduled"]
+    scheduled = {
+        "type": "PodScheduled",
+        "status": "True",
+        "lastProbeTime": None,
+        "lastTransitionTime": timestamp(api.clock()),
+    }
+    status["conditions"] = [*others, scheduled]
+    new = {**old, "metadata": metadata, "spec": {**old["spec"], "nodeName": node}, "status": status}
+    api.write(target.resource, old, new, how)
+    return json_answer({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}, 201)
+
+
+def _evict(api: Api, request: Request, target: "Target") -> Answer:
+    sent, how = writing.body(request), writing.options(request)
+    asked = sent.get("deleteOptions") or {}
+    conditions = asked.get("preconditions") or {}
+    deletion = writes.Deletion(
+        grace=asked.get("gracePeriodSeconds"),
+        propagation=asked.get("propagationPolicy") or "",
+        uid=conditions.get("uid") or "",
+        revision=conditions.get("resourceVersion") or "",
+    )
+    api.delete(target.resource, target.namespace, target.name, deletion, how)
+    return json_answer({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}, 201)
+
+
+# --- service accounts -------------------------------------------------------------------------------------------------
+
+
+def _token(api: Api, outside: Outside, request: Request, target: "Target") -> Answer:
+    sent = writing.body(request) if request.body else {}
+    account = api.object(target.resource, target.namespace, target.name)
+    spec = sent.get("spec") or {}
+    seconds = int(spec.get("expirationSeconds") or 3600)
+    if seconds < 600:
+        problem = writes.Problem(
+            "spec.expirationSeconds",
+            "FieldValueInvalid",
+            f"Invalid value: {seconds}: may not specify a duration less than 10 minutes",
+        )
+        raise refusals.invalid("authentication.k8s.io", "TokenRequest", target.name, [problem])
+    expires = api.clock() + seconds
+    token = outside.tokens.issue(target.namespace, target.name, account["metadata"]["uid"], expires)
+    return json_answer(
+        {
+            "kind": "TokenRequest",
+            "apiVersion": "authentication.k8s.io/v1",
+            "metadata": {
+                "name": target.name,
+                "namespace": target.namespace,
+                "creationTimestamp": timestamp(api.clock()),
+            },
+            "spec": {**spec, "expirationSeconds": seconds},
+            "status": {"token": token, "expirationTimestamp": timestamp(expires)},
+        },
+        201,
+    )

@@ -1,0 +1,195 @@
+"""POST, PUT, PATCH and DELETE: bodies in JSON, YAML or protobuf, patches of three kinds, subresources."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import yaml
+
+from headgate.api import patch as patches
+
+from . import protobuf, reading, refusals, writes
+from .api import Api, Options, decode
+from .cache import Record
+from .http import JSON, Answer, Request
+from .resources import Object, Resource
+
+_YAML = frozenset({"application/yaml", "application/x-yaml", "text/yaml"})
+
+
+def options(request: Request) -> Options:
+    """How the client wants the write."""
+    validation = request.parameter("fieldValidation") or "Warn"
+    if validation not in {"Strict", "Warn", "Ignore"}:
+        raise refusals.bad_request(f"fieldValidation is {validation!r}; Strict, Warn and Ignore exist")
+    return Options(dry_run=_dry_run(request.query.get("dryRun", [])), validation=validation, warnings=[])
+
+
+def _dry_run(values: list[Any]) -> bool:
+    if any(value != "All" for value in values):
+        raise refusals.bad_request(f"dryRun is {values}; only All exists")
+    return bool(values)
+
+
+def body(request: Request) -> Any:
+    """The body as plain values, whatever its form."""
+    media = request.content_type
+    try:
+        if media == protobuf.CONTENT_TYPE:
+            return protobuf.decode(request.body)
+        if media in _YAML:
+            return yaml.load(request.body, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe
+        if media in {"", JSON} or media.startswith("text/"):
+            return msgspec.json.decode(request.body)
+    except (ValueError, yaml.YAMLError) as error:
+        raise refusals.bad_request(f"the body cannot be read: {error}") from None
+    raise refusals.unsupported_media(
+        f"the body of the request was in an unknown format ({media}); {JSON}, {protobuf.CONTENT_TYPE} and application/yaml are read"
+    )
+
+
+def answer(
+    api: Api, request: Request, resource: Resource, version: str, record: Record, how: Options, status: int = 200
+) -> Answer:
+    """The written object, with the warnings that it earned."""
+    written = Answer(reading.form(request, resource, version).one(record, api.clock()), status)
+    return with_warnings(written, how)
+
+
+def with_warnings(written: Answer, how: Options) -> Answer:
+    """Warnings as kubectl prints them."""
+    for warning in dict.fromkeys(how.warnings):
+        text = warning.replace("\\", "\\\\").replace('"', '\\"').encode("ascii", "replace").decode()
+        written.headers = [*written.headers, ("warning", f'299 - "{text}"')]
+    return written
+
+
+def create(api: Api, request: Request, resource: Resource, version: str, namespace: str) -> Answer:
+    """POST on a collection."""
+    how = options(request)
+    record = api.create(resource, version, namespace, body(request), how)
+    return answer(api, request, resource, version, record, how, 201)
+
+
+def replace(
+    api: Api, request: Request, resource: Resource, version: str, namespace: str, name: str, subresource: str
+) -> Answer:
+    """PUT on an object or its status."""
+    how = options(request)
+    record = api.replace(resource, version, namespace, name, body(request), how, subresource=subresource)
+    return answer(api, request, resource, version, record, how)
+
+
+def patch(
+    api: Api, request: Request, resource: Resource, version: str, namespace: str, name: str, subresource: str
+) -> Answer:
+    """PATCH on an object or its status."""
+    how = options(request)
+
+    def edit(old: Object) -> Any:
+        return patched(request, resource, version, old)
+
+    record = api.change(resource, version, namespace, name, edit, how, subresource=subresource)
+    return answer(api, request, resource, version, record, how)
+
+
+def patched(request: Request, resource: Resource, version: str, old: Object) -> Any:
+    """What a patch makes of an object; raises `Refusal` when it cannot be read or does not apply."""
+    media = request.content_type
+    try:
+        if media == "application/json-patch+json":
+            return patches.json_patch(old, msgspec.json.decode(request.body))
+        if media == "application/merge-patch+json":
+            return patches.merge_patch(old, _object(msgspec.json.decode(request.body)))
+        if media == "application/strategic-merge-patch+json" and not resource.custom:
+            return patches.strategic_merge_patch(old, msgspec.json.decode(request.body), resource.schema(version))
+    except patches.PatchError as error:
+        if error.does_not_apply:
+            problem = writes.Problem(
+                "", "FieldValueInvalid", f"the server rejected our request due to an error in our request: {error}"
+            )
+            raise refusals.invalid(resource.group, resource.kind, old["metadata"]["name"], [problem]) from None
+        raise refusals.bad_request(str(error)) from None
+    except msgspec.DecodeError as error:
+        raise refusals.bad_request(f"the patch is not JSON: {error}") from None
+    taken = ["application/json-patch+json", "application/merge-patch+json"]
+    taken += [] if resource.custom else ["application/strategic-merge-patch+json"]
+    raise refusals.unsupported_media(
+        f"the body of the request was in an unknown format ({media}) - accepted media types include: {', '.join(taken)}"
+        + ("; server-side apply is not served here, client-side apply is" if "apply-patch" in media else "")
+    )
+
+
+def _object(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        raise refusals.bad_request("a merge patch of an object is an object")
+    return value
+
+
+# --- deletion ---------------------------------------------------------------------------------------------------------
+
+
+def deletion(request: Request) -> tuple[writes.Deletion, Options]:
+    """How the client wants the object to go: from the query, overridden by the body."""
+    given: dict[str, Any] = {
+        name: request.parameter(name)
+        for name in ("gracePeriodSeconds", "propagationPolicy", "orphanDependents")
+        if name in request.query
+    }
+    if request.body:
+        sent = body(request)
+        if not isinstance(sent, Mapping):
+            raise refusals.bad_request("the body of a deletion is a DeleteOptions object")
+        given |= sent
+    policy = given.get("propagationPolicy") or ""
+    if policy not in {"", "Background", "Foreground", "Orphan"}:
+        raise refusals.bad_request(f"propagationPolicy is {policy!r}; Background, Foreground and Orphan exist")
+    if "orphanDependents" in given and not policy:
+        policy = "Orphan" if given["orphanDependents"] in (True, "true") else "Background"
+    conditions = given.get("preconditions") or {}
+    grace = given.get("gracePeriodSeconds")
+    how = writes.Deletion(
+        grace=None if grace is None else int(grace),
+        propagation=policy,
+        uid=conditions.get("uid") or "",
+        revision=conditions.get("resourceVersion") or "",
+    )
+    dry_run = _dry_run([*request.query.get("dryRun", []), *(given.get("dryRun") or [])])
+    return how, Options(dry_run=dry_run, warnings=[])
+
+
+def delete(api: Api, request: Request, resource: Resource, version: str, namespace: str, name: str) -> Answer:
+    """DELETE of one object: its last state while something holds it (and for pods), else a Status."""
+    how, wanted = deletion(request)
+    record, gone = api.delete(resource, namespace, name, how, wanted)
+    if not gone or resource.id == "pods":
+        return answer(api, request, resource, version, record, wanted)
+    details = {"name": name, "kind": resource.plural, "uid": record.uid} | (
+        {"group": resource.group} if resource.group else {}
+    )
+    return _success(details)
+
+
+def _success(details: dict[str, Any]) -> Answer:
+    status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
+    return Answer(msgspec.json.encode(status))
+
+
+def delete_collection(api: Api, request: Request, resource: Resource, version: str, namespace: str) -> Answer:
+    """DELETE of everything that a selection takes."""
+    how, wanted = deletion(request)
+    selected = reading.selection(resource, namespace, request)
+    collection = api.cache.collection(resource.id)
+    records = [record for record in collection if selected.takes(record)]
+    for record in records:
+        api.delete(resource, record.key.namespace, record.key.name, how, wanted)
+    return Answer(
+        reading.form(request, resource, version).many(
+            records, {"resourceVersion": str(api.cache.revision)}, api.clock()
+        )
+    )
+
+
+def current(api: Api, resource: Resource, namespace: str, name: str) -> Object:
+    """An object to be read by a subresource."""
+    return decode(api.get(resource, namespace, name))

@@ -45,7 +45,7 @@ EVERYWHERE = {
     "events": {"create", "patch"},
 }
 AT_HOME = EVERYWHERE | {
-    "leases.coordination.k8s.io": READ | {"create", "patch", "update"},
+    "leases.coordination.k8s.io": {"get", "create", "patch"},
     "pods": READ | {"patch"},
 }
 OF_EVERYBODY = {"selfsubjectreviews", "selfsubjectaccessreviews", "selfsubjectrulesreviews"}

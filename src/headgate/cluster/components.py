@@ -1,0 +1,100 @@
+"""Which commands make a local cluster, with their arguments. Pure: the command lines follow from the choices."""
+
+import sys
+from dataclasses import dataclass
+
+from headgate.cluster.places import Addresses, Folder
+from headgate.cluster.probes import HealthProbe
+from headgate.cluster.supervisor import Component
+
+#: Controller names of well-known implementations: their users' GatewayClasses work unmodified on a local cluster.
+#: On a real cluster Headgate takes its own name only, because there the others may really run.
+WELL_KNOWN_CONTROLLERS = (
+    "headgate.dev/gateway-controller",
+    "gateway.envoyproxy.io/gatewayclass-controller",
+    "istio.io/gateway-controller",
+    "projectcontour.io/gateway-controller",
+    "gateway.nginx.org/nginx-gateway-controller",
+    "kgateway.dev/kgateway",
+    "solo.io/gloo-gateway",
+    "traefik.io/gateway-controller",
+    "io.cilium/gateway-controller",
+    "konghq.com/kic-gateway-controller",
+    "konghq.com/gateway-operator",
+    "haproxy-ingress.github.io/controller",
+    "haproxy.org/gateway-controller",
+    "gate.haproxy.org/hug",
+    "getambassador.io/gateway-controller",
+    "networking.gke.io/gateway",
+    "gateway.networking.k8s.aws/alb",
+    "alb.networking.azure.io/alb-controller",
+    "airlock.com/gateway-controller",
+    "higress.io/gateway-controller",
+    "apisix.apache.org/apisix-ingress-controller",
+    "easegress.megaease.com/gateway-controller",
+)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the caller of `headgate up` chose beyond name and data folder.
+
+    Args:
+        images: `NAME=COMMAND` for the node, one per image.
+        program: how `headgate` is started; this interpreter unless told.
+    """
+
+    images: tuple[str, ...] = ()
+    program: tuple[str, ...] = (sys.executable, "-m", "headgate")
+
+
+def components(folder: Folder, addresses: Addresses, choices: Choices) -> tuple[Component, ...]:
+    """API, workloads, node and controller; in the order in which they start, the reverse of that in which they stop."""
+    kubeconfig = ("--kubeconfig", str(folder.kubeconfig))
+    headgate = choices.program
+    return (
+        Component(
+            "api",
+            (*headgate, "api", *kubeconfig, "--data", str(folder.api), "--port", str(addresses.api_port)),
+            HealthProbe(addresses.api_port, "/readyz", tls=True, file=folder.kubeconfig),
+        ),
+        Component(
+            "workloads",
+            (*headgate, "workloads", *kubeconfig, "--health-port", str(addresses.workloads_health_port)),
+            HealthProbe(addresses.workloads_health_port),
+            needs=("api",),
+        ),
+        Component(
+            "node",
+            (*headgate, "node", "--schedule", *kubeconfig, *_node_flags(folder, addresses, choices)),
+            HealthProbe(addresses.node_port, "/healthz", tls=True),
+            needs=("api",),
+            grace=40.0,  # pods get 30 seconds of theirs
+        ),
+        Component(
+            "controller",
+            (*headgate, "controller", *kubeconfig, *_controller_flags(addresses)),
+            HealthProbe(addresses.controller_health_port),
+            needs=("api",),
+        ),
+    )
+
+
+def _node_flags(folder: Folder, addresses: Addresses, choices: Choices) -> tuple[str, ...]:
+    return (
+        *("--data", str(folder.node)),
+        *("--port", str(addresses.node_port)),
+        *("--pod-cidr", str(addresses.pods)),
+        *("--load-balancer-cidr", str(addresses.load_balancers)),
+        *(part for image in choices.images for part in ("--image", image)),
+    )
+
+
+def _controller_flags(addresses: Addresses) -> tuple[str, ...]:
+    return (
+        "--no-lease",
+        *("--xds-port", str(addresses.xds_port)),
+        *("--xds-advertise", f"127.0.0.1:{addresses.xds_port}"),
+        *("--health-port", str(addresses.controller_health_port)),
+        *(part for name in WELL_KNOWN_CONTROLLERS for part in ("--controller-name", name)),
+    )

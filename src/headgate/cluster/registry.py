@@ -1,0 +1,80 @@
+"""Which clusters this user has: name -> index and data folder, in one file under a lock."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from headgate.cluster.errors import ClusterError
+from headgate.cluster.places import INDEXES, check_name, state_home
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One cluster: its index among this user's clusters and where its data lie."""
+
+    index: int
+    data: str
+
+
+class Registry:
+    """The file of clusters; every method reads it anew, because other commands write it too."""
+
+    def __init__(self, home: Path | None = None) -> None:
+        self._home = home or state_home()
+        self._file = self._home / "clusters.json"
+
+    def find(self, name: str) -> Entry | None:
+        """The entry of a name."""
+        return self.all().get(name)
+
+    def all(self) -> dict[str, Entry]:
+        """Every cluster by name."""
+        try:
+            return msgspec.json.decode(self._file.read_bytes(), type=dict[str, Entry])
+        except FileNotFoundError:
+            return {}
+        except msgspec.DecodeError as error:
+            raise ClusterError(f"{self._file} is not a list of clusters ({error}): repair or delete it") from None
+
+    def enter(self, name: str, data: Path | None, *, taken: frozenset[int] = frozenset()) -> Entry:
+        """The entry of a name, made if there is none; `data` moves it.
+
+        Args:
+            taken: indexes that somebody else's clusters use, for a new entry.
+        """
+        check_name(name)
+        with self._locked():
+            entries = self.all()
+            known = entries.get(name)
+            used = {entry.index for entry in entries.values()} | taken
+            index = known.index if known else next((i for i in INDEXES if i not in used), None)
+            if index is None:
+                raise ClusterError(f"there are {len(entries)} clusters already: `headgate down --name … --delete` one")
+            default = known.data if known else str(self._home / name)
+            entry = Entry(index, str(data.absolute()) if data else default)
+            self._write(entries | {name: entry})
+        return entry
+
+    def forget(self, name: str) -> None:
+        """Remove an entry; its index is free again."""
+        with self._locked():
+            self._write({known: entry for known, entry in self.all().items() if known != name})
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise ClusterError(f"the folder {self._home} cannot be made: {error.strerror}") from None
+        with (self._home / "clusters.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _write(self, entries: dict[str, Entry]) -> None:
+        temporary = self._file.with_suffix(f".{os.getpid()}")
+        temporary.write_text(json.dumps(msgspec.to_builtins(entries), indent=2) + "\n")
+        temporary.replace(self._file)

@@ -1,0 +1,176 @@
+"""A local cluster from start to end: preflight, what an earlier one left, supervision, orderly stop."""
+
+import contextlib
+import os
+import shutil
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from headgate.cluster import preflight, processes
+from headgate.cluster.components import Choices, components
+from headgate.cluster.errors import ClusterError
+from headgate.cluster.places import Addresses, Folder
+from headgate.cluster.registry import Entry, Registry
+from headgate.cluster.supervisor import Component, Happening, Supervisor
+
+Tell = Callable[[Happening], None]
+#: The order in which components end; others come before these.
+_LAST = ("node", "workloads", "api")
+#: Seconds for a supervisor that was asked to stop: the node's pods and everything else, with their graces.
+_STOP_DEADLINE = 90.0
+
+
+class State(msgspec.Struct, frozen=True):
+    """The running supervisor, as it stands in `up.json`."""
+
+    supervisor: processes.Record
+    name: str
+    ready: bool
+
+
+class Cluster(msgspec.Struct, frozen=True):
+    """A local cluster's name, files and addresses."""
+
+    name: str
+    folder: Folder
+    addresses: Addresses
+
+    @property
+    def low_ports(self) -> bool:
+        """Whether Gateways can listen below port 1024 here."""
+        return preflight.low_ports_allowed(self.addresses)
+
+
+def choose(registry: Registry, name: str, data: Path | None, port: int | None = None) -> Cluster:
+    """The cluster of a name, entered into the registry if it is new."""
+    taken = frozenset() if registry.find(name) else preflight.claimed_indexes()
+    entry = registry.enter(name, data, taken=taken)
+    return _cluster(name, entry, port)
+
+
+def find(registry: Registry, name: str) -> Cluster | None:
+    """The cluster of a name, if there is one."""
+    entry = registry.find(name)
+    return None if entry is None else _cluster(name, entry, None)
+
+
+def _cluster(name: str, entry: Entry, port: int | None) -> Cluster:
+    return Cluster(name, Folder(Path(entry.data)), Addresses.of(entry.index, port))
+
+
+@contextlib.asynccontextmanager
+async def running(
+    cluster: Cluster, choices: Choices, tell: Tell, *, parts: Sequence[Component] | None = None
+) -> AsyncIterator[Supervisor]:
+    """The cluster, up and ready; leaving the block stops it in order.
+
+    Args:
+        parts: other components than those of `components.components`, for tests of this room.
+
+    Raises:
+        ClusterError: before anything started, or after everything that had started was ended again.
+    """
+    folder = cluster.folder
+    folder.make()
+    with preflight.sole_owner(cluster.name, folder):
+        end_leftovers(folder)
+        preflight.check_loopback(cluster.addresses)
+        preflight.check_envoy()
+        with preflight.claim(cluster.addresses):
+            preflight.check_ports(cluster.addresses)
+            supervisor = Supervisor(
+                parts if parts is not None else components(folder, cluster.addresses, choices),
+                records=folder.processes,
+                log=folder.log,
+                tell=tell,
+            )
+            _write_state(cluster, ready=False)
+            try:
+                await supervisor.start()
+                _write_state(cluster, ready=True)
+                yield supervisor
+            finally:
+                await supervisor.stop()
+                end_leftovers(folder)
+                folder.supervisor.unlink(missing_ok=True)
+
+
+def state(folder: Folder) -> State | None:
+    """The running supervisor of a data folder; None when none runs."""
+    try:
+        found = msgspec.json.decode(folder.supervisor.read_bytes(), type=State)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+    return found if processes.runs(found.supervisor) else None
+
+
+def _write_state(cluster: Cluster, *, ready: bool) -> None:
+    me = processes.Record(os.getpid(), processes.start_time(os.getpid()) or "", os.getpgid(0))
+    temporary = cluster.folder.supervisor.with_suffix(".tmp")
+    temporary.write_bytes(msgspec.json.encode(State(me, cluster.name, ready)))
+    temporary.replace(cluster.folder.supervisor)
+
+
+def end_leftovers(folder: Folder) -> int:
+    """End what a supervisor or a node that was killed left behind, in order; how many processes that were.
+
+    The node goes first and gets time to end its pods in order; what it does not end is in its own records.
+    """
+    supervised = processes.read_all(folder.processes)
+    rank = {name: place for place, name in enumerate(_LAST)}
+    ended = 0
+    for file in sorted(supervised, key=lambda file: rank.get(file.stem, -1)):
+        ended += processes.group_runs(supervised[file])
+        processes.end((supervised[file],), grace=40.0 if file.stem == "node" else 10.0)
+        file.unlink(missing_ok=True)
+        if file.stem == "node":
+            ended += _end_pods(folder)
+    return ended + _end_pods(folder)
+
+
+def _end_pods(folder: Folder) -> int:
+    pods = processes.read_all(folder.node_processes)
+    left = [record for record in pods.values() if processes.group_runs(record)]
+    processes.end(left, grace=5.0)
+    for file in pods:
+        file.unlink(missing_ok=True)
+    return len(left)
+
+
+def stop(cluster: Cluster) -> bool:
+    """Stop the cluster, running or killed; whether there was anything to stop."""
+    running_now = state(cluster.folder)
+    if running_now is not None:
+        _stop_supervisor(running_now.supervisor)
+    left = end_leftovers(cluster.folder)
+    cluster.folder.supervisor.unlink(missing_ok=True)
+    return running_now is not None or left > 0
+
+
+def _stop_supervisor(record: processes.Record) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(record.pid, signal.SIGTERM)
+    deadline = time.monotonic() + _STOP_DEADLINE
+    while processes.runs(record):
+        if time.monotonic() > deadline:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(record.pid, signal.SIGKILL)
+        time.sleep(0.05)
+
+
+def delete(registry: Registry, cluster: Cluster) -> None:
+    """Remove a stopped cluster's name and what it wrote into its data folder, and nothing else of that folder."""
+    if state(cluster.folder) is not None:
+        raise ClusterError(f"the cluster {cluster.name} runs: stop it first")
+    folder = cluster.folder
+    for part in (folder.processes, folder.logs, folder.api, folder.node):
+        shutil.rmtree(part, ignore_errors=True)
+    for file in (folder.kubeconfig, folder.lock, folder.supervisor, folder.log_of_up):
+        file.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # what somebody else put there stays
+        folder.path.rmdir()
+    registry.forget(cluster.name)

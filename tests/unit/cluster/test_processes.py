@@ -1,0 +1,79 @@
+"""Records of processes: found again after a crash, ended, never confused with strangers."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from headgate.cluster import processes
+from support import waiting
+
+
+@contextmanager
+def sleeping(code: str = "import time; time.sleep(600)") -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen([sys.executable, "-c", code], start_new_session=True, stdout=subprocess.PIPE)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_record_that_was_written_is_read_again(tmp_path: Path) -> None:
+    with sleeping() as process:
+        written = processes.write(tmp_path / "api.json", process.pid)
+        assert processes.read(tmp_path / "api.json") == written
+
+
+def test_a_half_written_record_counts_as_none(tmp_path: Path) -> None:
+    (tmp_path / "api.json").write_text('{"pid": 1')
+    assert processes.read(tmp_path / "api.json") is None
+
+
+def test_a_record_from_before_the_last_boot_counts_as_none(tmp_path: Path) -> None:
+    file = tmp_path / "api.json"
+    processes.write(file, os.getpid())
+    os.utime(file, (1, 1))
+    assert processes.read(file) is None
+
+
+def test_a_process_with_the_id_but_another_start_time_is_a_stranger(tmp_path: Path) -> None:
+    with sleeping() as process:
+        record = processes.Record(process.pid, "1", process.pid)
+        processes.end([record], grace=0.0)
+        assert process.poll() is None
+
+
+def test_a_process_that_ended_but_was_not_waited_for_does_not_run(tmp_path: Path) -> None:
+    with sleeping() as process:
+        record = processes.write(tmp_path / "x.json", process.pid)
+        process.send_signal(signal.SIGKILL)
+        waiting.until(lambda: not processes.runs(record), says="the zombie counts as ended")
+
+
+def test_end_ends_the_children_that_outlived_their_leader(tmp_path: Path) -> None:
+    child = "import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); "
+    with sleeping(child + "print(p.pid, flush=True); import time; time.sleep(600)") as process:
+        assert process.stdout is not None
+        grandchild = int(process.stdout.readline())
+        record = processes.write(tmp_path / "x.json", process.pid)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        assert processes.group_runs(record)
+        processes.end([record], grace=5.0)
+        assert processes.start_time(grandchild) is None
+
+
+def test_end_kills_what_ignores_sigterm(tmp_path: Path) -> None:
+    stubborn = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(600)"
+    )
+    with sleeping(stubborn) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        record = processes.write(tmp_path / "x.json", process.pid)
+        processes.end([record], grace=0.1)
+        assert not processes.runs(record)

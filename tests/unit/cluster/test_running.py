@@ -1,0 +1,213 @@
+"""A whole cluster of stand-ins: preflight, leftovers, orderly stop."""
+
+import asyncio
+import errno
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from headgate.cluster import preflight, processes
+from headgate.cluster.components import Choices, components
+from headgate.cluster.errors import ClusterError
+from headgate.cluster.places import Folder
+from headgate.cluster.probes import HealthProbe
+from headgate.cluster.registry import Registry
+from headgate.cluster.running import Cluster, choose, delete, end_leftovers, find, running, state, stop
+from headgate.cluster.supervisor import Component, Happening
+from support import waiting
+from support.addresses import free_port
+from support.processes import Program
+
+STANDIN = str(Path(__file__).with_name("standin.py"))
+
+
+def quiet(_: Happening) -> None:
+    pass
+
+
+def part(name: str, *arguments: str) -> Component:
+    port = free_port()
+    return Component(name, (sys.executable, STANDIN, "--port", str(port), *arguments), HealthProbe(port))
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    return Registry(tmp_path)
+
+
+@pytest.fixture
+def cluster(registry: Registry) -> Cluster:
+    return choose(registry, "test", None)
+
+
+def test_a_running_cluster_is_known_by_its_state_file_until_it_ends(cluster: Cluster) -> None:
+    async def run() -> None:
+        async with running(cluster, Choices(), quiet, parts=[part("api")]):
+            found = state(cluster.folder)
+            assert found is not None
+            assert found.ready
+
+    asyncio.run(run())
+    assert state(cluster.folder) is None
+
+
+def test_the_same_cluster_does_not_start_twice(cluster: Cluster) -> None:
+    async def run() -> None:
+        async with running(cluster, Choices(), quiet, parts=[]), running(cluster, Choices(), quiet, parts=[]):
+            pass
+
+    with pytest.raises(ClusterError, match="the cluster test runs already"):
+        asyncio.run(run())
+
+
+def test_two_clusters_in_the_same_networks_do_not_start(tmp_path: Path, cluster: Cluster) -> None:
+    stranger = Cluster("other", Folder(tmp_path / "other"), cluster.addresses)
+
+    async def run() -> None:
+        async with running(cluster, Choices(), quiet, parts=[]), running(stranger, Choices(), quiet, parts=[]):
+            pass
+
+    with pytest.raises(ClusterError, match="in use by another local cluster"):
+        asyncio.run(run())
+
+
+def test_a_new_name_avoids_the_networks_of_a_running_cluster_of_another_home(tmp_path: Path, cluster: Cluster) -> None:
+    async def run() -> Cluster:
+        async with running(cluster, Choices(), quiet, parts=[]):
+            return choose(Registry(tmp_path / "another home"), "test", None)
+
+    assert asyncio.run(run()).addresses.pods != cluster.addresses.pods
+
+
+def test_a_taken_port_is_one_sentence_before_anything_starts(registry: Registry) -> None:
+    told: list[Happening] = []
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port: int = taken.getsockname()[1]
+        cluster = choose(registry, "test", None, port)
+
+        async def run() -> None:
+            async with running(cluster, Choices(), told.append):
+                pass
+
+        with pytest.raises(ClusterError, match=f"port {port} of 127.0.0.1 is taken by another program: .*--port"):
+            asyncio.run(run())
+    assert told == []
+
+
+def test_a_data_folder_that_cannot_be_made_is_one_sentence(registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    cluster = choose(registry, "test", tmp_path / "file" / "data")
+
+    async def run() -> None:
+        async with running(cluster, Choices(), quiet, parts=[]):
+            pass
+
+    with pytest.raises(ClusterError, match="cannot be made: Not a directory"):
+        asyncio.run(run())
+
+
+def test_the_data_folder_is_the_users_alone(cluster: Cluster) -> None:
+    cluster.folder.make()
+    assert cluster.folder.path.stat().st_mode & 0o077 == 0
+
+
+def leftover(folder: Folder, file: Path, tmp_path: Path) -> Program:
+    """A process that a killed supervisor or node left, with its record."""
+    folder.make()
+    file.parent.mkdir(exist_ok=True)
+    program = Program([sys.executable, STANDIN, "--port", str(free_port()), "--child"], log=tmp_path / "left.log")
+    processes.write(file, program.pid)
+    return program
+
+
+def test_the_next_start_ends_what_a_killed_supervisor_left(cluster: Cluster, tmp_path: Path) -> None:
+    with leftover(cluster.folder, cluster.folder.processes / "api.json", tmp_path) as old:
+
+        async def run() -> None:
+            async with running(cluster, Choices(), quiet, parts=[]):
+                assert not old.running
+
+        asyncio.run(run())
+
+
+def test_down_ends_the_pods_that_a_killed_node_left(cluster: Cluster, tmp_path: Path) -> None:
+    with leftover(cluster.folder, cluster.folder.node_processes / "pod.json", tmp_path) as pod:
+        assert stop(cluster)
+        assert not pod.running
+        assert not processes.read_all(cluster.folder.node_processes)
+
+
+def test_leftovers_that_ended_by_themselves_count_as_none(cluster: Cluster, tmp_path: Path) -> None:
+    with leftover(cluster.folder, cluster.folder.processes / "api.json", tmp_path) as old:
+        old.kill()
+        assert end_leftovers(cluster.folder) == 0
+
+
+def test_stopping_a_cluster_that_does_not_run_says_so(cluster: Cluster) -> None:
+    cluster.folder.make()
+    assert not stop(cluster)
+
+
+def test_delete_removes_the_name_and_leaves_files_of_others(
+    registry: Registry, cluster: Cluster, tmp_path: Path
+) -> None:
+    cluster.folder.make()
+    mine = cluster.folder.path / "my notes"
+    mine.write_text("keep")
+    delete(registry, cluster)
+    assert find(registry, "test") is None
+    assert list(cluster.folder.path.iterdir()) == [mine]
+
+
+def test_a_killed_supervisor_leaves_commands_that_the_next_stop_ends(registry: Registry, tmp_path: Path) -> None:
+    script = tmp_path / "supervise.py"
+    script.write_text(
+        "import asyncio, sys\nfrom pathlib import Path\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from headgate.cluster.components import Choices\nfrom headgate.cluster.probes import HealthProbe\n"
+        "from headgate.cluster.registry import Registry\nfrom headgate.cluster.running import choose, running\n"
+        "from headgate.cluster.supervisor import Component\n"
+        f"part = Component('api', (sys.executable, {STANDIN!r}, '--port', {str(port := free_port())!r}), "
+        f"HealthProbe({port}))\n"
+        "async def main():\n"
+        f"    async with running(choose(Registry(Path({str(tmp_path)!r})), 'test', None), Choices(), print, "
+        "parts=[part]):\n"
+        "        await asyncio.Event().wait()\n"
+        "asyncio.run(main())\n"
+    )
+    with Program([sys.executable, script], log=tmp_path / "supervise.log") as supervisor:
+        cluster = waiting.until(lambda: find(registry, "test"), running=supervisor)
+        assert cluster is not None
+        waiting.until(
+            lambda: (now := state(cluster.folder)) is not None and now.ready, says="ready", running=supervisor
+        )
+        (record,) = processes.read_all(cluster.folder.processes).values()
+        os.kill(supervisor.pid, signal.SIGKILL)
+        supervisor.wait()
+        assert processes.runs(record)
+        assert stop(cluster)
+        assert not processes.group_runs(record)
+
+
+def test_the_command_lines_bind_nothing_but_loopback_and_this_clusters_networks(cluster: Cluster) -> None:
+    commands = [part.command for part in components(cluster.folder, cluster.addresses, Choices(("app=run",)))]
+    words = [word for command in commands for word in command]
+    assert str(cluster.addresses.pods) in words
+    assert not [word for word in words if "0.0.0.0" in word and not word.startswith("127.")]
+
+
+def test_low_ports_are_tried_and_not_guessed(cluster: Cluster) -> None:
+    with socket.socket() as probe:
+        try:
+            probe.bind((str(cluster.addresses.load_balancers[1]), 1023))
+            allowed = True
+        except PermissionError as error:
+            assert error.errno in (errno.EACCES, errno.EPERM)
+            allowed = False
+    assert preflight.low_ports_allowed(cluster.addresses) is allowed

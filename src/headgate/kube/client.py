@@ -1,10 +1,5 @@
 """An asynchronous client of any Kubernetes API: bytes in, types out.
 
-Errors form one tree::
-
-    ApiError               the API said no: status, reason and message of its Status
-    └── UnreachableError   it said nothing: no connection, a broken one, no answer in time (status 0)
-
 Answers are asked for uncompressed: compressing costs both ends more time than loopback or a data centre takes to
 carry the bytes.
 """
@@ -25,6 +20,9 @@ from headgate.api.meta import Object
 from . import access as accesses
 from .access import Access
 from .credentials import CredentialError
+from .errors import ApiError, UnreachableError, status_error
+
+__all__ = ["ApiError", "Client", "Listing", "Page", "UnreachableError", "selection", "status_error"]
 
 T = TypeVar("T", bound=Object)
 
@@ -38,27 +36,6 @@ _KEEP_ALIVE = 75.0
 _JSON = "application/json"
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
-
-
-class ApiError(Exception):
-    """The API refused: `status` is the HTTP status, `reason` and `message` those of its Status object.
-
-    Reasons are the API's words: NotFound, Conflict, AlreadyExists, Invalid, Forbidden, Expired, Gone, …
-    """
-
-    def __init__(self, status: int, reason: str, message: str, body: bytes = b"") -> None:
-        super().__init__(f"{reason} ({status}): {message}" if status else f"{reason}: {message}")
-        self.status = status
-        self.reason = reason
-        self.message = message
-        self.body = body
-
-
-class UnreachableError(ApiError):
-    """No answer: connection refused or lost, or time ran out. Whether the request took effect is unknown."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(0, "Unreachable", message)
 
 
 class Listing(msgspec.Struct, Generic[T], frozen=True):
@@ -86,14 +63,7 @@ class _List(msgspec.Struct):
     items: tuple[msgspec.Raw, ...] | None = None
 
 
-class _Status(msgspec.Struct):
-    reason: str | None = None
-    message: str | None = None
-    code: int | None = None
-
-
 _list_decoder = msgspec.json.Decoder(_List)
-_status_decoder = msgspec.json.Decoder(_Status)
 
 
 class Client:
@@ -179,11 +149,9 @@ class Client:
                 try:
                     async with self._send(method, path, params, body, headers, accept, total) as answer:
                         return await answer.read()
-                except aiohttp.ServerDisconnectedError as error:
-                    if attempt == 2 or not again:
-                        raise UnreachableError(f"{method} {path}: {_words(error)}") from None
                 except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                    raise UnreachableError(f"{method} {self.server}{path}: {_words(error)}") from None
+                    if attempt == 2 or not again or not _was_closed(error):
+                        raise UnreachableError(f"{method} {self.server}{path}: {_words(error)}") from None
         raise AssertionError("unreachable")
 
     @asynccontextmanager
@@ -241,7 +209,7 @@ class Client:
                 if answer.status == 401 and attempt == 1 and await credentials.renew():
                     continue
                 if answer.status >= 300:
-                    raise _refusal(answer.status, await answer.read())
+                    raise status_error(await answer.read(), answer.status)
                 yield answer
                 return
 
@@ -384,44 +352,17 @@ def selection(label_selector: str | None, field_selector: str | None) -> dict[st
     return {name: value for name, value in both.items() if value}
 
 
-def status_error(body: bytes, status: int = 0) -> ApiError:
-    """The error that a Status object (or whatever stands in its place) tells of."""
-    try:
-        told = _status_decoder.decode(body)
-    except msgspec.DecodeError:
-        text = body.decode(errors="replace").strip()[:300]
-        return ApiError(status, _REASONS.get(status, "Unknown"), text or "no message", body)
-    code = status or told.code or 500
-    return ApiError(code, told.reason or _REASONS.get(code, "Unknown"), told.message or "no message", body)
-
-
-_REASONS = {
-    400: "BadRequest",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "NotFound",
-    405: "MethodNotAllowed",
-    409: "Conflict",
-    410: "Gone",
-    413: "RequestEntityTooLarge",
-    415: "UnsupportedMediaType",
-    422: "Invalid",
-    429: "TooManyRequests",
-    500: "InternalError",
-    503: "ServiceUnavailable",
-    504: "Timeout",
-}
-
-
-def _refusal(status: int, body: bytes) -> ApiError:
-    return status_error(body, status)
-
-
 def _plain(body: bytes) -> dict[str, Any]:
     found = msgspec.json.decode(body)
     if not isinstance(found, dict):
         raise codec.DecodeError(f"expected an object, found {type(found).__name__}")
     return found
+
+
+def _was_closed(error: BaseException) -> bool:
+    """Whether a connection that was there went away; not that none could be made."""
+    lost = isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
+    return lost and not isinstance(error, aiohttp.ClientConnectorError)
 
 
 def _words(error: BaseException) -> str:

@@ -1,0 +1,1 @@
+"""Judging a canary: which values are asked for, how they are read, and whether they pass."""

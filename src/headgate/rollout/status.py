@@ -1,0 +1,135 @@
+"""The status of a Canary: its phases, its one condition of Flagger's, and how it is written.
+
+Condition `Promoted` has the phase as its reason. Its `lastUpdateTime` in phase Progressing is when the analysis of the
+revision began: a restart renews it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from headgate.api import times
+from headgate.api.delivery import Canary, CanaryCondition, CanaryStatus
+
+from .effects import Json, Patch, pointer
+from .problems import Problem
+
+PROMOTED = "Promoted"
+ACCEPTED = "Accepted"
+
+#: Phases in which a revision is on its way.
+IN_FLIGHT = frozenset({"Progressing", "WaitingPromotion", "Promoting", "Finalising"})
+
+_PROMOTED: Mapping[str, tuple[str, str]] = {
+    "Initializing": ("Unknown", "New {kind} detected, starting initialization."),
+    "Initialized": ("True", "{kind} initialization completed."),
+    "Waiting": ("Unknown", "Waiting for approval."),
+    "WaitingPromotion": ("Unknown", "Waiting for approval."),
+    "Progressing": ("Unknown", "New revision detected, progressing canary analysis."),
+    "Promoting": ("Unknown", "Canary analysis completed, starting primary rolling update."),
+    "Finalising": ("Unknown", "Canary analysis completed, routing all traffic to primary."),
+    "Succeeded": ("True", "Canary analysis completed successfully, promotion finished."),
+    "Failed": ("False", "Canary analysis failed, {kind} scaled to zero."),
+    "Terminating": ("Unknown", "New {kind} detected, starting initialization."),
+}
+
+
+def enter(
+    status: CanaryStatus, phase: str, kind: str, now: float, *, message: str = "", **changes: Any
+) -> CanaryStatus:
+    """The status in a phase. Entering anew a phase in which it is already (a restart) renews the condition."""
+    stamp = times.rfc3339(now)
+    outcome, text = _PROMOTED[phase]
+    before = condition(status, PROMOTED)
+    kept = before.last_transition_time if before and before.status == outcome and before.reason != phase else stamp
+    promoted = CanaryCondition(
+        type=PROMOTED,
+        status=outcome,
+        reason=phase,
+        message=message or text.format(kind=kind),
+        last_update_time=stamp,
+        last_transition_time=kept,
+    )
+    return msgspec.structs.replace(
+        status, phase=phase, last_transition_time=stamp, conditions=_with(status.conditions, promoted), **changes
+    )
+
+
+def count(status: CanaryStatus, now: float, **changes: Any) -> CanaryStatus:
+    """The status with other counters in the same phase."""
+    return msgspec.structs.replace(status, last_transition_time=times.rfc3339(now), **changes)
+
+
+def refuse(status: CanaryStatus, problem: Problem, now: float) -> CanaryStatus:
+    """The status with the condition that says why this Canary is not released."""
+    stamp = times.rfc3339(now)
+    before = condition(status, ACCEPTED)
+    refused = CanaryCondition(
+        type=ACCEPTED,
+        status="False",
+        reason=problem.reason,
+        message=str(problem),
+        last_update_time=stamp,
+        last_transition_time=before.last_transition_time if before else stamp,
+    )
+    return msgspec.structs.replace(status, conditions=_with(status.conditions, refused))
+
+
+def accept(status: CanaryStatus) -> CanaryStatus:
+    """The status without that condition."""
+    return msgspec.structs.replace(status, conditions=tuple(c for c in status.conditions if c.type != ACCEPTED))
+
+
+def condition(status: CanaryStatus, type: str) -> CanaryCondition | None:
+    """The condition of a type."""
+    return next((condition for condition in status.conditions if condition.type == type), None)
+
+
+def write(canary: Json, key: Any, before: CanaryStatus, after: CanaryStatus) -> Patch:
+    """The patch of the status subresource; it fails if the phase or a counter is no longer what the decision saw.
+
+    Args:
+        before: what the status is when the patch arrives (an earlier effect of the same decision may have set it).
+    """
+    fields, old = _fields(after), _fields(before)
+    there: Json = canary.get("status") or {}
+    operations: list[Json] = []
+    if not there and before == CanaryStatus():
+        operations.append({"op": "add", "path": "/status", "value": fields})
+        version = canary["metadata"].get("resourceVersion")
+        if version:
+            operations.insert(0, {"op": "test", "path": "/metadata/resourceVersion", "value": version})
+        return Patch(Canary, key, tuple(operations), "status")
+    for name in ("phase", "canaryWeight", "failedChecks", "lastAppliedSpec"):
+        if name in there or before != msgspec.convert(there, CanaryStatus):
+            operations.append({"op": "test", "path": pointer("status", name), "value": old[name]})
+    operations += [
+        {"op": "add", "path": pointer("status", name), "value": value}
+        for name, value in fields.items()
+        if name not in there or old.get(name) != value
+    ]
+    operations += [
+        {"op": "remove", "path": pointer("status", name)} for name in old if name not in fields and name in there
+    ]
+    return Patch(Canary, key, tuple(operations), "status")
+
+
+def _fields(status: CanaryStatus) -> Json:
+    """As JSON; the counters stand there also when they are zero, as Flagger writes them."""
+    counters = {
+        "phase": status.phase,
+        "failedChecks": status.failed_checks,
+        "canaryWeight": status.canary_weight,
+        "iterations": status.iterations,
+        "lastAppliedSpec": status.last_applied_spec,
+        "lastPromotedSpec": status.last_promoted_spec,
+    }
+    stated: Json = msgspec.to_builtins(status)
+    return counters | stated
+
+
+def _with(conditions: tuple[CanaryCondition, ...], new: CanaryCondition) -> tuple[CanaryCondition, ...]:
+    if any(condition.type == new.type for condition in conditions):
+        return tuple(new if condition.type == new.type else condition for condition in conditions)
+    return (*conditions, new)

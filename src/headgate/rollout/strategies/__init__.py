@@ -1,0 +1,1 @@
+"""Release strategies: how a revision that passes its checks gets more traffic."""

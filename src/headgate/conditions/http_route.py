@@ -45,9 +45,7 @@ def refs_not_resolved(problems: Sequence[Problem]) -> Condition:
 
 def no_matching_parent(path: str, gateway: str, section: str | None, port: int | None, names: Sequence[str]) -> Problem:
     """The Gateway has no such listener."""
-    wanted = " and ".join(
-        [f"named {section!r}"] * (section is not None) + [f"on port {port}"] * (port is not None)
-    )
+    wanted = " and ".join([f"named {section!r}"] * (section is not None) + [f"on port {port}"] * (port is not None))
     return Problem(
         ACCEPTED,
         "NoMatchingParent",
@@ -163,9 +161,7 @@ def backend_external(path: str, name: str) -> Invalid:
 
 def backend_protocol(path: str, name: str, protocol: str, works: str) -> Invalid:
     """A port that speaks something else."""
-    return Invalid(
-        RESOLVED_REFS, "UnsupportedProtocol", path, f"Service {name!r} speaks {protocol} there; {works}"
-    )
+    return Invalid(RESOLVED_REFS, "UnsupportedProtocol", path, f"Service {name!r} speaks {protocol} there; {works}")
 
 
 def _ports(ports: Sequence[int]) -> str:

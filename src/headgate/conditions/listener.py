@@ -21,6 +21,11 @@ def accepted() -> Condition:
     return say(ACCEPTED, True, "Accepted", "the listener is valid")
 
 
+def not_accepted(reason: str, message: str) -> Condition:
+    """It cannot serve; the conflict's reason, if that is why."""
+    return say(ACCEPTED, False, reason, message)
+
+
 def not_conflicted() -> Condition:
     """No other listener wants the same port and hostname."""
     return say(CONFLICTED, False, "NoConflicts", "no other listener wants the same port, protocol and hostname")
@@ -34,6 +39,11 @@ def conflicted(problem: Problem) -> Condition:
 def refs_resolved() -> Condition:
     """Certificates and route kinds are known."""
     return say(RESOLVED_REFS, True, "ResolvedRefs", "all references are resolved")
+
+
+def refs_not_resolved(reason: str, message: str) -> Condition:
+    """A certificate or a route kind that leads nowhere."""
+    return say(RESOLVED_REFS, False, reason, message)
 
 
 def programmed() -> Condition:

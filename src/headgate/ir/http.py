@@ -1,5 +1,6 @@
 """A request as a gateway sees it, and what filters do to it; for `simulate`."""
 
+from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -39,17 +40,15 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     """A request on its way through filters.
 
-    `request` is what the backend will see. `response` headers are changed on the way back by `response_changes`.
-    `answer` is set by a filter that answers itself: status and headers. `mirrors` are backends that get a copy.
+    `request` is what the backend will see, `response_changes` are applied to the answer in this order. `answer` is set
+    by a filter that answers itself: status and headers. `mirrors` are backends that get a copy.
     """
 
     request: Request
     #: The part of the path that the route's prefix matched, for rewrites.
     matched_prefix: str = ""
     secure: bool = False
-    response_set: Headers = ()
-    response_add: Headers = ()
-    response_remove: tuple[str, ...] = ()
+    response_changes: tuple[Any, ...] = ()
     answer: "Answer | None" = None
     mirrors: tuple["Mirrored", ...] = ()
 

@@ -76,7 +76,7 @@ class Match(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, Text], ...] = ()
     query: tuple[tuple[str, Text], ...] = ()
 
-    def mismatch(self, request: Request) -> str | None:
+    def mismatch(self, request: Request) -> str | None:  # noqa: PLR0911 - one reason each
         """Why a request does not match, or None if it does."""
         if not self.path.matches(request.path):
             return f"path {request.path} is not {self.path}"

@@ -55,8 +55,8 @@ class Port(msgspec.Struct, frozen=True):
 class Binding(msgspec.Struct, frozen=True):
     """Where the Envoys of a Gateway bind, as they report it.
 
-    `pod`: the wildcard address, the pod has a network of its own. `service`: exactly `address`, the one of the Gateway's
-    Service; `offset` is added to ports below 1024 where those cannot be bound.
+    `pod`: the wildcard address, the pod has a network of its own. `service`: exactly `address`, the one of the
+    Gateway's Service; `offset` is added to ports below 1024 where those cannot be bound.
     """
 
     bind: Literal["pod", "service"]
@@ -73,7 +73,7 @@ class Backend(msgspec.Struct, frozen=True, order=True):
 
     service: Key
     port: int
-    protocol: Literal["http1", "http2", "websocket"] = "http1"
+    protocol: Literal["http1", "http2"] = "http1"
 
     def __str__(self) -> str:
         return f"{self.service}:{self.port}"
@@ -110,13 +110,24 @@ class Refuse(msgspec.Struct, frozen=True, tag=True):
     why: str
 
 
+class Limits(msgspec.Struct, frozen=True):
+    """How long a request may take, in seconds; None is no limit."""
+
+    timeout: float | None = None
+
+
 class Rule(msgspec.Struct, frozen=True):
-    """One rule of a route, resolved, without its weights. Matches that cannot be programmed are not in it."""
+    """One rule of a route, resolved, without its weights. Matches that cannot be programmed are not in it.
+
+    `matches` carry their index in the manifest, `backends` are all that the rule may send something to.
+    """
 
     matches: tuple[tuple[int, Match], ...]
     filters: tuple[Filter, ...]
     action: Forward | Refuse
+    limits: Limits = Limits()
     name: str = ""
+    backends: tuple[Backend, ...] = ()
 
 
 class Origin(msgspec.Struct, frozen=True, order=True):
@@ -138,6 +149,7 @@ class Route(msgspec.Struct, frozen=True):
     match: Match
     filters: tuple[Filter, ...]
     action: Forward | Refuse
+    limits: Limits = Limits()
     #: The listener's port and whether it is TLS: redirects without a port of their own depend on it.
     port: int = 80
     secure: bool = False
@@ -151,6 +163,7 @@ class VirtualHost(msgspec.Struct, frozen=True):
 
     gateway: Key
     configuration: str
+    listener: str
     hostname: str
     routes: tuple[Route, ...] = ()
 

@@ -17,8 +17,8 @@ class Routing:
 
     #: Per Gateway and port.
     ports: Collection[tuple[Key, int], ir.Port]
-    #: Per Gateway, RouteConfiguration and hostname (empty: every host).
-    hosts: Collection[tuple[Key, str, str], ir.VirtualHost]
+    #: Per Gateway, RouteConfiguration, listener and hostname (empty: every host).
+    hosts: Collection[tuple[Key, str, str, str], ir.VirtualHost]
     #: Per Gateway and weights key.
     shares: Collection[tuple[Key, str], ir.Shares]
     #: Per Gateway: the backends that its routes use.

@@ -1,0 +1,60 @@
+"""Filters of routes: one file each, with everything about it – parse, render, simulate, order, documentation.
+
+A newcomer adds one file to this folder. It has
+
+* `TYPE`, the word in `spec.rules[].filters[].type`;
+* a frozen class that extends `HTTPFilter` (see there what it must say and can do);
+* `parse(found, where)`, which makes one from the field, or raises `Invalid`.
+
+Nothing else names the file: it is found by its being here. `request_header_modifier.py` is the one to copy.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType, ModuleType
+
+from headgate.api.gateway import HTTPRouteFilter
+from headgate.conditions import http_route as say
+
+from .base import HTTPFilter, Rendering, Scope, Where, backends, check_together, in_order
+
+__all__ = [
+    "KNOWN",
+    "HTTPFilter",
+    "Rendering",
+    "Scope",
+    "Where",
+    "backends",
+    "check_together",
+    "in_order",
+    "parse",
+    "render",
+]
+
+
+def _found() -> Mapping[str, ModuleType]:
+    modules = (importlib.import_module(f"{__name__}.{each.name}") for each in pkgutil.iter_modules(__path__))
+    return MappingProxyType({module.TYPE: module for module in modules if hasattr(module, "TYPE")})
+
+
+#: Every filter type that Headgate serves.
+KNOWN = _found()
+
+
+def parse(found: HTTPRouteFilter, where: Where) -> HTTPFilter:
+    """A filter of a route as a value; raises `Invalid`. A type that is not known is never skipped."""
+    module = KNOWN.get(found.type)
+    if module is None:
+        raise say.unsupported(f"{where.path}.type", found.type, f"{', '.join(sorted(KNOWN))} are")
+    parsed: HTTPFilter = module.parse(found, where)
+    if where.scope not in parsed.SCOPES:
+        raise say.unsupported(f"{where.path}.type", found.type, "it may stand on a rule, not on a backendRef")
+    return parsed
+
+
+def render(filters: Sequence[HTTPFilter], into: Rendering) -> Rendering:
+    """What all of them change on an Envoy route."""
+    for each in filters:
+        into = each.render(into)
+    return into

@@ -1,0 +1,55 @@
+"""Header changes, as both header modifiers have them."""
+
+import re
+from collections.abc import Iterable
+
+from headgate.api.gateway import HTTPHeader, HTTPHeaderFilter
+from headgate.conditions import http_route as say
+from headgate.envoy.routes import HeaderChanges
+from headgate.ir.http import Headers, add_header, remove_header, set_header
+
+#: `HTTPHeaderName`: a token of RFC 7230.
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256}")
+#: Control characters can never stand in a header.
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def changes(path: str, kind: str, found: HTTPHeaderFilter | None) -> HeaderChanges:
+    """The field as a value; raises `Invalid`."""
+    if found is None:
+        raise say.bad_value(path, "nothing", f"a filter of type {kind} needs this field")
+    removed = tuple(dict.fromkeys(_name(f"{path}.remove", name) for name in found.remove))
+    # Envoy removes first, the API removes last: what is removed is neither set nor added.
+    return HeaderChanges(
+        set=tuple(pair for pair in _pairs(f"{path}.set", found.set) if pair[0] not in removed),
+        add=tuple(pair for pair in _pairs(f"{path}.add", found.add) if pair[0] not in removed),
+        remove=removed,
+    )
+
+
+def _pairs(path: str, found: Iterable[HTTPHeader]) -> tuple[tuple[str, str], ...]:
+    first: dict[str, str] = {}
+    for at, each in enumerate(found):
+        if _CONTROL.search(each.value):
+            raise say.bad_value(f"{path}[{at}].value", each.value, "a header has no control characters")
+        first.setdefault(_name(f"{path}[{at}].name", each.name), each.value)
+    return tuple(first.items())
+
+
+def _name(path: str, name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise say.bad_value(path, name, "a header name is letters, digits and some of !#$%&'*+-.^_`|~")
+    if name.lower() == "host":
+        raise say.bad_value(path, name, "the Host header is changed by the filter URLRewrite, field hostname")
+    return name.lower()
+
+
+def changed(headers: Headers, found: HeaderChanges) -> Headers:
+    """Headers after the changes."""
+    for name in found.remove:
+        headers = remove_header(headers, name)
+    for name, value in found.set:
+        headers = set_header(headers, name, value)
+    for name, value in found.add:
+        headers = add_header(headers, name, value)
+    return headers

@@ -1,0 +1,96 @@
+"""Which backends a Gateway uses, and who serves them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from headgate.api import discovery
+from headgate.api.meta import Key
+from headgate.incremental import Collection, Read
+from headgate.ir import routing as ir
+from headgate.world import World
+
+from .attach import Attached
+from .refs import References
+from .rules import Rules
+
+
+class Slice(msgspec.Struct, frozen=True):
+    """What routing needs of an EndpointSlice."""
+
+    address_type: str
+    ports: tuple[discovery.EndpointPort, ...]
+    #: Address, ready, serving.
+    endpoints: tuple[tuple[str, bool, bool], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """By Gateway, and who serves."""
+
+    backends: Collection[tuple[Key, ir.Backend], ir.Backend]
+    endpoints: Collection[ir.Backend, ir.Endpoints]
+
+
+def declare(world: World, references: References, attached: Attached, rules: Rules) -> Backends:
+    """Uses, folded to one per Gateway and backend."""
+    engine = world.engine
+
+    def uses(
+        read: Read, route: Key, shapes: tuple[ir.Rule, ...]
+    ) -> Iterable[tuple[tuple[Key, ir.Backend, Key], ir.Backend]]:
+        for gateway in read(attached.gateways, route) or ():
+            for rule in shapes:
+                for backend in rule.backends:
+                    yield (gateway, backend, route), backend
+
+    every = engine.flat_map("uses of backends", rules.shapes, uses)
+    backends: Collection[tuple[Key, ir.Backend], ir.Backend] = engine.least(
+        "backends", every, lambda key, _backend: (key[0], key[1]), lambda _key, _backend: 0
+    )
+    served: Collection[ir.Backend, ir.Backend] = engine.least(
+        "backends in use", backends, lambda key, _backend: key[1], lambda _key, _backend: 0
+    )
+    slices = engine.map("endpoints of a slice", world.slices, _slice)
+
+    def endpoints(read: Read, backend: ir.Backend, _same: ir.Backend) -> ir.Endpoints:
+        service = read(references.services, backend.service)
+        names = {port.name for port in service.ports if port.port == backend.port} if service else set()
+        found = [read(slices, key) for key in read.group(world.slices_of_service, backend.service)]
+        return ir.Endpoints(backend, serving([each for each in found if each is not None], names))
+
+    return Backends(backends, engine.map("endpoints", served, endpoints))
+
+
+def serving(slices: Iterable[Slice], port_names: Iterable[str]) -> tuple[ir.Endpoint, ...]:
+    """The ready endpoints, each once, sorted; when none is ready, those that still serve while they terminate."""
+    names = frozenset(port_names)
+    ready: set[ir.Endpoint] = set()
+    ending: set[ir.Endpoint] = set()
+    for each in slices:
+        if each.address_type != "IPv4":
+            continue
+        numbers = [port.port for port in each.ports if port.name in names and port.port and port.protocol == "TCP"]
+        for address, is_ready, is_serving in each.endpoints:
+            if is_ready:
+                ready.update(ir.Endpoint(address, number) for number in numbers)
+            elif is_serving:
+                ending.update(ir.Endpoint(address, number) for number in numbers)
+    return tuple(sorted(ready or ending))
+
+
+def _slice(_read: Read, _key: Key, found: discovery.EndpointSlice) -> Slice:
+    return Slice(
+        address_type=found.address_type,
+        ports=found.ports,
+        endpoints=tuple(
+            (each.addresses[0], each.conditions.ready is not False, _still_serves(each.conditions))
+            for each in found.endpoints
+            if each.addresses
+        ),
+    )
+
+
+def _still_serves(conditions: discovery.EndpointConditions) -> bool:
+    return bool(conditions.terminating) and conditions.serving is not False

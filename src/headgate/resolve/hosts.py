@@ -1,0 +1,107 @@
+"""Which routes answer for a hostname on a listener, and in which order.
+
+Two rules of the specification meet here:
+
+* *listener isolation*: a request belongs to the listener of its port with the most specific hostname, and what that
+  listener's routes do not take is a 404, even if a wider listener has a route for it;
+* between routes of *one* listener it is the other way round: what a route with a more specific hostname does not take
+  falls through to a route with a wider one. Envoy never falls through from one virtual host to another, so the virtual
+  host of a hostname holds the routes of every hostname that covers it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from headgate.api.meta import Key
+from headgate.incremental import Collection, Read
+from headgate.ir import precedence
+from headgate.ir import routing as ir
+from headgate.ir.hostnames import covering, covers, rank
+from headgate.world import World
+
+from .attach import Attached, Place
+from .listeners import Listeners, Open
+from .rules import Rules
+
+#: Gateway, RouteConfiguration, listener, hostname.
+Host = tuple[Key, str, str, str]
+#: A route on a host; the origin is None for the listener's own hostname, which is there without any route.
+EntryKey = tuple[Host, ir.Origin | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    route: ir.Route | None
+
+
+def declare(world: World, listeners: Listeners, attached: Attached, rules: Rules) -> Collection[Host, ir.VirtualHost]:
+    """Virtual hosts."""
+    engine = world.engine
+
+    def entries(read: Read, key: tuple[Key, str, Key], place: Place) -> Iterable[tuple[EntryKey, _Entry]]:
+        gateway, name, route = key
+        doors = read(listeners.open, gateway) or ()
+        door = next((each for each in doors if each.name == name), None)
+        claim, shapes = read(attached.claims, route), read(rules.shapes, route)
+        if door is None or claim is None or shapes is None:
+            return
+        for served, written in place.hostnames:
+            if shadowed(served, door, doors):
+                continue
+            for at, rule in enumerate(shapes):
+                for found in _routes(route, at, rule, written, claim.created, door):
+                    yield ((gateway, door.configuration, name, served), found.origin), _Entry(found)
+
+    def own_hosts(_read: Read, key: Key, doors: tuple[Open, ...]) -> Iterable[tuple[EntryKey, _Entry]]:
+        for door in doors:
+            yield ((key, door.configuration, door.name, door.hostname), None), _Entry(None)
+
+    every = engine.union(
+        "entries of hosts",
+        engine.flat_map("entries", attached.places, entries),
+        engine.flat_map("own hosts", listeners.open, own_hosts),
+    )
+    lists: Collection[Host, tuple[tuple[EntryKey, _Entry], ...]] = engine.sorted(
+        "ordered entries",
+        every,
+        lambda key, _entry: key[0],
+        lambda _key, entry: entry.route.order if entry.route else (),
+    )
+
+    def host(read: Read, key: Host, _own: object) -> ir.VirtualHost:
+        gateway, configuration, listener, hostname = key
+        found: dict[ir.Origin, ir.Route] = {}
+        for wide in covering(hostname):
+            for _, entry in read(lists, (gateway, configuration, listener, wide)) or ():
+                if entry.route is not None:
+                    # A route with two hostnames that cover this one stands here once, by the more specific.
+                    found.setdefault(entry.route.origin, entry.route)
+        routes = sorted(found.values(), key=lambda route: route.order)
+        return ir.VirtualHost(gateway, configuration, listener, hostname, tuple(routes))
+
+    return engine.map("hosts", lists, host)
+
+
+def shadowed(hostname: str, door: Open, doors: Iterable[Open]) -> bool:
+    """Whether another listener of the port takes all requests for a hostname that is served on `door`."""
+    return any(
+        other.port == door.port
+        and other.name != door.name
+        and rank(other.hostname) < rank(door.hostname)
+        and covers(other.hostname, hostname)
+        for other in doors
+    )
+
+
+def _routes(route: Key, at: int, rule: ir.Rule, written: str, created: str, door: Open) -> Iterable[ir.Route]:
+    for index, match in rule.matches:
+        yield ir.Route(
+            origin=ir.Origin(route, at, index),
+            order=precedence.order(written, match, created, route, at, index),
+            match=match,
+            filters=rule.filters,
+            action=rule.action,
+            limits=rule.limits,
+            port=door.port,
+            secure=door.secure,
+        )

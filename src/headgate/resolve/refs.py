@@ -1,0 +1,143 @@
+"""Does a reference lead somewhere, and may it?
+
+The order of checks is the specification's: a kind that we know, then permission, then existence, so that nobody learns
+what exists in a namespace that has not allowed him.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from headgate.api import core, gateway, tls
+from headgate.api.meta import Key
+from headgate.conditions import http_route, listener
+from headgate.incremental import Collection, Read
+from headgate.ir.routing import Backend, Certificate
+from headgate.world import World
+
+
+class ServicePorts(msgspec.Struct, frozen=True):
+    """What routing needs of a Service."""
+
+    external: bool
+    ports: tuple[core.ServicePort, ...]
+
+
+class TLSSecret(msgspec.Struct, frozen=True):
+    """A Secret of type kubernetes.io/tls: its certificate, or what is wrong with it."""
+
+    certificate: Certificate | None
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """What references lead to."""
+
+    world: World
+    services: Collection[Key, ServicePorts]
+    certificates: Collection[Key, TLSSecret]
+
+
+def declare(world: World) -> References:
+    """Services and Secrets, reduced to what is read of them."""
+    return References(
+        world=world,
+        services=world.engine.map("ports of a service", world.services, _service),
+        certificates=world.engine.map("certificates", world.secrets, _certificate),
+    )
+
+
+def _service(_read: Read, _key: Key, found: core.Service) -> ServicePorts:
+    ports = tuple(msgspec.structs.replace(port, node_port=None, target_port=None) for port in found.spec.ports)
+    return ServicePorts(found.spec.type == "ExternalName", ports)
+
+
+def _certificate(_read: Read, key: Key, found: core.Secret) -> TLSSecret | None:
+    if found.type != "kubernetes.io/tls":
+        return None
+    try:
+        pair = tls.of_secret(found)
+    except tls.TlsError as error:
+        return TLSSecret(None, str(error))
+    return TLSSecret(Certificate(key, pair.digest, pair.names))
+
+
+def permitted(
+    read: Read, world: World, *, who: tuple[str, str, str], what: tuple[str, str, str], namespace: str
+) -> bool:
+    """Whether a ReferenceGrant in `namespace` lets `who` (group, kind, namespace) refer to `what` (group, kind, name)."""
+    group, kind, name = what
+    return any(read.group(world.permissions, (namespace, *who, group, kind, each)) for each in (name, ""))
+
+
+def certificate(
+    read: Read, references: References, path: str, ref: gateway.SecretObjectReference, at: Key
+) -> Certificate:
+    """The certificate that a listener of Gateway `at` refers to; raises `Invalid`."""
+    if (ref.group, ref.kind) != ("", "Secret"):
+        raise listener.unsupported_certificate_kind(path, ref.group, ref.kind)
+    namespace = ref.namespace or at.namespace
+    if namespace != at.namespace and not permitted(
+        read,
+        references.world,
+        who=(gateway.GROUP, "Gateway", at.namespace),
+        what=("", "Secret", ref.name),
+        namespace=namespace,
+    ):
+        raise listener.certificate_not_permitted(path, namespace, ref.name, at.namespace)
+    found = read(references.certificates, Key(namespace, ref.name))
+    if found is None:
+        raise listener.certificate_missing(path, namespace, ref.name)
+    if found.certificate is None:
+        raise listener.certificate_broken(path, namespace, ref.name, found.trouble)
+    return found.certificate
+
+
+#: Protocols of a Service port (`appProtocol`) that are HTTP/2 without TLS.
+_HTTP2 = ("kubernetes.io/h2c", "h2c", "grpc")
+
+#: Finds the backend of a reference at a path; raises `Invalid`.
+FindBackend = Callable[[str, gateway.BackendObjectReference], Backend]
+
+
+def backend(
+    read: Read, references: References, path: str, ref: gateway.BackendObjectReference, kind: str, at: Key
+) -> Backend:
+    """The Service port that a route (`kind`, `at`) refers to; raises `Invalid`."""
+    if (ref.group, ref.kind) != ("", "Service"):
+        raise http_route.invalid_backend_kind(path, ref.group, ref.kind)
+    namespace = ref.namespace or at.namespace
+    if namespace != at.namespace and not permitted(
+        read,
+        references.world,
+        who=(gateway.GROUP, kind, at.namespace),
+        what=("", "Service", ref.name),
+        namespace=namespace,
+    ):
+        raise http_route.backend_not_permitted(path, namespace, ref.name, kind, at.namespace)
+    found = read(references.services, Key(namespace, ref.name))
+    if found is None:
+        raise http_route.backend_not_found(path, namespace, ref.name)
+    if found.external:
+        raise http_route.backend_external(path, ref.name)
+    return _port(path, Key(namespace, ref.name), ref.port, found)
+
+
+def _port(path: str, service: Key, wanted: int | None, found: ServicePorts) -> Backend:
+    numbers = [port.port for port in found.ports]
+    if wanted is None:
+        raise http_route.backend_without_port(f"{path}.port", service.name, numbers)
+    same = [port for port in found.ports if port.port == wanted]
+    if not same:
+        raise http_route.backend_port_not_found(f"{path}.port", service.name, wanted, numbers)
+    port = next((port for port in same if port.protocol == "TCP"), None)
+    if port is None:
+        raise http_route.backend_protocol(f"{path}.port", service.name, same[0].protocol, "HTTP needs a TCP port")
+    spoken = port.app_protocol or ""
+    if spoken.startswith("kubernetes.io/") and spoken not in _HTTP2:
+        raise http_route.backend_protocol(
+            f"{path}.port", service.name, f"appProtocol {spoken!r}", "HTTP/1.1 and kubernetes.io/h2c are supported"
+        )
+    return Backend(service, wanted, "http2" if spoken in _HTTP2 else "http1")

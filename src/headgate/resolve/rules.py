@@ -1,0 +1,176 @@
+"""What the rules of a route ask for: matches, filters, targets. All problems are collected, none hides another.
+
+A rule that cannot do what it says answers 500 (`HTTPRouteRule.filters`, `.backendRefs`); it never falls through to
+another rule that happens to match as well. The other rules of the route serve on.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from headgate import filters
+from headgate.api import gateway as api
+from headgate.api.meta import Key
+from headgate.conditions import Invalid, Problem
+from headgate.conditions import http_route as say
+from headgate.incremental import Collection, Read
+from headgate.ir import routing as ir
+from headgate.ir.matching import Match
+from headgate.world import World
+
+from . import fields, refs
+from .attach import KIND, Attached, Spec
+
+
+class Ruled(msgspec.Struct, frozen=True):
+    """The rules of a route: their shape, their weights, and what is wrong."""
+
+    rules: tuple[ir.Rule, ...]
+    shares: tuple[tuple[str, ir.Shares], ...]
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """A change of weights changes `ruled` and one of `shares`, and leaves `shapes` and `problems` as they are."""
+
+    ruled: Collection[Key, Ruled]
+    shapes: Collection[Key, tuple[ir.Rule, ...]]
+    problems: Collection[Key, tuple[Problem, ...]]
+    shares: Collection[tuple[Key, str], ir.Shares]
+
+
+def declare(world: World, references: refs.References, attached: Attached) -> Rules:
+    """Read the rules of every route."""
+    engine = world.engine
+
+    def ruled(read: Read, key: Key, found: Spec) -> Ruled:
+        return _Reader(read, references, key, found).ruled()
+
+    def shares(read: Read, key: Key, found: Ruled) -> Iterable[tuple[tuple[Key, str], ir.Shares]]:
+        for gateway in read(attached.gateways, key) or ():
+            for weights_key, each in found.shares:
+                yield (gateway, weights_key), each
+
+    every = engine.map("rules", attached.specs, ruled)
+    return Rules(
+        ruled=every,
+        shapes=engine.map("shapes of rules", every, lambda _read, _key, found: found.rules),
+        problems=engine.map("problems of rules", every, lambda _read, _key, found: found.problems),
+        shares=engine.flat_map("shares", every, shares),
+    )
+
+
+class _Reader:
+    """Reads one route."""
+
+    def __init__(self, read: Read, references: refs.References, key: Key, route: Spec) -> None:
+        self._read = read
+        self._references = references
+        self._key = key
+        self._route = route
+        self._problems: list[Problem] = []
+        self._shares: dict[str, ir.Shares] = {}
+
+    def ruled(self) -> Ruled:
+        rules = tuple(self._rule(f"spec.rules[{at}]", rule) for at, rule in enumerate(self._route.spec.rules))
+        return Ruled(rules, tuple(self._shares.items()), tuple(self._problems))
+
+    def _rule(self, path: str, rule: api.HTTPRouteRule) -> ir.Rule:
+        before = len(self._problems)
+        matches = tuple(self._matches(path, rule.matches or (api.HTTPRouteMatch(),)))
+        found = self._filters(f"{path}.filters", rule.filters, filters.Scope.RULE)
+        limits = self._limits(path, rule)
+        action = self._action(path, rule, found)
+        if wrong := [each for each in self._problems[before:] if each.condition == say.ACCEPTED]:
+            found, action = (), ir.Refuse(500, str(wrong[0]))
+        elif isinstance(action, ir.Forward) and action.weights_key:
+            # Of two rules with the same content the second is never asked.
+            weights = tuple(ref.weight for ref in rule.backend_refs)
+            self._shares.setdefault(action.weights_key, ir.Shares(action.targets, weights))
+        return ir.Rule(matches, found, action, limits, rule.name or "", _backends(found, action))
+
+    # Matches.
+
+    def _matches(self, path: str, matches: tuple[api.HTTPRouteMatch, ...]) -> Iterable[tuple[int, Match]]:
+        for at, found in enumerate(matches):
+            try:
+                yield at, fields.match(f"{path}.matches[{at}]", found)
+            except Invalid as error:
+                self._problems.append(error.problem)
+
+    # Filters.
+
+    def _filters(
+        self, path: str, wanted: tuple[api.HTTPRouteFilter, ...], scope: filters.Scope
+    ) -> tuple[filters.HTTPFilter, ...]:
+        found: list[filters.HTTPFilter] = []
+        for at, each in enumerate(wanted):
+            try:
+                found.append(filters.parse(each, filters.Where(f"{path}[{at}]", scope, self._backend)))
+            except Invalid as error:
+                self._problems.append(error.problem)
+        try:
+            filters.check_together(path, found)
+        except Invalid as error:
+            self._problems.append(error.problem)
+        self._problems += [problem for each in found for problem in each.problems]
+        return filters.in_order(found)
+
+    # Where to.
+
+    def _backend(self, path: str, ref: api.BackendObjectReference) -> ir.Backend:
+        return refs.backend(self._read, self._references, path, ref, KIND, self._key)
+
+    def _target(self, path: str, ref: api.HTTPBackendRef) -> ir.Target:
+        own = self._filters(f"{path}.filters", ref.filters, filters.Scope.BACKEND)
+        try:
+            return ir.Target(self._backend(path, ref), own)
+        except Invalid as error:
+            self._problems.append(error.problem)
+            return ir.Target(None)
+
+    def _action(
+        self, path: str, rule: api.HTTPRouteRule, found: tuple[filters.HTTPFilter, ...]
+    ) -> ir.Forward | ir.Refuse:
+        targets = tuple(self._target(f"{path}.backendRefs[{at}]", ref) for at, ref in enumerate(rule.backend_refs))
+        if any(each.TERMINAL for each in found):
+            return ir.Refuse(500, "a filter answers before")
+        if not targets:
+            return ir.Refuse(500, f"{path}.backendRefs: there are none")
+        if sum(ref.weight for ref in rule.backend_refs) == 0:
+            return ir.Refuse(500, f"{path}.backendRefs: all weights are 0")
+        if all(target.backend is None for target in targets):
+            return ir.Refuse(500, f"{path}.backendRefs: none leads to a backend")
+        if len(targets) == 1:
+            return ir.Forward(targets)
+        return ir.Forward(targets, f"{self._route.uid or str(self._key).replace('/', '_')}.{_content(rule)}")
+
+    # Time-outs and retries.
+
+    def _limits(self, path: str, rule: api.HTTPRouteRule) -> ir.Limits:
+        try:
+            return fields.limits(path, rule)
+        except Invalid as error:
+            self._problems.append(error.problem)
+            return ir.Limits()
+
+
+def _backends(found: tuple[filters.HTTPFilter, ...], action: ir.Forward | ir.Refuse) -> tuple[ir.Backend, ...]:
+    """All that a rule may send something to: targets, and what filters of rule and targets use."""
+    targets = action.targets if isinstance(action, ir.Forward) else ()
+    own = [target.backend for target in targets if target.backend is not None]
+    every = (*found, *(each for target in targets for each in target.filters))
+    return tuple(sorted({*own, *(backend for each in every for backend in filters.backends(each))}))
+
+
+def _content(rule: api.HTTPRouteRule) -> str:
+    """A hash of a rule without its weights. Not of its index: a rule inserted before must not rename it."""
+    plain = msgspec.structs.replace(
+        rule,
+        name=None,
+        backend_refs=tuple(msgspec.structs.replace(ref, weight=1) for ref in rule.backend_refs),
+    )
+    return hashlib.blake2b(msgspec.json.encode(plain), digest_size=8).hexdigest()

@@ -1,0 +1,46 @@
+"""IR to Envoy resources. Pure, remembered per resource; one file per kind of resource.
+
+Routes are handed out in two parts, shape and weights, so that a change of weights changes one small value and no
+virtual host.
+"""
+
+from dataclasses import dataclass
+
+from headgate.api.meta import Key
+from headgate.envoy.resources import Resource, VirtualHost, Weights
+from headgate.incremental import Collection
+from headgate.world import Routing, World
+
+from . import clusters, listeners, routes, secrets
+
+__all__ = ["Translated", "declare"]
+
+
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """What the Envoys get."""
+
+    resources: Collection[tuple[Key, str, str], Resource]
+    configurations: Collection[tuple[Key, str], str]
+    hosts: Collection[tuple[Key, str, str], VirtualHost]
+    weights: Collection[tuple[Key, str], Weights]
+    #: Per Gateway and port: name and version of the listener resource.
+    listener_versions: Collection[tuple[Key, int], tuple[str, str]]
+
+
+def declare(world: World, routing: Routing) -> Translated:
+    """Declare the collections."""
+    listening = listeners.declare(world, routing)
+    return Translated(
+        resources=world.engine.union(
+            "resources",
+            listening.resources,
+            clusters.clusters(world, routing),
+            clusters.endpoints(world, routing),
+            secrets.declare(world, routing),
+        ),
+        configurations=listening.configurations,
+        hosts=routes.hosts(world, routing),
+        weights=routes.weights(world, routing),
+        listener_versions=listening.versions,
+    )

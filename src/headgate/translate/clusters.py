@@ -1,0 +1,54 @@
+"""Backends to clusters, and who serves them: one of each per Service port that a Gateway uses."""
+
+from collections.abc import Iterable
+
+from headgate.api.meta import Key
+from headgate.envoy import clusters as envoy
+from headgate.envoy.names import CLUSTER, ENDPOINTS, stat_name
+from headgate.envoy.resources import Resource
+from headgate.incremental import Collection, Read
+from headgate.ir import routing as ir
+from headgate.world import Routing, World
+
+from . import names
+
+Keyed = tuple[tuple[Key, str, str], Resource]
+
+
+def clusters(world: World, routing: Routing) -> Collection[tuple[Key, str, str], Resource]:
+    """Clusters per Gateway."""
+
+    def keyed(_read: Read, key: tuple[Key, ir.Backend], backend: ir.Backend) -> Iterable[Keyed]:
+        found = cluster(backend)
+        yield (key[0], CLUSTER, found.name), found
+
+    return world.engine.flat_map("clusters", routing.backends, keyed)
+
+
+def endpoints(world: World, routing: Routing) -> Collection[tuple[Key, str, str], Resource]:
+    """Their endpoints; each is made once, whatever the number of Gateways that use it."""
+    made = world.engine.map("load assignments", routing.endpoints, lambda _read, _key, found: assignment(found))
+
+    def keyed(read: Read, key: tuple[Key, ir.Backend], backend: ir.Backend) -> Iterable[Keyed]:
+        found = read(made, backend)
+        if found is not None:
+            yield (key[0], ENDPOINTS, found.name), found
+
+    return world.engine.flat_map("endpoints of clusters", routing.backends, keyed)
+
+
+def cluster(backend: ir.Backend) -> Resource:
+    """The cluster of a Service port."""
+    service = backend.service
+    return envoy.cluster(
+        names.cluster(backend),
+        stat_name(service.namespace, service.name, backend.port),
+        protocol=backend.protocol,
+    )
+
+
+def assignment(found: ir.Endpoints) -> Resource:
+    """The endpoints of a Service port."""
+    return envoy.cluster_load_assignment(
+        names.cluster(found.backend), [envoy.Endpoint(each.address, each.port) for each in found.endpoints]
+    )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from headgate.api.meta import Condition
 
-from .invalid import Invalid, Problem, first, sentence
+from .invalid import Invalid, Problem
 from .saying import say
 
 ACCEPTED = "Accepted"
@@ -16,11 +16,9 @@ def accepted() -> Condition:
     return say(ACCEPTED, True, "Accepted", "the route is attached")
 
 
-def not_accepted(problems: Sequence[Problem]) -> Condition:
-    """All problems that keep it from being accepted, in one message, with the first one's reason."""
-    problem = first(problems, ACCEPTED)
-    assert problem is not None
-    return say(ACCEPTED, False, problem.reason, sentence(problems, ACCEPTED))
+def not_accepted(reason: str, message: str) -> Condition:
+    """What keeps it from being accepted: the first problem's reason, all problems' sentences."""
+    return say(ACCEPTED, False, reason, message)
 
 
 def refused(message: str) -> Condition:
@@ -33,11 +31,9 @@ def refs_resolved() -> Condition:
     return say(RESOLVED_REFS, True, "ResolvedRefs", "all references are resolved")
 
 
-def refs_not_resolved(problems: Sequence[Problem]) -> Condition:
-    """All references that do not lead anywhere, with the first one's reason."""
-    problem = first(problems, RESOLVED_REFS)
-    assert problem is not None
-    return say(RESOLVED_REFS, False, problem.reason, sentence(problems, RESOLVED_REFS))
+def refs_not_resolved(reason: str, message: str) -> Condition:
+    """References that do not lead anywhere: the first one's reason, all sentences."""
+    return say(RESOLVED_REFS, False, reason, message)
 
 
 # Attaching: the parentRef.

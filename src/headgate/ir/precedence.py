@@ -33,3 +33,23 @@ def of_match(match: Match) -> Order:
 def order(hostname: str, match: Match, created: str, route: Key, rule: int, index: int) -> Order:
     """The whole key. `created` is the creation timestamp in RFC 3339, which sorts as text."""
     return (*rank(hostname), *of_match(match), created, f"{route.namespace}/{route.name}", rule, index)
+
+
+_STEPS = (
+    "an exact hostname comes before a wildcard, a wildcard before none",
+    "the longer hostname comes first",
+    "an exact path comes first, then a regular expression, then a prefix",
+    "the longer path comes first",
+    "a match with a method comes first",
+    "more headers come first",
+    "more query parameters come first",
+    "the older route comes first",
+    "the first in alphabetical order of namespace/name comes first",
+    "the first rule comes first",
+    "the first match comes first",
+)
+
+
+def why(winner: Order, loser: Order) -> str:
+    """The step that decided between two that match."""
+    return next((step for step, one, other in zip(_STEPS, winner, loser, strict=False) if one != other), _STEPS[-1])

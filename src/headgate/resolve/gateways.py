@@ -70,7 +70,7 @@ def refused(spec: api.GatewaySpec) -> bool:
     return parameters(spec) is not None or unsupported_address(spec) is not None
 
 
-def parameters(spec: api.GatewaySpec) -> api.ParametersReference | None:
+def parameters(spec: api.GatewaySpec) -> api.LocalParametersReference | None:
     """The parameters that it refers to; we read none."""
     return spec.infrastructure.parameters_ref if spec.infrastructure else None
 

@@ -67,7 +67,10 @@ def _certificate(_read: Read, key: Key, found: core.Secret) -> TLSSecret | None:
 def permitted(
     read: Read, world: World, *, who: tuple[str, str, str], what: tuple[str, str, str], namespace: str
 ) -> bool:
-    """Whether a ReferenceGrant in `namespace` lets `who` (group, kind, namespace) refer to `what` (group, kind, name)."""
+    """Whether a ReferenceGrant of `namespace` permits a reference.
+
+    `who` is group, kind and namespace of the one that refers, `what` group, kind and name of what it refers to.
+    """
     group, kind, name = what
     return any(read.group(world.permissions, (namespace, *who, group, kind, each)) for each in (name, ""))
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from headgate.api import gateway as api
 from headgate.api.meta import Condition, Key
-from headgate.conditions import Problem, sentence, stamp
+from headgate.conditions import Problem, first, sentence, stamp
 from headgate.conditions import gateway as say_gateway
 from headgate.conditions import gateway_class as say_class
 from headgate.conditions import http_route as say_route
@@ -217,24 +217,20 @@ def listener_conditions(judged: Judged) -> tuple[Condition, ...]:
     return (_listener_accepted(judged.problems), _conflicted(judged.problems), _listener_refs(judged.problems))
 
 
-def _of(problems: Sequence[Problem], condition: str) -> Problem | None:
-    return next((each for each in problems if each.condition == condition), None)
-
-
 def _listener_accepted(problems: Sequence[Problem]) -> Condition:
-    if (problem := _of(problems, say_listener.ACCEPTED) or _of(problems, say_listener.CONFLICTED)) is not None:
+    if (problem := first(problems, say_listener.ACCEPTED) or first(problems, say_listener.CONFLICTED)) is not None:
         return say_listener.not_accepted(problem.reason, sentence(problems, problem.condition))
     return say_listener.accepted()
 
 
 def _conflicted(problems: Sequence[Problem]) -> Condition:
-    if (problem := _of(problems, say_listener.CONFLICTED)) is not None:
+    if (problem := first(problems, say_listener.CONFLICTED)) is not None:
         return say_listener.conflicted(problem)
     return say_listener.not_conflicted()
 
 
 def _listener_refs(problems: Sequence[Problem]) -> Condition:
-    if (problem := _of(problems, say_listener.RESOLVED_REFS)) is not None:
+    if (problem := first(problems, say_listener.RESOLVED_REFS)) is not None:
         return say_listener.refs_not_resolved(problem.reason, sentence(problems, say_listener.RESOLVED_REFS))
     return say_listener.refs_resolved()
 
@@ -285,14 +281,15 @@ def parent_status(
 ) -> api.RouteParentStatus:
     """Our entry for one parentRef, which is copied as it is written."""
     every = ([parent.problem] if parent.problem else []) + list(problems)
-    if _of(every, say_route.ACCEPTED) is not None:
-        accepted = say_route.not_accepted(every)
+    if (problem := first(every, say_route.ACCEPTED)) is not None:
+        accepted = say_route.not_accepted(problem.reason, sentence(every, say_route.ACCEPTED))
     elif refused is not None:
         accepted = say_route.refused(refused)
     else:
         accepted = say_route.accepted()
-    unresolved = _of(every, say_route.RESOLVED_REFS) is not None
-    refs = say_route.refs_not_resolved(every) if unresolved else say_route.refs_resolved()
+    refs = say_route.refs_resolved()
+    if (problem := first(every, say_route.RESOLVED_REFS)) is not None:
+        refs = say_route.refs_not_resolved(problem.reason, sentence(every, say_route.RESOLVED_REFS))
     return api.RouteParentStatus(
         parent_ref=found.spec.parent_refs[parent.index],
         controller_name=controller,

@@ -1,0 +1,173 @@
+"""The outcome of one request."""
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from headgate.api.meta import Key
+from headgate.ir import routing as ir
+from headgate.ir.hostnames import covering, covers, without_port
+from headgate.ir.http import Answer, Exchange, Mirrored, Request
+from headgate.world import Routing
+
+
+class Share(msgspec.Struct, frozen=True, kw_only=True):
+    """A share of the requests like this one. `backend` is a Service port; without one the Gateway answers `status`.
+
+    `request` is what the backend sees; `response_changes` are what filters do to the answer's headers, in order.
+    """
+
+    weight: int
+    backend: str | None = None
+    status: int | None = None
+    request: Request | None = None
+    response_changes: tuple[object, ...] = ()
+    mirrors: tuple[Mirrored, ...] = ()
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a request goes. Without a listener the connection is refused, and there are no shares.
+
+    Otherwise the shares say who answers how many of such requests; one share with a status is the Gateway's own answer.
+    """
+
+    listener: str | None
+    hostname: str | None = None
+    winner: ir.Origin | None = None
+    shares: tuple[Share, ...] = ()
+    answer: Answer | None = None
+    why: str = ""
+
+
+def ask(routing: Routing, gateway: Key, request: Request) -> Outcome:
+    """Where a request to a Gateway goes."""
+    port = routing.ports.get((gateway, request.port))
+    if port is None:
+        return Outcome(listener=None, why=f"Gateway {gateway} has no valid listener on port {request.port}")
+    listener = choose_listener(port, request)
+    if listener is None:
+        if port.protocol == "HTTPS":
+            return Outcome(listener=None, why=f"no listener on port {port.number} for SNI {request.sni or '(none)'}")
+        return _own(404, f"no listener on port {port.number} for host {request.host}", listener="")
+    host = virtual_host(routing, gateway, listener, request)
+    if host is None:
+        return _own(404, f"listener {listener.name!r} does not serve host {request.host}", listener=listener.name)
+    request = normalised(request)
+    found = next((route for route in host.routes if route.match.mismatch(request) is None), None)
+    if found is None:
+        return _own(404, "no route matches", listener=listener.name, hostname=host.hostname)
+    return _through(routing, gateway, listener, host, found, request)
+
+
+def choose_listener(port: ir.Port, request: Request) -> ir.Listener | None:
+    """By SNI for HTTPS, by host otherwise: the most specific hostname that covers it."""
+    if port.protocol == "HTTP":
+        return ir.select_listener(port.listeners, without_port(request.host))
+    if request.sni is None:
+        return next((each for each in port.listeners if not each.hostname), None)
+    return ir.select_listener(port.listeners, request.sni.lower())
+
+
+def virtual_host(routing: Routing, gateway: Key, listener: ir.Listener, request: Request) -> ir.VirtualHost | None:
+    """The one with the most specific hostname that covers the request's host."""
+    host = without_port(request.host)
+    if not covers(listener.hostname, host):
+        return None
+    configuration = ir.configuration_name(listener)
+    candidates = (routing.hosts.get((gateway, configuration, listener.name, each)) for each in covering(host))
+    return next((each for each in candidates if each is not None), None)
+
+
+def _own(status: int, why: str, *, listener: str, hostname: str | None = None) -> Outcome:
+    share = Share(weight=1, status=status)
+    return Outcome(listener=listener, hostname=hostname, shares=(share,), answer=Answer(status), why=why)
+
+
+def _through(
+    routing: Routing, gateway: Key, listener: ir.Listener, host: ir.VirtualHost, found: ir.Route, request: Request
+) -> Outcome:
+    exchange = _filtered(found.filters, _arriving(found, request))
+    answer = exchange.answer
+    why = ""
+    if answer is None and isinstance(found.action, ir.Refuse):
+        answer, why = Answer(found.action.status), found.action.why
+    if answer is not None:
+        own = Share(weight=1, status=answer.status, response_changes=exchange.response_changes)
+        shares: tuple[Share, ...] = (own,)
+    else:
+        shares = tuple(_shares(routing, gateway, found.action, exchange))
+    return Outcome(
+        listener=listener.name,
+        hostname=host.hostname,
+        winner=found.origin,
+        shares=shares,
+        answer=answer,
+        why=why or f"{found.match}",
+    )
+
+
+def _arriving(found: ir.Route, request: Request) -> Exchange:
+    prefix = found.match.path.value if found.match.path.kind == "PathPrefix" else ""
+    return Exchange(request=request, matched_prefix=prefix, secure=found.secure)
+
+
+def _filtered(filters: Sequence[ir.Filter], exchange: Exchange) -> Exchange:
+    for each in filters:
+        exchange = each.simulate(exchange)
+    return exchange
+
+
+def _shares(routing: Routing, gateway: Key, action: ir.Forward | ir.Refuse, exchange: Exchange) -> list[Share]:
+    if isinstance(action, ir.Refuse):
+        return []
+    weights: tuple[int, ...] = (1,)
+    if action.weights_key:
+        held = routing.shares.get((gateway, action.weights_key))
+        weights = held.weights if held else ()
+    return [
+        _share(routing, target, weight, exchange)
+        for target, weight in zip(action.targets, weights, strict=True)
+        if weight > 0
+    ]
+
+
+def _share(routing: Routing, target: ir.Target, weight: int, exchange: Exchange) -> Share:
+    if target.backend is None:
+        return Share(weight=weight, status=500, response_changes=exchange.response_changes)
+    # Headers of a backendRef are changed on the way out after the rule's, and on the way back before them.
+    at_backend = _filtered(target.filters, msgspec.structs.replace(exchange, response_changes=()))
+    changes = (*at_backend.response_changes, *exchange.response_changes)
+    served = routing.endpoints.get(target.backend)
+    if served is None or not served.endpoints:
+        return Share(weight=weight, backend=str(target.backend), status=503, response_changes=changes)
+    return Share(
+        weight=weight,
+        backend=str(target.backend),
+        request=at_backend.request,
+        response_changes=changes,
+        mirrors=at_backend.mirrors,
+    )
+
+
+_DOT = re.compile(r"%2e", re.IGNORECASE)
+
+
+def normalised(request: Request) -> Request:
+    """The path without dot segments, as Envoy normalises it before it matches."""
+    path, mark, query = request.target.partition("?")
+    if "." not in path and "%2" not in path.lower() and "\\" not in path:
+        return request
+    kept: list[str] = []
+    segments = [_DOT.sub(".", segment) for segment in path.replace("\\", "/").split("/")[1:]]
+    for at, segment in enumerate(segments):
+        last = at == len(segments) - 1
+        if segment == "..":
+            if kept:
+                kept.pop()
+            kept += [""] * last
+        elif segment == ".":
+            kept += [""] * last
+        else:
+            kept.append(segment)
+    return msgspec.structs.replace(request, target="/" + "/".join(kept) + mark + query)

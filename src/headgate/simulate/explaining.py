@@ -1,0 +1,64 @@
+"""Why every other route lost."""
+
+import msgspec
+
+from headgate.api.meta import Key
+from headgate.ir import precedence
+from headgate.ir import routing as ir
+from headgate.ir.http import Request
+from headgate.world import Routing
+
+from .asking import Outcome, ask, choose_listener, normalised, virtual_host
+
+
+class Loser(msgspec.Struct, frozen=True):
+    """A match that did not get the request, and the reason."""
+
+    origin: ir.Origin
+    reason: str
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """The outcome, and everybody on the Gateway who did not get the request, in order of precedence."""
+
+    outcome: Outcome
+    losers: tuple[Loser, ...]
+
+
+def explain(routing: Routing, gateway: Key, request: Request) -> Explanation:
+    """The outcome and the reasons. Looks at every route of the Gateway: for people, not for the hot path."""
+    outcome = ask(routing, gateway, request)
+    port = routing.ports.get((gateway, request.port))
+    listener = choose_listener(port, request) if port else None
+    host = virtual_host(routing, gateway, listener, request) if listener else None
+    asked = normalised(request)
+    reasons: dict[ir.Origin, str] = {}
+    if host is not None:
+        reasons |= _on_host(host, asked, outcome.winner)
+    for key, other in sorted(routing.hosts.items()):
+        if key[0] == gateway and other is not host:
+            for route in other.routes:
+                if route.origin != outcome.winner:
+                    reasons.setdefault(route.origin, _elsewhere(other, route, listener, request))
+    return Explanation(outcome, tuple(Loser(origin, reason) for origin, reason in reasons.items()))
+
+
+def _on_host(host: ir.VirtualHost, request: Request, winner: ir.Origin | None) -> dict[ir.Origin, str]:
+    won = next((route for route in host.routes if route.origin == winner), None)
+    reasons = {}
+    for route in host.routes:
+        if route is won:
+            continue
+        mismatch = route.match.mismatch(request)
+        if mismatch is None and won is not None:
+            mismatch = f"matches too, but {precedence.why(won.order, route.order)}: {won.origin}"
+        reasons[route.origin] = mismatch or ""
+    return reasons
+
+
+def _elsewhere(host: ir.VirtualHost, route: ir.Route, listener: ir.Listener | None, request: Request) -> str:
+    if route.port != request.port:
+        return f"is on port {route.port}"
+    if listener is not None and host.listener != listener.name:
+        return f"is on listener {host.listener!r}, and {listener.name!r} is the one for {request.host}"
+    return f"is for host {host.hostname or '*'}"

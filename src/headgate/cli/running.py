@@ -1,4 +1,4 @@
-"""Running one coroutine as a command: it ends by itself, by Ctrl-C or by SIGTERM, and always through its `finally`s."""
+"""Running one coroutine as a command: it ends by itself or by a signal, and always through its `finally`s."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def until_stopped(work: Coroutine[Any, Any, T]) -> T | None:
-    """Run `work`; SIGINT and SIGTERM cancel it, which is an ordinary end (None).
+    """Run `work`; Ctrl-C, SIGTERM and the end of the terminal cancel it, which is an ordinary end (None).
 
     A second signal changes nothing: whoever wants a hard end sends SIGKILL, and what that leaves behind is cleaned up
     by the next start.
@@ -29,12 +29,14 @@ async def _stoppable(work: Coroutine[Any, Any, T]) -> T | None:
             stopped = True
             task.cancel()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    # What our parent made us ignore (`nohup`) stays ignored.
+    numbers = [n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
+    for number in numbers:
         loop.add_signal_handler(number, stop)
     try:
         with contextlib.suppress(asyncio.CancelledError):
             return await task
         return None
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in numbers:
             loop.remove_signal_handler(number)

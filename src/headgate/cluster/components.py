@@ -55,7 +55,7 @@ def components(folder: Folder, addresses: Addresses, choices: Choices) -> tuple[
     return (
         Component(
             "api",
-            (*headgate, "api", *kubeconfig, "--data", str(folder.api), "--port", str(addresses.api_port)),
+            (*headgate, "api", *_api_flags(folder, addresses)),
             HealthProbe(addresses.api_port, "/readyz", tls=True, file=folder.kubeconfig),
         ),
         Component(
@@ -77,6 +77,14 @@ def components(folder: Folder, addresses: Addresses, choices: Choices) -> tuple[
             HealthProbe(addresses.controller_health_port),
             needs=("api",),
         ),
+    )
+
+
+def _api_flags(folder: Folder, addresses: Addresses) -> tuple[str, ...]:
+    return (
+        *("--data", str(folder.api)),
+        *("--port", str(addresses.api_port)),
+        *("--kubeconfig-out", str(folder.kubeconfig)),
     )
 
 

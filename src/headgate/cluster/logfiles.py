@@ -28,7 +28,7 @@ def rotate(file: Path, largest: int = LARGEST) -> bool:
 
 
 def last_lines(file: Path, count: int = 1, *, since: int = 0) -> list[str]:
-    """The last non-empty lines that stand after byte `since` (of the last 64 KiB)."""
+    """The last lines with a word in them that stand after byte `since` (of the last 64 KiB)."""
     try:
         with file.open("rb") as log:
             size = log.seek(0, 2)
@@ -36,4 +36,4 @@ def last_lines(file: Path, count: int = 1, *, since: int = 0) -> list[str]:
             text = log.read().decode(errors="replace")
     except FileNotFoundError:
         return []
-    return [line.rstrip() for line in text.splitlines() if line.strip()][-count:]
+    return [line.rstrip() for line in text.splitlines() if any(map(str.isalnum, line))][-count:]

@@ -1,0 +1,36 @@
+"""`headgate down`: end a local cluster, whether it runs or was killed."""
+
+from typing import Annotated
+
+import typer
+
+from headgate.cli.exits import BadEnvironment, Failed
+from headgate.cli.up import DEFAULT_NAME, NameOption
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("down")(down)
+
+
+def down(
+    name: NameOption = DEFAULT_NAME,
+    remove: Annotated[bool, typer.Option("--delete", help="Also delete its objects and logs.")] = False,
+) -> None:
+    """End a local cluster and every process of it, also what a `kill -9` left."""
+    from headgate.cluster.errors import ClusterError  # noqa: PLC0415
+    from headgate.cluster.registry import Registry  # noqa: PLC0415
+    from headgate.cluster.running import delete, find, stop  # noqa: PLC0415
+
+    try:
+        registry = Registry()
+        cluster = find(registry, name)
+        if cluster is None:
+            known = ", ".join(sorted(registry.all())) or "none"
+            raise Failed(f"there is no local cluster {name}; known: {known}")
+        typer.echo(f"{name} {'stopped' if stop(cluster) else 'was not running'}")
+        if remove:
+            delete(registry, cluster)
+            typer.echo(f"{name} deleted")
+    except ClusterError as error:
+        raise BadEnvironment(str(error)) from None

@@ -1,0 +1,128 @@
+"""`headgate up`: a local cluster in the foreground, or detached."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from headgate.cli.exits import BadEnvironment
+
+if TYPE_CHECKING:
+    from headgate.cli.progress import Progress
+    from headgate.cluster.components import Choices
+    from headgate.cluster.running import Cluster
+
+NameOption = Annotated[str, typer.Option("--name", help="Which local cluster; several live side by side.")]
+#: The cluster of a command without --name.
+DEFAULT_NAME = "default"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("up")(up)
+
+
+def up(
+    name: NameOption = DEFAULT_NAME,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder of its objects and logs. [default: in $XDG_STATE_HOME]")
+    ] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Return when it is ready; `headgate down` ends it.")] = False,
+    image: Annotated[
+        list[str] | None,
+        typer.Option("--image", metavar="NAME=COMMAND", help="Run this command for containers of that image."),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", min=1, max=65535, help="Port of the Kubernetes API on 127.0.0.1.")
+    ] = None,
+) -> None:
+    """Start a local cluster: a Kubernetes API, pods as processes, the gateway and the rollout controller.
+
+    It stays in the foreground until Ctrl-C. Its objects stay in the data folder for the next time.
+    """
+    from headgate.cli.running import until_stopped  # noqa: PLC0415
+    from headgate.cluster.components import Choices  # noqa: PLC0415
+    from headgate.cluster.errors import ClusterError  # noqa: PLC0415
+    from headgate.cluster.registry import Registry  # noqa: PLC0415
+    from headgate.cluster.running import choose  # noqa: PLC0415
+
+    images = tuple(_check_image(each) for each in image or ())
+    try:
+        cluster = choose(Registry(), name, data, port)
+        if detach:
+            _detach(cluster, images, port)
+        else:
+            until_stopped(_run(cluster, Choices(images)))
+    except ClusterError as error:
+        raise BadEnvironment(str(error)) from None
+
+
+def _check_image(image: str) -> str:
+    name, _, command = image.partition("=")
+    if not name or not command.strip():
+        raise BadEnvironment(f"--image {image}: write NAME=COMMAND, as in --image app='python3 -m http.server $PORT'")
+    return image
+
+
+async def _run(cluster: "Cluster", choices: "Choices") -> None:
+    from headgate.cli.progress import Progress  # noqa: PLC0415
+    from headgate.cluster.running import running  # noqa: PLC0415
+
+    progress = Progress()
+    progress.line(f"Local cluster {cluster.name}, data in {cluster.folder.path}")
+    async with running(cluster, choices, progress) as supervisor:
+        _explain(cluster, progress)
+        progress.line("Ctrl-C ends it; its objects stay.")
+        try:
+            await supervisor.watch()
+        finally:
+            progress.stopping()
+
+
+def _explain(cluster: "Cluster", progress: "Progress") -> None:
+    named = "" if cluster.name == DEFAULT_NAME else f" --name {cluster.name}"
+    addresses = cluster.addresses
+    progress.line(
+        f"Ready: https://127.0.0.1:{addresses.api_port}; Gateways get addresses of {addresses.load_balancers}."
+    )
+    if not cluster.low_ports:
+        progress.line(
+            "Ports below 1024 are refused to this user: a Gateway's port 80 is port 10080 here, 443 is 10443 "
+            "(allow them: sudo sysctl net.ipv4.ip_unprivileged_port_start=0)."
+        )
+    progress.line(f"export KUBECONFIG=$(headgate kubeconfig{named})")
+
+
+def _detach(cluster: "Cluster", images: tuple[str, ...], port: int | None) -> None:
+    """Start the same command in a session of its own and wait until it is ready or has ended."""
+    from headgate.cli.progress import Progress  # noqa: PLC0415
+    from headgate.cluster.errors import ClusterError  # noqa: PLC0415
+    from headgate.cluster.logfiles import last_lines  # noqa: PLC0415
+    from headgate.cluster.running import state  # noqa: PLC0415
+
+    folder = cluster.folder
+    folder.make()
+    if state(folder) is not None:
+        raise ClusterError(f"the cluster {cluster.name} runs already")
+    command = [sys.executable, "-m", "headgate", "up", "--name", cluster.name, "--data", str(folder.path)]
+    command += ["--port", str(port)] if port else []
+    command += [part for image in images for part in ("--image", image)]
+    with folder.log_of_up.open("wb") as log:
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
+        )
+    try:
+        while not ((now := state(folder)) and now.ready):
+            if (code := child.poll()) is not None:
+                said = last_lines(folder.log_of_up)
+                sentence = said[0].removeprefix("headgate: ") if said else f"it ended with exit code {code}"
+                raise ClusterError(sentence)
+            time.sleep(0.05)
+    except KeyboardInterrupt:
+        child.terminate()
+        child.wait()
+        raise
+    _explain(cluster, Progress())

@@ -1,0 +1,16 @@
+"""Bounded HTTP load: a fixed rate over kept connections, counted honestly.
+
+Requests are due at fixed times. One that has to wait for a free connection counts its waiting as latency (no
+coordinated omission), one that fails is counted by the kind of its failure and never sent again. Memory does not grow
+with the number of requests.
+
+    tally = Tally()
+    await Load(target, Plan(rate=200, seconds=10)).run(tally.add)
+"""
+
+from headgate.traffic.histogram import Histogram
+from headgate.traffic.load import Load, Plan
+from headgate.traffic.request import Outcome, Request, Target
+from headgate.traffic.tally import Counts, Tally
+
+__all__ = ["Counts", "Histogram", "Load", "Outcome", "Plan", "Request", "Tally", "Target"]

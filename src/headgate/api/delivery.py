@@ -180,7 +180,7 @@ class MirrorBackendRef(Value):
     """The Service that gets a copy of every request."""
 
     name: _ObjectName
-    group: _GroupName = ""
+    group: Annotated[_GroupName, Meta(extra_json_schema={"default": ""})] = ""
     kind: _KindName = "Service"
     namespace: _NamespaceName | None = None
     port: _PortNumber | None = None

@@ -5,9 +5,11 @@ from bytes and compared by value. Fields that are not listed here are *not* lost
 object back, it only patches (see `headgate.kube.apply`).
 """
 
-from typing import Any, dataclass_transform
+from typing import Annotated, Any, dataclass_transform
 
 import msgspec
+
+from .constraints import REQUIRED, DateTime, one_of, said
 
 #: Attribute names whose JSON spelling is not plain camel case.
 _SPELLING = {
@@ -86,12 +88,21 @@ class ObjectMeta(Value):
 class Condition(Value):
     """A condition as Gateway API and most newer kinds write it (`metav1.Condition`)."""
 
-    type: str
-    status: str
-    reason: str = ""
-    message: str = ""
-    observed_generation: int = 0
-    last_transition_time: str = ""
+    type: Annotated[
+        str,
+        said(
+            maxLength=316,
+            pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?"
+            r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$",
+        ),
+    ]
+    status: Annotated[str, one_of("True", "False", "Unknown")]
+    reason: Annotated[
+        str, REQUIRED, said(minLength=1, maxLength=1024, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")
+    ] = ""
+    message: Annotated[str, REQUIRED, said(maxLength=32768)] = ""
+    observed_generation: Annotated[int, said(format="int64", minimum=0)] = 0
+    last_transition_time: Annotated[DateTime, REQUIRED] = ""
 
 
 class LabelSelectorRequirement(Value):
@@ -99,14 +110,14 @@ class LabelSelectorRequirement(Value):
 
     key: str
     operator: str
-    values: tuple[str, ...] = ()
+    values: Annotated[tuple[str, ...], said({"x-kubernetes-list-type": "atomic"})] = ()
 
 
 class LabelSelector(Value):
     """A label selector: all of `match_labels` and all of `match_expressions` must hold; empty matches everything."""
 
     match_labels: dict[str, str] = {}
-    match_expressions: tuple[LabelSelectorRequirement, ...] = ()
+    match_expressions: Annotated[tuple[LabelSelectorRequirement, ...], said({"x-kubernetes-list-type": "atomic"})] = ()
 
 
 class Key(msgspec.Struct, frozen=True, gc=False, order=True):

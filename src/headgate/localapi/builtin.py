@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from headgate.api.codec import KINDS, Kind
+from headgate.api.crd import CUSTOM_GROUPS
 
 from . import schemas, tables
 from .resources import Behaviour, Column, Resource, Scale, Version
@@ -43,12 +44,7 @@ _OTHERS = {"Pod": ("binding", "eviction", "log"), "ServiceAccount": ("token",)}
 def resources() -> Iterator[Resource]:
     """Every built-in resource."""
     for kind in KINDS:
-        if (
-            "." not in kind.group
-            or kind.group.endswith(".k8s.io")
-            and kind.group.count(".") == 2
-            and "gateway" not in kind.group
-        ):
+        if kind.group not in CUSTOM_GROUPS:
             yield _resource(kind)
 
 
@@ -69,25 +65,3 @@ def _resource(kind: Kind) -> Resource:
         selectable=_SELECTABLE.get(kind.kind, ()),
         behaviour=Behaviour(generation=kind.group == "apps"),
     )
-
-
-def customs() -> Iterator[Resource]:
-    """The custom kinds that come with Headgate."""
-    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    served = {resource.id for resource in resources()}
-    for kind in KINDS:
-        identity = f"{kind.plural}.{kind.group}" if kind.group else kind.plural
-        if identity in served:
-            continue
-        yield Resource(
-            group=kind.group,
-            kind=kind.kind,
-            plural=kind.plural,
-            namespaced=kind.namespaced,
-            versions={v: Version(anything, (_AGE,)) for v in (kind.version, *kind.other_versions)},
-            storage=kind.version,
-            short_names=kind.short_names,
-            categories=kind.categories,
-            status=kind.status,
-            custom=True,
-        )

@@ -63,6 +63,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     group: str
     kind: str
     plural: str
+    singular_name: str = ""
     namespaced: bool
     versions: Mapping[str, Version]
     storage: str
@@ -85,8 +86,8 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def singular(self) -> str:
-        """The name of the kind in lower case."""
-        return self.kind.lower()
+        """The name of one object, for people."""
+        return self.singular_name or self.kind.lower()
 
     def api_version(self, version: str) -> str:
         """`group/version`, or the version alone in the core group."""

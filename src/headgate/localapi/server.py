@@ -8,8 +8,9 @@ import ipaddress
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import structlog
@@ -17,10 +18,12 @@ import uvicorn
 import yaml
 
 from headgate import pki
+from headgate.api import crd
 
-from . import builtin
+from . import builtin, custom
 from .api import Api
 from .app import App
+from .garbage import Collector
 from .resources import Registry
 from .store import Store
 from .subresources import Outside
@@ -161,7 +164,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         now = time.time()
         authority, token = folder.authority(now), folder.token()
         certificate, key = folder.certificate(authority, settings.address, now)
-        api = Api(store, Registry([*builtin.resources(), *builtin.customs()]))
+        api = open_api(store)
         tokens = Tokens(token, folder.signing_key(), api.clock)
         app = App(api, tokens.user, Outside(tokens))
         host = f"[{settings.address}]" if ":" in settings.address else settings.address
@@ -183,12 +186,21 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         )
         gc.collect()
         gc.freeze()
-        async with _uvicorn(config, listener, api):
+        async with _uvicorn(config, listener, api), _background(Collector(api).run()):
             if settings.kubeconfig is not None:
                 settings.kubeconfig.parent.mkdir(parents=True, exist_ok=True)
                 _write_secret(settings.kubeconfig, kubeconfig(url, authority.certificates, token).encode())
             log.info("kubernetes api", url=url, data=str(settings.data), revision=api.cache.revision)
             yield Running(url, api)
+
+
+def open_api(store: Store) -> Api:
+    """The API over a store, with Headgate's own definitions and every one that was ever applied."""
+    registry = Registry([*builtin.resources(), custom.resource(), *custom.stored(store.rows())])
+    api = Api(store, registry)
+    api.written.append(custom.follow(api))
+    custom.bundle(api, crd.definitions())
+    return api
 
 
 def _open_store(path: Path) -> Store:
@@ -204,7 +216,7 @@ class _Quiet(uvicorn.Server):
     """uvicorn without signal handlers: whoever runs the block decides when it ends."""
 
     @contextlib.contextmanager
-    def capture_signals(self):  # type: ignore[no-untyped-def]  # noqa: ANN201 - uvicorn's signature
+    def capture_signals(self):  # type: ignore[no-untyped-def]
         yield
 
 
@@ -223,6 +235,17 @@ async def _uvicorn(config: uvicorn.Config, listener: socket.socket, api: Api) ->
         server.should_exit = True
         api.cache.close()
         await running
+
+
+@contextlib.asynccontextmanager
+async def _background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 async def run(settings: Settings) -> None:

@@ -1,0 +1,186 @@
+"""Our types as CustomResourceDefinitions: schema, defaults, columns, subresources.
+
+What the type says is taken from the type: names, shapes, which fields must be there, and defaults (a Python default that
+is more than "empty" is a default of the API). What it cannot say stands at the field as an annotation, see `constraints`.
+Descriptions are the docstrings.
+"""
+
+import functools
+import inspect
+import sys
+from typing import Any
+
+import msgspec
+from msgspec import inspect as types
+
+from .codec import KINDS, Kind
+from .meta import ObjectMeta
+from .schema import default
+
+#: Kinds of these groups are custom; the others are built into Kubernetes.
+CUSTOM_GROUPS = ("gateway.networking.k8s.io", "flagger.app")
+
+_GATEWAY = "gateway.networking.k8s.io"
+#: Which release of the Gateway API our definitions follow, as its own definitions say it.
+_GATEWAY_ANNOTATIONS = {
+    "gateway.networking.k8s.io/bundle-version": "v1.7.0",
+    "gateway.networking.k8s.io/channel": "standard",
+    "api-approved.kubernetes.io": "https://github.com/kubernetes-sigs/gateway-api",
+}
+#: Versions that the official definitions store in, where that is not the first one.
+_STORAGE = {"ReferenceGrant": "v1beta1"}
+
+
+def definitions() -> list[dict[str, Any]]:
+    """The definition of every custom kind that Headgate has types for."""
+    return [definition(kind) for kind in KINDS if kind.group in CUSTOM_GROUPS]
+
+
+@functools.cache
+def definition(kind: Kind) -> dict[str, Any]:
+    """The CustomResourceDefinition of a kind."""
+    versions = (kind.version, *kind.other_versions)
+    stored = _STORAGE.get(kind.kind, kind.version)
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": f"{kind.plural}.{kind.group}",
+            "annotations": dict(_GATEWAY_ANNOTATIONS) if kind.group == _GATEWAY else {},
+        },
+        "spec": {
+            "group": kind.group,
+            "scope": "Namespaced" if kind.namespaced else "Cluster",
+            "names": {
+                "kind": kind.kind,
+                "listKind": f"{kind.kind}List",
+                "plural": kind.plural,
+                "singular": kind.kind.lower(),
+                **({"shortNames": list(kind.short_names)} if kind.short_names else {}),
+                **({"categories": list(kind.categories)} if kind.categories else {}),
+            },
+            "versions": [_version(kind, version, storage=version == stored) for version in versions],
+        },
+    }
+
+
+def _version(kind: Kind, version: str, *, storage: bool) -> dict[str, Any]:
+    columns = getattr(sys.modules[kind.type.__module__], "PRINTER_COLUMNS", {}).get(kind.kind, ())
+    found: dict[str, Any] = {
+        "name": version,
+        "served": True,
+        "storage": storage,
+        "schema": {"openAPIV3Schema": schema(kind)},
+    }
+    if columns:
+        found["additionalPrinterColumns"] = [
+            {"name": name, "type": type_, "jsonPath": path} | ({"priority": priority} if priority else {})
+            for name, type_, path, priority in columns
+        ]
+    if kind.status:
+        found["subresources"] = {"status": {}}
+    return found
+
+
+def schema(kind: Kind) -> dict[str, Any]:
+    """OpenAPI of a kind, as its definition carries it."""
+    whole = _struct(types.type_info(kind.type))
+    whole["properties"] |= {
+        "apiVersion": {"type": "string"},
+        "kind": {"type": "string"},
+        "metadata": {"type": "object"},
+    }
+    return whole
+
+
+def _struct(type_: Any) -> dict[str, Any]:
+    """The schema of a struct."""
+    properties, required = {}, []
+    for field in type_.fields:
+        if type_.cls is not ObjectMeta and field.encode_name == "metadata" and _is(field.type, ObjectMeta):
+            continue
+        child = _type(field.type)
+        if field.required or _extra(field.type).get("required"):
+            required.append(field.encode_name)
+        elif "default" not in child and (value := _default(field, child)) is not None:
+            child["default"] = value
+        properties[field.encode_name] = child
+    found: dict[str, Any] = {"type": "object", "properties": properties}
+    if required:
+        found["required"] = sorted(required)
+    if words := inspect.getdoc(type_.cls):
+        found["description"] = words
+    return found
+
+
+def _is(type_: Any, cls: type) -> bool:
+    return isinstance(type_, types.StructType) and type_.cls is cls
+
+
+def _extra(type_: Any) -> dict[str, Any]:
+    """What an annotation says beyond the schema (`REQUIRED`)."""
+    if isinstance(type_, types.Metadata):
+        return {**_extra(type_.type), **(type_.extra or {})}
+    return {}
+
+
+def _type(type_: Any) -> dict[str, Any]:  # noqa: PLR0911 - one return per form
+    match type_:
+        case types.Metadata():
+            return _merged(_type(type_.type), type_.extra_json_schema or {})
+        case types.StructType():
+            return _struct(type_)
+        case types.StrType():
+            return {"type": "string"}
+        case types.BoolType():
+            return {"type": "boolean"}
+        case types.IntType():
+            return {"type": "integer"}
+        case types.FloatType():
+            return {"type": "number"}
+        case types.DictType():
+            return {"type": "object", "additionalProperties": _type(type_.value_type)}
+        case types.VarTupleType() | types.ListType():
+            return {"type": "array", "items": _type(type_.item_type)}
+        case types.UnionType():
+            return _union([part for part in type_.types if not isinstance(part, types.NoneType)])
+        case types.AnyType():
+            return {"x-kubernetes-preserve-unknown-fields": True}
+    raise TypeError(f"{type_!r} has no form in a CustomResourceDefinition")
+
+
+def _union(parts: list[Any]) -> dict[str, Any]:
+    if len(parts) == 1:
+        return _type(parts[0])
+    if {type(part) for part in parts} == {types.IntType, types.StrType}:
+        return {"anyOf": [{"type": "integer"}, {"type": "string"}], "x-kubernetes-int-or-string": True}
+    if {type(part) for part in parts} == {types.IntType, types.FloatType}:
+        return {"type": "number"}
+    raise TypeError(f"a union of {parts!r} has no form in a CustomResourceDefinition")
+
+
+def _merged(schema: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """The words of an annotation over those of the type; properties are merged one by one."""
+    result = dict(schema)
+    for name, value in more.items():
+        if name == "properties":
+            properties = dict(result.get("properties", {}))
+            for child, words in value.items():
+                properties[child] = _merged(properties.get(child, {}), words)
+            result["properties"] = properties
+        else:
+            result[name] = value
+    if result.get("x-kubernetes-preserve-unknown-fields"):
+        result.pop("additionalProperties", None)
+    return result
+
+
+def _default(field: Any, child: dict[str, Any]) -> Any:
+    """The default that the API fills in, or None: "empty" in Python means "not there" in the API."""
+    value = field.default
+    if value is msgspec.NODEFAULT and field.default_factory is not msgspec.NODEFAULT:
+        value = field.default_factory()
+    if value is msgspec.NODEFAULT or value is None or value is msgspec.UNSET:
+        return None
+    plain = default(child, msgspec.json.decode(msgspec.json.encode(value)))
+    return plain if plain not in ("", 0, False, [], {}) else None

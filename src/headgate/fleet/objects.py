@@ -11,6 +11,8 @@ from headgate.envoy import bootstrap
 
 from . import names
 
+#: What runs in clusters; the node's built-in image `envoy` takes its place on a laptop.
+ENVOY_IMAGE = "docker.io/envoyproxy/envoy:v1.40.0"
 #: Where the certificate of a Gateway's Envoys is mounted, and where Envoy puts its admin socket.
 CERTIFICATES = "/etc/headgate/xds"
 RUNTIME = "/var/run/headgate"
@@ -27,7 +29,7 @@ class Settings:
     """
 
     xds_address: str
-    image: str = "docker.io/envoyproxy/envoy:v1.40.0"
+    image: str = ENVOY_IMAGE
     replicas: int = 1
 
 

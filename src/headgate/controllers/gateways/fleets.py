@@ -1,0 +1,208 @@
+"""Keeps the Envoys of every Gateway as `headgate.fleet` says, and tells the world what became of them."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import structlog
+
+from headgate import fleet, pki
+from headgate.api import apps, core
+from headgate.api.meta import Key, Object
+from headgate.controllers.work import WorkQueue
+from headgate.fleet.names import GATEWAY_LABEL, label_value
+from headgate.kube import apply
+from headgate.kube.client import ApiError, Client
+from headgate.world import Fleet, Outputs, World
+
+from .identity import envoy_files
+
+_log = structlog.get_logger("headgate.controllers.gateways")
+
+#: How many Gateways' objects are looked at at the same time.
+KEEPERS = 4
+#: What we watch of our own.
+SELECTOR = "app.kubernetes.io/managed-by=headgate,app.kubernetes.io/component=envoy"
+#: Reasons of a waiting container that will not go away by themselves.
+_STUCK = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CrashLoopBackOff", "CreateContainerConfigError")
+
+
+class FleetKeeper:
+    """One queue of Gateways; `Settings` are the same for all.
+
+    Args:
+        authority: the one that signs now; asked whenever a certificate is looked at.
+        holding: whether we may write.
+        changed: called after the world was told something.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        world: World,
+        outputs: Outputs,
+        settings: fleet.Settings,
+        authority: Callable[[], pki.Authority],
+        holding: Callable[[], bool],
+        changed: Callable[[], None],
+    ) -> None:
+        self._client = client
+        self._world = world
+        self._outputs = outputs
+        self._settings = settings
+        self._authority = authority
+        self._holding = holding
+        self._changed = changed
+        self._services: dict[Key, core.Service] = {}
+        self._pods: dict[Key, core.Pod] = {}
+        self._renewals: dict[Key, asyncio.TimerHandle] = {}
+        self.queue: WorkQueue[Key] = WorkQueue("fleet", self._keep, workers=KEEPERS)
+
+    # ── what we see ──────────────────────────────────────────────────────────
+
+    def see(self, key: Key, found: Object | None, before: Object | None) -> None:
+        """An object of ours came, changed or went."""
+        seen = found if found is not None else before
+        if isinstance(seen, core.Pod):
+            self._see_pod(key, found, seen)
+            return
+        if isinstance(seen, core.Service):
+            if isinstance(found, core.Service):
+                self._services[key] = found
+            else:
+                self._services.pop(key, None)
+        gateway = _owner(seen) if seen is not None else None
+        if gateway is not None:
+            self._tell(gateway)
+            self.queue.add(gateway)
+
+    def _see_pod(self, key: Key, found: Object | None, seen: core.Pod) -> None:
+        if isinstance(found, core.Pod):
+            self._pods[key] = found
+        else:
+            self._pods.pop(key, None)
+        label = seen.metadata.labels.get(GATEWAY_LABEL)
+        for gateway, _ in list(self._outputs.needs.items()):
+            if gateway.namespace == key.namespace and label_value(gateway.name) == label:
+                self._tell(gateway)
+
+    def tell_all(self) -> None:
+        """Tell the world about every Gateway, and have all objects looked at."""
+        for gateway, _ in list(self._outputs.needs.items()):
+            self.need(gateway)
+
+    def need(self, gateway: Key) -> None:
+        """A Gateway's needs have changed, or came."""
+        self._tell(gateway)
+        self.queue.add(gateway)
+
+    def _tell(self, gateway: Key) -> None:
+        needs = self._outputs.needs.get(gateway)
+        if needs is None:
+            self._world.fleets.delete(gateway)
+        else:
+            service = self._services.get(fleet.name(gateway, needs.class_name))
+            ingress = service.status.load_balancer.ingress if service is not None else ()
+            self._world.fleets.set(
+                gateway,
+                Fleet(
+                    service=fleet.name(gateway, needs.class_name).name,
+                    addresses=tuple(each.ip or each.hostname for each in ingress),
+                    trouble=self._trouble(gateway),
+                ),
+            )
+        self._changed()
+
+    def _trouble(self, gateway: Key) -> str:
+        label = label_value(gateway.name)
+        pods = [
+            pod
+            for key, pod in sorted(self._pods.items())
+            if key.namespace == gateway.namespace and pod.metadata.labels.get(GATEWAY_LABEL) == label
+        ]
+        if any(status.ready for pod in pods for status in pod.status.container_statuses):
+            return ""
+        for pod in pods:
+            for status in pod.status.container_statuses:
+                waiting = status.state.waiting
+                if waiting is not None and waiting.reason in _STUCK:
+                    return f"Pod {pod.metadata.name}: {waiting.reason}: {waiting.message}"
+        return ""
+
+    # ── what we write ────────────────────────────────────────────────────────
+
+    async def _keep(self, gateway: Key) -> None:
+        if not self._holding():
+            return
+        needs = self._outputs.needs.get(gateway)
+        found = self._world.gateways.get(gateway)
+        if found is None or found.metadata.deletion_timestamp:
+            self._cancel(gateway)  # its objects are owned by it and go with it
+            return
+        await self._remove_others(gateway, fleet.name(gateway, needs.class_name).name if needs else "")
+        if needs is None:
+            self._cancel(gateway)
+            return
+        envoys = fleet.Envoys(
+            gateway=gateway,
+            uid=needs.uid,
+            api_version=found.api_version,
+            class_name=needs.class_name,
+            ports=needs.ports,
+            labels=needs.labels,
+            annotations=needs.annotations,
+        )
+        files, renewal = envoy_files(
+            self._authority(), gateway, await self._identity(gateway, needs.class_name), time.time()
+        )
+        workload = fleet.objects(envoys, self._settings, files)
+        for each in (workload.secret, workload.service_account, workload.service, workload.deployment):
+            if each is not None and self._holding():
+                await apply.ensure(self._client, each)
+        self._renew(gateway, renewal)
+
+    async def _identity(self, gateway: Key, class_name: str) -> dict[str, str]:
+        where = fleet.name(gateway, class_name)
+        try:
+            return (await self._client.get(core.Secret, where.name, where.namespace)).data
+        except ApiError as error:
+            if error.status == 404:
+                return {}
+            raise
+
+    async def _remove_others(self, gateway: Key, keep: str) -> None:
+        """What was made for this Gateway under another class goes."""
+        listing = await self._client.list(
+            apps.Deployment,
+            gateway.namespace,
+            label_selector=f"{SELECTOR},{GATEWAY_LABEL}={label_value(gateway.name)}",
+        )
+        for deployment in listing.items:
+            name = deployment.metadata.name
+            if name == keep or _owner(deployment) != gateway:
+                continue
+            for cls in (apps.Deployment, core.Service, core.ServiceAccount, core.Secret):
+                try:
+                    await self._client.delete(cls, name, gateway.namespace)
+                except ApiError as error:
+                    if error.status != 404:
+                        raise
+            _log.info("removed the Envoys of another class", gateway=str(gateway), name=name)
+
+    def _renew(self, gateway: Key, at: float) -> None:
+        self._cancel(gateway)
+        pause = max(1.0, at - time.time())
+        # call_later takes no more than a few weeks on some platforms; looking too early costs nothing.
+        self._renewals[gateway] = asyncio.get_running_loop().call_later(min(pause, 86_400.0), self.queue.add, gateway)
+
+    def _cancel(self, gateway: Key) -> None:
+        if timer := self._renewals.pop(gateway, None):
+            timer.cancel()
+
+
+def _owner(found: Object) -> Key | None:
+    """The Gateway that controls an object."""
+    for owner in found.metadata.owner_references:
+        if owner.controller and owner.kind == "Gateway":
+            return Key(found.metadata.namespace, owner.name)
+    return None

@@ -1,0 +1,252 @@
+"""The loop: Kubernetes in, Envoys and statuses out.
+
+    watch ──▶ world ──▶ one pass ──▶ xDS
+                 ▲          └──────▶ queues: statuses, fleets ──▶ Kubernetes
+                 └── facts of Envoys ◀── xDS
+
+A pass runs in the moment a watch event arrives, in the same turn of the event loop. Writes to the API are queues beside
+it. Everything is in one thread: there is nothing to lock.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from headgate import fleet, pki
+from headgate.api import gateway
+from headgate.api.meta import Key, Object
+from headgate.envoy.names import LISTENER, ROUTES, XDS_SERVER
+from headgate.ir.routing import Binding
+from headgate.kube.client import Client
+from headgate.world import ListenerFact
+from headgate.world import Settings as WorldSettings
+from headgate.xds.facts import Connected, Disconnected, Fact, Outcome
+from headgate.xds.server import XdsServer
+
+from . import identity
+from .fleets import FleetKeeper
+from .passes import Passes
+from .statuses import StatusWriter
+from .watching import Watching
+
+_log = structlog.get_logger("headgate.controllers.gateways")
+
+#: Seconds between two looks at our own certificate.
+CERTIFICATE_CHECK = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the command line says.
+
+    `namespace` is the controller's own; `xds_address` and `xds_port` are where Envoys' streams are taken, `advertise`
+    (`HOST:PORT`) is how they are told to reach that.
+    """
+
+    namespace: str = "headgate-system"
+    controller_names: tuple[str, ...] = ("headgate.dev/gateway-controller",)
+    xds_address: str = "127.0.0.1"
+    xds_port: int = 18000
+    advertise: str = ""
+    envoy_image: str = fleet.ENVOY_IMAGE
+
+    @property
+    def fleet(self) -> fleet.Settings:
+        """What all Gateways' Envoys have in common."""
+        advertise = self.advertise or f"headgate.{self.namespace}.svc:{self.xds_port}"
+        return fleet.Settings(xds_address=advertise, image=self.envoy_image)
+
+
+class GatewayController:
+    """See the module's text. `run` until cancelled; `ready` is set after the first complete pass.
+
+    Args:
+        holding: whether we hold the lease (or need none): others watch, and neither write nor answer Envoys.
+        on_metrics: takes what Envoys report of their counters; see `headgate.telemetry`.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        settings: Settings,
+        authority: pki.Authority,
+        server: XdsServer,
+        holding: Callable[[], bool],
+    ) -> None:
+        self._client = client
+        self._settings = settings
+        self._authority = authority
+        self._server = server
+        self._holding = holding
+        self.ready = asyncio.Event()
+        self._stepping = False
+        self._stepped_once = False
+        self._nodes: dict[Key, dict[str, Binding]] = {}
+        names = settings.controller_names
+        self.passes = Passes(WorldSettings(controller_names=names), server.update, server.drop)
+        world, outputs = self.passes.world, self.passes.outputs
+        self.statuses = StatusWriter(client, world, outputs, names, holding)
+        self.fleets = FleetKeeper(
+            client, world, outputs, settings.fleet, lambda: self._authority, holding, self._world_changed
+        )
+        self.watching = Watching(client, world, self.fleets, self._seen, self._step)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.watching.run())
+            tasks.create_task(self.statuses.queue.run())
+            tasks.create_task(self.fleets.queue.run())
+            tasks.create_task(self._keep_certificate())
+
+    def hold(self) -> None:
+        """The lease has become ours: write what others left, answer Envoys."""
+        if self._stepped_once:
+            self.statuses.add_all()
+            self.fleets.tell_all()
+            self._server.open()
+
+    # ── in ───────────────────────────────────────────────────────────────────
+
+    def _seen(self, cls: type[Object], keys: list[Key]) -> None:
+        """Objects came or changed: one of them may say of its status what it should not."""
+        if self._stepped_once and cls in (gateway.GatewayClass, gateway.Gateway, gateway.HTTPRoute):
+            for key in keys:
+                self.statuses.add(cls, key)
+
+    def hear(self, fact: Fact) -> None:
+        """An Envoy said something."""
+        facts, world = self.passes.facts, self.passes.world
+        match fact:
+            case Connected():
+                binding = binding_of(fact)
+                self._nodes.setdefault(fact.gateway, {})[fact.node_id] = binding
+                world.bindings.set(fact.gateway, binding)
+            case Disconnected():
+                self._nodes.get(fact.gateway, {}).pop(fact.node_id, None)
+            case Outcome(type_url=kind) if kind == LISTENER:
+                old = facts.listeners.get((fact.gateway, fact.name)) or ListenerFact()
+                new = (
+                    ListenerFact(acked=old.acked, refused=fact.message, refused_version=fact.version)
+                    if fact.message
+                    else ListenerFact(acked=fact.version)
+                )
+                facts.listeners.set((fact.gateway, fact.name), new)
+            case Outcome(type_url=kind) if kind == ROUTES:
+                for origin in fact.origins:
+                    if fact.message:
+                        facts.refused_routes.set((fact.gateway, origin), fact.message)
+                    else:
+                        facts.refused_routes.delete((fact.gateway, origin))
+        self._world_changed()
+
+    def _world_changed(self) -> None:
+        """Something besides a watch fed the world: step once this turn is over."""
+        if self._stepped_once and not self._stepping:
+            self._stepping = True
+            asyncio.get_running_loop().call_soon(self._step_later)
+
+    def _step_later(self) -> None:
+        self._stepping = False
+        self._step()
+
+    # ── out ──────────────────────────────────────────────────────────────────
+
+    def _step(self) -> None:
+        stepped = self.passes.step()
+        if not self._stepped_once:
+            self._begin()
+            return
+        for cls, key in stepped.statuses:
+            self.statuses.add(cls, key)
+        for key in (*stepped.needs, *stepped.gone):
+            self.fleets.need(key)
+
+    def _begin(self) -> None:
+        """The first complete pass. The fleets are told first, so that no address that is known reads as missing."""
+        self._stepped_once = True
+        self.fleets.tell_all()
+        self.passes.step()
+        _log.info("synced", gateways=len(self.passes.outputs.needs), routes=len(self.passes.world.routes))
+        self.statuses.add_all()
+        if self._holding():
+            self._server.open()
+        self.ready.set()
+
+    # ── certificates ─────────────────────────────────────────────────────────
+
+    async def _keep_certificate(self) -> None:
+        while True:
+            await asyncio.sleep(CERTIFICATE_CHECK)
+            if not self._holding():
+                continue
+            now = time.time()
+            found = await identity.authority(self._client, self._settings.namespace, now)
+            if found != self._authority:
+                self._authority = found
+                self.fleets.tell_all()
+            self._server.certify(server_certificate(found, now))
+
+
+def server_certificate(authority: pki.Authority, now: float) -> pki.Certified:
+    """The certificate of the xDS server: one fixed name, whatever address it is reached by."""
+    return pki.issue_server(authority, [XDS_SERVER], now)
+
+
+def binding_of(fact: Connected) -> Binding:
+    """How an Envoy says that it binds. Without its word: as a pod with a network of its own."""
+    if fact.metadata.get("bind") != "service":
+        return Binding("pod")
+    offset = fact.metadata.get("port_offset", 0)
+    return Binding(
+        "service", str(fact.metadata.get("service_address", "")), int(offset) if isinstance(offset, int | float) else 0
+    )
+
+
+async def run(
+    client: Client,
+    settings: Settings,
+    *,
+    holding: Callable[[], bool] = lambda: True,
+    started: Callable[[GatewayController], None] = lambda _: None,
+    on_metrics: Callable[[Key, str, bytes], None] | None = None,
+) -> None:
+    """Serve Gateways until cancelled. `started` is given the controller, to ask whether it is ready.
+
+    Raises:
+        OSError: the xDS port is taken.
+        ApiError: the API refuses what is needed to begin.
+    """
+    now = time.time()
+    authority = await identity.authority(client, settings.namespace, now)
+    controllers: list[GatewayController] = []
+
+    def hear(fact: Fact) -> None:
+        controllers[0].hear(fact)
+
+    server = XdsServer(
+        settings.xds_address,
+        settings.xds_port,
+        server_certificate(authority, now),
+        on_fact=hear,
+        on_metrics=on_metrics,
+    )
+    controller = GatewayController(client, settings, authority, server, holding)
+    controllers.append(controller)
+    await server.start()
+    started(controller)
+    try:
+        await controller.run()
+    finally:
+        await _quietly(server.stop())
+
+
+async def _quietly(stopping: Awaitable[None]) -> None:
+    try:
+        async with asyncio.timeout(5):
+            await stopping
+    except TimeoutError:
+        _log.warning("the xDS server did not stop in time")

@@ -11,7 +11,7 @@ import hashlib
 import msgspec
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
@@ -133,8 +133,8 @@ def _public_key(pem: bytes) -> PublicKeyTypes:
     elif isinstance(key, ec.EllipticCurvePrivateKey):
         if not isinstance(key.curve, _CURVES):
             raise TlsError(path, f"is on the curve {key.curve.name}; Envoy takes P-256, P-384 and P-521")
-    else:
-        raise TlsError(path, "is neither an RSA nor an ECDSA key; Envoy takes those two")
+    elif not isinstance(key, ed25519.Ed25519PrivateKey):
+        raise TlsError(path, "is neither an RSA, an ECDSA nor an Ed25519 key; Envoy takes those")
     return key.public_key()
 
 

@@ -56,7 +56,7 @@ def from_kubeconfig(path: str | Path | None = None, context: str | None = None) 
     from lightkube.core.exceptions import ConfigError  # noqa: PLC0415
 
     paths = [Path(path)] if path else default_paths(os.environ)
-    merged = _merge([_read(each) for each in paths if path or each.is_file()])
+    merged = merge([read(each) for each in paths if path or each.is_file()])
     where = os.pathsep.join(map(str, paths))
     if not merged:
         raise AccessError(f"no kubeconfig: {where} does not exist")
@@ -103,7 +103,8 @@ def default_paths(environment: Mapping[str, str]) -> list[Path]:
     return [Path("~/.kube/config").expanduser()]
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> dict[str, Any]:
+    """One kubeconfig file, with absolute paths in it. Raises `AccessError`."""
     try:
         document = yaml.safe_load(path.expanduser().read_text())
     except OSError as error:
@@ -124,7 +125,8 @@ def _absolute(section: dict[str, Any], folder: Path) -> dict[str, Any]:
     return section | {name: str(folder / section[name]) for name in names if section.get(name)}
 
 
-def _merge(documents: list[dict[str, Any]]) -> dict[str, Any]:
+def merge(documents: list[dict[str, Any]]) -> dict[str, Any]:
+    """Several kubeconfigs as one: of two entries of a name the first counts."""
     merged: dict[str, Any] = {}
     for document in documents:
         for section in ("clusters", "contexts", "users"):

@@ -79,6 +79,7 @@ class Client:
         self._session: aiohttp.ClientSession | None = None
         self._turns = asyncio.Semaphore(CONCURRENCY)
         self._versions: dict[type[Object], str] = {}
+        self._streams: set[aiohttp.StreamReader] = set()
 
     @classmethod
     def from_kubeconfig(cls, path: str | Path | None = None, *, context: str | None = None) -> Self:
@@ -101,6 +102,8 @@ class Client:
     async def close(self) -> None:
         """Closes all connections; watches end with `UnreachableError`."""
         session, self._session = self._session, None
+        for stream in self._streams:  # aiohttp closes the sockets below them without telling them
+            stream.set_exception(UnreachableError("the client was closed"))
         if session:
             await session.close()
 
@@ -173,7 +176,11 @@ class Client:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=silence)
         try:
             async with self._send("GET", path, params, None, {}, _JSON, timeout) as answer:
-                yield answer.content.iter_any()
+                self._streams.add(answer.content)
+                try:
+                    yield answer.content.iter_any()
+                finally:
+                    self._streams.discard(answer.content)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise UnreachableError(f"GET {self.server}{path}: {_words(error)}") from None
 

@@ -1,8 +1,8 @@
 """Processes that survive their supervisor: recorded with their start times, found again, ended.
 
-A process id alone may belong to somebody else by now, hence the start time. A record is a JSON file
-`{"pid": …, "start_time": …, "pgid": …}`; `start_time` is field 22 of /proc/PID/stat on Linux (clock ticks since boot)
-and what `ps -o lstart=` says elsewhere, as text.
+A process id alone may belong to somebody else by now, hence the moment of its start. A record is a JSON file
+`{"pid": …, "started": …}`, the node writes the same for pods; every recorded process leads a group of its own number.
+`started` is text that is only ever compared: boot id and clock ticks on Linux, what `ps -o lstart=` says elsewhere.
 """
 
 import contextlib
@@ -15,57 +15,68 @@ from pathlib import Path
 
 import msgspec
 
+#: In the environment of every supervised process: finds those that were started, but not yet recorded.
+MARK = "HEADGATE_CLUSTER"
+
+_PROC = Path("/proc")
+
 
 class Record(msgspec.Struct, frozen=True):
-    """A process and the group that it leads."""
+    """A process that leads a group."""
 
     pid: int
-    start_time: str | int | float
-    pgid: int
+    started: str
 
 
-def start_time(pid: int) -> str | None:
-    """When the process started; None when it has ended (a zombie has)."""
+def started(pid: int) -> str | None:
+    """When the process was started; None when it has ended (a zombie has)."""
+    if not (_PROC / "self/stat").exists():
+        told = subprocess.run(
+            ["ps", "-o", "state=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+        ).stdout.split(maxsplit=1)
+        return None if len(told) < 2 or told[0].startswith("Z") else told[1].strip()
+    fields = _stat(pid)
+    # Counted from the third field of proc(5): state, ppid, pgrp, … and as 20th the start time.
+    return None if fields is None else f"{_boot()} {fields[19]}"
+
+
+def _stat(pid: int) -> list[str] | None:
+    """The fields of /proc/PID/stat after the name; None when the process has ended."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        text = (_PROC / str(pid) / "stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
-        return _start_time_by_ps(pid) if not Path("/proc/self/stat").exists() else None
-    fields = stat.rpartition(")")[2].split()  # the name before it may hold spaces and parentheses
-    state, started = fields[0], fields[19]
-    return None if state in "ZX" else started
+        return None
+    fields = text.rpartition(")")[2].split()  # the name before it may hold spaces and parentheses
+    return None if fields[0] in "ZX" else fields
 
 
-def _start_time_by_ps(pid: int) -> str | None:
-    found = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return found.stdout.strip() or None
+def _boot() -> str:
+    try:
+        return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+    except FileNotFoundError:
+        return ""
+
+
+def record(pid: int) -> Record:
+    """The record of a process that runs (or has just ended: then of nothing)."""
+    return Record(pid, started(pid) or "")
 
 
 def write(file: Path, pid: int) -> Record:
     """Record a child that leads a process group of its own."""
-    record = Record(pid, start_time(pid) or "", pid)
+    made = record(pid)
     temporary = file.with_suffix(".tmp")
-    temporary.write_bytes(msgspec.json.encode(record))
+    temporary.write_bytes(msgspec.json.encode(made))
     temporary.replace(file)
-    return record
+    return made
 
 
 def read(file: Path) -> Record | None:
-    """The record in a file; None if there is none, it is half-written, or the machine was started again since."""
+    """The record in a file; None if there is none or it is half-written."""
     try:
-        if file.stat().st_mtime < _boot_time():
-            return None
         return msgspec.json.decode(file.read_bytes(), type=Record)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
-
-
-def _boot_time() -> float:
-    """When the machine started, as wall-clock time; ticks since boot mean nothing across it."""
-    try:
-        lines = Path("/proc/stat").read_text().splitlines()
-    except FileNotFoundError:
-        return 0.0
-    return next((float(line.split()[1]) for line in lines if line.startswith("btime ")), 0.0)
 
 
 def read_all(folder: Path) -> dict[Path, Record]:
@@ -74,31 +85,35 @@ def read_all(folder: Path) -> dict[Path, Record]:
     return {file: record for file, record in found.items() if record is not None}
 
 
+def marked(value: str) -> list[Record]:
+    """Processes whose environment bears the mark with this value; none where the operating system does not tell."""
+    wanted = f"{MARK}={value}".encode()
+    return [record(pid) for pid in _pids() if wanted in _environment(pid)]
+
+
+def _environment(pid: int) -> list[bytes]:
+    try:
+        return (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
 def runs(record: Record) -> bool:
     """Whether this very process, not a later one with its id, runs."""
-    return start_time(record.pid) == str(record.start_time)
+    return started(record.pid) == record.started
 
 
 def group_runs(record: Record) -> bool:
     """Whether any process of the group runs: the leader, or a child that outlived it."""
     if runs(record):
         return True
-    if start_time(record.pid) is not None:
-        return False  # the id belongs to a stranger now, so it cannot be the id of our group
-    return any(_group_of(pid) == record.pgid for pid in _pids())
+    if started(record.pid) is not None or record.started.split()[:1] != [_boot()]:
+        return False  # the number belongs to a stranger, or was given before the machine was started again
+    return any((fields := _stat(pid)) is not None and int(fields[2]) == record.pid for pid in _pids())
 
 
 def _pids() -> list[int]:
-    proc = Path("/proc")
-    return [int(entry.name) for entry in proc.iterdir() if entry.name.isdigit()] if proc.is_dir() else []
-
-
-def _group_of(pid: int) -> int | None:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return None if fields[0] in "ZX" else int(fields[2])
+    return [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit()] if _PROC.is_dir() else []
 
 
 def end(records: Iterable[Record], *, grace: float) -> None:
@@ -116,8 +131,16 @@ def end(records: Iterable[Record], *, grace: float) -> None:
 
 
 def _signal(record: Record, number: signal.Signals) -> None:
+    alone = runs(record) and _group_of(record.pid) != record.pid  # found by its mark, within another's group
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        if number is signal.SIGTERM and runs(record):
+        if alone or (number is signal.SIGTERM and runs(record)):
             os.kill(record.pid, number)
         else:
-            os.killpg(record.pgid, number)
+            os.killpg(record.pid, number)
+
+
+def _group_of(pid: int) -> int | None:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return None

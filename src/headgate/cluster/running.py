@@ -87,6 +87,7 @@ async def running(
                 records=folder.processes,
                 log=folder.log,
                 tell=tell,
+                environment={processes.MARK: str(folder.path)},
             )
             _write_state(cluster, ready=False)
             try:
@@ -109,7 +110,7 @@ def state(folder: Folder) -> State | None:
 
 
 def _write_state(cluster: Cluster, *, ready: bool) -> None:
-    me = processes.Record(os.getpid(), processes.start_time(os.getpid()) or "", os.getpgid(0))
+    me = processes.record(os.getpid())
     temporary = cluster.folder.supervisor.with_suffix(".tmp")
     temporary.write_bytes(msgspec.json.encode(State(me, cluster.name, ready)))
     temporary.replace(cluster.folder.supervisor)
@@ -129,7 +130,9 @@ def end_leftovers(folder: Folder) -> int:
         file.unlink(missing_ok=True)
         if file.stem == "node":
             ended += _end_pods(folder)
-    return ended + _end_pods(folder)
+    unrecorded = processes.marked(str(folder.path))
+    processes.end(unrecorded, grace=5.0)
+    return ended + _end_pods(folder) + len(unrecorded)
 
 
 def _end_pods(folder: Folder) -> int:

@@ -33,16 +33,34 @@ def test_a_half_written_record_counts_as_none(tmp_path: Path) -> None:
     assert processes.read(tmp_path / "api.json") is None
 
 
-def test_a_record_from_before_the_last_boot_counts_as_none(tmp_path: Path) -> None:
-    file = tmp_path / "api.json"
-    processes.write(file, os.getpid())
-    os.utime(file, (1, 1))
-    assert processes.read(file) is None
+def test_a_record_from_before_the_last_boot_is_of_nobody() -> None:
+    record = processes.Record(os.getpid(), "00000000-an-earlier-boot 1")
+    assert not processes.runs(record)
+    assert not processes.group_runs(record)
+
+
+def test_end_ends_a_process_that_leads_no_group() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    try:
+        processes.end([processes.record(process.pid)], grace=0.0)
+        assert process.wait(10) < 0
+    finally:
+        process.kill()
+
+
+def test_a_process_is_found_by_the_mark_in_its_environment(tmp_path: Path) -> None:
+    environment = {**os.environ, processes.MARK: str(tmp_path)}
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], env=environment)
+    try:
+        assert process.pid in [record.pid for record in processes.marked(str(tmp_path))]
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_process_with_the_id_but_another_start_time_is_a_stranger(tmp_path: Path) -> None:
     with sleeping() as process:
-        record = processes.Record(process.pid, "1", process.pid)
+        record = processes.Record(process.pid, "another moment")
         processes.end([record], grace=0.0)
         assert process.poll() is None
 
@@ -64,7 +82,7 @@ def test_end_ends_the_children_that_outlived_their_leader(tmp_path: Path) -> Non
         process.wait()
         assert processes.group_runs(record)
         processes.end([record], grace=5.0)
-        assert processes.start_time(grandchild) is None
+        assert processes.started(grandchild) is None
 
 
 def test_end_kills_what_ignores_sigterm(tmp_path: Path) -> None:

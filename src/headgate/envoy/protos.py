@@ -32,6 +32,7 @@ from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpPro
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
 from envoy.service.runtime.v3.rtds_pb2 import Runtime
 from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import DecodeError
 from google.protobuf.struct_pb2 import Struct
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
@@ -65,6 +66,7 @@ __all__ = [
     "UpstreamTlsContext",
     "VirtualHost",
     "pack",
+    "parse",
     "serialise",
 ]
 
@@ -72,6 +74,14 @@ __all__ = [
 def serialise(message: Any) -> bytes:
     """The bytes of a message, the same for equal messages: versions are hashes of them."""
     return bytes(message.SerializeToString(deterministic=True))
+
+
+def parse(kind: Any, body: bytes) -> Any:
+    """A message from bytes that somebody else wrote. Raises ValueError."""
+    try:
+        return kind.FromString(body)
+    except DecodeError as error:
+        raise ValueError(f"not a {kind.DESCRIPTOR.full_name}: {error}") from None
 
 
 def pack(message: Any) -> Any:

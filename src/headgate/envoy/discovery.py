@@ -1,0 +1,63 @@
+"""The bytes of the delta protocol: requests in, responses out.
+
+Responses are joined from resources that are serialised already (`wire`), so a big message is never built as an object.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+from google.protobuf.json_format import MessageToDict
+
+from . import protos, wire
+from .resources import Resource
+
+SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
+METHOD = "DeltaAggregatedResources"
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What an Envoy says on its stream. A request may subscribe and acknowledge at the same time; `error` is Envoy's
+    sentence when it refuses the response of `nonce`, else None. Node and metadata come with the first one only.
+    """
+
+    type_url: str
+    subscribe: tuple[str, ...] = ()
+    unsubscribe: tuple[str, ...] = ()
+    initial_versions: Mapping[str, str] = {}
+    nonce: str = ""
+    error: str | None = None
+    node_id: str = ""
+    metadata: Mapping[str, Any] = {}
+
+
+def read_request(body: bytes) -> Request:
+    """Parse a DeltaDiscoveryRequest. Raises ValueError."""
+    message = protos.parse(protos.DeltaDiscoveryRequest, body)
+    return Request(
+        type_url=message.type_url,
+        subscribe=tuple(message.resource_names_subscribe),
+        unsubscribe=tuple(message.resource_names_unsubscribe),
+        initial_versions=dict(message.initial_resource_versions),
+        nonce=message.response_nonce,
+        error=message.error_detail.message if message.HasField("error_detail") else None,
+        node_id=message.node.id,
+        metadata=MessageToDict(message.node.metadata) if message.node.HasField("metadata") else {},
+    )
+
+
+def write_response(type_url: str, nonce: str, resources: Iterable[Resource], removed: Iterable[str] = ()) -> bytes:
+    """A DeltaDiscoveryResponse."""
+    parts = [
+        wire.field(
+            2,
+            wire.field(1, each.version)
+            + wire.field(2, wire.field(1, each.type_url) + wire.field(2, each.body))
+            + wire.field(3, each.name),
+        )
+        for each in resources
+    ]
+    parts.append(wire.field(4, type_url))
+    parts.append(wire.field(5, nonce))
+    parts.extend(wire.field(6, name) for name in removed)
+    return b"".join(parts)

@@ -1,0 +1,198 @@
+"""What the Envoys of one Gateway should have, kept by small updates.
+
+Virtual hosts are rendered when they are first pushed and kept until their shape or weights change, so a push of 10,000
+of them renders only what changed. All Envoys of the Gateway share the rendered ones.
+"""
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+
+import msgspec
+
+from headgate.envoy import names
+from headgate.envoy.resources import Resource, VirtualHost, Weights, clusters_of, keys_of, render
+
+#: A virtual host: the name of its route configuration, and its own.
+HostKey = tuple[str, str]
+
+
+class Update(msgspec.Struct, frozen=True):
+    """Changes of what a Gateway's Envoys should have. Weights that a host needs come with it or before it."""
+
+    resources: Mapping[tuple[str, str], Resource] = {}
+    removed_resources: AbstractSet[tuple[str, str]] = frozenset()
+    hosts: Mapping[HostKey, VirtualHost] = {}
+    removed_hosts: AbstractSet[HostKey] = frozenset()
+    weights: Mapping[str, Weights] = {}
+    removed_weights: AbstractSet[str] = frozenset()
+    #: Route configurations that exist even without hosts; a listener without routes needs an empty one.
+    route_configurations: AbstractSet[str] = frozenset()
+    removed_route_configurations: AbstractSet[str] = frozenset()
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """What an update really changed: names by type, route configurations to push, weight keys for the lane."""
+
+    names: dict[str, set[str]]
+    configurations: set[str]
+    keys: set[str]
+
+
+class Sent(msgspec.Struct, frozen=True, eq=False):
+    """A virtual host as it is or was sent: its shape, the weights that stand in it, its bytes and their hash."""
+
+    host: VirtualHost
+    weights: Mapping[str, Weights]
+    body: bytes
+    digest: str
+
+
+def sent(host: VirtualHost, weights: Mapping[str, Weights]) -> Sent:
+    """Render a virtual host."""
+    body = render(host, weights)
+    return Sent(host, {key: weights[key] for key in keys_of(host)}, body, names.digest(body))
+
+
+class Desired:
+    """The state; `update` is the only way to change it."""
+
+    def __init__(self) -> None:
+        self.resources: dict[str, dict[str, Resource]] = {}
+        self.weights: dict[str, Weights] = {}
+        #: Keys whose weights the runtime may not carry: their clusters are not distinct.
+        self.without_lane: set[str] = set()
+        self.users_of_cluster: dict[str, set[HostKey]] = {}
+        self._hosts: dict[str, dict[str, VirtualHost]] = {}
+        self._users: dict[str, set[HostKey]] = {}
+        self._rendered: dict[str, dict[str, Sent]] = {}
+        self._stale: dict[str, set[str]] = {}
+
+    # ── reading ──────────────────────────────────────────────────────────────
+
+    def of(self, type_url: str) -> Mapping[str, Resource]:
+        """All resources of a type: always the same mapping, which follows updates."""
+        return self.resources.setdefault(type_url, {})
+
+    def has_configuration(self, configuration: str) -> bool:
+        """Whether a route configuration exists."""
+        return configuration in self._hosts
+
+    def host(self, configuration: str, name: str) -> VirtualHost | None:
+        """One virtual host."""
+        return self._hosts.get(configuration, {}).get(name)
+
+    def users(self, key: str) -> AbstractSet[HostKey]:
+        """Every virtual host that uses a weight key, or did while some Envoy may still have it (see `forget`)."""
+        return self._users.get(key, frozenset())
+
+    def table(self, configuration: str) -> Mapping[str, Sent]:
+        """The virtual hosts of a route configuration, rendered with today's weights."""
+        hosts = self._hosts.get(configuration)
+        if hosts is None:
+            return {}
+        rendered = self._rendered.setdefault(configuration, {})
+        for name in self._stale.pop(configuration, ()):
+            host = hosts.get(name)
+            if host is None:
+                rendered.pop(name, None)
+            else:
+                rendered[name] = sent(host, self.weights)
+        return rendered
+
+    # ── changing ─────────────────────────────────────────────────────────────
+
+    def update(self, update: Update) -> Changes:
+        """Apply an update whole; an update that contradicts itself raises ValueError and changes nothing."""
+        self._check(update)
+        changes = Changes({}, set(), set())
+        self._update_resources(update, changes)
+        self._update_weights(update, changes)
+        self._update_hosts(update, changes)
+        for key in update.removed_weights:
+            self.weights.pop(key, None)
+        return changes
+
+    def forget(self) -> None:
+        """Forget former users of weights. Only right while no Envoy has or gets anything but what is desired."""
+        if len(self._users) > len(self.weights):
+            self._users = {key: users for key, users in self._users.items() if key in self.weights}
+            self.without_lane &= self.weights.keys()
+
+    def _check(self, update: Update) -> None:
+        for key, new in update.weights.items():
+            if sum(weight for _, weight in new.clusters) <= 0 or any(weight < 0 for _, weight in new.clusters):
+                raise ValueError(f"weights of {key} must not be negative and not all 0: {new.clusters}")
+            old = self.weights.get(key)
+            if old is not None and [name for name, _ in old.clusters] != [name for name, _ in new.clusters]:
+                raise ValueError(f"weights key {key} is for other clusters; see names.weights_key")
+        for host_key, host in update.hosts.items():
+            for key in keys_of(host):
+                if key not in update.weights and (key not in self.weights or key in update.removed_weights):
+                    raise ValueError(f"virtual host {host_key} uses weights {key}, which do not exist")
+
+    def _update_resources(self, update: Update, changes: Changes) -> None:
+        for (type_url, name), resource in update.resources.items():
+            of_type = self.resources.setdefault(type_url, {})
+            old = of_type.get(name)
+            of_type[name] = resource
+            if old is None or old.version != resource.version:
+                changes.names.setdefault(type_url, set()).add(name)
+        for type_url, name in update.removed_resources:
+            of_type = self.resources.get(type_url, {})
+            if (type_url, name) not in update.resources and name in of_type:
+                del of_type[name]
+                changes.names.setdefault(type_url, set()).add(name)
+
+    def _update_weights(self, update: Update, changes: Changes) -> None:
+        for key, weights in update.weights.items():
+            if self.weights.get(key) == weights:
+                continue
+            self.weights[key] = weights
+            changes.keys.add(key)
+            for configuration, name in self._users.get(key, ()):
+                self._stale.setdefault(configuration, set()).add(name)
+                if key in self.without_lane:
+                    changes.configurations.add(configuration)
+
+    def _update_hosts(self, update: Update, changes: Changes) -> None:
+        for configuration in update.route_configurations:
+            if configuration not in self._hosts:
+                self._hosts[configuration] = {}
+                changes.configurations.add(configuration)
+        for (configuration, name), host in update.hosts.items():
+            old = self._hosts.setdefault(configuration, {}).get(name)
+            if old is not None and old.shape == host.shape:
+                self._hosts[configuration][name] = host  # its origins may differ
+                continue
+            self._replace(configuration, name, host, changes)
+        for configuration, name in update.removed_hosts:
+            if (configuration, name) not in update.hosts and name in self._hosts.get(configuration, {}):
+                self._replace(configuration, name, None, changes)
+        for configuration in update.removed_route_configurations - update.route_configurations:
+            for name in list(self._hosts.get(configuration, ())):
+                self._replace(configuration, name, None, changes)
+            self._hosts.pop(configuration, None)
+            self._rendered.pop(configuration, None)
+            self._stale.pop(configuration, None)
+            changes.configurations.add(configuration)
+
+    def _replace(self, configuration: str, name: str, host: VirtualHost | None, changes: Changes) -> None:
+        hosts, key = self._hosts[configuration], (configuration, name)
+        old = hosts.pop(name, None)
+        if old is not None:
+            for cluster in clusters_of(old):
+                users = self.users_of_cluster[cluster]
+                users.discard(key)
+                if not users:
+                    del self.users_of_cluster[cluster]
+        if host is not None:
+            hosts[name] = host
+            for cluster in clusters_of(host):
+                self.users_of_cluster.setdefault(cluster, set()).add(key)
+            for route in host.routes:
+                if route.weights_key:
+                    self._users.setdefault(route.weights_key, set()).add(key)
+                    if not route.lane:
+                        self.without_lane.add(route.weights_key)
+        self._stale.setdefault(configuration, set()).add(name)
+        changes.configurations.add(configuration)

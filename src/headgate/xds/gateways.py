@@ -1,0 +1,96 @@
+"""All Envoys of one Gateway: who is connected, what they said, reduced to facts. Pure."""
+
+from collections.abc import Iterable
+
+from headgate.api.meta import Key
+from headgate.envoy.names import LISTENER, ROUTES
+
+from .desired import Changes, Desired, Update
+from .facts import Connected, Disconnected, Fact, Outcome
+from .order import News, Proxy
+
+#: Envoys that went away and may come back, whose state is remembered.
+RESTING = 32
+
+_Subject = tuple[str, str, str]
+
+
+class Gateway:
+    """One Gateway's desired state and its Envoys."""
+
+    def __init__(self, key: Key, *, grace: float) -> None:
+        self.key = key
+        self.desired = Desired()
+        #: Whether anything was ever desired: before that nobody is answered.
+        self.known = False
+        self.proxies: dict[Proxy, str] = {}
+        self._grace = grace
+        self._resting: dict[str, Proxy] = {}
+        self._said: dict[_Subject, dict[str, News]] = {}
+        self._told: dict[_Subject, tuple[str, str]] = {}
+
+    def update(self, update: Update) -> Changes:
+        """Change what is desired, and tell every Envoy's state so."""
+        changes = self.desired.update(update)
+        self.known = True
+        for proxy in self.proxies:
+            proxy.changed(changes)
+        for type_url, names in changes.names.items():
+            for name in names - self.desired.of(type_url).keys():
+                self._forget((type_url, name, ""))
+        for configuration, host in update.removed_hosts:
+            if self.desired.host(configuration, host) is None:
+                self._forget((ROUTES, configuration, host))
+        if changes.configurations and all(proxy.settled for proxy in self.proxies):
+            self.desired.forget()
+        return changes
+
+    def connect(self, node_id: str) -> Proxy:
+        """A stream of an Envoy that was let in."""
+        proxy = Proxy(self.desired, self._resting.pop(node_id, None), grace=self._grace)
+        self.proxies[proxy] = node_id
+        return proxy
+
+    def arrive(self, proxy: Proxy, metadata: dict[str, object]) -> list[Fact]:
+        """The facts of its coming."""
+        return [Connected(self.key, self.proxies[proxy], metadata)]
+
+    def leave(self, proxy: Proxy) -> list[Fact]:
+        """A stream ended."""
+        node_id = self.proxies.pop(proxy)
+        self._resting[node_id] = proxy
+        while len(self._resting) > RESTING:
+            del self._resting[next(iter(self._resting))]
+        if node_id in self.proxies.values():
+            return []
+        facts: list[Fact] = [Disconnected(self.key, node_id)]
+        for subject, by_node in list(self._said.items()):
+            if by_node.pop(node_id, None) is not None and by_node:
+                facts += self._reduce(subject)
+        return facts
+
+    def news(self, proxy: Proxy) -> list[Fact]:
+        """What a stream's Envoy said since the last call, as facts about the Gateway."""
+        news, proxy.news = proxy.news, []
+        node_id = self.proxies[proxy]
+        facts: list[Fact] = []
+        for each in news:
+            subject = (each.type_url, each.name, each.host)
+            if not (each.message or each.type_url in (LISTENER, ROUTES) or subject in self._told):
+                continue
+            self._said.setdefault(subject, {})[node_id] = each
+            facts += self._reduce(subject)
+        return facts
+
+    def _reduce(self, subject: _Subject) -> Iterable[Fact]:
+        """One word for all Envoys: a refusal if there is one. Nothing if it was said before."""
+        said = self._said[subject]
+        each = next((news for _, news in sorted(said.items()) if news.message), None) or list(said.values())[-1]
+        if self._told.get(subject) == (each.version, each.message):
+            return []
+        self._told[subject] = (each.version, each.message)
+        return [Outcome(self.key, each.type_url, each.name, each.host, each.version, each.message, each.origins)]
+
+    def _forget(self, subject: _Subject) -> None:
+        self._said.pop(subject, None)
+        self._told.pop(subject, None)

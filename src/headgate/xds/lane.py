@@ -1,0 +1,77 @@
+"""The weights of one Envoy's routes: a runtime overlay over the weights that stand in the routes. Pure.
+
+Envoy looks `<weights key>.<cluster>` up in its runtime for each request, and takes what stands in the route when there
+is nothing. Changing two such keys costs Envoy 1 ms whatever the number of routes; a route configuration of 10,000
+hosts costs 150 ms. So:
+
+1. A key is in the overlay exactly while some route configuration that this Envoy took, or that is on its way to it,
+   says other weights than are desired. Whichever of them Envoy serves by, the result is what is desired.
+2. A key leaves the overlay only after Envoy took routes that say the same.
+3. Above `FOLD` entries the routes are pushed: the next body says what the overlay says.
+4. As long as it is not known which weights stand in the routes of an Envoy (it came back to a server that was
+   restarted, with routes that differ), its request for the overlay is not answered, so it keeps the one it has.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from headgate.envoy import names
+from headgate.envoy.resources import Resource, Weights, resource, runtime
+
+from .desired import Desired
+from .tables import Table
+
+#: Entries of the overlay above which it is folded into the routes.
+FOLD = 256
+
+
+class Lane:
+    """The overlay of one Envoy."""
+
+    def __init__(self, desired: Desired, tables: Mapping[str, Table]) -> None:
+        self.overlay: dict[str, Weights] = {}
+        self._desired = desired
+        self._tables = tables
+        self._resource: Resource | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether it should be folded into the routes."""
+        return sum(len(weights.clusters) for weights in self.overlay.values()) > FOLD
+
+    def look(self, keys: Iterable[str]) -> None:
+        """Decide about these keys again: their weights, or the routes that use them, have changed."""
+        for key in list(keys):
+            found = self._needed(key)
+            if found == self.overlay.get(key):
+                continue
+            self._resource = None
+            if found is None:
+                del self.overlay[key]
+            else:
+                self.overlay[key] = found
+
+    def tables_to_fold(self) -> set[str]:
+        """The route configurations that use a key of the overlay."""
+        return {configuration for key in self.overlay for configuration, _ in self._desired.users(key)}
+
+    def resource(self) -> Resource:
+        """The runtime layer."""
+        if self._resource is None:
+            body = runtime(names.RUNTIME_LAYER, self.overlay)
+            self._resource = resource(names.RUNTIME, names.RUNTIME_LAYER, body)
+        return self._resource
+
+    def _needed(self, key: str) -> Weights | None:
+        """The weights that the overlay must say, or None if all routes say them."""
+        if key in self._desired.without_lane:
+            return None
+        today = self._desired.weights.get(key) or self.overlay.get(key)
+        if today is None:
+            return None
+        for configuration, host in self._desired.users(key):
+            table = self._tables.get(configuration)
+            for body in table.bodies if table is not None else ():
+                said = body.weights(host, key)
+                if said is not None and said != today:
+                    return today
+        return None

@@ -1,0 +1,103 @@
+"""The delta protocol, for one type of resource on one stream. Pure.
+
+1. The first request subscribes: to names, to `*`, or (Envoy's way for clusters and listeners) to nothing, which means
+   `*`. It says which versions this Envoy has from an earlier stream; those need not be sent again.
+2. A name that is subscribed again is answered again, whatever was sent before: Envoy has thrown it away.
+3. One response is in flight at a time. Its nonce comes back with an error (refused) or without (taken).
+4. Of a refused response nothing counts as taken, though Envoy may have kept parts of it.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from headgate.envoy.discovery import Request, write_response
+from headgate.envoy.names import CLUSTER, LISTENER
+from headgate.envoy.resources import Resource
+
+#: Types that Envoy asks for as a whole; all others it asks for by name.
+WILDCARD = frozenset({CLUSTER, LISTENER})
+
+
+class Flight(msgspec.Struct, frozen=True):
+    """A response that was not answered yet."""
+
+    nonce: str
+    resources: Mapping[str, Resource]
+    removed: tuple[str, ...] = ()
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """What a request meant: names to answer, names given up, and the fate of the response in flight."""
+
+    first: bool = False
+    subscribed: tuple[str, ...] = ()
+    unsubscribed: tuple[str, ...] = ()
+    taken: Flight | None = None
+    refused: Flight | None = None
+    error: str = ""
+
+
+class Subscription:
+    """One type of one stream."""
+
+    def __init__(self, type_url: str) -> None:
+        self.type_url = type_url
+        self.open = False
+        self.wildcard = False
+        self.names: set[str] = set()
+        #: The versions that this Envoy said it has, by name.
+        self.have: dict[str, str] = {}
+        self.flight: Flight | None = None
+        self._nonce = 0
+        self._again: set[str] = set()
+
+    def hear(self, request: Request) -> Heard:
+        """Take in a request of this type."""
+        first, self.open = not self.open, True
+        if first:
+            self.have = dict(request.initial_versions)
+        named = tuple(name for name in request.subscribe if name != "*")
+        if self.type_url in WILDCARD and (len(named) < len(request.subscribe) or (first and not named)):
+            self.wildcard = True
+        if "*" in request.unsubscribe:
+            self.wildcard = False
+        self.names.update(named)
+        gone = tuple(name for name in request.unsubscribe if name != "*")
+        for name in gone:
+            self.names.discard(name)
+            self.have.pop(name, None)
+        if not first:
+            for name in named:
+                self.have.pop(name, None)
+            if self.flight is not None:
+                self._again.update(name for name in named if name in self.flight.resources)
+        taken, refused = self._answered(request)
+        return Heard(first, named, gone, taken, refused, request.error or "")
+
+    def wants(self, name: str) -> bool:
+        """Whether this Envoy asked for a resource."""
+        return self.wildcard or name in self.names
+
+    def send(self, resources: Mapping[str, Resource], removed: tuple[str, ...] = ()) -> bytes:
+        """The next response; only when none is in flight."""
+        if self.flight is not None:
+            raise RuntimeError(f"a response of type {self.type_url} is in flight")
+        self._nonce += 1
+        for name in removed:
+            self.have.pop(name, None)  # from now on nothing may rely on it
+        self.flight = Flight(str(self._nonce), resources, removed)
+        return write_response(self.type_url, self.flight.nonce, resources.values(), removed)
+
+    def _answered(self, request: Request) -> tuple[Flight | None, Flight | None]:
+        flight = self.flight
+        if flight is None or request.nonce != flight.nonce:
+            return None, None
+        self.flight = None
+        again, self._again = self._again, set()
+        if request.error is not None:
+            return None, flight
+        for name, resource in flight.resources.items():
+            if self.wants(name) and name not in again:
+                self.have[name] = resource.version
+        return flight, None

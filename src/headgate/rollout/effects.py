@@ -40,13 +40,6 @@ class Patch(msgspec.Struct, frozen=True):
         return f"Patch({self.type.__name__} {self.key} {paths})"
 
 
-class Delete(msgspec.Struct, frozen=True):
-    """Delete an object; its absence is fine."""
-
-    type: type[Object]
-    key: Key
-
-
 class Record(msgspec.Struct, frozen=True):
     """An event on the Canary (reason `Synced`, component `flagger`, as people's dashboards expect)."""
 
@@ -69,7 +62,7 @@ class Measured(msgspec.Struct, frozen=True):
     value: float
 
 
-Effect = Create | Patch | Delete | Record | Count | Measured
+Effect = Create | Patch | Record | Count | Measured
 
 
 class Memory(msgspec.Struct, frozen=True):

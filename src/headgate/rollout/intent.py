@@ -213,7 +213,7 @@ def _differs(old: object, new: object, before: Intent | None) -> bool:
 def _same(cls: type[Any], there: object, wanted: object) -> bool:
     """Equal once both have the API's defaults."""
     try:
-        many: Any = tuple[cls, ...]
+        many: Any = tuple[cls, ...]  # type: ignore[valid-type]
         return bool(msgspec.convert(there or [], many) == msgspec.convert(wanted or [], many))
     except msgspec.ValidationError:
         return False

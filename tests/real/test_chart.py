@@ -38,9 +38,9 @@ EVERYWHERE = {
     "pods": READ,
     "endpointslices.discovery.k8s.io": READ,
     "deployments.apps": OWN,
-    "configmaps": OWN,
+    "configmaps": READ | {"create", "patch"},
     "secrets": OWN,
-    "serviceaccounts": OWN,
+    "serviceaccounts": OWN - {"list", "watch"},
     "services": OWN,
     "events": {"create", "patch"},
 }

@@ -65,7 +65,6 @@ class GatewayController:
 
     Args:
         holding: whether we hold the lease (or need none): others watch, and neither write nor answer Envoys.
-        on_metrics: takes what Envoys report of their counters; see `headgate.telemetry`.
     """
 
     def __init__(
@@ -188,7 +187,7 @@ class GatewayController:
             if found != self._authority:
                 self._authority = found
                 self.fleets.tell_all()
-            self._server.certify(server_certificate(found, now))
+            self._server.renew(server_certificate(found, now))
 
 
 def server_certificate(authority: pki.Authority, now: float) -> pki.Certified:
@@ -212,7 +211,7 @@ async def run(
     *,
     holding: Callable[[], bool] = lambda: True,
     started: Callable[[GatewayController], None] = lambda _: None,
-    on_metrics: Callable[[Key, str, bytes], None] | None = None,
+    on_metrics: Callable[[Key, str, bytes], None] = lambda _gateway, _node, _body: None,
 ) -> None:
     """Serve Gateways until cancelled. `started` is given the controller, to ask whether it is ready.
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -186,3 +187,13 @@ def from_selector(selector: LabelSelector) -> Selector:
     exact = tuple(Requirement(key, "In", (value,)) for key, value in sorted(selector.match_labels.items()))
     rest = tuple(Requirement(e.key, e.operator, e.values) for e in selector.match_expressions)
     return Selector(exact + rest)
+
+
+def selector_text(selector: Mapping[str, Any]) -> str:
+    """The undecoded `LabelSelector` of an object as `-l` takes it."""
+    terms = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
+    for expression in selector.get("matchExpressions") or ():
+        key, values = expression["key"], ",".join(sorted(expression.get("values") or ()))
+        words = {"In": f"{key} in ({values})", "NotIn": f"{key} notin ({values})", "Exists": key, "DoesNotExist": f"!{key}"}
+        terms.append(words[expression["operator"]])
+    return ",".join(terms)

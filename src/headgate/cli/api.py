@@ -1,5 +1,6 @@
 """`headgate api`: a Kubernetes API on loopback, alone."""
 
+import ipaddress
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,9 @@ def api(
     kubeconfig_out: Annotated[
         Path | None, typer.Option("--kubeconfig-out", help="Write a kubeconfig there when the API answers (mode 0600).")
     ] = None,
+    service_cidr: Annotated[
+        str, typer.Option("--service-cidr", help="Network that the addresses of Services come from.")
+    ] = "127.20.0.0/16",
 ) -> None:
     """Run a Kubernetes API on this machine, with SQLite as its store: TLS, one token, loopback only."""
     from headgate.cli.exits import BadEnvironment  # noqa: PLC0415
@@ -25,6 +29,11 @@ def api(
     from headgate.localapi.server import Settings, StartError, run  # noqa: PLC0415
 
     try:
-        until_stopped(run(Settings(data=data, address=address, port=port, kubeconfig=kubeconfig_out)))
+        services = ipaddress.IPv4Network(service_cidr)
+    except ValueError as error:
+        raise BadEnvironment(f"--service-cidr {service_cidr}: {error}; 127.20.0.0/16 is one that works") from None
+    settings = Settings(data=data, address=address, port=port, kubeconfig=kubeconfig_out, services=services)
+    try:
+        until_stopped(run(settings))
     except StartError as error:
         raise BadEnvironment(str(error)) from None

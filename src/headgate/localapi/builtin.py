@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from headgate.api.codec import KINDS, Kind
-from headgate.api.crd import CUSTOM_GROUPS
+import msgspec
 
 from . import schemas, tables
+from .kinds import apps, core, pods, services
 from .resources import Behaviour, Column, Resource, Scale, Version
 
-_SCALE = Scale("spec.replicas", "status.replicas", "spec.selector")
-_AGE = Column("Age", lambda obj, now: tables.since(obj["metadata"].get("creationTimestamp"), now))
+_REPLICAS = Scale("spec.replicas", "status.replicas", "spec.selector")
+_ALL = ("all",)
 
 _EVENT_FIELDS = (
     *(
@@ -18,50 +18,159 @@ _EVENT_FIELDS = (
     ),
     "reason",
     "reportingComponent",
-    "source",
+    "source.component",
     "type",
 )
-_SELECTABLE = {
-    "Pod": (
-        "spec.nodeName",
-        "spec.restartPolicy",
-        "spec.schedulerName",
-        "spec.serviceAccountName",
-        "status.phase",
-        "status.podIP",
-        "status.nominatedNodeName",
-    ),
-    "Secret": ("type",),
-    "Service": ("spec.clusterIP", "spec.type"),
-    "Namespace": ("status.phase",),
-    "Node": ("spec.unschedulable",),
-    "ReplicaSet": ("status.replicas",),
-    "Event": _EVENT_FIELDS,
-}
-_OTHERS = {"Pod": ("binding", "eviction", "log"), "ServiceAccount": ("token",)}
+_POD_FIELDS = (
+    "spec.nodeName",
+    "spec.restartPolicy",
+    "spec.schedulerName",
+    "spec.serviceAccountName",
+    "spec.hostNetwork",
+    "status.phase",
+    "status.podIP",
+    "status.nominatedNodeName",
+)
 
 
-def resources() -> Iterator[Resource]:
-    """Every built-in resource."""
-    for kind in KINDS:
-        if kind.group not in CUSTOM_GROUPS:
-            yield _resource(kind)
+class _Builtin(msgspec.Struct, frozen=True):
+    """One line of the list below."""
+
+    message: str
+    plural: str
+    columns: tuple[Column, ...]
+    behaviour: Behaviour = Behaviour()
+    group: str = ""
+    namespaced: bool = True
+    short: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    status: bool = False
+    scale: Scale | None = None
+    others: tuple[str, ...] = ()
+    selectable: tuple[str, ...] = ()
+
+    def resource(self) -> Resource:
+        """The resource."""
+        _, version, kind = self.message.split(".")
+        return Resource(
+            group=self.group,
+            kind=kind,
+            plural=self.plural,
+            namespaced=self.namespaced,
+            versions={version: Version(schemas.kind(self.message), self.columns)},
+            storage=version,
+            short_names=self.short,
+            categories=self.categories,
+            status=self.status,
+            scale=self.scale,
+            others=self.others,
+            selectable=self.selectable,
+            behaviour=self.behaviour,
+        )
 
 
-def _resource(kind: Kind) -> Resource:
-    message = f"{kind.group.partition('.')[0] or 'core'}.{kind.version}.{kind.kind}"
-    return Resource(
-        group=kind.group,
-        kind=kind.kind,
-        plural=kind.plural,
-        namespaced=kind.namespaced,
-        versions={kind.version: Version(schemas.kind(message), (_AGE,))},
-        storage=kind.version,
-        short_names=kind.short_names,
-        categories=kind.categories,
-        status=kind.status,
-        scale=_SCALE if kind.kind in {"Deployment", "ReplicaSet"} else None,
-        others=_OTHERS.get(kind.kind, ()),
-        selectable=_SELECTABLE.get(kind.kind, ()),
-        behaviour=Behaviour(generation=kind.group == "apps"),
+_RBAC = "rbac.authorization.k8s.io"
+_REVIEWS = "authorization.k8s.io"
+
+
+def resources(addresses: services.Addresses) -> Iterator[Resource]:
+    """Every built-in resource; Services get their addresses from there."""
+    for line in _list(addresses):
+        yield line.resource()
+
+
+def _list(addresses: services.Addresses) -> tuple[_Builtin, ...]:
+    return (
+        _Builtin(
+            "core.v1.Namespace",
+            "namespaces",
+            core.NAMESPACE_COLUMNS,
+            core.NAMESPACE,
+            namespaced=False,
+            short=("ns",),
+            status=True,
+            selectable=("status.phase",),
+        ),
+        _Builtin(
+            "core.v1.Node",
+            "nodes",
+            core.NODE_COLUMNS,
+            core.NODE,
+            namespaced=False,
+            short=("no",),
+            status=True,
+            selectable=("spec.unschedulable",),
+        ),
+        _Builtin(
+            "core.v1.Pod",
+            "pods",
+            pods.COLUMNS,
+            pods.BEHAVIOUR,
+            short=("po",),
+            categories=_ALL,
+            status=True,
+            others=("binding", "eviction", "log"),
+            selectable=_POD_FIELDS,
+        ),
+        _Builtin("core.v1.Secret", "secrets", core.SECRET_COLUMNS, core.SECRET, selectable=("type",)),
+        _Builtin("core.v1.ConfigMap", "configmaps", core.CONFIG_MAP_COLUMNS, core.CONFIG_MAP, short=("cm",)),
+        _Builtin(
+            "core.v1.ServiceAccount", "serviceaccounts", core.SERVICE_ACCOUNT_COLUMNS, short=("sa",), others=("token",)
+        ),
+        _Builtin(
+            "core.v1.Service",
+            "services",
+            services.COLUMNS,
+            services.behaviour(addresses),
+            short=("svc",),
+            categories=_ALL,
+            status=True,
+            selectable=("spec.clusterIP", "spec.type"),
+        ),
+        _Builtin("core.v1.Event", "events", core.EVENT_COLUMNS, core.EVENT, short=("ev",), selectable=_EVENT_FIELDS),
+        _Builtin(
+            "apps.v1.Deployment",
+            "deployments",
+            apps.DEPLOYMENT_COLUMNS,
+            apps.DEPLOYMENT,
+            group="apps",
+            short=("deploy",),
+            categories=_ALL,
+            status=True,
+            scale=_REPLICAS,
+        ),
+        _Builtin(
+            "apps.v1.ReplicaSet",
+            "replicasets",
+            apps.REPLICA_SET_COLUMNS,
+            apps.REPLICA_SET,
+            group="apps",
+            short=("rs",),
+            categories=_ALL,
+            status=True,
+            scale=_REPLICAS,
+            selectable=("status.replicas",),
+        ),
+        _Builtin(
+            "discovery.v1.EndpointSlice",
+            "endpointslices",
+            services.SLICE_COLUMNS,
+            services.SLICE,
+            group="discovery.k8s.io",
+        ),
+        _Builtin("coordination.v1.Lease", "leases", core.LEASE_COLUMNS, group="coordination.k8s.io"),
+        _Builtin("rbac.v1.Role", "roles", core.ROLE_COLUMNS, group=_RBAC),
+        _Builtin("rbac.v1.RoleBinding", "rolebindings", core.BINDING_COLUMNS, group=_RBAC),
+        _Builtin("rbac.v1.ClusterRole", "clusterroles", core.ROLE_COLUMNS, group=_RBAC, namespaced=False),
+        _Builtin(
+            "rbac.v1.ClusterRoleBinding", "clusterrolebindings", core.BINDING_COLUMNS, group=_RBAC, namespaced=False
+        ),
+        _Builtin(
+            "authorization.v1.SelfSubjectAccessReview",
+            "selfsubjectaccessreviews",
+            (tables.AGE,),
+            group=_REVIEWS,
+            namespaced=False,
+            others=("review",),
+        ),
     )

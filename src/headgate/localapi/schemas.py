@@ -7,7 +7,7 @@ dict), plus what the field adds. `x-headgate-message` keeps the name, so that `o
 import functools
 from typing import Any
 
-from .kinds import Field, messages
+from .kinds.fields import Field, messages
 
 NAME = "x-headgate-message"
 

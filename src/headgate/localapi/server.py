@@ -24,6 +24,7 @@ from . import builtin, custom
 from .api import Api
 from .app import App
 from .garbage import Collector
+from .kinds.services import NETWORK, Addresses
 from .resources import Registry
 from .store import Store
 from .subresources import Outside
@@ -43,6 +44,8 @@ class Settings(msgspec.Struct, frozen=True):
     address: str = "127.0.0.1"
     port: int = 0
     kubeconfig: Path | None = None
+    #: Where the addresses of Services come from.
+    services: ipaddress.IPv4Network = NETWORK
 
 
 def listen(address: str, port: int) -> socket.socket:
@@ -164,7 +167,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         now = time.time()
         authority, token = folder.authority(now), folder.token()
         certificate, key = folder.certificate(authority, settings.address, now)
-        api = open_api(store)
+        api = open_api(store, settings.services)
         tokens = Tokens(token, folder.signing_key(), api.clock)
         app = App(api, tokens.user, Outside(tokens))
         host = f"[{settings.address}]" if ":" in settings.address else settings.address
@@ -194,9 +197,14 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             yield Running(url, api)
 
 
-def open_api(store: Store) -> Api:
+def open_api(store: Store, services: ipaddress.IPv4Network = NETWORK) -> Api:
     """The API over a store, with Headgate's own definitions and every one that was ever applied."""
-    registry = Registry([*builtin.resources(), custom.resource(), *custom.stored(store.rows())])
+
+    def taken() -> set[str]:
+        return {record.fields["spec.clusterIP"] for record in api.cache.collection("services")}
+
+    addresses = Addresses(services, taken)
+    registry = Registry([*builtin.resources(addresses), custom.resource(), *custom.stored(store.rows())])
     api = Api(store, registry)
     api.written.append(custom.follow(api))
     custom.bundle(api, crd.definitions())

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from headgate.api.selectors import selector_text
+
 from . import refusals, writes, writing
 from .api import Api, timestamp
 from .http import Answer, Request, Stream, json_answer
@@ -24,6 +26,8 @@ class Outside(msgspec.Struct):
 async def answer(api: Api, outside: Outside, request: Request, target: "Target", user: str) -> Answer | Stream:
     """Answer a request on a subresource."""
     where = (target.resource, target.namespace, target.name)
+    if "review" in target.resource.others:
+        return _review(request)
     match request.method, target.subresource:
         case "GET", "log":
             return await logs(api, request, target.namespace, target.name)
@@ -38,6 +42,15 @@ async def answer(api: Api, outside: Outside, request: Request, target: "Target",
         case "POST", "token":
             return _token(api, outside, request, target)
     raise refusals.method_not_allowed()
+
+
+def _review(request: Request) -> Answer:
+    """Whoever has a token may do everything here."""
+    if request.method != "POST":
+        raise refusals.method_not_allowed()
+    sent = writing.body(request)
+    status = {"allowed": True, "reason": "everything is allowed to whoever has a token"}
+    return json_answer({**sent, "metadata": sent.get("metadata") or {}, "status": status}, 201)
 
 
 # --- scale ------------------------------------------------------------------------------------------------------------
@@ -62,22 +75,6 @@ def scale(resource: Resource, obj: Object) -> Object:
         "spec": {"replicas": lookup(obj, resource.scale.replicas) or 0},
         "status": status,
     }
-
-
-def selector_text(selector: Object) -> str:
-    """A label selector of an object as `-l` takes it."""
-    terms = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
-    for expression in selector.get("matchExpressions") or ():
-        key, values = expression["key"], ",".join(sorted(expression.get("values") or ()))
-        terms.append(
-            {
-                "In": f"{key} in ({values})",
-                "NotIn": f"{key} notin ({values})",
-                "Exists": key,
-                "DoesNotExist": f"!{key}",
-            }[expression["operator"]]
-        )
-    return ",".join(terms)
 
 
 def _set_scale(api: Api, request: Request, target: "Target") -> Answer:

@@ -90,3 +90,6 @@ def since(moment: str | None, now: float) -> str:
     if not moment:
         return "<unknown>"
     return age(now - datetime.fromisoformat(moment).timestamp())
+
+
+AGE = Column("Age", lambda obj, now: since(obj["metadata"].get("creationTimestamp"), now))

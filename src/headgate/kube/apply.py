@@ -79,19 +79,19 @@ async def ensure(
         NotOursError: an object of this name belongs to somebody else.
         ApiError: the API refuses.
     """
-    wanted = desired_json(desired)
+    wanted = desired_json(desired, owned)
     cls, key = type(desired), desired.key
     for _ in range(ATTEMPTS):
         raw = await _read(client, cls, key)
         if raw is None:
             try:
-                await client.create(codec.convert(cls, wanted))
+                await client.create_raw(cls, wanted)
             except ApiError as refusal:
                 if refusal.reason != "AlreadyExists":
                     raise
                 continue
             return "created"
-        wrote = await write(client, cls, key, lambda raw: ensure_patch(raw, wanted, owned=owned), cached_raw=raw)
+        wrote = await write(client, cls, key, lambda raw: ensure_patch(raw, wanted), cached_raw=raw)
         return "patched" if wrote else "unchanged"
     raise ApiError(409, "Conflict", f"{codec.kind_of(cls).kind} {key} comes and goes")
 

@@ -280,10 +280,17 @@ class Client:
 
     async def create(self, obj: T) -> T:
         """Creates an object and gives back what the API made of it."""
+        # With a name a second attempt can only be told AlreadyExists.
+        repeatable = bool(obj.metadata.name)
         path = self.path(type(obj), obj.metadata.namespace or None)
-        repeatable = bool(obj.metadata.name)  # a second attempt can only be told AlreadyExists
-        answer = await self.request("POST", path, body=codec.encode(obj), repeatable=repeatable)
-        return codec.decode(type(obj), answer)
+        return codec.decode(type(obj), await self.request("POST", path, body=codec.encode(obj), repeatable=repeatable))
+
+    async def create_raw(self, cls: type[Object], obj: Mapping[str, Any]) -> dict[str, Any]:
+        """Creates an object, given and got undecoded."""
+        about = obj["metadata"]
+        path = self.path(cls, about.get("namespace"))
+        body = msgspec.json.encode(obj)
+        return _plain(await self.request("POST", path, body=body, repeatable=bool(about.get("name"))))
 
     async def replace_raw(
         self, cls: type[Object], name: str, namespace: str | None, obj: Mapping[str, Any], *, subresource: str = ""

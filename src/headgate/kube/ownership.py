@@ -37,37 +37,49 @@ class NotOursError(Exception):
     """An object of this name exists and belongs to somebody else; it is left alone."""
 
 
-def desired_json(desired: Object) -> dict[str, Any]:
-    """An object as JSON that we may create: without status and what the API sets, Secrets with `data` only."""
+def desired_json(desired: Object, owned: Collection[str] = ()) -> dict[str, Any]:
+    """An object as JSON that we may create: without status and what the API sets, Secrets with `data` only.
+
+    Fields that are at their default are left out, and so are not ours: but for those that `owned` names by their JSON
+    pointer (`/spec/replicas`).
+    """
     if isinstance(desired, Secret) and desired.string_data:
         raise ValueError(f"Secret {desired.key}: give data, string_data cannot be compared with what is stored")
     json = _without(plain(codec.builtins(desired)), ("status",))
+    for field in owned:
+        _say_default(json, desired, field)
     metadata = _without(json["metadata"], _SERVERS)
     shape = msgspec.json.encode(_shape({**_without(json, ("apiVersion", "kind")), "metadata": metadata})).decode()
     metadata["annotations"] = {**metadata.get("annotations", {}), ANNOTATION: shape}
     return {**json, "metadata": metadata}
 
 
-def ensure_patch(raw: Raw, desired: Raw, *, owned: Collection[str] = ()) -> list[Operation]:
+def _say_default(json: dict[str, Any], value: Any, field: str) -> None:
+    *parents, last = field.strip("/").split("/")
+    for part in parents:
+        value, json = _attribute(value, part), json.setdefault(part, {})
+    json[last] = plain(_attribute(value, last))
+
+
+def _attribute(value: Any, name: str) -> Any:
+    for field in msgspec.structs.fields(value):
+        if field.encode_name == name:
+            return getattr(value, field.name)
+    raise ValueError(f"{type(value).__name__} has no field {name}")
+
+
+def ensure_patch(raw: Raw, desired: Raw) -> list[Operation]:
     """Operations that make an existing object so; none if it is.
 
     Args:
         raw: the object as the API gave it.
         desired: from `desired_json`.
-        owned: JSON pointers of fields that are ours even where we leave them at their default: `/spec/replicas`.
 
     Raises:
         NotOursError: somebody else owns it.
     """
     check_owner(raw, desired)
-    before = _applied(raw)
-    merged = _merge(raw, desired, before, ())
-    for field in owned:
-        *parents, last = field.strip("/").split("/")
-        place = find(merged, parents)
-        if isinstance(place, dict) and last in place and last not in (find(desired, parents) or {}):
-            del place[last]
-    operations = diff(raw, merged)
+    operations = diff(raw, _merge(raw, desired, _applied(raw), ()))
     return [guard(raw), *operations] if operations else []
 
 

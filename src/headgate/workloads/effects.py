@@ -1,7 +1,7 @@
 """What a decision wants done, as data."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -42,7 +42,7 @@ class Say(msgspec.Struct, frozen=True):
     """An event about an object."""
 
     about: Object
-    type: str
+    type: Literal["Normal", "Warning"]
     reason: str
     message: str
 

@@ -1,0 +1,134 @@
+"""`headgate node`: a kubelet's part, pods as processes of this machine."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from headgate.cli.connecting import KubeconfigOption, connect
+from headgate.cli.exits import BadEnvironment
+
+if TYPE_CHECKING:
+    from headgate.node.agent import Settings
+    from headgate.node.images.catalog import Image
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("node")(node)
+
+
+def node(
+    data: Annotated[Path, typer.Option("--data", help="Folder of its volumes, logs and process records.")],
+    kubeconfig: KubeconfigOption = None,
+    name: Annotated[str, typer.Option("--name", help="Name of the Node object.")] = "laptop",
+    pod_cidr: Annotated[
+        str, typer.Option("--pod-cidr", help="Addresses of pods; each pod gets one of its own.")
+    ] = "127.20.0.0/16",
+    load_balancer_cidr: Annotated[
+        str, typer.Option("--load-balancer-cidr", help="Addresses of Services of type LoadBalancer; empty for none.")
+    ] = "127.30.0.0/16",
+    schedule: Annotated[
+        bool, typer.Option("--schedule", help="Bind pods that wait for a node: where no scheduler runs.")
+    ] = False,
+    image: Annotated[
+        list[str] | None,
+        typer.Option("--image", metavar="NAME=COMMAND", help="Run this command for containers of that image."),
+    ] = None,
+    allow_remote_pods: Annotated[
+        bool, typer.Option("--allow-remote-pods", help="Run pods of an API that is not on this machine.")
+    ] = False,
+    address: Annotated[
+        str, typer.Option("--address", help="Address of its log server, and of the Node.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Port of its log server; 0 takes a free one.")
+    ] = 0,
+    client_ca: Annotated[
+        Path | None, typer.Option("--client-ca", help="Show logs only to clients with a certificate of this CA.")
+    ] = None,
+    end: Annotated[
+        bool, typer.Option("--end", help="End what a killed node of this data folder left behind, and exit.")
+    ] = False,
+) -> None:
+    """Run pods of a Kubernetes API as processes of this machine.
+
+    It serves any API: the local one, or a real one on this machine. Images are known by the last part of their name;
+    envoy, headgate-echo and headgate are built in, others are named by --image.
+    """
+    from headgate.cli.running import until_stopped  # noqa: PLC0415
+    from headgate.node.agent import Settings, network  # noqa: PLC0415
+    from headgate.node.locks import TakenError, take  # noqa: PLC0415
+
+    images = _images(image or [])
+    try:
+        pods = network(pod_cidr)
+        balancers = network(load_balancer_cidr) if load_balancer_cidr else None
+    except ValueError as error:
+        raise BadEnvironment(f"no network of addresses: {error}; write it as 127.20.0.0/16") from None
+    if balancers is not None and balancers.overlaps(pods):
+        raise BadEnvironment(f"--pod-cidr {pods} and --load-balancer-cidr {balancers} overlap")
+    try:
+        with take(data, pods):
+            if end:
+                _end(data)
+                return
+            settings = Settings(
+                name=name,
+                pods=pods,
+                load_balancers=balancers,
+                data=data.absolute(),
+                images=images,
+                schedule=schedule,
+                address=address,
+                port=port,
+                client_ca=client_ca,
+            )
+            until_stopped(_run(kubeconfig, allow_remote_pods, settings))
+    except TakenError as error:
+        raise BadEnvironment(str(error)) from None
+
+
+def _images(mappings: list[str]) -> "dict[str, Image]":
+    from headgate.node.images.catalog import Image, Mapped  # noqa: PLC0415
+    from headgate.node.images.envoy import Envoy  # noqa: PLC0415
+    from headgate.node.images.headgate_echo import HeadgateEcho  # noqa: PLC0415
+    from headgate.node.images.headgate_image import Headgate  # noqa: PLC0415
+
+    images: dict[str, Image] = {"envoy": Envoy(), "headgate-echo": HeadgateEcho(), "headgate": Headgate()}
+    for mapping in mappings:
+        name, _, command = mapping.partition("=")
+        try:
+            images[name] = Mapped(command, Path.cwd())
+        except ValueError as error:
+            raise BadEnvironment(f"--image {mapping}: {error}") from None
+        if not name or not command.strip():
+            raise BadEnvironment(f"--image {mapping}: write NAME=COMMAND, as in --image shop='python shop.py'")
+    return images
+
+
+def _end(data: Path) -> None:
+    from headgate.node.agent import end_all  # noqa: PLC0415
+
+    count = end_all(data)
+    typer.echo(f"ended {count} process{'' if count == 1 else 'es'}")
+
+
+async def _run(kubeconfig: Path | None, allow_remote_pods: bool, settings: "Settings") -> None:
+    from headgate.kube.client import ApiError  # noqa: PLC0415
+    from headgate.node.agent import Node  # noqa: PLC0415
+    from headgate.node.kubelet import ListenError  # noqa: PLC0415
+    from headgate.node.locks import is_local  # noqa: PLC0415
+
+    async with connect(kubeconfig) as client:
+        if not allow_remote_pods and not is_local(client.server):
+            raise BadEnvironment(
+                f"{client.server} is not on this machine, and whoever may create pods there could run programs here: "
+                "say --allow-remote-pods if that is what you want"
+            )
+        try:
+            await Node(client, settings).run()
+        except ListenError as error:
+            raise BadEnvironment(f"the log server cannot listen on {error}") from None
+        except ApiError as error:
+            raise BadEnvironment(f"{client.server}: {error}") from None

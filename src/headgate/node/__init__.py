@@ -1,0 +1,1 @@
+"""A kubelet's part, played by processes: pods of any Kubernetes API run as programs of this machine."""

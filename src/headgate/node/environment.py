@@ -1,0 +1,169 @@
+"""The environment of a container, and `$(NAME)` in its command and arguments."""
+
+import base64
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from headgate.api.core import ConfigMap, Container, EnvVar, EnvVarSource, Pod, Secret
+from headgate.api.meta import Key
+
+
+class NotThereError(Exception):
+    """A ConfigMap, a Secret or a key that a container needs does not exist; the text says which."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """What a pod learns of where it runs."""
+
+    pod_ip: str
+    host_ip: str
+
+
+class Sources(msgspec.Struct, frozen=True):
+    """The ConfigMaps and Secrets that a pod names, as far as they exist."""
+
+    config_maps: Mapping[Key, ConfigMap] = {}
+    secrets: Mapping[Key, Secret] = {}
+
+
+def environment(container: Container, pod: Pod, place: Place, sources: Sources) -> dict[str, str]:
+    """The variables of a container: whole ConfigMaps and Secrets first, then single ones in their order.
+
+    Raises:
+        NotThereError: something that is not optional is missing.
+    """
+    found: dict[str, str] = {}
+    for name, value in _from_whole(container, pod, sources):
+        found[name] = value
+    for variable in container.env:
+        value_or_none = _value(variable, pod, place, sources, found)
+        if value_or_none is not None:
+            found[variable.name] = value_or_none
+    return found
+
+
+_REFERENCE = re.compile(r"\$(?:\$|\(([^()]+)\))")
+
+
+def expand(text: str, variables: Mapping[str, str]) -> str:
+    """`$(NAME)` becomes the variable's value, if there is one; `$$` becomes `$`, so `$$(NAME)` stays as `$(NAME)`."""
+
+    def one(found: re.Match[str]) -> str:
+        if found[0] == "$$":
+            return "$"
+        return variables.get(found[1], found[0])
+
+    return _REFERENCE.sub(one, text)
+
+
+def expand_all(texts: Sequence[str], variables: Mapping[str, str]) -> tuple[str, ...]:
+    """Each of the texts."""
+    return tuple(expand(text, variables) for text in texts)
+
+
+def _from_whole(container: Container, pod: Pod, sources: Sources) -> Iterator[tuple[str, str]]:
+    for source in container.env_from:
+        if ref := source.config_map_ref:
+            config_map = sources.config_maps.get(_key(pod, ref.name))
+            if config_map is None and not ref.optional:
+                raise NotThereError(f'configmap "{ref.name}" not found')
+            values = config_map.data if config_map else {}
+        elif ref := source.secret_ref:
+            secret = sources.secrets.get(_key(pod, ref.name))
+            if secret is None and not ref.optional:
+                raise NotThereError(f'secret "{ref.name}" not found')
+            values = {name: _text(value) for name, value in secret.data.items()} if secret else {}
+        else:
+            continue
+        for name, value in values.items():
+            if "=" not in name and "\0" not in name:
+                yield source.prefix + name, value
+
+
+def _value(variable: EnvVar, pod: Pod, place: Place, sources: Sources, known: Mapping[str, str]) -> str | None:
+    source = variable.value_from
+    if source is None:
+        return expand(variable.value, known)
+    if source.field_ref:
+        return field(source.field_ref.field_path, pod, place)
+    return _key_of_source(source, pod, sources)
+
+
+def _key_of_source(source: EnvVarSource, pod: Pod, sources: Sources) -> str | None:
+    if ref := source.config_map_key_ref:
+        config_map = sources.config_maps.get(_key(pod, ref.name))
+        kind, have = "ConfigMap", config_map.data if config_map else None
+    elif ref := source.secret_key_ref:
+        secret = sources.secrets.get(_key(pod, ref.name))
+        kind, have = "Secret", secret.data if secret else None
+    else:
+        raise NotThereError("valueFrom: only fieldRef, configMapKeyRef and secretKeyRef are known here")
+    if have is not None and ref.key in have:
+        return _text(have[ref.key]) if kind == "Secret" else have[ref.key]
+    if ref.optional:
+        return None
+    if have is None:
+        raise NotThereError(f'{kind.lower()} "{ref.name}" not found')
+    raise NotThereError(f"couldn't find key {ref.key} in {kind} {pod.metadata.namespace}/{ref.name}")
+
+
+_SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
+
+
+def field(path: str, pod: Pod, place: Place) -> str:
+    """The value of a `fieldRef`. Raises `NotThereError` for a path that is none."""
+    plain = {
+        "metadata.name": pod.metadata.name,
+        "metadata.namespace": pod.metadata.namespace,
+        "metadata.uid": pod.metadata.uid,
+        "spec.nodeName": pod.spec.node_name,
+        "spec.serviceAccountName": pod.spec.service_account_name or "default",
+        "status.podIP": place.pod_ip,
+        "status.podIPs": place.pod_ip,
+        "status.hostIP": place.host_ip,
+        "status.hostIPs": place.host_ip,
+    }
+    if path in plain:
+        return plain[path]
+    if found := _SUBSCRIPT.fullmatch(path):
+        where = pod.metadata.labels if found[1] == "labels" else pod.metadata.annotations
+        return where.get(found[2], "")
+    raise NotThereError(
+        f"fieldRef {path!r}: known are {', '.join(plain)}, metadata.labels['…'], metadata.annotations['…']"
+    )
+
+
+def _key(pod: Pod, name: str) -> Key:
+    return Key(pod.metadata.namespace, name)
+
+
+def _text(value: str) -> str:
+    return base64.b64decode(value).decode(errors="replace")
+
+
+def sources_of(pod: Pod) -> tuple[frozenset[Key], frozenset[Key]]:
+    """The ConfigMaps and the Secrets that a pod names, in variables and volumes."""
+    config_maps: set[str] = set()
+    secrets: set[str] = set()
+    for container in (*pod.spec.init_containers, *pod.spec.containers):
+        for whole in container.env_from:
+            if whole.config_map_ref:
+                config_maps.add(whole.config_map_ref.name)
+            if whole.secret_ref:
+                secrets.add(whole.secret_ref.name)
+        for source in (variable.value_from for variable in container.env if variable.value_from):
+            if source.config_map_key_ref:
+                config_maps.add(source.config_map_key_ref.name)
+            if source.secret_key_ref:
+                secrets.add(source.secret_key_ref.name)
+    for volume in pod.spec.volumes:
+        if volume.config_map:
+            config_maps.add(volume.config_map.name)
+        if volume.secret:
+            secrets.add(volume.secret.secret_name)
+    return (
+        frozenset(_key(pod, name) for name in config_maps if name),
+        frozenset(_key(pod, name) for name in secrets if name),
+    )

@@ -1,0 +1,27 @@
+"""Files that appear whole or not at all, readable by nobody else."""
+
+import os
+from pathlib import Path
+
+
+def private_folder(path: Path) -> Path:
+    """The folder, made if it is not there, for its owner only."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.chmod(0o700)
+    return path
+
+
+def write_private(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """A new file with this content and mode; never readable for others in between."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, mode)
+        file.write(content)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replaces the file: a reader sees the old or the new content."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    write_private(draft, content)
+    draft.replace(path)

@@ -1,0 +1,20 @@
+"""`headgate`: the image of the controller itself, which is this very installation."""
+
+import sys
+
+from .catalog import Launch, Order, Surroundings
+
+
+class Headgate:
+    """`headgate ARGS`, with the interpreter that runs us."""
+
+    async def launch(self, order: Order, around: Surroundings) -> Launch:
+        """The first word of `command` is the program inside of the image; everything after it is ours to keep."""
+        del around
+        return Launch((sys.executable, "-m", "headgate", *order.command[1:], *order.args))
+
+    async def keep(self, order: Order, around: Surroundings) -> None:
+        """Nothing."""
+
+    async def drain(self, order: Order) -> None:
+        """Nothing."""

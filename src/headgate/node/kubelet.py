@@ -1,0 +1,195 @@
+"""What a kubelet serves: `/healthz`, and `/containerLogs/NAMESPACE/POD/CONTAINER`, which `pods/log` asks for.
+
+HTTPS with a certificate of our own, as every kubelet without a cluster's CA has it. Who may ask: with a client CA whoever
+has a certificate of it (an API server with `--kubelet-client-certificate`); else processes of this user and root, over
+loopback only.
+"""
+
+import asyncio
+import contextlib
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+from aiohttp import web
+
+from headgate import pki
+
+from . import peers
+from .files import write_atomically
+
+#: Bytes read at once, and seconds between two looks at a log that is followed.
+_CHUNK, _LOOK = 65536, 0.1
+
+
+class Log(Protocol):
+    """A container's output."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+
+    def grows(self) -> bool:
+        """Whether anything may still be appended."""
+
+
+class ListenError(Exception):
+    """The port cannot be had; the text says why."""
+
+
+class Query(msgspec.Struct, frozen=True):
+    """What part of a log is asked for."""
+
+    follow: bool = False
+    previous: bool = False
+    tail: int | None = None
+    limit: int | None = None
+
+
+def query(parameters: "web.BaseRequest | dict[str, str]") -> Query:
+    """Reads the parameters of a request. Raises `ValueError`."""
+    given = parameters if isinstance(parameters, dict) else dict(parameters.query)
+    for unknown in ("sinceSeconds", "sinceTime", "timestamps"):
+        if given.get(unknown, "") not in ("", "false"):
+            raise ValueError(f"{unknown}: this node keeps lines without their times; use tailLines")
+    return Query(
+        follow=given.get("follow", "") in ("true", "1"),
+        previous=given.get("previous", "") in ("true", "1"),
+        tail=_number(given, "tailLines"),
+        limit=_number(given, "limitBytes"),
+    )
+
+
+def _number(given: dict[str, str], name: str) -> int | None:
+    text = given.get(name, "")
+    if not text:
+        return None
+    if not text.isdigit():
+        raise ValueError(f"{name}: {text!r} is no number of 0 or more")
+    return int(text)
+
+
+class Kubelet:
+    """The server. `find(namespace, pod, container, previous)` gives a log, or None."""
+
+    def __init__(self, find: Callable[[str, str, str, bool], Log | None], folder: Path) -> None:
+        self._find = find
+        self._folder = folder
+        self._runner: web.AppRunner | None = None
+        self.well = False
+
+    async def start(self, address: str, port: int, client_ca: Path | None = None) -> int:
+        """Listens; the port. Raises `ListenError`."""
+        app = web.Application()
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/containerLogs/{namespace}/{pod}/{container}", self._logs)
+        app["verified"] = client_ca is not None
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        tls = self._tls(address, client_ca)
+        try:
+            await web.TCPSite(self._runner, address, port, ssl_context=tls).start()
+        except OSError as error:
+            raise ListenError(f"{address}:{port}: {error.strerror or error}") from None
+        bound: int = self._runner.addresses[0][1]
+        return bound
+
+    async def stop(self) -> None:
+        """Ends all connections."""
+        if self._runner:
+            await self._runner.cleanup()
+
+    def _tls(self, address: str, client_ca: Path | None) -> ssl.SSLContext:
+        now = time.time()
+        certified = pki.issue_server(pki.create_authority(now), [address, "localhost"], now)
+        file = self._folder / "kubelet.pem"
+        write_atomically(file, certified.certificate + certified.key)
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(file)
+        if client_ca is not None:
+            context.load_verify_locations(client_ca)
+            context.verify_mode = ssl.CERT_OPTIONAL  # /healthz is for everybody
+        return context
+
+    def _allowed(self, request: web.Request) -> bool:
+        transport = request.transport
+        if transport is None:
+            return False
+        if request.app["verified"]:
+            return bool(transport.get_extra_info("peercert"))
+        return peers.may_ask(transport.get_extra_info("peername"), transport.get_extra_info("sockname"))
+
+    async def _healthz(self, request: web.Request) -> web.Response:
+        del request
+        return web.Response(text="ok\n") if self.well else web.Response(status=503, text="not registered yet\n")
+
+    async def _logs(self, request: web.Request) -> web.StreamResponse:
+        if not self._allowed(request):
+            return web.Response(status=403, text="logs are shown to the user that runs the node, and to root\n")
+        where = request.match_info
+        try:
+            wanted = query(request)
+        except ValueError as error:
+            return web.Response(status=400, text=f"{error}\n")
+        log = self._find(where["namespace"], where["pod"], where["container"], wanted.previous)
+        if log is None:
+            text = f"no container {where['container']} of pod {where['namespace']}/{where['pod']} runs on this node\n"
+            return web.Response(status=404, text=text)
+        if wanted.previous and not log.path.exists():
+            text = f'previous terminated container "{where["container"]}" in pod "{where["pod"]}" not found\n'
+            return web.Response(status=400, text=text)
+        answer = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8"})
+        await answer.prepare(request)
+        with contextlib.suppress(ConnectionResetError):
+            async for chunk in _read(log, wanted):
+                await answer.write(chunk)
+        return answer
+
+
+async def _read(log: Log, wanted: Query) -> AsyncIterator[bytes]:
+    left = wanted.limit
+    position = _begin_of_tail(log.path, wanted.tail)
+    while left is None or left > 0:
+        grows = log.grows()  # before reading, so that what came last is not missed
+        chunk = _chunk(log.path, position, _CHUNK if left is None else min(left, _CHUNK))
+        if chunk:
+            position += len(chunk)
+            left = None if left is None else left - len(chunk)
+            yield chunk
+        elif not wanted.follow or not grows:
+            return
+        else:
+            await asyncio.sleep(_LOOK)
+
+
+def _chunk(path: Path, position: int, size: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(position)
+            return file.read(size)
+    except FileNotFoundError:
+        return b""
+
+
+def _begin_of_tail(path: Path, lines: int | None) -> int:
+    """Where the last lines of a file begin."""
+    if lines is None or not path.exists():
+        return 0
+    with path.open("rb") as file:
+        end = position = file.seek(0, 2)
+        missing = lines
+        while position > 0:
+            size = min(_CHUNK, position)
+            position -= size
+            file.seek(position)
+            block = file.read(size)
+            cut = len(block) - 1 if position + size == end and block.endswith(b"\n") else len(block)
+            while (found := block.rfind(b"\n", 0, cut)) >= 0:
+                missing -= 1
+                if missing <= 0:
+                    return position + found + 1
+                cut = found
+    return 0 if lines else end

@@ -1,0 +1,132 @@
+"""One probe of a container: an HTTP GET, a TCP connection, a command, or a gRPC health check.
+
+`check` says None when it went well, otherwise one sentence.
+"""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from headgate.api.core import Container, ExecAction, GRPCAction, HTTPGetAction, TCPSocketAction
+
+from . import processes
+
+_FAILED = (OSError, ssl.SSLError, TimeoutError, ValueError, EOFError)
+
+
+class Action(Protocol):
+    """What a probe or a hook does: at most one of these is set."""
+
+    @property
+    def exec(self) -> ExecAction | None: ...
+    @property
+    def http_get(self) -> HTTPGetAction | None: ...
+    @property
+    def tcp_socket(self) -> TCPSocketAction | None: ...
+
+
+class Target(msgspec.Struct, frozen=True):
+    """The container that is probed, as it runs."""
+
+    container: Container
+    address: str
+    environment: Mapping[str, str]
+    folder: Path
+    #: Replaces mount paths in the words of a command.
+    place: Callable[[Sequence[str]], tuple[str, ...]]
+
+    def __repr__(self) -> str:
+        return f"Target({self.container.name!r}, {self.address!r})"
+
+    def port(self, port: int | str) -> int:
+        """A port's number, by its name if it has one. Raises `ValueError`."""
+        if isinstance(port, int):
+            return port
+        named = (p.container_port for p in self.container.ports if p.name == port)
+        if (number := next(named, None)) is not None:
+            return number
+        if port.isdigit():
+            return int(port)
+        raise ValueError(f"container {self.container.name!r} has no port named {port!r}")
+
+
+async def check(action: Action, target: Target, timeout: float) -> str | None:
+    """Performs the action; None, or why it failed."""
+    try:
+        if (get := action.http_get) is not None:
+            return await asyncio.wait_for(_get(get, target), timeout)
+        if (tcp := action.tcp_socket) is not None:
+            return await asyncio.wait_for(_connect(tcp, target), timeout)
+        if (command := action.exec) is not None:
+            return await _run(command, target, timeout)
+        if (grpc := getattr(action, "grpc", None)) is not None:
+            return await _ask_health(grpc, target, timeout)
+    except TimeoutError:
+        return f"no answer within {timeout:g}s"
+    except _FAILED as error:
+        return str(error) or type(error).__name__
+    return None
+
+
+async def _get(get: HTTPGetAction, target: Target) -> str | None:
+    host, port = get.host or target.address, target.port(get.port)
+    path = get.path if get.path.startswith("/") else f"/{get.path}"
+    tls = _trusting() if get.scheme.upper() == "HTTPS" else None
+    reader, writer = await asyncio.open_connection(host, port, ssl=tls)
+    try:
+        headers = {"Host": f"{host}:{port}", "User-Agent": "kube-probe/headgate", "Accept": "*/*"}
+        headers |= {header.name: header.value for header in get.http_headers}
+        lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "Connection: close"]
+        writer.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+        status = int((await reader.readline()).split(maxsplit=2)[1])
+    except IndexError:
+        return "no HTTP answer"
+    finally:
+        writer.close()
+        with contextlib.suppress(*_FAILED):
+            await writer.wait_closed()
+    return None if 200 <= status < 400 else f"HTTP probe failed with statuscode: {status}"
+
+
+async def _connect(tcp: TCPSocketAction, target: Target) -> None:
+    _, writer = await asyncio.open_connection(tcp.host or target.address, target.port(tcp.port))
+    writer.close()
+    with contextlib.suppress(*_FAILED):
+        await writer.wait_closed()
+
+
+async def _run(command: ExecAction, target: Target, timeout: float) -> str | None:
+    if not command.command:
+        return "exec: there is no command"
+    code, output = await processes.run(target.place(command.command), target.environment, target.folder, timeout)
+    if code == 0:
+        return None
+    return output or f"command exited with {code}"
+
+
+async def _ask_health(grpc: GRPCAction, target: Target, timeout: float) -> str | None:
+    """`grpc.health.v1.Health/Check`; its two messages are so small that their bytes are written here."""
+    import grpc as library  # noqa: PLC0415 - only who probes by gRPC pays for it
+
+    service = grpc.service.encode()
+    request = b"\x0a" + bytes([len(service)]) + service if service else b""
+    async with library.aio.insecure_channel(f"{target.address}:{grpc.port}") as channel:
+        ask = channel.unary_unary("/grpc.health.v1.Health/Check")
+        try:
+            answer: bytes = await ask(request, timeout=timeout)
+        except library.aio.AioRpcError as error:
+            return f"gRPC probe failed: {error.code().name}"
+    return None if answer == b"\x08\x01" else "gRPC probe failed: not SERVING"
+
+
+def _trusting() -> ssl.SSLContext:
+    """A kubelet does not verify the certificate of a probed container either."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,59 @@
+"""Which pods a node takes on, and which address a Service of type LoadBalancer gets: pure decisions."""
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+
+from headgate.api.core import Pod, Service
+
+Network = ipaddress.IPv4Network
+
+#: The scheduler that pods ask for unless they say otherwise.
+DEFAULT_SCHEDULER = "default-scheduler"
+
+
+def is_waiting(pod: Pod) -> bool:
+    """A pod without a node that may get one."""
+    return (
+        not pod.spec.node_name
+        and pod.metadata.deletion_timestamp is None
+        and pod.status.phase in ("", "Pending")
+        and pod.spec.scheduler_name in ("", DEFAULT_SCHEDULER)
+    )
+
+
+def wants_address(service: Service) -> bool:
+    """A load balancer that nobody else is asked for and that has no address yet."""
+    return (
+        service.spec.type == "LoadBalancer"
+        and not service.spec.load_balancer_class
+        and service.metadata.deletion_timestamp is None
+        and not any(ingress.ip or ingress.hostname for ingress in service.status.load_balancer.ingress)
+    )
+
+
+def addresses_in_use(services: Iterable[Service]) -> Iterator[str]:
+    """The addresses that Services have."""
+    for service in services:
+        for ingress in service.status.load_balancer.ingress:
+            if ingress.ip:
+                yield ingress.ip
+
+
+def address_for(service: Service, network: Network, in_use: Iterable[str]) -> str | None:
+    """The address that a Service gets: the one it asks for (`loadBalancerIP`), else the first free one.
+
+    None: there is none, or the one that it asks for is taken or of another network.
+    """
+    taken = set(in_use)
+    if wanted := service.spec.load_balancer_ip:
+        free = wanted not in taken and _within(wanted, network)
+        return wanted if free else None
+    candidates = (str(address) for address in network.hosts())
+    return next((address for address in candidates if address not in taken), None)
+
+
+def _within(address: str, network: Network) -> bool:
+    try:
+        return ipaddress.IPv4Address(address) in network
+    except ValueError:
+        return False

@@ -1,0 +1,116 @@
+"""What a node reports of a pod: phase and conditions, from the states of its containers."""
+
+from collections.abc import Sequence
+
+from headgate.api.core import ContainerStatus, Pod, PodCondition, PodIP, PodStatus
+from headgate.api.times import rfc3339
+
+#: The conditions that a node writes; others in a pod's status belong to others.
+OURS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+
+
+def pod_status(
+    pod: Pod,
+    init: Sequence[ContainerStatus],
+    containers: Sequence[ContainerStatus],
+    *,
+    address: str,
+    host: str,
+    started: float,
+    now: float,
+    before: PodStatus,
+) -> PodStatus:
+    """The whole status of a pod. `before` is the last one: conditions that stay keep their time."""
+    phase = phase_of(pod, init, containers)
+    conditions = _conditions(pod, init, containers, phase, bool(address))
+    return PodStatus(
+        phase=phase,
+        conditions=_timed(conditions, before, now),
+        container_statuses=tuple(containers),
+        init_container_statuses=tuple(init),
+        host_ip=host,
+        pod_ip=address,
+        pod_ips=(PodIP(ip=address),) if address else (),
+        start_time=before.start_time or rfc3339(started),
+        qos_class=before.qos_class or "BestEffort",
+    )
+
+
+def phase_of(pod: Pod, init: Sequence[ContainerStatus], containers: Sequence[ContainerStatus]) -> str:
+    """Pending until every container ran once, Running while one runs or will again, then Succeeded or Failed."""
+    policy = pod.spec.restart_policy
+    if any(_failed(status) for status in init) and policy == "Never":
+        return "Failed"
+    if not all(_succeeded(status) for status in init):
+        return "Pending"
+    if any(_never_ran(status) for status in containers):
+        return "Pending"
+    if policy == "Always" or any(status.state.running for status in containers):
+        return "Running"
+    if all(_succeeded(status) for status in containers):
+        return "Succeeded"
+    return "Failed" if policy == "Never" else "Running"
+
+
+def is_over(pod: Pod) -> bool:
+    """It has ended and never runs again."""
+    return pod.status.phase in ("Succeeded", "Failed")
+
+
+def _never_ran(status: ContainerStatus) -> bool:
+    return status.state.running is None and status.state.terminated is None and status.last_state.terminated is None
+
+
+def _succeeded(status: ContainerStatus) -> bool:
+    return status.state.terminated is not None and status.state.terminated.exit_code == 0
+
+
+def _failed(status: ContainerStatus) -> bool:
+    return status.state.terminated is not None and status.state.terminated.exit_code != 0
+
+
+def _conditions(
+    pod: Pod, init: Sequence[ContainerStatus], containers: Sequence[ContainerStatus], phase: str, has_address: bool
+) -> list[PodCondition]:
+    unfinished = [status.name for status in init if not _succeeded(status)]
+    unready = [status.name for status in containers if not status.ready]
+    if phase == "Succeeded":
+        ready = PodCondition(type="Ready", status="False", reason="PodCompleted")
+    elif unready:
+        message = f"containers with unready status: [{' '.join(unready)}]"
+        ready = PodCondition(type="Ready", status="False", reason="ContainersNotReady", message=message)
+    else:
+        ready = PodCondition(type="Ready", status="True")
+    initialized = PodCondition(type="Initialized", status="True")
+    if unfinished:
+        message = f"containers with incomplete status: [{' '.join(unfinished)}]"
+        initialized = PodCondition(
+            type="Initialized", status="False", reason="ContainersNotInitialized", message=message
+        )
+    kept = [condition for condition in pod.status.conditions if condition.type not in OURS]
+    return [
+        PodCondition(type="PodReadyToStartContainers", status="True" if has_address else "False"),
+        initialized,
+        ready,
+        PodCondition(type="ContainersReady", status=ready.status, reason=ready.reason, message=ready.message),
+        PodCondition(type="PodScheduled", status="True"),
+        *kept,
+    ]
+
+
+def _timed(conditions: Sequence[PodCondition], before: PodStatus, now: float) -> tuple[PodCondition, ...]:
+    known = {condition.type: condition for condition in before.conditions}
+    timed = []
+    for condition in conditions:
+        old = known.get(condition.type)
+        time = old.last_transition_time if old and old.status == condition.status else rfc3339(now)
+        timed.append(
+            PodCondition(
+                type=condition.type,
+                status=condition.status,
+                reason=condition.reason,
+                message=condition.message,
+                last_transition_time=time,
+            )
+        )
+    return tuple(timed)

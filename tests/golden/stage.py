@@ -1,0 +1,260 @@
+"""A real Envoy on which golden cases are played: one Envoy, one xDS server, one case after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import ipaddress
+import itertools
+import json
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from cryptography import x509
+
+from headgate.api import tls
+from headgate.api.meta import Key
+from headgate.envoy import routes
+from headgate.ir.http import Request
+from headgate.ir.routing import Port
+from headgate.world import Outputs
+from headgate.xds.desired import Update
+from support.addresses import loopback_network
+from support.waiting import until
+from support.xds import GATEWAY, ControlPlane, Loop
+
+from .cases import Addresses, Backend
+
+#: A host of every RouteConfiguration that is loaded; its answer names the load.
+MARK = "loaded.golden.invalid"
+PORT_OFFSET = 10_000
+
+
+@dataclass
+class Answer:
+    """What came back. Without a status the connection was refused or closed."""
+
+    status: int | None
+    headers: dict[str, str] = field(default_factory=dict)
+    #: What the backend saw, if one answered.
+    seen: dict[str, Any] | None = None
+    certificate: tuple[str, ...] = ()
+
+    @property
+    def backend(self) -> str | None:
+        """The address of the backend that answered."""
+        return str(self.seen["address"]) if self.seen else None
+
+    def saw(self, name: str) -> str | None:
+        """A header as the backend saw it; several lines are joined."""
+        assert self.seen is not None
+        found = [value for key, value in self.seen["headers"] if key == name.lower()]
+        return ",".join(found) if found else None
+
+
+class Stage:
+    """Envoy, xDS server and backends. `addresses` hands out a part of the loopback network for a case."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._networks = itertools.cycle(loopback_network().subnets(new_prefix=24))
+        self._own = next(self._networks)
+        self._loop = Loop()
+        self._plane = ControlPlane(grace=0.05)
+        self._servers: list[asyncio.Server] = []
+        self._loads = itertools.count(1)
+        self._loaded = Update()
+        self.envoy = self._plane.envoy(folder, str(self._own[1]))
+
+    def __enter__(self) -> Self:
+        self._plane.open()
+        self.envoy.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.envoy.__exit__(kind, error, trace)
+        self._plane.__exit__(kind, error, trace)
+        self._loop.close()
+
+    def addresses(self) -> Addresses:
+        """Addresses that no other case has now."""
+        network = next(self._networks)
+        if network == self._own:
+            network = next(self._networks)
+        gateways, backends = network.subnets(new_prefix=25)
+        return Addresses(ipaddress.IPv4Network(gateways), ipaddress.IPv4Network(backends))
+
+    # Backends.
+
+    def serve(self, backends: Iterable[Backend]) -> None:
+        """Only these backends from now on."""
+        self._loop.run(self._serve(list(backends)))
+
+    async def _serve(self, backends: list[Backend]) -> None:
+        for server in self._servers:
+            server.close()
+        self._servers = [await asyncio.start_server(_echo, each.address, each.port) for each in backends]
+
+    # Configuration.
+
+    def load(self, outputs: Outputs, gateway: Key) -> None:
+        """Give Envoy everything of a Gateway, take away what was there, and wait until it serves."""
+        number = str(next(self._loads))
+        new = _everything(outputs, gateway, number)
+        old, self._loaded = self._loaded, new
+        self._plane.update(
+            Update(
+                resources=new.resources,
+                removed_resources=old.resources.keys() - new.resources.keys(),
+                hosts=new.hosts,
+                removed_hosts=old.hosts.keys() - new.hosts.keys(),
+                weights=new.weights,
+                removed_weights=old.weights.keys() - new.weights.keys(),
+                route_configurations=new.route_configurations,
+                removed_route_configurations=old.route_configurations - new.route_configurations,
+            ),
+            GATEWAY,
+        )
+        for (owner, _), port in sorted(outputs.routing.ports.items()):
+            if owner == gateway:
+                self._await(_address(outputs, gateway), port, number)
+        refusals = [outcome.message for outcome in self._plane.outcomes() if outcome.message]
+        assert not refusals
+
+    def _await(self, address: str, port: Port, number: str) -> None:
+        for sni in _names(port):
+            marked = Request(host=MARK, port=port.number, sni=sni)
+            until(
+                lambda marked=marked: ask(address, marked).headers.get("x-load") == number,  # type: ignore[misc]
+                every=0.005,
+                running=self.envoy,
+            )
+
+
+def _address(outputs: Outputs, gateway: Key) -> str:
+    (found,) = outputs.gateway_statuses.get(gateway).addresses  # type: ignore[union-attr]
+    return found.value
+
+
+def _names(port: Port) -> list[str | None]:
+    """A server name for each filter chain of a port."""
+    if port.protocol == "HTTP":
+        return [None]
+    return [each.hostname.replace("*", "x") or None for each in port.listeners]
+
+
+def _everything(outputs: Outputs, gateway: Key, number: str) -> Update:
+    hosts = {key[1:]: host for key, host in outputs.hosts.items() if key[0] == gateway}
+    configurations = frozenset(key[1] for key, _ in outputs.configurations.items() if key[0] == gateway)
+    for name in configurations:
+        mark = routes.route(
+            "mark",
+            routes.Match(),
+            routes.Respond(200),
+            response_headers=routes.HeaderChanges(set=(("x-load", number),)),
+        )
+        hosts[name, "mark"] = routes.virtual_host("mark", (MARK,), [mark])
+    return Update(
+        resources={key[1:]: each for key, each in outputs.resources.items() if key[0] == gateway},
+        hosts=hosts,
+        weights={key[1]: each for key, each in outputs.weights.items() if key[0] == gateway},
+        route_configurations=configurations,
+    )
+
+
+# Requests.
+
+
+def real_port(number: int) -> int:
+    """Ports below 1024 are moved, as where they may not be bound."""
+    return number + PORT_OFFSET if number < 1024 else number
+
+
+def ask(address: str, request: Request) -> Answer:
+    """One request on a connection of its own."""
+    (answer,) = asks(address, request, 1)
+    return answer
+
+
+def asks(address: str, request: Request, times: int) -> list[Answer]:
+    """The same request several times, on one connection."""
+    try:
+        with contextlib.closing(_connect(address, request)) as connection:
+            return [_ask(connection, request) for _ in range(times)]
+    except (OSError, http.client.HTTPException):
+        return [Answer(None)] * times
+
+
+def _connect(address: str, request: Request) -> http.client.HTTPConnection:
+    connection = http.client.HTTPConnection(address, real_port(request.port), timeout=5)
+    connection.connect()
+    if request.port == 443 or request.sni is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        connection.sock = context.wrap_socket(connection.sock, server_hostname=request.sni)
+    connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
+def _ask(connection: http.client.HTTPConnection, request: Request) -> Answer:
+    connection.putrequest(request.method, request.target, skip_host=True, skip_accept_encoding=True)
+    for name, value in (("host", request.host), *request.headers):
+        connection.putheader(name, value)
+    connection.endheaders()
+    response = connection.getresponse()
+    body = response.read()
+    headers = {name.lower(): value for name, value in response.getheaders()}
+    seen = json.loads(body) if headers.get("content-type") == "application/json" else None
+    return Answer(response.status, headers, seen, _certificate(connection))
+
+
+def _certificate(connection: http.client.HTTPConnection) -> tuple[str, ...]:
+    if not isinstance(connection.sock, ssl.SSLSocket):
+        return ()
+    der = connection.sock.getpeercert(binary_form=True)
+    return tls.names_of(x509.load_der_x509_certificate(der)) if der else ()
+
+
+async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A backend: says what it saw, in JSON, with a header `x-echo`."""
+    address = writer.get_extra_info("sockname")[0]
+    with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        while True:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+            method, target, _ = head[0].split(" ")
+            headers = [tuple(line.split(": ", 1)) for line in head[1:] if line]
+            seen = {
+                "address": address,
+                "method": method,
+                "target": target,
+                "headers": [(name.lower(), value) for name, value in headers],
+            }
+            body = b"" if method == "HEAD" else json.dumps(seen).encode()
+            writer.write(
+                b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-echo: 1\r\ncontent-length: %d\r\n\r\n%s"
+                % (len(body), body)
+            )
+            await writer.drain()
+    writer.close()
+
+
+def tally(answers: Iterable[Answer], backends: Iterable[Backend]) -> Counter[str]:
+    """How often who answered: Service ports, statuses of the Gateway's own, `closed`."""
+    services = {each.address: each.service for each in backends}
+
+    def who(answer: Answer) -> str:
+        if answer.status is None:
+            return "closed"
+        return services[answer.backend] if answer.backend else str(answer.status)
+
+    return Counter(map(who, answers))

@@ -1,0 +1,61 @@
+"""The cases of `serve/`, answered from the IR, and what stands beside them. On a real Envoy: tests/envoy."""
+
+import os
+
+import pytest
+
+from golden import cases as golden
+from golden import expecting
+from headgate.filters.headers import changed
+from headgate.simulate import ask, explain
+
+CASES = golden.cases("serve")
+SHOWN = [(case, output) for case in CASES for output in case.shown]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_simulation_sends_requests_where_the_case_says(case: golden.Case) -> None:
+    routing = golden.running(case).outputs.routing
+    for each in case.expectations:
+        outcome = ask(routing, case.gateway(each), expecting.request(each))
+        assert expecting.simulated(outcome) == expecting.wanted(each), f"{each}: {outcome}"
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_simulation_shows_the_headers_that_the_case_says(case: golden.Case) -> None:
+    routing = golden.running(case).outputs.routing
+    for each in case.expectations:
+        outcome = ask(routing, case.gateway(each), expecting.request(each))
+        for share in outcome.shares:
+            for name, value in each.text.get("sees", {}).items():
+                assert share.request is not None
+                assert share.request.header(name) == value, f"{each}: {name}"
+            answered = (("x-echo", "1"),)
+            for changes in share.response_changes:
+                answered = changed(answered, changes)  # type: ignore[assignment, arg-type]
+            for name, value in each.text.get("answers", {}).items():
+                assert dict(answered).get(name) == value, f"{each}: {name}"
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_every_loser_has_a_reason(case: golden.Case) -> None:
+    routing = golden.running(case).outputs.routing
+    for each in case.expectations:
+        explanation = explain(routing, case.gateway(each), expecting.request(each))
+        assert all(loser.reason for loser in explanation.losers), explanation
+        assert explanation.outcome.winner not in [loser.origin for loser in explanation.losers]
+
+
+@pytest.mark.parametrize(("case", "output"), SHOWN, ids=lambda each: getattr(each, "name", each))
+def test_what_stands_beside_a_case_is_what_comes_out(case: golden.Case, output: str) -> None:
+    shown = golden.show(golden.running(case), output)
+    beside = case.beside(output)
+    if os.environ.get("HEADGATE_BLESS"):
+        beside.write_text(shown)
+    assert beside.exists(), f"run `make bless` and look at {beside.name}"
+    assert shown == beside.read_text(), "if this is meant, run `make bless` and look at the difference"
+
+
+def test_no_output_is_left_of_a_case_that_is_gone() -> None:
+    expected = {case.path for case in CASES} | {case.beside(output) for case, output in SHOWN}
+    assert set((golden.FOLDER / "serve").glob("*.yaml")) == expected

@@ -1,8 +1,8 @@
 """A Kubernetes API on a laptop: enough of it for kubectl, Helm and any ordinary client.
 
-It is an API server and the two loops that every cluster needs before anything else works (garbage collection and the end
-of a namespace), nothing more: no controllers of workloads, no admission plugins, no authorization. Whoever has the token
-may do everything; the port is bound on loopback only.
+It is an API server and the two loops that every cluster needs before anything else works (garbage collection and the
+end of a namespace), nothing more: no controllers of workloads, no admission plugins, no authorization. Whoever has
+the token may do everything; the port is bound on loopback only.
 
 Inside out:
 

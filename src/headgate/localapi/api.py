@@ -7,12 +7,13 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from headgate.api.meta import Key
+from headgate.api.schema import Problem
+from headgate.api.times import rfc3339
 
 from . import names, refusals, resources, writes
 from .cache import Cache, Record
@@ -31,11 +32,6 @@ class Options(msgspec.Struct):
     warnings: list[str] = []
 
 
-def timestamp(seconds: float) -> str:
-    """A time as Kubernetes writes it."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 class Api:
     """All objects and what may be done to them."""
 
@@ -49,8 +45,8 @@ class Api:
             self._ensure_namespace(name)
 
     def _ensure_namespace(self, name: str) -> None:
-        namespaces = self.registry.find("", "v1", "namespaces")
-        if namespaces is not None and self.record(namespaces, "", name) is None:
+        namespaces = self.registry["namespaces"]
+        if self.record(namespaces, "", name) is None:
             self.create(namespaces, "v1", "", {"metadata": {"name": name}})
 
     # --- reading ------------------------------------------------------------------------------------------------------
@@ -85,7 +81,7 @@ class Api:
             version,
             draft,
             namespace=namespace,
-            now=timestamp(self.clock()),
+            now=rfc3339(self.clock()),
             uid=str(uuid.uuid4()),
             suffix="".join(secrets.choice(names.ALPHABET) for _ in range(names.SUFFIX)),
         )
@@ -108,7 +104,7 @@ class Api:
         """An object, or its status, put in the place of what is there."""
         if resource.custom and isinstance(obj, Mapping) and not (obj.get("metadata") or {}).get("resourceVersion"):
             self.get(resource, namespace, name)
-            problem = writes.Problem(
+            problem = Problem(
                 "metadata.resourceVersion",
                 "FieldValueInvalid",
                 'Invalid value: "": must be specified for an update; take it from the object that you have read',
@@ -150,7 +146,7 @@ class Api:
         record = self.get(resource, namespace, name)
         old = decode(record)
         self._may_delete(resource, record, how)
-        new = writes.delete(resource, _bare(old), how, now=self.clock(), timestamp=timestamp)
+        new = writes.delete(resource, _bare(old), how, now=self.clock(), timestamp=rfc3339)
         if new is None:
             return self._remove(resource, old, options), True
         if new == _bare(old):
@@ -182,16 +178,12 @@ class Api:
         return draft.object
 
     def _namespace_takes(self, resource: Resource, namespace: str, name: str) -> None:
-        namespaces = self.registry.find("", "v1", "namespaces")
-        assert namespaces is not None
-        record = self.record(namespaces, "", namespace)
+        record = self.record(self.registry["namespaces"], "", namespace)
         if record is None:
             raise refusals.not_found("", "namespaces", namespace)
         if record.fields.get("status.phase") == "Terminating":
             why = f"unable to create new content in namespace {namespace} because it is being terminated"
-            cause = writes.Problem(
-                "metadata.namespace", "NamespaceTerminating", f"namespace {namespace} is being terminated"
-            )
+            cause = Problem("metadata.namespace", "NamespaceTerminating", f"namespace {namespace} is being terminated")
             raise refusals.forbidden(resource.group, resource.plural, name, why, [cause])
 
     def _put(self, resource: Resource, new: Object, old: Object | None, options: Options) -> Record:

@@ -5,10 +5,9 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import msgspec
 import structlog
 
-from . import discovery, openapi, reading, refusals, subresources, writing
+from . import discovery, openapi, reading, refusals, subresources, targets, writing
 from .api import Api
 from .http import (
     Answer,
@@ -23,27 +22,17 @@ from .http import (
     send_answer,
     send_stream,
 )
-from .resources import Resource
+from .targets import Target
 
 log = structlog.get_logger("headgate.localapi")
 
 _OPEN = frozenset({"/healthz", "/readyz", "/livez", "/version"})
 
 
-class Target(msgspec.Struct, frozen=True):
-    """What the URL of a resource means."""
-
-    resource: Resource
-    version: str
-    namespace: str = ""
-    name: str = ""
-    subresource: str = ""
-
-
 class App:
     """Answers requests. `authenticate` gives the user of a bearer token, or None."""
 
-    def __init__(self, api: Api, authenticate: Callable[[str], str | None], outside: "subresources.Outside") -> None:
+    def __init__(self, api: Api, authenticate: Callable[[str], str | None], outside: subresources.Outside) -> None:
         self.api = api
         self.outside = outside
         self._authenticate = authenticate
@@ -74,10 +63,8 @@ class App:
             return json_answer(refusal.status(), refusal.code)
         except Exception as error:
             log.exception("request failed", method=request.method, path=request.path)
-            refusal = refusals.Refusal(
-                500, "InternalError", f"Internal error occurred: {type(error).__name__}: {error}"
-            )
-            return json_answer(refusal.status(), refusal.code)
+            failure = f"Internal error occurred: {type(error).__name__}: {error}"
+            return json_answer(refusals.Refusal(500, "InternalError", failure).status(), 500)
 
     def _user(self, request: Request) -> str:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -91,14 +78,14 @@ class App:
         fixed = self._fixed(request, parts)
         if fixed is not None:
             return fixed
-        target = self._target(parts)
+        target = targets.find(self.api.registry, parts)
         if target is None:
             raise refusals.no_such_path()
         if target.subresource not in ("", "status") or "review" in target.resource.others:
             return await subresources.answer(self.api, self.outside, request, target, user)
         return _on_resource(self.api, request, target)
 
-    def _fixed(self, request: Request, parts: list[str]) -> Answer | None:
+    def _fixed(self, request: Request, parts: list[str]) -> Answer | None:  # noqa: PLR0911 - one per path
         """Paths that are no resources."""
         registry = self.api.registry
         match parts:
@@ -142,34 +129,6 @@ class App:
                     }
                 )
         return None
-
-    def _target(self, parts: list[str]) -> Target | None:
-        match parts:
-            case ["api", version, *rest]:
-                group = ""
-            case ["apis", group, version, *rest]:
-                pass
-            case _:
-                return None
-        namespace = ""
-        if len(rest) > 2 and rest[0] == "namespaces" and (group, rest[2]) != ("", "status"):
-            _, namespace, *rest = rest
-        plural, name, subresource = [*rest, "", "", ""][:3]
-        resource = self.api.registry.find(group, version, plural)
-        if resource is None or len(rest) > 3 or (namespace and not resource.namespaced):
-            return None
-        if subresource and subresource not in _served(resource):
-            return None
-        return Target(resource, version, namespace, name, subresource)
-
-
-def _served(resource: Resource) -> set[str]:
-    found = set(resource.others)
-    if resource.status:
-        found.add("status")
-    if resource.scale:
-        found.add("scale")
-    return found
 
 
 def _on_resource(api: Api, request: Request, target: Target) -> Answer | Stream:

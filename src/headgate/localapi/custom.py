@@ -279,8 +279,7 @@ def follow(api: Api) -> Callable[[Resource, Object | None, Object | None], None]
 
 def bundle(api: Api, definitions: list[Object]) -> None:
     """Store our own definitions: those that are missing, and those that nobody has changed since an older Headgate."""
-    holder = api.registry.get(DEFINITIONS)
-    assert holder is not None  # noqa: S101 - the registry is made with it
+    holder = api.registry[DEFINITIONS]
     for definition in definitions:
         metadata = definition["metadata"]
         mark = f"{hash_of(definition['spec'])}"
@@ -292,12 +291,15 @@ def bundle(api: Api, definitions: list[Object]) -> None:
         there = decode(record)
         before = (there["metadata"].get("annotations") or {}).get(BUNDLED)
         if before is not None and before != mark and before == hash_of(_as_written(there["spec"])):
-            api.change(holder, "v1", "", metadata["name"], lambda old, wanted=wanted: {**old, **_update(old, wanted)})
+            api.change(holder, "v1", "", metadata["name"], _replaced_by(wanted))
 
 
-def _update(old: Object, wanted: Object) -> Object:
-    annotations = {**(old["metadata"].get("annotations") or {}), **wanted["metadata"]["annotations"]}
-    return {"metadata": {**old["metadata"], "annotations": annotations}, "spec": wanted["spec"]}
+def _replaced_by(wanted: Object) -> Callable[[Object], Object]:
+    def edit(old: Object) -> Object:
+        annotations = {**(old["metadata"].get("annotations") or {}), **wanted["metadata"]["annotations"]}
+        return {**old, "metadata": {**old["metadata"], "annotations": annotations}, "spec": wanted["spec"]}
+
+    return edit
 
 
 def _as_written(spec: Object) -> Object:

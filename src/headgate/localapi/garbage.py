@@ -1,7 +1,7 @@
 """What has to go when something else goes: objects without owners, the content of a namespace, a definition's objects.
 
-A collector is told of every write and works its queue off in the background, one object at a time between other requests.
-Each step looks at what is there now, so doing a step twice, or again after a restart, does no harm.
+A collector is told of every write and works its queue off in the background, one object at a time between other
+requests. Each step looks at what is there now, so doing a step twice, or again after a restart, does no harm.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ class Collector:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self.step():
+            while self.step():  # noqa: ASYNC110 - it lets requests in between and waits for nothing
                 await asyncio.sleep(0)
 
     def settle(self) -> None:

@@ -17,15 +17,12 @@ _ADDRESSES = ("InternalIP", "Hostname", "ExternalIP")
 
 async def logs(api: Api, request: Request, namespace: str, name: str) -> Answer | Stream:
     """The log of a container as the kubelet endpoint of its node gives it."""
-    pods, nodes = api.registry.find("", "v1", "pods"), api.registry.find("", "v1", "nodes")
-    assert pods is not None
-    assert nodes is not None
-    pod = api.object(pods, namespace, name)
+    pod = api.object(api.registry["pods"], namespace, name)
     container = _container(pod, request.parameter("container"))
     node_name = pod["spec"].get("nodeName")
     if not node_name:
         return Answer(b"", content_type="text/plain")
-    node = api.object(nodes, "", node_name)
+    node = api.object(api.registry["nodes"], "", node_name)
     query = {key: request.parameter(key) for key in _PASSED if key in request.query}
     url = f"{_kubelet(node)}/containerLogs/{quote(namespace)}/{quote(name)}/{quote(container)}"
     # A kubelet's certificate is its own, as on any cluster without a kubelet CA.

@@ -31,8 +31,8 @@ def name_problem(group: str, kind: str, name: str) -> str:
         if len(name) <= 63 and _SERVICE.fullmatch(name):
             return ""
         return (
-            "a DNS-1035 label must consist of lower case letters, digits or '-', start with a letter, end with a letter "
-            "or digit and have at most 63 characters (e.g. 'my-name' or 'abc-123')"
+            "a DNS-1035 label must consist of lower case letters, digits or '-', start with a letter, end with a "
+            "letter or digit and have at most 63 characters (e.g. 'my-name' or 'abc-123')"
         )
     if (group, kind) == ("", "Namespace"):
         return "" if is_label(name) else label_rule()
@@ -77,6 +77,6 @@ def key_problems(key: str, path: str) -> Iterator[Problem]:
         yield Problem(
             path,
             "FieldValueInvalid",
-            f'Invalid value: "{key}": a key is a name of at most 63 letters, digits, "-", "_" or ".", perhaps with a DNS '
-            "subdomain and '/' before it (e.g. 'example.com/MyName')",
+            f'Invalid value: "{key}": a key is a name of at most 63 letters, digits, "-", "_" or ".", perhaps with a '
+            "DNS subdomain and '/' before it (e.g. 'example.com/MyName')",
         )

@@ -1,8 +1,9 @@
 """OpenAPI v3 (and v2) of what is served.
 
-kubectl reads it before it applies: `fieldValidation` must be a parameter of PATCH, or it falls back to a validation of its
-own; a strategic merge patch must be taken, or it computes a merge patch; the merge keys tell it how lists are merged.
-Schemas of built-in kinds are shared and written as references, those of custom kinds stand as their definition gives them.
+kubectl reads it before it applies: `fieldValidation` must be a parameter of PATCH, or it falls back to a validation
+of its own; a strategic merge patch must be taken, or it computes a merge patch; the merge keys tell it how lists are
+merged. Schemas of built-in kinds are shared and written as references, those of custom kinds stand as their
+definition gives them.
 """
 
 import hashlib

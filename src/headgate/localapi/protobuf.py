@@ -1,9 +1,9 @@
 """Protobuf request bodies of built-in kinds, as plain JSON values.
 
-kubectl and client-go send `application/vnd.kubernetes.protobuf` for kinds they have Go types for, and do not fall back to
-JSON when that is refused. The envelope is `k8s\\0` and a `runtime.Unknown`; the fields of each message stand in
-`headgate.localapi.kinds`. Go writes every field that is not a pointer, also when it is empty, so an empty one is dropped
-as its JSON encoder (`omitempty`) would.
+kubectl and client-go send `application/vnd.kubernetes.protobuf` for kinds they have Go types for, and do not fall
+back to JSON when that is refused. The envelope is `k8s\\0` and a `runtime.Unknown`; the fields of each message stand
+in `headgate.localapi.kinds`. Go writes every field that is not a pointer, also when it is empty, so an empty one is
+dropped as its JSON encoder (`omitempty`) would.
 """
 
 import base64
@@ -58,8 +58,7 @@ def _message(name: str, raw: bytes) -> dict[str, Any]:
         if field is None:
             continue
         if field.name == "":
-            assert isinstance(value, bytes)
-            found |= _message(field.type, value)
+            found |= _message(field.type, _bytes(value))
         elif field.shape == "map":
             key, item = _entry(field, value)
             found.setdefault(field.name, {})[key] = item
@@ -85,9 +84,8 @@ def _items(field: Field, wire: int, value: int | bytes) -> Iterator[Any]:
 
 def _entry(field: Field, value: int | bytes) -> tuple[str, Any]:
     """One entry of a map: key in field 1, value in field 2."""
-    assert isinstance(value, bytes)
     key, item = "", _plain(field.type, b"")
-    for number, _, part in _parts(value):
+    for number, _, part in _parts(_bytes(value)):
         if number == 1 and isinstance(part, bytes):
             key = part.decode()
         elif number == 2:
@@ -95,7 +93,13 @@ def _entry(field: Field, value: int | bytes) -> tuple[str, Any]:
     return key, item
 
 
-def _plain(type_: str, value: int | bytes) -> Any:
+def _bytes(value: int | bytes) -> bytes:
+    if isinstance(value, int):
+        raise ProtobufError("found a number where a message should be")
+    return value
+
+
+def _plain(type_: str, value: int | bytes) -> Any:  # noqa: PLR0911 - one return per type
     """The JSON value of a scalar or a message."""
     if isinstance(value, int):
         if type_ == "bool":

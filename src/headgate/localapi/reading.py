@@ -48,7 +48,8 @@ def selection(resource: Resource, namespace: str, request: Request, name: str = 
     for requirement in fields.requirements:
         if requirement.key not in known:
             raise refusals.bad_request(
-                f"field label not supported: {requirement.key}; {resource.plural} can be selected by {', '.join(sorted(known))}"
+                f"field label not supported: {requirement.key}; "
+                f"{resource.plural} can be selected by {', '.join(sorted(known))}"
             )
     if name:
         fields = Selector((*fields.requirements, *parse_fields(f"metadata.name={name}").requirements))

@@ -1,6 +1,6 @@
 """What is served: every resource, its versions, schemas and behaviour."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -89,6 +89,16 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
         """The name of one object, for people."""
         return self.singular_name or self.kind.lower()
 
+    @property
+    def subresources(self) -> frozenset[str]:
+        """The parts of an object that have URLs of their own."""
+        found = set(self.others) - {"review"}
+        if self.status:
+            found.add("status")
+        if self.scale:
+            found.add("scale")
+        return frozenset(found)
+
     def api_version(self, version: str) -> str:
         """`group/version`, or the version alone in the core group."""
         return f"{self.group}/{version}" if self.group else version
@@ -161,7 +171,7 @@ class Registry:
         for resource in resources:
             self.add(resource)
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Resource]:
         return iter(self._resources.values())
 
     def add(self, resource: Resource) -> None:
@@ -173,6 +183,10 @@ class Registry:
         """Serve it no longer."""
         del self._resources[resource]
         self.generation += 1
+
+    def __getitem__(self, resource: str) -> Resource:
+        """By `plural.group`, of a resource that is always there."""
+        return self._resources[resource]
 
     def get(self, resource: str) -> Resource | None:
         """By `plural.group`."""

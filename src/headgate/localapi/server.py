@@ -8,7 +8,7 @@ import ipaddress
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import yaml
 from headgate import pki
 from headgate.api import crd
 
-from . import builtin, custom
+from . import builtin, custom, housekeeping
 from .api import Api
 from .app import App
 from .garbage import Collector
@@ -189,7 +189,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         )
         gc.collect()
         gc.freeze()
-        async with _uvicorn(config, listener, api), _background(Collector(api).run()):
+        async with _uvicorn(config, listener, api), _background(Collector(api).run(), housekeeping.run(api)):
             if settings.kubeconfig is not None:
                 settings.kubeconfig.parent.mkdir(parents=True, exist_ok=True)
                 _write_secret(settings.kubeconfig, kubeconfig(url, authority.certificates, token).encode())
@@ -208,6 +208,7 @@ def open_api(store: Store, services: ipaddress.IPv4Network = NETWORK) -> Api:
     api = Api(store, registry)
     api.written.append(custom.follow(api))
     custom.bundle(api, crd.definitions())
+    api.written.append(housekeeping.give_accounts(api))
     return api
 
 
@@ -224,7 +225,8 @@ class _Quiet(uvicorn.Server):
     """uvicorn without signal handlers: whoever runs the block decides when it ends."""
 
     @contextlib.contextmanager
-    def capture_signals(self):  # type: ignore[no-untyped-def]
+    def capture_signals(self) -> Iterator[None]:
+        """Nothing to capture."""
         yield
 
 
@@ -246,14 +248,14 @@ async def _uvicorn(config: uvicorn.Config, listener: socket.socket, api: Api) ->
 
 
 @contextlib.asynccontextmanager
-async def _background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    task = asyncio.create_task(work)
+async def _background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(one) for one in work]
     try:
         yield
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def run(settings: Settings) -> None:

@@ -1,7 +1,7 @@
 """Objects on disk: one SQLite file with a write-ahead log.
 
-Every write is a transaction of its own and carries the revision of the whole store, so a `kill -9` at any instant leaves
-the last answered write and a revision that never goes back. Nothing reads it while the API runs: `cache` does.
+Every write is a transaction of its own and carries the revision of the whole store, so a `kill -9` at any instant
+leaves the last answered write and a revision that never goes back. Nothing reads it while the API runs: `cache` does.
 """
 
 import sqlite3
@@ -40,7 +40,7 @@ class Store:
         run("PRAGMA journal_mode = WAL")
         run("PRAGMA synchronous = NORMAL")
         self._database.executescript(_SCHEMA)
-        (self.revision,) = run("SELECT value FROM revision").fetchone()
+        self.revision: int = run("SELECT value FROM revision").fetchone()[0]
 
     def rows(self) -> Iterator[Row]:
         """Every object, in the order of resource, namespace and name."""

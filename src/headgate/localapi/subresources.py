@@ -1,20 +1,20 @@
 """Subresources beside status: scale, pods/binding, pods/eviction, pods/log, serviceaccounts/token."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
+from headgate.api.schema import Problem
 from headgate.api.selectors import selector_text
+from headgate.api.times import rfc3339
 
 from . import refusals, writes, writing
-from .api import Api, timestamp
+from .api import Api
 from .http import Answer, Request, Stream, json_answer
 from .logs import logs
-from .resources import Object, Resource, lookup
+from .resources import Object, Resource, Scale, lookup
+from .targets import Target
 from .tokens import Tokens
-
-if TYPE_CHECKING:
-    from .app import Target
 
 
 class Outside(msgspec.Struct):
@@ -23,7 +23,7 @@ class Outside(msgspec.Struct):
     tokens: Tokens
 
 
-async def answer(api: Api, outside: Outside, request: Request, target: "Target", user: str) -> Answer | Stream:
+async def answer(api: Api, outside: Outside, request: Request, target: Target, user: str) -> Answer | Stream:  # noqa: PLR0911
     """Answer a request on a subresource."""
     where = (target.resource, target.namespace, target.name)
     if "review" in target.resource.others:
@@ -58,29 +58,28 @@ def _review(request: Request) -> Answer:
 
 def scale(resource: Resource, obj: Object) -> Object:
     """The Scale of an object."""
-    assert resource.scale is not None
+    paths = resource.scale or Scale("", "")
     metadata = {
         name: value
         for name, value in obj["metadata"].items()
         if name in {"name", "namespace", "uid", "resourceVersion", "creationTimestamp"}
     }
-    selector = lookup(obj, resource.scale.selector) if resource.scale.selector else None
-    status: dict[str, Any] = {"replicas": lookup(obj, resource.scale.status_replicas) or 0}
+    selector = lookup(obj, paths.selector) if paths.selector else None
+    status: dict[str, Any] = {"replicas": lookup(obj, paths.status_replicas) or 0}
     if selector:
         status["selector"] = selector if isinstance(selector, str) else selector_text(selector)
     return {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": metadata,
-        "spec": {"replicas": lookup(obj, resource.scale.replicas) or 0},
+        "spec": {"replicas": lookup(obj, paths.replicas) or 0},
         "status": status,
     }
 
 
-def _set_scale(api: Api, request: Request, target: "Target") -> Answer:
+def _set_scale(api: Api, request: Request, target: Target) -> Answer:
     resource, how = target.resource, writing.options(request)
-    assert resource.scale is not None
-    path = resource.scale.replicas.split(".")
+    path = (resource.scale or Scale("", "")).replicas.split(".")
 
     def edit(old: Object) -> Object:
         before = scale(resource, old)
@@ -91,7 +90,7 @@ def _set_scale(api: Api, request: Request, target: "Target") -> Answer:
         )
         replicas = lookup(wanted, "spec.replicas")
         if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
-            problem = writes.Problem(
+            problem = Problem(
                 "spec.replicas", "FieldValueInvalid", f"Invalid value: {replicas}: must be a number, 0 or more"
             )
             raise refusals.invalid("autoscaling", "Scale", target.name, [problem])
@@ -112,12 +111,12 @@ def _with(obj: Object, path: list[str], value: Any) -> Object:
 # --- pods -------------------------------------------------------------------------------------------------------------
 
 
-def bind(api: Api, request: Request, target: "Target") -> Answer:
+def bind(api: Api, request: Request, target: Target) -> Answer:
     """Put a pod on a node, once."""
     how, binding = writing.options(request), writing.body(request)
     node = lookup(binding, "target.name")
     if not node:
-        problem = writes.Problem("target.name", "FieldValueRequired", "Required value: the name of a Node")
+        problem = Problem("target.name", "FieldValueRequired", "Required value: the name of a Node")
         raise refusals.invalid("", "Binding", target.name, [problem])
     old = api.object(target.resource, target.namespace, target.name)
     if taken := (old.get("spec") or {}).get("nodeName"):
@@ -137,7 +136,7 @@ def bind(api: Api, request: Request, target: "Target") -> Answer:
         "type": "PodScheduled",
         "status": "True",
         "lastProbeTime": None,
-        "lastTransitionTime": timestamp(api.clock()),
+        "lastTransitionTime": rfc3339(api.clock()),
     }
     status["conditions"] = [*others, scheduled]
     new = {**old, "metadata": metadata, "spec": {**old["spec"], "nodeName": node}, "status": status}
@@ -145,7 +144,7 @@ def bind(api: Api, request: Request, target: "Target") -> Answer:
     return json_answer({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}, 201)
 
 
-def _evict(api: Api, request: Request, target: "Target") -> Answer:
+def _evict(api: Api, request: Request, target: Target) -> Answer:
     sent, how = writing.body(request), writing.options(request)
     asked = sent.get("deleteOptions") or {}
     conditions = asked.get("preconditions") or {}
@@ -162,13 +161,13 @@ def _evict(api: Api, request: Request, target: "Target") -> Answer:
 # --- service accounts -------------------------------------------------------------------------------------------------
 
 
-def _token(api: Api, outside: Outside, request: Request, target: "Target") -> Answer:
+def _token(api: Api, outside: Outside, request: Request, target: Target) -> Answer:
     sent = writing.body(request) if request.body else {}
     account = api.object(target.resource, target.namespace, target.name)
     spec = sent.get("spec") or {}
     seconds = int(spec.get("expirationSeconds") or 3600)
     if seconds < 600:
-        problem = writes.Problem(
+        problem = Problem(
             "spec.expirationSeconds",
             "FieldValueInvalid",
             f"Invalid value: {seconds}: may not specify a duration less than 10 minutes",
@@ -183,10 +182,10 @@ def _token(api: Api, outside: Outside, request: Request, target: "Target") -> An
             "metadata": {
                 "name": target.name,
                 "namespace": target.namespace,
-                "creationTimestamp": timestamp(api.clock()),
+                "creationTimestamp": rfc3339(api.clock()),
             },
             "spec": {**spec, "expirationSeconds": seconds},
-            "status": {"token": token, "expirationTimestamp": timestamp(expires)},
+            "status": {"token": token, "expirationTimestamp": rfc3339(expires)},
         },
         201,
     )

@@ -11,7 +11,7 @@ META_VERSION = "meta.k8s.io/v1"
 _NAME = Column("Name", lambda obj, now: obj["metadata"]["name"], description="Name of the object")
 
 
-def age(seconds: float) -> str:
+def age(seconds: float) -> str:  # noqa: PLR0911 - a ladder
     """A duration as kubectl shows it: two units at most, the larger the coarser."""
     whole = int(seconds)
     if whole < 0:

@@ -14,7 +14,7 @@ ISSUER = "https://kubernetes.default.svc"
 
 
 class Tokens:
-    """Issues and checks tokens. Those of service accounts are JWTs signed with a key that never leaves the data folder."""
+    """Issues and checks tokens. A service account's is a JWT, signed with a key that never leaves the data folder."""
 
     def __init__(self, administrator: str, key: bytes, clock: Callable[[], float]) -> None:
         self._administrator = administrator

@@ -141,7 +141,7 @@ def _updated_status(resource: Resource, version: str, old: Object, new: Object) 
 
 def _defaulted(resource: Resource, version: str, obj: Object) -> Object:
     metadata = obj["metadata"]
-    rest = schemas_.default(resource.schema(version), {k: v for k, v in obj.items() if k != "metadata"})
+    rest: Object = schemas_.default(resource.schema(version), {k: v for k, v in obj.items() if k != "metadata"})
     for name in ("apiVersion", "kind", "metadata"):
         rest.pop(name, None)
     return {"metadata": metadata} | rest

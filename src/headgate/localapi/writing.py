@@ -7,6 +7,7 @@ import msgspec
 import yaml
 
 from headgate.api import patch as patches
+from headgate.api.schema import Problem
 
 from . import protobuf, reading, refusals, writes
 from .api import Api, Options, decode
@@ -44,7 +45,8 @@ def body(request: Request) -> Any:
     except (ValueError, yaml.YAMLError) as error:
         raise refusals.bad_request(f"the body cannot be read: {error}") from None
     raise refusals.unsupported_media(
-        f"the body of the request was in an unknown format ({media}); {JSON}, {protobuf.CONTENT_TYPE} and application/yaml are read"
+        f"the body of the request was in an unknown format ({media}); "
+        f"{JSON}, {protobuf.CONTENT_TYPE} and application/yaml are read"
     )
 
 
@@ -105,7 +107,7 @@ def patched(request: Request, resource: Resource, version: str, old: Object) -> 
             return patches.strategic_merge_patch(old, msgspec.json.decode(request.body), resource.schema(version))
     except patches.PatchError as error:
         if error.does_not_apply:
-            problem = writes.Problem(
+            problem = Problem(
                 "", "FieldValueInvalid", f"the server rejected our request due to an error in our request: {error}"
             )
             raise refusals.invalid(resource.group, resource.kind, old["metadata"]["name"], [problem]) from None

@@ -1,7 +1,7 @@
 """The fields of Kubernetes' built-in kinds, read from a table of facts (`kubernetes.fields`).
 
-One table serves two readers: `headgate.localapi.protobuf` needs the numbers, `schemas` makes OpenAPI of the names, types
-and merge keys. A test compares the table with the Go modules that define the kinds.
+One table serves two readers: `headgate.localapi.protobuf` needs the numbers, `schemas` makes OpenAPI of the names,
+types and merge keys. A test compares the table with the Go modules that define the kinds.
 """
 
 import functools

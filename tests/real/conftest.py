@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from support.control_plane import LOAD_BALANCER_NETWORK, POD_NETWORK, ControlPlane
+from support.installed import Installed
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +30,10 @@ def kubernetes(local_networks: None, tmp_path_factory: pytest.TempPathFactory) -
     with ControlPlane(tmp_path_factory.mktemp("kubernetes")) as plane:
         plane.apply_crds()
         yield plane
+
+
+@pytest.fixture(scope="session")
+def installed(kubernetes: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+    """The chart applied by Helm, with `headgate node` in place of kubelets and scheduler."""
+    with Installed(kubernetes, tmp_path_factory.mktemp("installed")) as headgate:
+        yield headgate

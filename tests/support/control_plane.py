@@ -6,6 +6,7 @@ pods have addresses of POD_NETWORK; `tests/real/netns` makes that range local in
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 from contextlib import ExitStack
@@ -194,13 +195,12 @@ class ControlPlane:
 
 def write_kubeconfig(path: Path, server: str, authority: bytes, token: str, *, namespace: str = "default") -> None:
     """A kubeconfig for one user of one API; JSON is YAML."""
-    authority_file = path.with_suffix(".crt")
-    authority_file.write_bytes(authority)
+    cluster = {"server": server, "certificate-authority-data": base64.b64encode(authority).decode()}
     config: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": "test",
-        "clusters": [{"name": "test", "cluster": {"server": server, "certificate-authority": str(authority_file)}}],
+        "clusters": [{"name": "test", "cluster": cluster}],
         "users": [{"name": "test", "user": {"token": token}}],
         "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test", "namespace": namespace}}],
     }

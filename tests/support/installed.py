@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import shlex
+import json
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from support.addresses import free_port
 from support.control_plane import LOAD_BALANCER_NETWORK, POD_NETWORK, ControlPlane
@@ -19,6 +19,8 @@ from support.waiting import until
 CHART = Path(__file__).parents[2] / "charts" / "headgate"
 NAMESPACE = "headgate-system"
 RELEASE = "headgate"
+SECRET = "controller-api"
+MOUNT = "/etc/headgate/api"
 HEADGATE = (sys.executable, "-m", "headgate")
 
 
@@ -44,7 +46,6 @@ class Installed:
                 f"--port={port}",
                 f"--pod-cidr={POD_NETWORK}",
                 f"--load-balancer-cidr={LOAD_BALANCER_NETWORK}",
-                f"--image={RELEASE}={shlex.join(HEADGATE)}",
             ],
             log=self.folder / "node.log",
             name="headgate node",
@@ -82,13 +83,25 @@ class Installed:
         # The account must be there before its token can be asked for, so the Deployment comes with the second step.
         install = ("upgrade", "--install", RELEASE, str(CHART), f"--namespace={NAMESPACE}", "--create-namespace")
         self.kubernetes.helm(*install, "--set=replicas=0")
-        # A pod here is a process without a file system of its own: it finds its token by an argument, not by a mount.
+        # A pod here is a process without a file system of its own, so nothing mounts its token where clients look for
+        # one by themselves: it comes as a kubeconfig in a Secret.
         kubeconfig = self.kubernetes.service_account_kubeconfig(NAMESPACE, RELEASE)
-        arguments = ",".join((f"--kubeconfig={kubeconfig}", *self.arguments))
-        self.kubernetes.helm(*install, f"--set=args={{{arguments}}}")
+        kubectl(
+            "create", "secret", "generic", SECRET, f"--namespace={NAMESPACE}", f"--from-file=kubeconfig={kubeconfig}"
+        )
+        values = self.folder / "values.json"
+        values.write_text(json.dumps(self._values()))
+        self.kubernetes.helm(*install, f"--values={values}")
         done = kubectl.run(
             "rollout", "status", f"deployment/{RELEASE}", f"--namespace={NAMESPACE}", "--timeout=60s", timeout=90
         )
         said = kubectl.run("logs", f"--namespace={NAMESPACE}", f"deployment/{RELEASE}", "--tail=50")
         assert done.returncode == 0, f"{done.stderr}\n{said.stdout}{said.stderr}\nnode:\n{self.node.tail()}"
         kubectl("wait", "--for=condition=Accepted", "gatewayclass/headgate", "--timeout=30s")
+
+    def _values(self) -> dict[str, Any]:
+        return {
+            "args": [f"--kubeconfig={MOUNT}/kubeconfig", *self.arguments],
+            "volumes": [{"name": "api", "secret": {"secretName": SECRET}}],
+            "volumeMounts": [{"name": "api", "mountPath": MOUNT, "readOnly": True}],
+        }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import httpx
+
 from support.control_plane import ControlPlane
 from support.installed import NAMESPACE, RELEASE, Installed
 from support.waiting import until
@@ -29,3 +31,55 @@ def test_the_log_of_the_controller_can_be_read_with_kubectl(installed: Installed
 
 def test_the_controller_was_refused_nothing_by_the_api(installed: Installed) -> None:
     assert "orbidden" not in installed.controller_log()
+
+
+SHOP = """
+apiVersion: v1
+kind: Namespace
+metadata: {name: thread}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: echo, namespace: thread}
+spec:
+  selector: {matchLabels: {app: echo}}
+  template:
+    metadata: {labels: {app: echo}}
+    spec: {containers: [{name: echo, image: "headgate-echo:v7", ports: [{containerPort: 8080}]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: echo, namespace: thread}
+spec: {selector: {app: echo}, ports: [{port: 80, targetPort: 8080}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: front, namespace: thread}
+spec: {gatewayClassName: headgate, listeners: [{name: http, port: 80, protocol: HTTP}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: echo, namespace: thread}
+spec: {parentRefs: [{name: front}], rules: [{backendRefs: [{name: echo, port: 80}]}]}
+"""
+
+
+def test_a_request_to_the_address_of_a_gateway_is_answered_by_the_pod_behind_its_route(
+    installed: Installed, kubernetes: ControlPlane
+) -> None:
+    kubectl = kubernetes.kubectl
+    kubectl.apply(SHOP)
+    kubectl("wait", "--for=condition=Programmed", "gateway/front", "--namespace=thread", "--timeout=60s")
+    address = kubectl("get", "gateway", "front", "--namespace=thread", "-o", "jsonpath={.status.addresses[0].value}")
+    answer = until(lambda: get(f"http://{address}/version"), says="200 through the Gateway", running=installed.node)
+    assert "v7" in answer
+    kubectl("delete", "namespace", "thread", "--timeout=60s")
+
+
+def get(url: str) -> str:
+    """The body of a 200, else nothing."""
+    try:
+        answer = httpx.get(url, trust_env=False)
+    except httpx.TransportError:
+        return ""
+    return answer.text if answer.status_code == httpx.codes.OK else ""

@@ -111,9 +111,7 @@ def _detach(cluster: "Cluster", images: tuple[str, ...], port: int | None) -> No
     command += ["--port", str(port)] if port else []
     command += [part for image in images for part in ("--image", image)]
     with folder.log_of_up.open("wb") as log:
-        child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
-        )
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     try:
         while not ((now := state(folder)) and now.ready):
             if (code := child.poll()) is not None:

@@ -1,5 +1,7 @@
 """Kinds of the group `discovery.k8s.io/v1`: EndpointSlice."""
 
+import msgspec
+
 from .core import ObjectReference
 from .meta import Object, Value
 
@@ -37,6 +39,7 @@ class EndpointSlice(Object):
 
     api_version: str = "discovery.k8s.io/v1"
     kind: str = "EndpointSlice"
-    address_type: str = "IPv4"
+    # Required by the API: a factory's value is encoded even when it is the default.
+    address_type: str = msgspec.field(default_factory=lambda: "IPv4")
     endpoints: tuple[Endpoint, ...] = ()
     ports: tuple[EndpointPort, ...] = ()

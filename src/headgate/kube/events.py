@@ -137,10 +137,12 @@ class EventRecorder:
     async def close(self) -> None:
         """Tells what waits, then ends."""
         await self.flush()
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Ends now; what waits is lost."""
         if self._writer:
             self._writer.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._writer
 
     def _event(self, told: Told, about: ObjectReference, kind: str, reason: str, message: str) -> Event:
         return Event(

@@ -15,7 +15,16 @@ def local_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The kubeconfig of a `headgate api` of this test run."""
     folder = tmp_path_factory.mktemp("api")
     kubeconfig = folder / "kubeconfig"
-    command = [sys.executable, "-m", "headgate", "api", "--data", folder / "data", "--kubeconfig-out", kubeconfig]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "headgate",
+        "api",
+        "--data",
+        folder / "data",
+        "--kubeconfig-out",
+        kubeconfig,
+    ]
     with Program(command, log=folder / "api.log") as api:
         until(kubeconfig.exists, says="the kubeconfig of the API", running=api)
         yield kubeconfig

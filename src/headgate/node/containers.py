@@ -2,8 +2,8 @@
 
 Its state is a `ContainerStatus` at every moment; whoever wants to report it is told of each change. The order of things
 is a kubelet's: environment, image, start, postStart; the startup probe first, then liveness and readiness; preStop,
-SIGTERM, SIGKILL. A container that ended is started again at once, then after 10 s, 20 s, … 5 minutes (CrashLoopBackOff),
-from the beginning when it ran for 10 minutes.
+SIGTERM, SIGKILL. A container that ended is started again at once, then after 10 s, 20 s, … 5 minutes
+(CrashLoopBackOff), from the beginning when it ran for 10 minutes.
 """
 
 import asyncio
@@ -54,6 +54,8 @@ _INHERITED = (
 _RETRY = 1.0
 #: A container that has never been ready is probed this often at first: starting is what people wait for.
 _EAGER = 0.1
+#: Seconds that a process gets between SIGTERM and SIGKILL even when its preStop hook took the whole grace.
+_LEAST = 2.0
 
 
 class BackOff(msgspec.Struct, frozen=True):
@@ -126,7 +128,7 @@ class ContainerRun:
                 return code
             self._set(restart_count=self.status.restart_count + 1)
 
-    async def stop(self, grace: float) -> None:
+    async def stop(self, grace: float, *, in_order: bool = True) -> None:
         """preStop, SIGTERM, and SIGKILL when the grace is over; `run` returns then."""
         self._stopping.set()
         process = self._process
@@ -134,17 +136,22 @@ class ContainerRun:
             return
         end = asyncio.get_running_loop().time() + grace
         self._room.say("Normal", "Killing", f"Stopping container {self.container.name}")
-        await self._before_stop(grace)
-        await process.end(end - asyncio.get_running_loop().time())
+        if in_order:
+            await self._before_stop(grace)
+        left = end - asyncio.get_running_loop().time()
+        await process.end(max(left, min(_LEAST, grace)))
 
     async def _before_stop(self, grace: float) -> None:
+        """The preStop hook; what the image itself needs, where there is none or it fails."""
         lifecycle = self.container.lifecycle
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 if lifecycle and lifecycle.pre_stop:
-                    if failed := await self._hook(lifecycle.pre_stop, grace):
-                        self._room.say("Warning", "FailedPreStopHook", f"PreStopHook failed: {failed}")
-                elif self._image and self._order:
+                    failed = await self._hook(lifecycle.pre_stop, grace)
+                    if failed is None:
+                        return
+                    self._room.say("Warning", "FailedPreStopHook", f"PreStopHook failed: {failed}")
+                if self._image and self._order:
                     await self._image.drain(self._order)
 
     async def _hook(self, hook: LifecycleHandler, timeout: float) -> str | None:
@@ -358,10 +365,9 @@ class ContainerRun:
         self._set(state=ContainerState(waiting=waiting), ready=False)
 
     def _set(self, **changes: object) -> None:
-        if (state := changes.get("state")) is not None and isinstance(state, ContainerState):
-            # What it was before is the last state, once it had ended.
-            if self.status.state.terminated is not None and state.terminated is None:
-                changes["last_state"] = self.status.state
+        state = changes.get("state")
+        if isinstance(state, ContainerState) and state.terminated is None and self.status.state.terminated is not None:
+            changes["last_state"] = self.status.state
         status = msgspec.structs.replace(self.status, **changes)
         if status != self.status:
             self.status = status

@@ -32,7 +32,7 @@ class _Followed:
 
 
 class Interests:
-    """ConfigMaps and Secrets by name, EndpointSlices by the name of their Service. `changed` is called on each change."""
+    """ConfigMaps and Secrets by name, EndpointSlices by the name of their Service. Each change is told to `changed`."""
 
     def __init__(self, client: Client, changed: Callable[[], None]) -> None:
         self._client = client

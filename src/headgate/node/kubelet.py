@@ -1,8 +1,8 @@
 """What a kubelet serves: `/healthz`, and `/containerLogs/NAMESPACE/POD/CONTAINER`, which `pods/log` asks for.
 
-HTTPS with a certificate of our own, as every kubelet without a cluster's CA has it. Who may ask: with a client CA whoever
-has a certificate of it (an API server with `--kubelet-client-certificate`); else processes of this user and root, over
-loopback only.
+HTTPS with a certificate of our own, as every kubelet without a cluster's CA has it. Who may ask: with a client CA
+whoever has a certificate of it (an API server with `--kubelet-client-certificate`); else processes of this user and
+root, over loopback only.
 """
 
 import asyncio

@@ -20,8 +20,10 @@ from headgate.api.core import (
     ContainerStateTerminated,
     ContainerStateWaiting,
     ContainerStatus,
+    Pod,
+    PodStatus,
+    Secret,
 )
-from headgate.api.core import Pod, PodStatus, Secret
 from headgate.kube.client import ApiError, Client
 
 from . import volumes
@@ -72,6 +74,7 @@ class PodRun:
         self._stop = asyncio.Event()
         self._told = asyncio.Event()
         self._grace: float | None = None
+        self._in_order = True
         self.ended = False
         self.is_removed = False
         self._volumes = {volume.name: folder / "volumes" / volume.name for volume in pod.spec.volumes}
@@ -101,9 +104,10 @@ class PodRun:
         """A ConfigMap or Secret changed."""
         self._news.set()
 
-    def stop(self, grace: float) -> None:
-        """End all containers within this time; a shorter one wins."""
+    def stop(self, grace: float, *, in_order: bool = True) -> None:
+        """End all containers within this time; a shorter one wins. Unless `in_order`, hooks are left out."""
         self._grace = grace if self._grace is None else min(grace, self._grace)
+        self._in_order = self._in_order and in_order
         self._stop.set()
         self._told.set()
 
@@ -167,7 +171,8 @@ class PodRun:
                 return
             async with asyncio.TaskGroup() as tasks:
                 for run in self._main:
-                    tasks.create_task(run.run(self._again))
+                    if run.status.state.terminated is None:
+                        tasks.create_task(run.run(self._again))
         finally:
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
@@ -181,9 +186,9 @@ class PodRun:
     async def _end(self, work: "asyncio.Future[None]") -> None:
         """Stops all containers; what has not begun does not begin."""
         while not work.done():
-            grace = self._grace or 0.0
-            await asyncio.gather(*(run.stop(grace) for run in (*self._init, *self._main)))
-            if not any(run.status.state.running for run in (*self._init, *self._main)):
+            grace, everyone = self._grace or 0.0, (*self._init, *self._main)
+            await asyncio.gather(*(run.stop(grace, in_order=self._in_order) for run in everyone))
+            if not any(run.status.state.running for run in everyone):
                 # Nothing runs; what still waits (for a volume, say) is given up.
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(asyncio.shield(work), 0.5)
@@ -245,15 +250,7 @@ class PodRun:
             started=False,
         )
         if before is not None and (before.state.running or before.state.terminated or before.restart_count):
-            # It ran under a node that is gone, and so is its process.
-            gone = ContainerStateTerminated(
-                exit_code=137,
-                reason="ContainerStatusUnknown",
-                message="the node that ran it was ended",
-                started_at=before.state.running.started_at if before.state.running else "",
-            )
-            last = before.state if before.state.terminated else ContainerState(terminated=gone)
-            status = msgspec.structs.replace(status, restart_count=before.restart_count + 1, last_state=last)
+            status = _taken_over(status, before, self.pod.spec.restart_policy)
         mounts = mounts_of(container, self._volumes)
         return ContainerRun(container, mounts, self._machine, self._room, status)
 
@@ -302,10 +299,33 @@ class PodRun:
         return is_over(msgspec.structs.replace(self.pod, status=self.status()))
 
 
+def _taken_over(status: ContainerStatus, before: ContainerStatus, policy: str) -> ContainerStatus:
+    """The state of a container that ran under a node which is gone, and its process with it."""
+    ended = before.state if before.state.terminated else before.last_state
+    if before.state.running:
+        gone = ContainerStateTerminated(
+            exit_code=137,
+            reason="ContainerStatusUnknown",
+            message="the node that ran it was ended",
+            started_at=before.state.running.started_at,
+        )
+        ended = ContainerState(terminated=gone)
+    code = ended.terminated.exit_code if ended.terminated else 0
+    if policy == "Never" or (policy == "OnFailure" and before.state.terminated and code == 0):
+        return msgspec.structs.replace(status, restart_count=before.restart_count, state=ended)
+    return msgspec.structs.replace(status, restart_count=before.restart_count + 1, last_state=ended)
+
+
 def _complete(status: PodStatus) -> dict[str, Any]:
-    """The status for a merge patch. Containers always say `ready` and `restartCount`: the API requires them."""
+    """The status for a merge patch, with the fields that the API requires of each container."""
     plain: dict[str, Any] = msgspec.to_builtins(status)
     for name in ("containerStatuses", "initContainerStatuses"):
-        required = {"ready": False, "restartCount": 0, "image": "", "imageID": "", "lastState": {}}
-        plain[name] = [{**required, **each} for each in plain.get(name, ())]
+        plain[name] = [_complete_container(each) for each in plain.get(name, ())]
     return plain
+
+
+def _complete_container(status: dict[str, Any]) -> dict[str, Any]:
+    for state in (status.get("state"), status.get("lastState")):
+        if state and "terminated" in state:
+            state["terminated"] = {"exitCode": 0, **state["terminated"]}
+    return {"ready": False, "restartCount": 0, "image": "", "imageID": "", "lastState": {}, **status}

@@ -23,11 +23,16 @@ class Action(Protocol):
     """What a probe or a hook does: at most one of these is set."""
 
     @property
-    def exec(self) -> ExecAction | None: ...
+    def exec(self) -> ExecAction | None:
+        """A command."""
+
     @property
-    def http_get(self) -> HTTPGetAction | None: ...
+    def http_get(self) -> HTTPGetAction | None:
+        """A GET."""
+
     @property
-    def tcp_socket(self) -> TCPSocketAction | None: ...
+    def tcp_socket(self) -> TCPSocketAction | None:
+        """A connection."""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -58,18 +63,22 @@ class Target(msgspec.Struct, frozen=True):
 async def check(action: Action, target: Target, timeout: float) -> str | None:
     """Performs the action; None, or why it failed."""
     try:
-        if (get := action.http_get) is not None:
-            return await asyncio.wait_for(_get(get, target), timeout)
-        if (tcp := action.tcp_socket) is not None:
-            return await asyncio.wait_for(_connect(tcp, target), timeout)
-        if (command := action.exec) is not None:
-            return await _run(command, target, timeout)
-        if (grpc := getattr(action, "grpc", None)) is not None:
-            return await _ask_health(grpc, target, timeout)
+        return await _perform(action, target, timeout)
     except TimeoutError:
         return f"no answer within {timeout:g}s"
     except _FAILED as error:
         return str(error) or type(error).__name__
+
+
+async def _perform(action: Action, target: Target, timeout: float) -> str | None:
+    if (get := action.http_get) is not None:
+        return await asyncio.wait_for(_get(get, target), timeout)
+    if (tcp := action.tcp_socket) is not None:
+        return await asyncio.wait_for(_connect(tcp, target), timeout)
+    if (command := action.exec) is not None:
+        return await _run(command, target, timeout)
+    if (grpc := getattr(action, "grpc", None)) is not None:
+        return await _ask_health(grpc, target, timeout)
     return None
 
 

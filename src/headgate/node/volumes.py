@@ -7,7 +7,6 @@ of the old or all of the new; whoever watches the folder (Envoy does) sees one m
 
 import base64
 import hashlib
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -84,9 +83,9 @@ def publish(folder: Path, wanted: Files | None) -> bool:
     if wanted is None:
         return False
     data, fresh = folder / "..data", f"..{wanted.digest}"
-    if data.is_symlink() and os.readlink(data) == fresh:
+    if data.is_symlink() and str(data.readlink()) == fresh:
         return False
-    old = os.readlink(data) if data.is_symlink() else None
+    old = data.readlink() if data.is_symlink() else None
     _fill(folder / fresh, wanted)
     draft = folder / "..data_tmp"
     draft.unlink(missing_ok=True)

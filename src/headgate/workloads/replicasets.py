@@ -81,8 +81,8 @@ def _status(replica_set: ReplicaSet, mine: Iterable[Pod], now: float) -> apps.Re
 
 
 def _report(replica_set: ReplicaSet, status: apps.ReplicaSetStatus) -> Patch:
-    """The fields of the status that changed; a field that is no longer there is removed."""
-    was, now = msgspec.to_builtins(replica_set.status), msgspec.to_builtins(status)
+    """The fields of the status; one that is no longer there is removed. `replicas` is required by the API, also 0."""
+    was, now = msgspec.to_builtins(replica_set.status), msgspec.to_builtins(status) | {"replicas": status.replicas}
     return report(replica_set, {name: now.get(name) for name in sorted(was.keys() | now.keys())})
 
 

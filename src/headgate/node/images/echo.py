@@ -104,7 +104,7 @@ class Echo:
             return 200, "text/plain; charset=utf-8", "ok\n"
         if bare == "/metrics":
             return 200, "text/plain; version=0.0.4; charset=utf-8", self.metrics.text()
-        status = 500 if random.random() < self.error_rate else 200
+        status = 500 if random.random() < self.error_rate else 200  # noqa: S311 - a share of answers, no secret
         if bare == "/version":
             return status, "text/plain; charset=utf-8", f"{self.owner} {self.version}\n"
         together: dict[str, str] = {}
@@ -146,16 +146,19 @@ class Connection(asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Somebody connected."""
         self._transport = cast(asyncio.Transport, transport)
         self._echo.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """They hung up, or we did."""
         del exc
         self._echo.connections.discard(self)
         if self._task is not None:
             self._task.cancel()
 
     def data_received(self, data: bytes) -> None:
+        """Bytes came."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -166,19 +169,24 @@ class Connection(asyncio.Protocol):
     # httptools
 
     def on_message_begin(self) -> None:
+        """A request begins."""
         self._headers, self._url = [], b""
 
     def on_url(self, url: bytes) -> None:
+        """A part of its target."""
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        """One of its headers."""
         self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
+        """Its body may follow."""
         if ("expect", "100-continue") in self._headers and self._transport is not None:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_message_complete(self) -> None:
+        """It is complete: answer at once, or after those that came before it."""
         keep = self._parser.should_keep_alive()
         method, path = self._parser.get_method().decode(), self._url.decode("latin-1")
         self._waiting.append((method, path, self._headers, keep))
@@ -233,7 +241,7 @@ async def serve(echo: Echo, address: str, port: int) -> None:
     await asyncio.sleep(echo.grace)
     server.close()
     end = loop.time() + _LAST
-    while any(connection.busy for connection in echo.connections) and loop.time() < end:
+    while any(connection.busy for connection in echo.connections) and loop.time() < end:  # noqa: ASYNC110
         await asyncio.sleep(0.02)
     for connection in list(echo.connections):
         connection.close()

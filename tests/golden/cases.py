@@ -128,7 +128,7 @@ def read(path: Path, addresses: Addresses = PAPER) -> Case:
     """One case."""
     head, *documents = yaml.safe_load_all(path.read_text())
     backends: list[Backend] = []
-    objects: list[Object] = [_class()]
+    objects: list[Object] = [gateway_class()]
     for at, service in enumerate(head.get("services", ())):
         made, serving = _service(service, addresses, at)
         objects += made
@@ -136,12 +136,13 @@ def read(path: Path, addresses: Addresses = PAPER) -> Case:
     for name, labels in head.get("namespaces", {}).items():
         objects.append(core.Namespace(metadata=ObjectMeta(name=name, labels=labels or {})))
     for name, hosts in head.get("certificates", {}).items():
-        objects.append(_secret(name, tuple(hosts)))
+        objects.append(secret(name, tuple(hosts)))
     objects += [codec.decode_manifest(document) for document in documents if document]
     return Case(path, addresses, head, tuple(objects), tuple(backends))
 
 
-def _class() -> gateway.GatewayClass:
+def gateway_class() -> gateway.GatewayClass:
+    """The class of every case."""
     return gateway.GatewayClass(
         metadata=ObjectMeta(name=CLASS, generation=1),
         spec=gateway.GatewayClassSpec(controller_name="headgate.dev/gateway-controller"),
@@ -189,7 +190,8 @@ def _pem(hosts: tuple[str, ...]) -> tuple[bytes, bytes]:
     return certificate.public_bytes(serialization.Encoding.PEM), private
 
 
-def _secret(name: str, hosts: tuple[str, ...]) -> core.Secret:
+def secret(name: str, hosts: tuple[str, ...]) -> core.Secret:
+    """A Secret with a certificate for these hosts, the same whenever it is asked for in one run."""
     namespace, _, plain = name.partition("/")
     certificate, key = _pem(hosts)
     data = {"tls.crt": base64.b64encode(certificate).decode(), "tls.key": base64.b64encode(key).decode()}

@@ -1,0 +1,315 @@
+"""Random small worlds of Gateways, routes and what they refer to; and random requests to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from golden import cases as golden
+from golden.cases import secret
+from headgate.api import codec
+from headgate.api.meta import Key, Object
+from headgate.incremental import Collection
+from headgate.ir.http import Request
+from headgate.ir.routing import Binding
+from headgate.world import Fleet
+
+HOSTNAMES = ["a.example.com", "b.example.com", "*.example.com", "*.a.example.com", "x.a.example.com", "*.com", "c.org"]
+HOSTS = ["a.example.com", "b.example.com", "x.a.example.com", "y.x.a.example.com", "z.example.com", "z.com", "c.org"]
+PATHS = ["/", "/a", "/a/", "/a/b", "/a/b/c", "/ab", "/A", "/a/../b", "/a%2Fb", "/b"]
+NAMESPACES = ["one", "two"]
+SERVICES = ["s0", "s1", "s2"]
+
+
+def gateway_api(kind: str, name: str, namespace: str, spec: dict[str, Any], **meta: Any) -> Object:
+    """One object of the group, as a manifest would be decoded."""
+    return codec.decode_manifest(
+        {
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": kind,
+            "metadata": {"name": name, "namespace": namespace} | meta,
+            "spec": spec,
+        }
+    )
+
+
+# Matches and rules.
+
+path_matches = st.one_of(
+    st.builds(lambda value: {"type": "PathPrefix", "value": value}, st.sampled_from(["/", "/a", "/a/", "/a/b", "/b"])),
+    st.builds(lambda value: {"type": "Exact", "value": value}, st.sampled_from(["/", "/a", "/a/", "/a/b", "/b"])),
+    st.builds(
+        lambda value: {"type": "RegularExpression", "value": value}, st.sampled_from(["/a.*", "/[ab]", "/.*/c", "."])
+    ),
+)
+
+
+def _named(kind: str) -> st.SearchStrategy[dict[str, Any]]:
+    exact = st.fixed_dictionaries(
+        {"name": st.sampled_from([f"{kind}-1", f"{kind}-2"]), "value": st.sampled_from(["v", "w"])}
+    )
+    regex = st.fixed_dictionaries(
+        {
+            "name": st.sampled_from([f"{kind}-1", f"{kind}-2"]),
+            "value": st.sampled_from(["v+", "[vw]"]),
+            "type": st.just("RegularExpression"),
+        }
+    )
+    return st.one_of(exact, regex)
+
+
+matches = st.fixed_dictionaries(
+    {},
+    optional={
+        "path": path_matches,
+        "method": st.sampled_from(["GET", "POST"]),
+        "headers": st.lists(_named("h"), max_size=2),
+        "queryParams": st.lists(_named("q"), max_size=2),
+    },
+)
+
+backend_refs = st.fixed_dictionaries(
+    {"name": st.sampled_from([*SERVICES, "missing"]), "port": st.just(80)},
+    optional={"weight": st.sampled_from([0, 1, 5]), "namespace": st.sampled_from(NAMESPACES)},
+)
+
+filters = st.one_of(
+    st.fixed_dictionaries(
+        {
+            "type": st.just("RequestHeaderModifier"),
+            "requestHeaderModifier": st.fixed_dictionaries(
+                {},
+                optional={
+                    "set": st.just([{"name": "H-1", "value": "set"}]),
+                    "add": st.just([{"name": "h-2", "value": "added"}]),
+                    "remove": st.just(["h-3"]),
+                },
+            ),
+        }
+    ),
+    st.just({"type": "Unheard-of"}),
+)
+
+rules = st.fixed_dictionaries(
+    {"matches": st.lists(matches, min_size=1, max_size=2), "backendRefs": st.lists(backend_refs, max_size=3)},
+    optional={"filters": st.lists(filters, max_size=1)},
+)
+
+
+def parents(names: list[str]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {"name": st.sampled_from(names), "namespace": st.just("one")},
+        optional={"sectionName": st.sampled_from(["l0", "l1"]), "port": st.sampled_from([80, 8080])},
+    )
+
+
+def routes(gateways: list[str], names: list[str]) -> st.SearchStrategy[Object]:
+    """An HTTPRoute; its uid follows from its name, as if it were edited."""
+    return st.builds(
+        lambda name, namespace, spec, hour: gateway_api(
+            "HTTPRoute",
+            name,
+            namespace,
+            spec,
+            uid=f"uid-{namespace}-{name}",
+            generation=1,
+            creationTimestamp=f"2026-01-01T0{hour}:00:00Z",
+        ),
+        st.sampled_from(names),
+        st.sampled_from(NAMESPACES),
+        st.fixed_dictionaries(
+            {
+                "parentRefs": st.lists(parents(gateways), min_size=1, max_size=2),
+                "hostnames": st.lists(st.sampled_from(HOSTNAMES), max_size=2),
+                "rules": st.lists(rules, min_size=1, max_size=2),
+            }
+        ),
+        st.integers(0, 2),
+    )
+
+
+# Listeners and everything else.
+
+_from = st.sampled_from(
+    [{"from": "All"}, {"from": "Same"}, {"from": "Selector", "selector": {"matchLabels": {"team": "blue"}}}]
+)
+
+
+def listeners(name: str) -> st.SearchStrategy[dict[str, Any]]:
+    return st.builds(
+        lambda port, tls, namespaces, hostname: (
+            {
+                "name": name,
+                "port": port,
+                "protocol": "HTTPS" if tls else "HTTP",
+                "allowedRoutes": {"namespaces": namespaces},
+            }
+            | ({"tls": {"certificateRefs": [{"name": "tls"}]}} if tls else {})
+            | ({"hostname": hostname} if hostname else {})
+        ),
+        st.sampled_from([80, 80, 80, 8080]),
+        st.sampled_from([False, False, True]),
+        _from,
+        st.none() | st.sampled_from(HOSTNAMES),
+    )
+
+
+def gateways(names: list[str]) -> st.SearchStrategy[Object]:
+    return st.builds(
+        lambda name, found: gateway_api(
+            "Gateway", name, "one", {"gatewayClassName": golden.CLASS, "listeners": list(found)}, generation=1
+        ),
+        st.sampled_from(names),
+        st.one_of(
+            st.tuples(listeners("l0")),
+            st.tuples(listeners("l0"), listeners("l1")),
+            st.tuples(listeners("l0"), listeners("l1"), listeners("l2")),
+        ),
+    )
+
+
+def core(kind: str, name: str, namespace: str, version: str = "v1", **fields: Any) -> Object:
+    labels = fields.pop("labels", {})
+    meta = {"name": name, "namespace": namespace, "labels": labels}
+    return codec.decode_manifest({"apiVersion": version, "kind": kind, "metadata": meta, **fields})
+
+
+services = st.builds(
+    lambda name, namespace, port, kind: core(
+        "Service", name, namespace, spec={"type": kind, "ports": [{"name": "http", "port": port}]}
+    ),
+    st.sampled_from(SERVICES),
+    st.sampled_from(NAMESPACES),
+    st.sampled_from([80, 80, 81]),
+    st.sampled_from(["ClusterIP", "ClusterIP", "ExternalName"]),
+)
+
+slices = st.builds(
+    lambda name, at, namespace, addresses, ready: core(
+        "EndpointSlice",
+        f"{name}-{at}",
+        namespace,
+        "discovery.k8s.io/v1",
+        labels={"kubernetes.io/service-name": name},
+        addressType="IPv4",
+        ports=[{"name": "http", "port": 8080}],
+        endpoints=[
+            {"addresses": [f"198.51.100.{each}"], "conditions": {"ready": ready, "terminating": not ready}}
+            for each in addresses
+        ],
+    ),
+    st.sampled_from(SERVICES),
+    st.integers(0, 1),
+    st.sampled_from(NAMESPACES),
+    st.sets(st.integers(1, 4), max_size=3).map(sorted),
+    st.booleans(),
+)
+
+grants = st.builds(
+    lambda name, kind, where: gateway_api(
+        "ReferenceGrant",
+        name,
+        where,
+        {
+            "from": [{"group": "gateway.networking.k8s.io", "kind": kind, "namespace": "one"}],
+            "to": [{"group": "", "kind": "Service"} | ({"name": "s0"} if name == "g0" else {})],
+        },
+    ),
+    st.sampled_from(["g0", "g1"]),
+    st.sampled_from(["HTTPRoute", "Gateway"]),
+    st.sampled_from(NAMESPACES),
+)
+
+namespaces = st.builds(
+    lambda name, team: core("Namespace", name, "", labels={"team": team}),
+    st.sampled_from(NAMESPACES),
+    st.sampled_from(["blue", "red"]),
+)
+
+secrets = st.sampled_from([("one/tls", ("a.example.com",)), ("one/tls", ("b.example.com",))]).map(
+    lambda made: secret(*made)
+)
+
+GATEWAYS = ["g0", "g1"]
+ROUTES = ["r0", "r1", "r2"]
+objects = st.one_of(
+    gateways(GATEWAYS),
+    routes(GATEWAYS, ROUTES),
+    routes(GATEWAYS, ROUTES),
+    routes(GATEWAYS, ROUTES),
+    services,
+    slices,
+    grants,
+    namespaces,
+    secrets,
+)
+
+
+def furniture() -> list[Object]:
+    """Objects that make most random routes lead somewhere; edits may change or remove each."""
+    doors = [
+        {"name": "l0", "port": 80, "protocol": "HTTP", "allowedRoutes": {"namespaces": {"from": "All"}}},
+        {"name": "l1", "port": 80, "protocol": "HTTP", "hostname": "*.example.com"},
+    ]
+    made = [
+        gateway_api("Gateway", name, "one", {"gatewayClassName": golden.CLASS, "listeners": doors}, generation=1)
+        for name in GATEWAYS
+    ]
+    for at, name in enumerate(SERVICES):
+        made.append(core("Service", name, "one", spec={"ports": [{"name": "http", "port": 80}]}))
+        made.append(
+            core(
+                "EndpointSlice",
+                f"{name}-0",
+                "one",
+                "discovery.k8s.io/v1",
+                labels={"kubernetes.io/service-name": name},
+                addressType="IPv4",
+                ports=[{"name": "http", "port": 8080}],
+                endpoints=[{"addresses": [f"198.51.100.{at + 1}"]}],
+            )
+        )
+    refs = [{"name": "s0", "port": 80, "weight": 1}, {"name": "s1", "port": 80, "weight": 3}]
+    spec = {"parentRefs": [{"name": "g0", "namespace": "one"}], "rules": [{"backendRefs": refs}]}
+    made.append(gateway_api("HTTPRoute", "r0", "one", spec, uid="uid-one-r0", generation=1))
+    return [*made, secret("one/tls", ("a.example.com",))]
+
+
+requests = st.builds(
+    lambda host, path, query, method, headers: Request(
+        host=host, target=path + query, method=method, headers=tuple(sorted(headers.items())), port=80
+    ),
+    st.sampled_from(HOSTS),
+    st.sampled_from(PATHS),
+    st.sampled_from(["", "?q-1=v", "?q-1=vv&q-2=w", "?q-1=w&q-1=v"]),
+    st.sampled_from(["GET", "POST"]),
+    st.dictionaries(st.sampled_from(["h-1", "h-2", "h-3"]), st.sampled_from(["v", "vv", "w"]), max_size=3),
+)
+
+
+def everything(made: golden.Running) -> dict[str, Any]:
+    """All outputs, as plain dicts that can be compared."""
+    outputs = made.outputs
+    collections: dict[str, Collection[Any, Any]] = {
+        "classes": outputs.class_statuses,
+        "gateways": outputs.gateway_statuses,
+        "routes": outputs.route_statuses,
+        "needs": outputs.needs,
+        "resources": outputs.resources,
+        "configurations": outputs.configurations,
+        "hosts": outputs.hosts,
+        "weights": outputs.weights,
+        "ports": outputs.routing.ports,
+        "ir hosts": outputs.routing.hosts,
+        "shares": outputs.routing.shares,
+        "backends": outputs.routing.backends,
+        "endpoints": outputs.routing.endpoints,
+    }
+    return {name: dict(collection.items()) for name, collection in collections.items()}
+
+
+def bind(made: golden.Running, name: str) -> None:
+    """Let a Gateway's Envoys be known."""
+    made.world.bindings.set(Key("one", name), Binding("pod"))
+    made.world.fleets.set(Key("one", name), Fleet(name, ("192.0.2.1",)))

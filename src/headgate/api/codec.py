@@ -154,6 +154,8 @@ def decode(cls: type[T], body: bytes | str) -> T:
     try:
         return cast(T, _decoder(cls).decode(body))
     except msgspec.ValidationError as error:
+        if _is_about_null(error):
+            return convert(cls, msgspec.json.decode(body))
         raise _decode_error(error) from None
     except msgspec.DecodeError as error:
         raise DecodeError(f"not JSON: {error}") from None
@@ -164,7 +166,29 @@ def convert(cls: type[T], value: object) -> T:
     try:
         return msgspec.convert(value, cls)
     except msgspec.ValidationError as error:
+        if _is_about_null(error):
+            return _convert_without_nulls(cls, value)
         raise _decode_error(error) from None
+
+
+def _is_about_null(error: msgspec.ValidationError) -> bool:
+    return "got `null`" in str(error)
+
+
+def _convert_without_nulls(cls: type[T], value: object) -> T:
+    """Go writes `null` for a list that was never filled (`endpoints: null`) and reads it as a field that is absent."""
+    try:
+        return msgspec.convert(_without_nulls(value), cls)
+    except msgspec.ValidationError as error:
+        raise _decode_error(error) from None
+
+
+def _without_nulls(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _without_nulls(each) for key, each in value.items() if each is not None}
+    if isinstance(value, list):
+        return [_without_nulls(each) for each in value]
+    return value
 
 
 def encode(value: Object) -> bytes:

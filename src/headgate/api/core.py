@@ -508,11 +508,12 @@ class Event(Object):
     involved_object: ObjectReference = ObjectReference()
     reason: str = ""
     message: str = ""
-    type: str = "Normal"
+    # Every component writes these two and kubectl shows them: a factory's value is encoded though it is the default.
+    type: str = msgspec.field(default_factory=lambda: "Normal")
     source: EventSource = EventSource()
     first_timestamp: str | None = None
     last_timestamp: str | None = None
-    count: int = 1
+    count: int = msgspec.field(default_factory=lambda: 1)
     event_time: str | None = None
     reporting_component: str = ""
     reporting_instance: str = ""

@@ -178,6 +178,8 @@ def _begin_of_tail(path: Path, lines: int | None) -> int:
     """Where the last lines of a file begin."""
     if lines is None or not path.exists():
         return 0
+    if lines == 0:
+        return path.stat().st_size
     with path.open("rb") as file:
         end = position = file.seek(0, 2)
         missing = lines
@@ -192,4 +194,4 @@ def _begin_of_tail(path: Path, lines: int | None) -> int:
                 if missing <= 0:
                     return position + found + 1
                 cut = found
-    return 0 if lines else end
+    return 0

@@ -45,9 +45,12 @@ class Gateway:
             self.desired.forget()
         return changes
 
-    def connect(self, node_id: str) -> Proxy:
-        """A stream of an Envoy that was let in."""
-        proxy = Proxy(self.desired, self._resting.pop(node_id, None), grace=self._grace)
+    def connect(self, node_id: str, *, returning: bool) -> Proxy:
+        """A stream of an Envoy that was let in. One that is `returning` has state from an earlier stream, which its
+        first request speaks of; any other is a new process, whatever we remember of its name.
+        """
+        past = self._resting.pop(node_id, None)
+        proxy = Proxy(self.desired, past if returning else None, grace=self._grace)
         self.proxies[proxy] = node_id
         return proxy
 

@@ -63,6 +63,7 @@ class Proxy:
         self._runtime = Subscription(RUNTIME)
         self._runtime_refused = ""
         self._lane_waits = False
+        self._returning: bool | None = None
         self._dirty: dict[str, None] = {}
         self._forgiven: dict[str, set[str]] = {}
         #: Clusters that should go: since when no route refers to them, None while one does.
@@ -97,7 +98,9 @@ class Proxy:
         self._look(changes.keys)
 
     def hear(self, request: Request) -> None:
-        """Take in what Envoy says."""
+        """Take in what Envoy says. Its first word shows whether it comes back with state from an earlier stream."""
+        if self._returning is None:
+            self._returning = bool(request.initial_versions)
         if request.type_url in self.pools:
             self._hear_pool(self.pools[request.type_url], request)
         elif request.type_url == ROUTES:
@@ -142,6 +145,9 @@ class Proxy:
                     self._leaving.pop(name, None)
         if heard.refused is not None:
             culprit = pool.blame(heard.refused, heard.error)
+            for name in heard.refused.resources if is_clusters else ():
+                if name not in self._desired.of(CLUSTER):
+                    self._leave(name)
             if culprit is not None:
                 resource = heard.refused.resources[culprit]
                 self._tell(pool.stream.type_url, culprit, "", resource.version, heard.error, resource.origins)
@@ -169,7 +175,7 @@ class Proxy:
                 self._dirty[configuration] = None
 
     def _leave(self, cluster: str) -> None:
-        if cluster in self.pools[CLUSTER].stream.have:
+        if self.pools[CLUSTER].may_have(cluster):
             self._leaving[cluster] = None
 
     def _speak_removals(self, said: list[bytes], now: float) -> None:
@@ -212,7 +218,7 @@ class Proxy:
                 continue
             table = Table(name, self._desired)
             table.reported = self._routes.have.get(name, "")
-            if table.reported and self._past is not None and name in self._past.tables:
+            if self._past is not None and name in self._past.tables:
                 table.recall(self._past.tables[name])
                 self._tell_found(table)
             self.tables[name] = table
@@ -227,6 +233,8 @@ class Proxy:
         table = self.tables[name]
         if table.flight is None:
             return  # it was dropped and asked for again since
+        if table.trying or heard.refused is not None:
+            self._dirty[name] = None
         if heard.taken is not None:
             table.was_taken()
             self._tell(ROUTES, name, "", heard.taken.resources[name].version)
@@ -234,12 +242,14 @@ class Proxy:
                 self._tell(ROUTES, name, host, "")
         else:
             table.was_refused(heard.error)
-        if table.trying or heard.refused is not None:
-            self._dirty[name] = None
         self._look(self.lane.overlay)
 
     def _known(self) -> bool:
         """Whether it is known by which routes this Envoy serves."""
+        listeners = self.pools[LISTENER].stream
+        spoken = self._routes.open or (listeners.open and not listeners.have)
+        if self._returning and not spoken:
+            return False
         return all(
             table.taken is not None for table in self.tables.values() if self._desired.has_configuration(table.name)
         )

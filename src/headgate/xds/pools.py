@@ -31,6 +31,8 @@ class Pool:
     def __init__(self, type_url: str, desired: Mapping[str, Resource], past: "Pool | None" = None) -> None:
         self.stream = Subscription(type_url)
         self.refusals: dict[str, Refusal] = {}
+        #: What Envoy may have of refused responses: it keeps the good parts, but does not speak of them.
+        self._maybe: set[str] = set()
         self._desired = desired
         # A cluster warms for 15 s unless it hears that it has no endpoints; other types take no such answer.
         self._says_absent = type_url == ENDPOINTS
@@ -56,20 +58,21 @@ class Pool:
             self._begin()
         for name in heard.subscribed:
             self._dirty[name] = None
-            if self._says_absent and name not in self._desired and name not in self.stream.have:
-                self._absent[name] = None
+            self._miss(name)
         for name in heard.unsubscribed:
             self._absent.pop(name, None)
         if heard.taken is not None:
             self._trials.passed()
             for name in heard.taken.resources:
                 self.refusals.pop(name, None)
+                self._maybe.discard(name)
                 self._drop(name)
         return heard
 
     def blame(self, flight: Flight, message: str) -> str | None:
         """A response was refused: the name of the resource that is to blame, or None while that is being tried."""
         self._refused_together.add(_versions(flight.resources.values()))
+        self._maybe.update(flight.resources)
         name = self._trials.failed(list(flight.resources))
         if name is not None:
             self.refusals[name] = Refusal(flight.resources[name].version, message)
@@ -83,6 +86,8 @@ class Pool:
                 self._dirty[name] = None
             if name not in self._desired:
                 self.refusals.pop(name, None)
+            if self.stream.wants(name):
+                self._miss(name)
             self._drop(name)
 
     def again(self, names: Iterable[str]) -> list[str]:
@@ -93,9 +98,13 @@ class Pool:
             self._dirty[name] = None
         return found
 
+    def may_have(self, name: str) -> bool:
+        """Whether this Envoy has, or may have, a resource of this name."""
+        return name in self.stream.have or name in self._maybe
+
     def surplus(self) -> list[str]:
-        """What this Envoy has and should not have."""
-        return [name for name in self.stream.have if name not in self._desired]
+        """What this Envoy has, or may have, and should not."""
+        return [name for name in {**self.stream.have, **dict.fromkeys(self._maybe)} if name not in self._desired]
 
     def next(self, removed: tuple[str, ...] = ()) -> bytes | None:
         """The next response, if there is anything to say and nothing is in flight."""
@@ -108,25 +117,32 @@ class Pool:
         if not (resources or removed or absent or self._greet):
             return None
         self._greet = False
+        self._maybe.difference_update(removed, absent)
         return self.stream.send(resources, removed + absent)
 
     # ── inside ───────────────────────────────────────────────────────────────
 
+    def _miss(self, name: str) -> None:
+        if self._says_absent and name not in self._desired and name not in self.stream.have:
+            self._absent[name] = None
+
     def _drop(self, name: str) -> None:
-        if self._drops and name in self.stream.have and name not in self._desired:
+        if self._drops and self.may_have(name) and name not in self._desired:
             self._gone[name] = None
 
     def _begin(self) -> None:
         have = self.stream.have
-        if have and self._past is not None:
+        if self._past is not None:
             self.refusals = dict(self._past.refusals)
             self._refused_together = set(self._past._refused_together)
+            flight = self._past.stream.flight
+            self._maybe = self._past._maybe.union(flight.resources if flight is not None else ())
         self._past = None
         if self.stream.wildcard:
             self._dirty.update(dict.fromkeys(self._desired))
             # Envoy's start waits for an answer, if only an empty one.
             self._greet = not have
-        for name in have:
+        for name in self.surplus():
             self._drop(name)
 
     def _choose(self) -> dict[str, Resource]:

@@ -145,7 +145,7 @@ class XdsServer:
         if first is None:
             return
         gateway = self._gateway(key)
-        proxy = gateway.connect(first.node_id)
+        proxy = gateway.connect(first.node_id, returning=bool(first.initial_versions))
         woken = self._streams[proxy] = asyncio.Event()
         reader: asyncio.Task[None] | None = None
         log = _log.bind(gateway=str(key), envoy=first.node_id)

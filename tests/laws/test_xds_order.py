@@ -1,0 +1,265 @@
+"""Laws of the order in which an Envoy is told things, against a model of Envoy that refuses, warms and reconnects."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import msgspec
+from headgate.api.meta import Key
+from headgate.envoy import clusters, listeners, names, routes
+from headgate.envoy.names import CLUSTER, ENDPOINTS
+from headgate.envoy.resources import Resource, VirtualHost, Weights
+from headgate.xds.desired import Update
+from headgate.xds.gateways import Gateway
+from headgate.xds.order import Proxy
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.model_envoy import Effective, ModelEnvoy
+
+GRACE = 5.0
+
+
+class Host(msgspec.Struct, frozen=True):
+    """A virtual host as the law draws it: a split over some of four clusters."""
+
+    clusters: tuple[str, ...]
+    weights: tuple[int, ...]
+    shape: int
+    bad: bool
+
+    @property
+    def key(self) -> str:
+        return names.weights_key("u", self.clusters)
+
+
+class World(msgspec.Struct, frozen=True):
+    """What is desired at a time. Weights of one key are the same wherever it is used."""
+
+    hosts: dict[tuple[str, str], Host]
+    bad_clusters: frozenset[str]
+    second_listener: bool
+    bad_listener: bool
+
+
+CLUSTERS = ("a", "b", "c")
+WEIGHTS = st.integers(0, 3)
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    weights: dict[tuple[str, ...], tuple[int, ...]] = {}
+    hosts = {}
+    for name in draw(st.sets(st.sampled_from([("r1", "x"), ("r1", "y"), ("r1", "z"), ("r2", "x")]))):
+        used = tuple(draw(st.lists(st.sampled_from(CLUSTERS), min_size=1, max_size=2)))
+        if used not in weights:
+            weights[used] = tuple(draw(WEIGHTS) for _ in used[1:]) + (draw(st.integers(1, 3)),)
+        hosts[name] = Host(used, weights[used], draw(st.integers(0, 1)), draw(st.integers(0, 5)) == 0)
+    bad = draw(st.sets(st.sampled_from(CLUSTERS), max_size=1)) if draw(st.integers(0, 4)) == 0 else set()
+    return World(hosts, frozenset(bad), draw(st.booleans()), draw(st.integers(0, 5)) == 0)
+
+
+class Step(msgspec.Struct, frozen=True):
+    """Something happens; then messages are delivered, in the directions that the string says (`>` to the Envoy)."""
+
+    what: str
+    world: World | None
+    then: str
+
+
+EVENTS = ["wait", "reconnect", "restart server", "restart envoy"]
+STEPS = st.lists(
+    st.builds(
+        lambda what, world, then: Step("desire" if what is None else what, None if what else world, then),
+        st.one_of(st.none(), st.none(), st.none(), st.sampled_from(EVENTS)),
+        worlds(),
+        st.one_of(st.text("<>", max_size=6), st.text("<>", min_size=20, max_size=30)),
+    ),
+    max_size=12,
+)
+
+
+def parts(world: World) -> tuple[dict[Any, Resource], dict[Any, VirtualHost], dict[str, Weights]]:
+    used = {cluster for host in world.hosts.values() for cluster in host.clusters}
+    resources = {}
+    for name in used:
+        prefix = "bad" if name in world.bad_clusters else "good"
+        resources[CLUSTER, name] = clusters.cluster(name, f"{prefix}_{name}")
+        resources[ENDPOINTS, name] = clusters.cluster_load_assignment(name, [clusters.Endpoint("127.0.0.1", 80)])
+    wanted = [("l1", "r1")] + [("l2", "r2")] * world.second_listener + [("bad", "r1")] * world.bad_listener
+    for name, configuration in wanted:
+        made = listeners.listener(name, "127.0.0.1", 80, [listeners.FilterChain("all", configuration)])
+        resources[made.type_url, name] = made
+    hosts, weights = {}, {}
+    for key, host in world.hosts.items():
+        forward = routes.Forward(tuple(map(routes.Destination, host.clusters)), host.key)
+        route = routes.route(("bad" if host.bad else "good") + str(host.shape), routes.Match(), forward)
+        hosts[key] = routes.virtual_host(key[1], [key[1]], [route], origins=[Key("ns", key[1])])
+        weights[host.key] = Weights(tuple(zip(host.clusters, host.weights, strict=True)))
+    return resources, hosts, weights
+
+
+class Play:
+    """A server's state, a model Envoy, and the two directions between them."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.world = World({}, frozenset(), False, False)
+        self.history: dict[str, list[Effective]] = {}
+        self.seen: dict[tuple[str, str, str], int] = {}
+        self.gateway = self.new_gateway()
+        self.envoy = ModelEnvoy()
+        self.proxy: Proxy
+        self.to_envoy: deque[bytes] = deque()
+        self.connect()
+
+    def new_gateway(self) -> Gateway:
+        gateway = Gateway(Key("ns", "gw"), grace=GRACE)
+        resources, hosts, weights = parts(self.world)
+        gateway.update(
+            Update(resources=resources, hosts=hosts, weights=weights, route_configurations=frozenset({"r1", "r2"}))
+        )
+        return gateway
+
+    def connect(self) -> None:
+        self.to_envoy.clear()
+        self.envoy.connect()
+        self.proxy = self.gateway.connect("model", returning=bool(self.envoy.out[0].initial_versions))
+        if not self.envoy.out[0].initial_versions:
+            self.envoy.refused.clear()
+
+    def desire(self, world: World) -> None:
+        before, after = parts(self.world), parts(world)
+        self.world = world
+        self.gateway.update(
+            Update(
+                resources=after[0],
+                removed_resources=before[0].keys() - after[0].keys(),
+                hosts=after[1],
+                removed_hosts=before[1].keys() - after[1].keys(),
+                weights=after[2],
+                removed_weights=before[2].keys() - after[2].keys(),
+            )
+        )
+        for subject in before[0].keys() | after[0].keys():
+            if before[0].get(subject) != after[0].get(subject):
+                self.envoy.refused.pop(subject, None)  # it changed: it may be tried again
+        for key, weights in after[2].items():
+            said = self.history.setdefault(key, [])
+            if not said or said[-1] != weights.clusters:
+                said.append(weights.clusters)
+
+    def step(self, what: str, world: World | None) -> None:
+        if what == "desire" and world is not None:
+            self.desire(world)
+        elif what == "to envoy" and self.to_envoy:
+            self.envoy.receive(self.to_envoy.popleft())
+        elif what == "to server" and self.envoy.out:
+            self.proxy.hear(self.envoy.out.popleft())
+        elif what == "reconnect":
+            self.gateway.leave(self.proxy)
+            self.connect()
+        elif what == "restart server":
+            self.gateway = self.new_gateway()
+            self.envoy.refused.clear()
+            self.connect()
+        elif what == "restart envoy":
+            self.gateway.leave(self.proxy)
+            self.envoy = ModelEnvoy()
+            self.seen.clear()
+            self.connect()
+        elif what == "wait":
+            self.now += GRACE
+        self.to_envoy.extend(self.proxy.speak(self.now))
+        self.check()
+
+    def check(self) -> None:
+        """Whatever is in flight: requests are split as was declared, and never again as was declared before."""
+        effective = self.envoy.effective()
+        for place, weights in effective.items():
+            said = self.history[place[2]]
+            index = next((i for i in range(self.seen.get(place, 0), len(said)) if said[i] == weights), None)
+            assert index is not None, f"{place} splits {weights}; declared: {said}, seen: {self.seen.get(place)}"
+            self.seen[place] = index
+        for place in self.seen.keys() - effective.keys():
+            del self.seen[place]
+
+    def settle(self) -> None:
+        for _ in range(500):
+            if self.to_envoy:
+                self.step("to envoy", None)
+            elif self.envoy.out:
+                self.step("to server", None)
+            elif self.proxy.wake is not None:
+                self.step("wait", None)
+            else:
+                return
+        raise AssertionError("it never comes to rest")
+
+    def declared(self) -> dict[tuple[str, str, str], Effective]:
+        """What of the desired world a willing Envoy can have."""
+        return {
+            (*place, host.key): tuple(zip(host.clusters, host.weights, strict=True))
+            for place, host in self.world.hosts.items()
+            if not host.bad
+            and not self.world.bad_clusters & set(host.clusters)
+            and (place[0] == "r1" or self.world.second_listener)
+        }
+
+
+def play(steps: list[Step]) -> Play:
+    stage = Play()
+    for step in steps:
+        stage.step(step.what, step.world)
+        for direction in step.then:
+            stage.step("to envoy" if direction == ">" else "to server", None)
+    stage.settle()
+    return stage
+
+
+LAW = settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@LAW
+@given(STEPS)
+def test_at_rest_overlay_over_routes_is_what_was_declared(steps: list[Step]) -> None:
+    stage = play(steps)
+    effective = stage.envoy.effective()
+    for place, weights in stage.declared().items():
+        assert effective.get(place) == weights, place
+
+
+@LAW
+@given(STEPS)
+def test_at_rest_nothing_lingers_that_nobody_wants(steps: list[Step]) -> None:
+    stage = play(steps)
+    used = {part for weights in stage.envoy.effective().values() for part, _ in weights}
+    wanted = {name for host in stage.world.hosts.values() for name in host.clusters}
+    known = stage.envoy.clusters.keys()
+    if any(step.what == "restart server" for step in steps):
+        # Envoy keeps the good parts of a response that it refuses, and tells a new server nothing of them.
+        known = known & stage.envoy.versions[CLUSTER].keys()
+    assert known - used <= wanted
+    assert stage.envoy.listeners.keys() == {"l1"} | ({"l2"} if stage.world.second_listener else set())
+
+
+@LAW
+@given(STEPS)
+def test_a_server_that_was_restarted_sends_nothing_to_an_envoy_that_has_all(
+    steps: list[Step],
+) -> None:
+    stage = play(steps)
+    calm = World(
+        {place: msgspec.structs.replace(host, bad=False) for place, host in stage.world.hosts.items()},
+        frozenset(),
+        stage.world.second_listener,
+        bad_listener=False,
+    )
+    stage.step("desire", calm)
+    stage.settle()
+    stage.step("restart server", None)
+    stage.settle()
+    stage.envoy.received.clear()
+    stage.step("restart server", None)
+    stage.settle()
+    assert stage.envoy.received == []

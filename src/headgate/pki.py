@@ -1,10 +1,10 @@
 """The controller's certificate authority, and the certificates that Envoys and the xDS server show each other.
 
 An Envoy is whoever its certificate says: a client certificate carries exactly one URI,
-`spiffe://headgate.dev/ns/<namespace>/gateway/<name>`, and a stream with it gets that Gateway's resources. Pure but for
-the random numbers in keys and serials; the time is a parameter, in
-seconds since 1970. Keys are ECDSA on P-256. Leaf certificates live for 90
-days and are renewed after two thirds of their life, the authority lives for ten years.
+`spiffe://headgate.dev/ns/<namespace>/gateway/<name>`, and a stream with it gets that Gateway's resources.
+
+Pure but for the random numbers in keys and serials; times are seconds since 1970, and parameters. Keys are ECDSA on
+P-256. Leaf certificates live for 90 days, the authority for ten years; both are renewed after two thirds of their life.
 """
 
 import base64

@@ -12,7 +12,7 @@ from headgate.api.gateway import ParentReference, RouteParentStatus
 from headgate.api.meta import Condition, ObjectMeta
 from headgate.api.patch import PatchError, json_patch
 from headgate.kube.ownership import ANNOTATION, desired_json, ensure_patch
-from headgate.kube.patches import diff
+from headgate.kube.patches import diff, fields_patch
 from headgate.kube.statuses import conditions_patch, entries_patch
 
 OURS = "headgate.dev/gateway-controller"
@@ -198,6 +198,27 @@ def test_a_transition_time_moves_exactly_when_the_status_does(
 @given(json_values, json_values)
 def test_a_difference_applied_to_the_one_gives_the_other(old: Any, new: Any) -> None:
     assert repr(json_patch(old, diff(old, new))) == repr(new) or json_patch(old, diff(old, new)) == new
+
+
+fields = st.dictionaries(
+    names, scalars | st.lists(scalars, max_size=2) | st.dictionaries(names, st.booleans(), max_size=2), max_size=3
+)
+
+
+@given(st.none() | fields, fields)
+def test_fields_are_as_we_say_and_others_stay(present: dict[str, Any] | None, desired: dict[str, Any]) -> None:
+    raw = {"metadata": {"resourceVersion": "1"}, **({} if present is None else {"status": present})}
+    after = json_patch(raw, fields_patch(raw, ("status",), desired))
+    status = after.get("status", {})
+    for name, value in desired.items():
+        if isinstance(value, dict):
+            assert value.items() <= status.get(name, {}).items()
+        else:
+            assert status.get(name) == value
+    assert {name: value for name, value in status.items() if name not in desired} == {
+        name: value for name, value in (present or {}).items() if name not in desired
+    }
+    assert fields_patch(after, ("status",), desired) == []
 
 
 # ── objects that are ours whole ──────────────────────────────────────────────

@@ -14,7 +14,7 @@ from headgate.api.meta import Key, ObjectMeta
 from headgate.kube.access import Access
 from headgate.kube.client import Client
 from headgate.kube.leases import Holder, Sight, Terms, claim, decide, look, micro_time, released
-from support.scripted_api import come_true, run
+from support.scripted_api import Reply, Request, ScriptedApi, come_true, run
 
 NOW = 1_800_000_000.0
 TERMS = Terms()
@@ -151,18 +151,28 @@ def test_labels_and_fields_of_others_in_a_lease_stay(local_api: Path) -> None:
 
 
 def test_a_holder_whose_api_went_away_ceases_to_hold_by_the_clock_alone() -> None:
-    now = 0.0
+    now = 100.0
+    away = False
+
+    async def script(request: Request, reply: Reply) -> None:
+        if away:
+            reply.hang_up()
+        elif request.method == "POST":
+            await reply.json(msgspec.json.decode(request.body))
+        else:
+            await reply.refuse(404, "NotFound")
 
     async def test() -> None:
-        nonlocal now
-        async with Client(Access("http://127.0.0.1:1")) as client:
+        nonlocal now, away
+        async with ScriptedApi(script) as api, Client(Access(api.server)) as client:
             holder = Holder(client, Key("n", "l"), "me", clock=lambda: now)
-            holder._renewed = 0.0  # as after a renewal
-            assert holder.holding
-            now = 9.99
-            assert holder.holding
-            now = 10.0
-            assert not holder.holding
+            async with running(holder):
+                await holder.until_held()
+                away = True
+                now = 109.9
+                assert holder.holding
+                now = 110.0
+                assert not holder.holding
 
     run(test())
 

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from headgate.api.core import Service
 from headgate.api.gateway import ReferenceGrant
@@ -521,5 +522,52 @@ def test_events_before_an_error_in_the_same_read_are_handed_over() -> None:
             await come_true(lambda: len(api.asked(watch=True)) == 2)
             assert seen.words == ["+a"]
             assert api.asked(watch=True)[1].params["resourceVersion"] == "2"
+
+    run(test())
+
+
+def test_an_error_is_logged_when_it_changes_and_not_at_every_attempt() -> None:
+    attempts = 0
+
+    async def script(request: Request, reply: Reply) -> None:
+        nonlocal attempts
+        attempts += 1
+        if request.watch:
+            await forever(reply)
+        elif attempts <= 5:
+            await reply.refuse(403, "Forbidden", "not you")
+        elif attempts <= 8:
+            await reply.refuse(500, "InternalError", "oh")
+        else:
+            await reply.json(listing(1))
+
+    async def test() -> None:
+        async with following(script) as (api, _):
+            await come_true(lambda: api.asked(watch=True))
+
+    with capture_logs() as logs:
+        run(test())
+    assert [entry.get("why") for entry in logs] == ["Forbidden: not you", "InternalError: oh", None]
+
+
+def test_a_list_that_expires_between_its_pages_is_begun_again() -> None:
+    expired = False
+
+    async def script(request: Request, reply: Reply) -> None:
+        nonlocal expired
+        if request.watch:
+            await forever(reply)
+        elif "continue" not in request.params:
+            await reply.json(listing(7, service("a", 1), more="token"))
+        elif not expired:
+            expired = True
+            await reply.refuse(410, "Expired")
+        else:
+            await reply.json(listing(7, service("b", 2)))
+
+    async def test() -> None:
+        async with following(script) as (_, seen):
+            await come_true(lambda: seen.synced)
+            assert seen.words == ["+a", "+b"]
 
     run(test())

@@ -9,6 +9,7 @@ import base64
 import binascii
 import copy
 import functools
+import ipaddress
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
@@ -215,6 +216,12 @@ def _format_problem(wanted: str, value: str) -> str:
                 datetime.fromisoformat(value.replace("Z", "+00:00"))
             except ValueError:
                 return "must be a time as RFC 3339 writes it, such as 2026-01-31T12:00:00Z"
+        case "ipv4" | "ipv6":
+            try:
+                version = ipaddress.ip_address(value).version
+            except ValueError:
+                version = 0
+            return "" if wanted == f"ipv{version}" else f"must be an {wanted[:2].upper()}{wanted[2:]} address"
         case "byte":
             try:
                 base64.b64decode(value, validate=True)

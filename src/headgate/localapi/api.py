@@ -189,10 +189,10 @@ class Api:
     def _put(self, resource: Resource, new: Object, old: Object | None, options: Options) -> Record:
         if old is not None and writes.finished(resource, new):
             return self._remove(resource, new, options)
-        revision = self.cache.next_revision()
-        row = self._row(resource, new, revision)
         if options.dry_run:
-            return resources.record(resource, row)
+            before = int(old["metadata"]["resourceVersion"]) if old else 0
+            return resources.record(resource, self._row(resource, new, before))
+        row = self._row(resource, new, self.cache.next_revision())
         record = self.cache.put(resource.id, row)
         self._tell(resource, new, old)
         return record
@@ -206,7 +206,9 @@ class Api:
         return record
 
     def _row(self, resource: Resource, obj: Object, revision: int) -> Row:
-        metadata = {**obj["metadata"], "resourceVersion": str(revision)}
+        metadata = {name: value for name, value in obj["metadata"].items() if name != "resourceVersion"}
+        if revision:
+            metadata["resourceVersion"] = str(revision)
         body = resources.encode(resource, {**obj, "metadata": metadata})
         return Row(resource.id, metadata.get("namespace", ""), metadata["name"], revision, body)
 

@@ -60,7 +60,7 @@ class App:
             user = self._user(request)
             return await self._route(request, user)
         except refusals.Refusal as refusal:
-            return json_answer(refusal.status(), refusal.code)
+            return writing.with_warnings(json_answer(refusal.status(), refusal.code), refusal.warnings)
         except Exception as error:
             log.exception("request failed", method=request.method, path=request.path)
             failure = f"Internal error occurred: {type(error).__name__}: {error}"

@@ -23,6 +23,8 @@ class Refusal(Exception):  # noqa: N818 - it is an answer
         self.reason = reason
         self.message = message
         self.details = dict(details or {})
+        #: What the client should be told besides.
+        self.warnings: list[str] = []
         if causes:
             self.details["causes"] = [
                 {"reason": cause.reason, "message": cause.message, "field": cause.path} for cause in causes

@@ -8,7 +8,7 @@ import ipaddress
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -197,7 +197,9 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             yield Running(url, api)
 
 
-def open_api(store: Store, services: ipaddress.IPv4Network = NETWORK) -> Api:
+def open_api(
+    store: Store, services: ipaddress.IPv4Network = NETWORK, clock: Callable[[], float] = time.time
+) -> Api:
     """The API over a store, with Headgate's own definitions and every one that was ever applied."""
 
     def taken() -> set[str]:
@@ -205,7 +207,7 @@ def open_api(store: Store, services: ipaddress.IPv4Network = NETWORK) -> Api:
 
     addresses = Addresses(services, taken)
     registry = Registry([*builtin.resources(addresses), custom.resource(), *custom.stored(store.rows())])
-    api = Api(store, registry)
+    api = Api(store, registry, clock)
     api.written.append(custom.follow(api))
     custom.bundle(api, crd.definitions())
     api.written.append(housekeeping.give_accounts(api))

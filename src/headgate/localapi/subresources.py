@@ -100,7 +100,7 @@ def _set_scale(api: Api, request: Request, target: Target) -> Answer:
         return _with({**old, "metadata": metadata}, path, replicas)
 
     record = api.change(resource, target.version, target.namespace, target.name, edit, how)
-    return writing.with_warnings(json_answer(scale(resource, msgspec.json.decode(record.body))), how)
+    return writing.with_warnings(json_answer(scale(resource, msgspec.json.decode(record.body))), how.warnings)
 
 
 def _with(obj: Object, path: list[str], value: Any) -> Object:

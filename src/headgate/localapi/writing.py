@@ -1,6 +1,7 @@
 """POST, PUT, PATCH and DELETE: bodies in JSON, YAML or protobuf, patches of three kinds, subresources."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -55,21 +56,32 @@ def answer(
 ) -> Answer:
     """The written object, with the warnings that it earned."""
     written = Answer(reading.form(request, resource, version).one(record, api.clock()), status)
-    return with_warnings(written, how)
+    return with_warnings(written, how.warnings)
 
 
-def with_warnings(written: Answer, how: Options) -> Answer:
+def with_warnings(written: Answer, warnings: Sequence[str]) -> Answer:
     """Warnings as kubectl prints them."""
-    for warning in dict.fromkeys(how.warnings):
+    for warning in dict.fromkeys(warnings):
         text = warning.replace("\\", "\\\\").replace('"', '\\"').encode("ascii", "replace").decode()
         written.headers = [*written.headers, ("warning", f'299 - "{text}"')]
     return written
 
 
+@contextlib.contextmanager
+def _warned(how: Options) -> Iterator[None]:
+    """A refusal carries the warnings that came before it."""
+    try:
+        yield
+    except refusals.Refusal as refusal:
+        refusal.warnings = how.warnings
+        raise
+
+
 def create(api: Api, request: Request, resource: Resource, version: str, namespace: str) -> Answer:
     """POST on a collection."""
     how = options(request)
-    record = api.create(resource, version, namespace, body(request), how)
+    with _warned(how):
+        record = api.create(resource, version, namespace, body(request), how)
     return answer(api, request, resource, version, record, how, 201)
 
 
@@ -78,7 +90,8 @@ def replace(
 ) -> Answer:
     """PUT on an object or its status."""
     how = options(request)
-    record = api.replace(resource, version, namespace, name, body(request), how, subresource=subresource)
+    with _warned(how):
+        record = api.replace(resource, version, namespace, name, body(request), how, subresource=subresource)
     return answer(api, request, resource, version, record, how)
 
 
@@ -91,7 +104,8 @@ def patch(
     def edit(old: Object) -> Any:
         return patched(request, resource, version, old)
 
-    record = api.change(resource, version, namespace, name, edit, how, subresource=subresource)
+    with _warned(how):
+        record = api.change(resource, version, namespace, name, edit, how, subresource=subresource)
     return answer(api, request, resource, version, record, how)
 
 

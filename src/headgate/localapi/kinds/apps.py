@@ -79,7 +79,7 @@ def _selector_problems(selector: Object, labels: dict[str, str]) -> Iterator[Pro
         yield Problem(
             "spec.template.metadata.labels",
             "FieldValueInvalid",
-            f"Invalid value: {labels}: `selector` does not match template `labels`",
+            f"Invalid value: {msgspec.json.encode(labels).decode()}: `selector` does not match template `labels`",
         )
 
 
@@ -159,7 +159,9 @@ REPLICA_SET_COLUMNS = (
     *_WIDE,
 )
 
-DEPLOYMENT = Behaviour(prepare=_prepare_deployment, validate=_deployment_problems, generation=True)
+DEPLOYMENT = Behaviour(
+    prepare=_prepare_deployment, validate=_deployment_problems, generation=True, initial_status=lambda new: {}
+)
 REPLICA_SET = Behaviour(
     prepare=_prepare_replica_set, validate=_problems, generation=True, initial_status=lambda new: {"replicas": 0}
 )

@@ -1,0 +1,76 @@
+"""`headgate up` as tests use it: a cluster of its own, in a home of its own, gone afterwards."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from support.kubectl import Kubectl
+from support.processes import Program
+from support.waiting import until
+
+HEADGATE = (sys.executable, "-m", "headgate")
+
+
+class LocalCluster:
+    """A running `headgate up`; ready on entering, everything ended on leaving."""
+
+    def __init__(self, folder: Path, *arguments: str, name: str = "") -> None:
+        """`folder` holds its home and its data, `arguments` are more arguments of `headgate up`."""
+        self.name = name or f"test-{os.getpid()}"
+        self.folder = folder
+        self.data = folder / "data"
+        self.environment = {"XDG_STATE_HOME": str(folder / "home")}
+        self.arguments = arguments
+        self.up: Program
+
+    @property
+    def kubeconfig(self) -> Path:
+        """What `headgate kubeconfig` names."""
+        return self.data / "kubeconfig"
+
+    def kubectl(self) -> Kubectl:
+        """The pinned kubectl with this cluster's kubeconfig."""
+        return Kubectl(self.kubeconfig)
+
+    def log(self, component: str) -> str:
+        """What one of the supervised commands wrote."""
+        file = self.data / "logs" / f"{component}.log"
+        return file.read_text(errors="replace") if file.exists() else ""
+
+    def logs(self, lines: int = 15) -> str:
+        """The ends of all logs, for the text of a failure."""
+        names = ("api", "workloads", "node", "controller")
+        return "\n".join(f"--- {name}\n" + "\n".join(self.log(name).splitlines()[-lines:]) for name in names)
+
+    def start(self) -> None:
+        """`headgate up`, until it says that it is ready."""
+        self.up = Program(
+            [*HEADGATE, "up", "--name", self.name, "--data", str(self.data), *self.arguments],
+            log=self.folder / "up.log",
+            name="headgate up",
+            env=self.environment,
+            grace=60.0,
+        )
+        start = len(self.up.output())
+        try:
+            until(lambda: "\nReady:" in self.up.output()[start:], says="Ready", deadline=90, running=self.up)
+        except BaseException:
+            self.up.stop()
+            raise
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code."""
+        return self.up.stop()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

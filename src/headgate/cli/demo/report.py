@@ -8,14 +8,23 @@ from headgate.traffic import Counts, Tally
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """The traffic while the route said these weights."""
+
+    weights: tuple[int, int]
+    traffic: Tally
+
+
+@dataclass(frozen=True)
 class Ending:
-    """How one release went. `traffic` is what happened while the canary could get requests."""
+    """How one release went. `traffic` is all that was sent meanwhile, `stretches` the same by weights."""
 
     release: Release
     phase: str
     weights: tuple[int, int] | None
     seconds: float
     traffic: Tally
+    stretches: tuple[Stretch, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,10 @@ def _problems_of(ending: Ending) -> list[str]:
 def text(results: Results) -> str:
     """The last words of the demo."""
     sent = results.traffic.all
+    steps = [_step_row(ending, stretch) for ending in results.endings for stretch in ending.stretches]
     lines = [
+        "",
+        table(("release", "weight set", "share measured", "requests", "success", "p99"), steps),
         "",
         table(("release", "ended", "after", "canary got", "share", "errors", "p99"), map(_row, results.endings)),
         "",
@@ -67,6 +79,18 @@ def _row(ending: Ending) -> tuple[str, ...]:
         f"{canary.sent} of {ending.traffic.all.sent}",
         percent(ending.traffic.share("canary")),
         percent(_error_rate(canary)),
+        milliseconds(canary.latency.quantile(0.99)),
+    )
+
+
+def _step_row(ending: Ending, stretch: Stretch) -> tuple[str, ...]:
+    canary = stretch.traffic.group("canary")
+    return (
+        ending.release.version,
+        f"{stretch.weights[1]} %",
+        percent(stretch.traffic.share("canary")),
+        f"{canary.sent} of {stretch.traffic.all.sent}",
+        percent(canary.success_rate),
         milliseconds(canary.latency.quantile(0.99)),
     )
 

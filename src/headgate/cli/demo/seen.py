@@ -25,6 +25,14 @@ def who_answered(outcome: Outcome) -> str:
     return {b"shop-primary": "primary", b"shop": "canary"}.get(owner, "gateway")
 
 
+@dataclass(frozen=True)
+class Step:
+    """From when the route said these weights: the counts at that moment."""
+
+    weights: tuple[int, int]
+    before: Tally
+
+
 @dataclass
 class Seen:
     """The state of the stage. `changed` is set whenever something in it changes."""
@@ -34,6 +42,7 @@ class Seen:
     route: HTTPRoute | None = None
     phases: list[str] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
     tally: Tally = field(default_factory=lambda: Tally(who_answered))
     samples: deque[Tally] = field(default_factory=lambda: deque(maxlen=SAMPLES))
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -69,6 +78,7 @@ class Seen:
         elif isinstance(obj, HTTPRoute):
             self.route = obj
             if self.weights != before and self.weights is not None:
+                self.steps.append(Step(self.weights, self.tally.copy()))
                 self.say("weights {} / {}".format(*self.weights))
         elif isinstance(obj, Gateway):
             self.gateway = obj

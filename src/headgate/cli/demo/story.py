@@ -2,16 +2,17 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
 from headgate.cli.demo import scene, screen
-from headgate.cli.demo.report import Ending, Results
-from headgate.cli.demo.seen import SAMPLE_EVERY, Seen, watch
+from headgate.cli.demo.report import Ending, Results, Stretch
+from headgate.cli.demo.seen import SAMPLE_EVERY, Seen, Step, watch
 from headgate.cli.exits import Failed
 from headgate.cli.progress import Progress
 from headgate.cluster.components import Choices
@@ -108,7 +109,7 @@ async def _releases(client: Client, seen: Seen, pace: scene.Pace, target: Target
 async def _release(client: Client, seen: Seen, new: scene.Release) -> Ending:
     """Release a version and wait for the end of its rollout, or for the deadline."""
     seen.say(f"releasing {new.version}: {new.about}")
-    before, phases, began = seen.tally.copy(), len(seen.phases), time.monotonic()
+    before, phases, steps, began = seen.tally.copy(), len(seen.phases), len(seen.steps), time.monotonic()
     await scene.release(client, new)
 
     def ended() -> bool:
@@ -117,7 +118,18 @@ async def _release(client: Client, seen: Seen, new: scene.Release) -> Ending:
 
     await seen.until(ended, _RELEASE)
     traffic = seen.tally.since(before)
-    return Ending(new, scene.phase(seen.canary), seen.weights, time.monotonic() - began, traffic)
+    return Ending(
+        new, scene.phase(seen.canary), seen.weights, time.monotonic() - began, traffic, _stretches(seen.steps[steps:])
+    )
+
+
+def _stretches(steps: Sequence[Step]) -> tuple[Stretch, ...]:
+    """What was sent from one step to the next, for steps that gave the canary a share."""
+    return tuple(
+        Stretch(step.weights, following.before.since(step.before))
+        for step, following in itertools.pairwise(steps)
+        if step.weights[1]
+    )
 
 
 async def _refreshing(refresh: Callable[[], None]) -> None:

@@ -48,10 +48,10 @@ class _Answer(asyncio.Protocol):
         self._transport.write(self._answer * data.count(b"\r\n\r\n"))
 
 
-def _serve_backends(ready: Connection) -> None:
+def _serve_backends(ready: Connection, addresses: dict[str, str]) -> None:
     async def serve() -> None:
         loop = asyncio.get_running_loop()
-        for letter, address in BACKENDS.items():
+        for letter, address in addresses.items():
             await loop.create_server(lambda letter=letter: _Answer(letter.encode()), address, PORT)  # type: ignore[misc]
         ready.send(True)
         await asyncio.Event().wait()
@@ -60,12 +60,14 @@ def _serve_backends(ready: Connection) -> None:
         asyncio.run(serve())
 
 
-def _probe(orders: Connection) -> None:
-    """Takes (host, letter, deadline); sends back the moment at which the host was first answered by that backend."""
-    with socket.create_connection((ENVOY_ADDRESS, PORT)) as connection:
+def _probe(orders: Connection, envoy: str) -> None:
+    """Takes (host, letter, deadline, patient); sends back the moment at which the host was first answered by that
+    backend. Any answer but 200 ends the attempt, unless it is patient.
+    """
+    with socket.create_connection((envoy, PORT)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         while (order := orders.recv()) is not None:
-            host, letter, deadline = order
+            host, letter, deadline, patient = order
             request = f"GET / HTTP/1.1\r\nhost: {host}\r\n\r\n".encode()
             requests = 0
             while True:
@@ -76,7 +78,7 @@ def _probe(orders: Connection) -> None:
                 if body == letter.encode():
                     orders.send((now, requests, ""))
                     break
-                if now > deadline or status != 200:
+                if now > deadline or (status != 200 and not patient):
                     orders.send((now, requests, f"answered {status} {body!r}"))
                     break
                 time.sleep(0.0002)
@@ -96,11 +98,11 @@ def _read_answer(connection: socket.socket) -> tuple[int, bytes]:
 
 
 @contextlib.contextmanager
-def process(target: Any) -> Iterator[Connection]:
+def process(target: Any, *arguments: Any) -> Iterator[Connection]:
     """A function in a process of its own, with a pipe to it."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    child = context.Process(target=target, args=(theirs,), daemon=True)
+    child = context.Process(target=target, args=(theirs, *arguments), daemon=True)
     child.start()
     try:
         yield ours
@@ -110,17 +112,17 @@ def process(target: Any) -> Iterator[Connection]:
 
 
 @contextlib.contextmanager
-def backends() -> Iterator[None]:
-    """The two backends, answering with `a` and `b`."""
-    with process(_serve_backends) as pipe:
+def backends(addresses: dict[str, str] = BACKENDS) -> Iterator[None]:
+    """The backends, each answering with its letter."""
+    with process(_serve_backends, addresses) as pipe:
         pipe.recv()
         yield
 
 
 @contextlib.contextmanager
-def probe() -> Iterator[Connection]:
-    """The probe; see `_probe`."""
-    with process(_probe) as pipe:
+def probe(envoy: str = ENVOY_ADDRESS) -> Iterator[Connection]:
+    """The probe of an Envoy; see `_probe`."""
+    with process(_probe, envoy) as pipe:
         yield pipe
         pipe.send(None)
 

@@ -156,7 +156,7 @@ async def measure(routes: int, changes: int, *, lane: bool) -> dict[str, Any]:
                 with rig.probe() as orders:
 
                     async def answered(host: str, letter: str) -> tuple[float, int, str]:
-                        orders.send((host, letter, time.monotonic() + 30))
+                        orders.send((host, letter, time.monotonic() + 30, False))
                         while not await loop.run_in_executor(None, orders.poll, 0.05):
                             pass
                         result: tuple[float, int, str] = orders.recv()
@@ -169,7 +169,7 @@ async def measure(routes: int, changes: int, *, lane: bool) -> dict[str, Any]:
                         index = random.randrange(routes)
                         target = now_at[index] = "b" if now_at[index] == "a" else "a"
                         event = route_event(index, (100, 0) if target == "a" else (0, 100), change + 2)
-                        orders.send((f"host-{index}.example.com", target, time.monotonic() + 30))
+                        orders.send((f"host-{index}.example.com", target, time.monotonic() + 30, False))
                         await asyncio.sleep(0.004)
                         start = time.monotonic()
                         bench.feed(event)

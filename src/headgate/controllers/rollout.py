@@ -271,10 +271,11 @@ class Rollouts:
                 return None
             canary = self._decode(raw)
             seen = await self._see(canary, raw)
-            decision = decide(seen, self._clock(), self._settings)
+            now = self._clock()  # one moment for both: what is asked depends on it
+            decision = decide(seen, now, self._settings)
             if decision.questions:
                 answers = await self._asker.ask(decision.questions)
-                decision = decide(msgspec.structs.replace(seen, answers=answers), self._clock(), self._settings)
+                decision = decide(msgspec.structs.replace(seen, answers=answers), now, self._settings)
             if is_ours(canary, self._settings):
                 self._exported.seen(canary)
             if not decision.effects:

@@ -57,7 +57,7 @@ def listen(address: str, port: int) -> socket.socket:
     if not loopback:
         raise StartError(f"--address {address} is not a loopback address; this API is for one machine only")
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    found = socket.socket(family)
+    found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((address, port))

@@ -53,8 +53,8 @@ bless: setup ## Rewrite the outputs of the golden cases (never what they expect)
 	@HEADGATE_BLESS=1 $(PYTEST) -q tests/golden
 
 .PHONY: bench
-bench: setup ## Measure: weight change to the first answer from the other backend
-	@$(BIN)/python -m bench $(ARGS)
+bench: setup tools ## Measure: weight change to the first answer from the other backend, without and with a real API
+	@tests/real/netns $(BIN)/python -m bench $(ARGS)
 
 .PHONY: clean
 clean: ## Remove what `make` made in the tree; the tools stay in the cache (`headgate/tools`)

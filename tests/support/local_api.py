@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import json
+import ssl
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import httpx
 import msgspec
+import yaml
 
 from headgate.api.meta import Key
 from headgate.localapi.api import Api, Options
@@ -113,3 +120,52 @@ class LocalApi:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.program.stop()
+
+
+class Http:
+    """An HTTP client of a `LocalApi` with the token and the authority of its kubeconfig."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        """Read the kubeconfig."""
+        config = yaml.safe_load(kubeconfig.read_text())
+        cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+        self.server: str = cluster["server"]
+        self.token: str = user["token"]
+        authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
+        self.tls = ssl.create_default_context(cadata=authority)
+        headers = {"authorization": f"Bearer {self.token}"}
+        self.client = httpx.Client(base_url=self.server, verify=self.tls, headers=headers, trust_env=False)
+
+    def namespace(self) -> str:
+        """A new namespace that no other test has."""
+        answer = self.post("/api/v1/namespaces", {"metadata": {"generateName": "test-"}})
+        name: str = answer.json()["metadata"]["name"]
+        return name
+
+    def get(self, path: str, accept: str = "application/json") -> httpx.Response:
+        """GET."""
+        return self.client.get(path, headers={"accept": accept})
+
+    def post(self, path: str, body: Any) -> httpx.Response:
+        """POST of JSON."""
+        return self.client.post(path, json=body)
+
+    def patch(self, path: str, body: Any, kind: str = "merge-patch") -> httpx.Response:
+        """PATCH: merge-patch, json-patch or strategic-merge-patch."""
+        return self.client.patch(path, content=json.dumps(body), headers={"content-type": f"application/{kind}+json"})
+
+    def delete(self, path: str, body: Any = None) -> httpx.Response:
+        """DELETE."""
+        return self.client.request("DELETE", path, json=body)
+
+    @contextlib.contextmanager
+    def watch(self, path: str, accept: str = "application/json") -> Iterator[Iterator[dict[str, Any]]]:
+        """The events of a watch, one by one."""
+        join = "&" if "?" in path else "?"
+        with self.client.stream("GET", f"{path}{join}watch=true", headers={"accept": accept}) as answer:
+            assert answer.status_code == httpx.codes.OK, answer.read()
+            yield (json.loads(line) for line in answer.iter_lines())
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.client.close()

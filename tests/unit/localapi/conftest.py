@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.local_api import Desk
+from support.local_api import Desk, Http, LocalApi
 
 
 @pytest.fixture
@@ -15,3 +15,24 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     """The API without HTTP, over an empty store."""
     with Desk(tmp_path / "objects.sqlite") as desk:
         yield desk
+
+
+@pytest.fixture(scope="session")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalApi]:
+    """`headgate api` as a program; one for all tests, which use namespaces of their own."""
+    with LocalApi(tmp_path_factory.mktemp("api")) as api:
+        yield api
+
+
+@pytest.fixture(scope="session")
+def http(started: LocalApi) -> Iterator[Http]:
+    """A client of it."""
+    http = Http(started.kubeconfig)
+    yield http
+    http.close()
+
+
+@pytest.fixture
+def namespace(http: Http) -> str:
+    """A namespace of this test's own."""
+    return http.namespace()

@@ -1,0 +1,182 @@
+"""CustomResourceDefinitions that users bring."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headgate.localapi.refusals import Refusal
+from support.local_api import Desk
+
+DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io"
+WIDGETS = "widgets.example.com"
+
+
+def definition(**version: Any) -> dict[str, Any]:
+    schema = {
+        "type": "object",
+        "properties": {
+            "spec": {
+                "type": "object",
+                "required": ["size"],
+                "properties": {
+                    "size": {"type": "integer", "minimum": 1},
+                    "colour": {"type": "string", "default": "blue"},
+                    "replicas": {"type": "integer"},
+                    "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+                },
+            },
+            "status": {"type": "object", "properties": {"replicas": {"type": "integer"}}},
+        },
+    }
+    return {
+        "metadata": {"name": WIDGETS},
+        "spec": {
+            "group": "example.com",
+            "scope": "Namespaced",
+            "names": {"kind": "Widget", "plural": "widgets", "shortNames": ["wd"]},
+            "versions": [
+                {
+                    "name": "v1",
+                    "served": True,
+                    "storage": True,
+                    "schema": {"openAPIV3Schema": schema},
+                    "subresources": {
+                        "status": {},
+                        "scale": {"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"},
+                    },
+                    "additionalPrinterColumns": [{"name": "Size", "type": "integer", "jsonPath": ".spec.size"}],
+                    **version,
+                }
+            ],
+        },
+    }
+
+
+def widget(**spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "w"}, "spec": {"size": 1, **spec}}
+
+
+def test_a_definition_is_established_at_once(desk: Desk) -> None:
+    status = desk.create(DEFINITIONS, definition())["status"]
+    assert {(c["type"], c["status"]) for c in status["conditions"]} == {
+        ("NamesAccepted", "True"),
+        ("Established", "True"),
+    }
+    assert status["acceptedNames"]["singular"] == "widget"
+    assert status["storedVersions"] == ["v1"]
+
+
+def test_its_objects_get_defaults(desk: Desk) -> None:
+    desk.create(DEFINITIONS, definition())
+    assert desk.create(WIDGETS, widget())["spec"] == {"size": 1, "colour": "blue"}
+
+
+def test_its_objects_are_validated(desk: Desk) -> None:
+    desk.create(DEFINITIONS, definition())
+    with pytest.raises(Refusal) as caught:
+        desk.create(WIDGETS, widget(size=0))
+    assert [cause["field"] for cause in caught.value.details["causes"]] == ["spec.size"]
+
+
+def test_its_objects_are_pruned_but_for_what_is_preserved(desk: Desk) -> None:
+    desk.create(DEFINITIONS, definition())
+    created = desk.create(WIDGETS, widget(unknown=1, free={"anything": [1]}))
+    assert created["spec"] == {"size": 1, "colour": "blue", "free": {"anything": [1]}}
+
+
+def test_a_changed_definition_holds_from_then_on(desk: Desk) -> None:
+    there = desk.create(DEFINITIONS, definition())
+    there["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["size"]["minimum"] = 5
+    desk.put(DEFINITIONS, there)
+    with pytest.raises(Refusal):
+        desk.create(WIDGETS, widget(size=4))
+
+
+def test_a_deleted_definition_takes_its_objects_with_it(desk: Desk) -> None:
+    desk.create(DEFINITIONS, definition())
+    desk.create(WIDGETS, widget())
+    desk.delete(DEFINITIONS, WIDGETS, "")
+    desk.garbage.settle()
+    assert not desk.there(DEFINITIONS, WIDGETS, "")
+    assert desk.api.registry.get(WIDGETS) is None
+
+
+def test_a_definition_comes_back_empty_after_it_was_deleted(desk: Desk) -> None:
+    desk.create(DEFINITIONS, definition())
+    desk.create(WIDGETS, widget())
+    desk.delete(DEFINITIONS, WIDGETS, "")
+    desk.garbage.settle()
+    desk.create(DEFINITIONS, definition())
+    assert desk.names(WIDGETS) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "field"),
+    [
+        (("metadata", "name"), "other.example.com", "metadata.name"),
+        (("spec", "scope"), "Everywhere", "spec.scope"),
+        (("spec", "versions", 0, "storage"), False, "spec.versions"),
+        (
+            ("spec", "versions", 0, "schema", "openAPIV3Schema", "properties", "spec", "type"),
+            "thing",
+            "spec.versions[0].schema.openAPIV3Schema.properties.spec.type",
+        ),
+        (
+            ("spec", "versions", 0, "additionalPrinterColumns", 0, "jsonPath"),
+            ".a[(",
+            "spec.versions[0].additionalPrinterColumns[0].jsonPath",
+        ),
+    ],
+)
+def test_a_definition_that_cannot_work_is_refused_with_its_path(
+    desk: Desk, path: tuple[str | int, ...], value: Any, field: str
+) -> None:
+    bad: Any = copy.deepcopy(definition())
+    place = bad
+    for part in path[:-1]:
+        place = place[part]
+    place[path[-1]] = value
+    with pytest.raises(Refusal) as caught:
+        desk.create(DEFINITIONS, bad)
+    assert [cause["field"] for cause in caught.value.details["causes"]] == [field]
+
+
+def test_definitions_and_objects_are_there_after_a_restart(tmp_path: Path) -> None:
+    with Desk(tmp_path / "o") as desk:
+        desk.create(DEFINITIONS, definition())
+        desk.create(WIDGETS, widget())
+    with Desk(tmp_path / "o") as desk:
+        assert desk.get(WIDGETS, "w")["spec"]["colour"] == "blue"
+
+
+def test_our_own_definitions_are_there(desk: Desk) -> None:
+    assert "httproutes.gateway.networking.k8s.io" in desk.names(DEFINITIONS)
+
+
+def test_our_own_definition_is_renewed_by_a_newer_headgate(tmp_path: Path) -> None:
+    from headgate.api import crd  # noqa: PLC0415
+    from headgate.localapi import custom  # noqa: PLC0415
+
+    older = copy.deepcopy(crd.definitions()[0])
+    older["spec"]["names"]["categories"] = ["older"]
+    with Desk(tmp_path / "o") as desk:
+        desk.delete(DEFINITIONS, older["metadata"]["name"], "")
+        desk.garbage.settle()
+        custom.bundle(desk.api, [older])
+    with Desk(tmp_path / "o") as desk:
+        categories = desk.get(DEFINITIONS, older["metadata"]["name"], "")["spec"]["names"]["categories"]
+    assert categories == ["gateway-api"]
+
+
+def test_a_definition_that_somebody_changed_stays_as_it_is(tmp_path: Path) -> None:
+    name = "httproutes.gateway.networking.k8s.io"
+    with Desk(tmp_path / "o") as desk:
+        there = desk.get(DEFINITIONS, name, "")
+        there["spec"]["names"]["shortNames"] = ["mine"]
+        desk.put(DEFINITIONS, there)
+    with Desk(tmp_path / "o") as desk:
+        assert desk.get(DEFINITIONS, name, "")["spec"]["names"]["shortNames"] == ["mine"]

@@ -54,7 +54,7 @@ bless: setup ## Rewrite the outputs of the golden cases (never what they expect)
 
 .PHONY: bench
 bench: setup tools ## Measure: weight change to the first answer from the other backend, without and with a real API
-	@tests/real/netns $(BIN)/python -m bench $(ARGS)
+	@PYTHONPATH=tests tests/real/netns $(BIN)/python -m bench $(ARGS)
 
 .PHONY: clean
 clean: ## Remove what `make` made in the tree; the tools stay in the cache (`headgate/tools`)

@@ -1,10 +1,10 @@
 """From a PATCH at a real kube-apiserver to the first answer from the other backend.
 
-The controller is installed by its chart, in a pod with the chart's rights; its Envoy is a pod, too. N HTTPRoutes with one
-hostname and two backends each; the weights of a random one go 100/0 <-> 0/100. The baseline in the same run is the
+The controller is installed by its chart, in a pod with the chart's rights; its Envoy is a pod, too. N HTTPRoutes with
+one hostname and two backends each; the weights of a random one go 100/0 <-> 0/100. The baseline in the same run is the
 API alone: the same PATCH until the watch event of it arrives, without Headgate.
 
-    tests/real/netns python -m bench.weight_change_api [--routes 10,1000] [--changes 200] [-o json]
+    PYTHONPATH=tests tests/real/netns python -m bench.weight_change_api [--routes 10,1000] [--changes 200] [-o json]
 
 It needs what `make tools` builds and the network namespace of `tests/real/netns`; `make bench` gives both.
 """
@@ -20,16 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from bench import rig
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
-from support.control_plane import ControlPlane  # noqa: E402
-from support.installed import Installed  # noqa: E402
-
-from headgate.api import core, discovery, gateway  # noqa: E402
-from headgate.api.meta import Key, ObjectMeta  # noqa: E402
-from headgate.kube.client import ApiError, Client  # noqa: E402
-from headgate.kube.watch import Batch, follow  # noqa: E402
+from headgate.api import core, discovery, gateway
+from headgate.api.meta import Key, ObjectMeta
+from headgate.kube.client import ApiError, Client
+from headgate.kube.watch import Batch, follow
+from support.control_plane import ControlPlane
+from support.installed import Installed
 
 NAMESPACE = "bench"
 BACKENDS = {"a": "10.244.250.1", "b": "10.244.250.2"}
@@ -118,6 +114,7 @@ class Seen:
         self.changed = asyncio.Event()
 
     def __call__(self, batch: Batch[gateway.HTTPRoute]) -> None:
+        """The sink of `follow`."""
         now = time.monotonic()
         for change in batch.changes:
             if change.object is not None:

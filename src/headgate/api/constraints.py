@@ -1,7 +1,7 @@
 """What a type alone cannot say: constraints that go into the schema of a CustomResourceDefinition and nowhere else.
 
-They stand at the fields as `Annotated[..., said(...)]`. Decoding ignores them, because a value that this version does not
-know must become a condition on the object, not a decoding error; the API that stores the object enforces them.
+They stand at the fields as `Annotated[..., said(...)]`. Decoding ignores them, because a value that this version does
+not know must become a condition on the object, not a decoding error; the API that stores the object enforces them.
 """
 
 from typing import Annotated, Any
@@ -63,7 +63,7 @@ GatewayDuration = Annotated[str, said(pattern=r"^([0-9]{1,5}(h|m|s|ms)){1,4}$")]
 LabelValue = Annotated[str, said(minLength=0, maxLength=63, pattern=r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$")]
 AnnotationValue = Annotated[str, said(minLength=0, maxLength=4096)]
 DateTime = Annotated[str, said(format="date-time")]
-#: The type of an address: well known, or prefixed with a domain. The alternatives are not grouped in the official schema.
+#: The type of an address: well known, or prefixed with a domain. (The official pattern does not group them either.)
 AddressType = Annotated[
     str, said(minLength=1, maxLength=253, pattern=rf"^Hostname|IPAddress|NamedAddress|{_SUBDOMAIN}{_PATH}$")
 ]

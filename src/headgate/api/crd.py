@@ -1,8 +1,8 @@
 """Our types as CustomResourceDefinitions: schema, defaults, columns, subresources.
 
-What the type says is taken from the type: names, shapes, which fields must be there, and defaults (a Python default that
-is more than "empty" is a default of the API). What it cannot say stands at the field as an annotation, see `constraints`.
-Descriptions are the docstrings.
+What the type says is taken from the type: names, shapes, which fields must be there, and defaults (a Python default
+that is more than "empty" is a default of the API). What it cannot say stands at the field as an annotation, see
+`constraints`. Descriptions are the docstrings.
 """
 
 import functools

@@ -180,7 +180,7 @@ def strategic_merge_patch(document: Any, patch: Any, schema: Schema) -> Any:
 def _merge_objects(document: Mapping[str, Any], patch: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
     match patch.get(_DIRECTIVE):
         case "replace":
-            return _clean({key: value for key, value in patch.items() if key != _DIRECTIVE})
+            return _cleaned({key: value for key, value in patch.items() if key != _DIRECTIVE})
         case "delete":
             return {}
         case None | "merge":
@@ -282,10 +282,14 @@ def _ordered(entries: list[Any], order: Any, key: str) -> list[Any]:
     return result
 
 
+def _cleaned(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: _clean(v) for k, v in value.items() if not k.startswith("$") and v is not None}
+
+
 def _clean(value: Any) -> Any:
     """A copy without directives and nulls, for what is new in the document."""
     if isinstance(value, Mapping):
-        return {k: _clean(v) for k, v in value.items() if not k.startswith("$") and v is not None}
+        return _cleaned(value)
     if isinstance(value, list):
         entries = [e for e in value if not (isinstance(e, Mapping) and e.get(_DIRECTIVE) == "delete")]
         return [_clean(e) for e in entries if not (isinstance(e, Mapping) and e.keys() == {_DIRECTIVE})]

@@ -39,7 +39,7 @@ POD = {
 
 def test_operations_apply_in_order() -> None:
     document = {"a": {"b": [1, 2]}}
-    operations = [
+    operations: list[dict[str, Any]] = [
         {"op": "add", "path": "/a/b/-", "value": 3},
         {"op": "replace", "path": "/a/b/0", "value": 0},
         {"op": "remove", "path": "/a/b/1"},

@@ -169,7 +169,7 @@ def test_a_removal_has_a_revision_of_its_own(desk: Desk) -> None:
     assert int(decoded(record)["metadata"]["resourceVersion"]) == desk.store.revision == before + 1
 
 
-POD = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i:1"}]}}
+POD: dict[str, Any] = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i:1"}]}}
 
 
 def test_a_pod_without_a_node_goes_at_once(desk: Desk) -> None:

@@ -20,10 +20,11 @@ from typing import Any, Self
 from cryptography import x509
 
 from headgate.api import tls
+from headgate.api.gateway import GatewayStatusAddress
 from headgate.api.meta import Key
 from headgate.envoy import routes
 from headgate.ir.http import Request
-from headgate.ir.routing import Port
+from headgate.translate import names
 from headgate.world import Outputs
 from headgate.xds.desired import Update
 from support.addresses import loopback_network
@@ -32,8 +33,8 @@ from support.xds import GATEWAY, ControlPlane, Loop
 
 from .cases import Addresses, Backend
 
-#: A host of every RouteConfiguration that is loaded; its answer names the load.
-MARK = "loaded.golden.invalid"
+#: A request with this header is answered by the virtual host itself, with the number of the load.
+MARK = "x-golden-mark"
 PORT_OFFSET = 10_000
 
 
@@ -71,6 +72,7 @@ class Stage:
         self._servers: list[asyncio.Server] = []
         self._loads = itertools.count(1)
         self._loaded = Update()
+        self._served: set[Probe] = set()
         self.envoy = self._plane.envoy(folder, str(self._own[1]))
 
     def __enter__(self) -> Self:
@@ -124,50 +126,79 @@ class Stage:
             ),
             GATEWAY,
         )
-        for (owner, _), port in sorted(outputs.routing.ports.items()):
-            if owner == gateway:
-                self._await(_address(outputs, gateway), port, number)
+        self._await(outputs, gateway, number)
         refusals = [outcome.message for outcome in self._plane.outcomes() if outcome.message]
         assert not refusals
 
-    def _await(self, address: str, port: Port, number: str) -> None:
-        for sni in _names(port):
-            marked = Request(host=MARK, port=port.number, sni=sni)
-            until(
-                lambda marked=marked: ask(address, marked).headers.get("x-load") == number,  # type: ignore[misc]
-                every=0.005,
-                running=self.envoy,
-            )
+    def _await(self, outputs: Outputs, gateway: Key, number: str) -> None:
+        """Wait until every virtual host of this load answers, and none of an older one does.
+
+        Virtual hosts come one by one: each is held back until Envoy has its clusters.
+        """
+        address = next((each.value for each in _addresses(outputs, gateway)), "")
+        served = set(_probes(outputs, gateway))
+        for probe in served | self._served:
+            wanted = {number} if probe in served else {number, None}
+            until(lambda probe=probe, wanted=wanted: _load(address, probe) in wanted, every=0.005, running=self.envoy)  # type: ignore[misc]
+        self._served = served
 
 
-def _address(outputs: Outputs, gateway: Key) -> str:
-    (found,) = outputs.gateway_statuses.get(gateway).addresses  # type: ignore[union-attr]
-    return found.value
+@dataclass(frozen=True)
+class Probe:
+    """A host that one virtual host of a port answers for."""
+
+    port: int
+    host: str
+    secure: bool
 
 
-def _names(port: Port) -> list[str | None]:
-    """A server name for each filter chain of a port."""
-    if port.protocol == "HTTP":
-        return [None]
-    return [each.hostname.replace("*", "x") or None for each in port.listeners]
+def _addresses(outputs: Outputs, gateway: Key) -> tuple[GatewayStatusAddress, ...]:
+    status = outputs.gateway_statuses.get(gateway)
+    return status.addresses if status else ()
+
+
+def _probes(outputs: Outputs, gateway: Key) -> Iterable[Probe]:
+    listeners = {
+        listener.name: listener
+        for (owner, _), port in outputs.routing.ports.items()
+        if owner == gateway
+        for listener in port.listeners
+    }
+    for (owner, _, name, hostname), _ in outputs.routing.hosts.items():
+        if owner == gateway:
+            listener = listeners[name]
+            host = hostname.replace("*", "golden-probe") or "golden-probe.invalid"
+            yield Probe(listener.port, host, listener.protocol == "HTTPS")
+
+
+def _load(address: str, probe: Probe) -> str | None:
+    """The load that answers for a host."""
+    sni = probe.host if probe.secure else None
+    marked = Request(host=probe.host, port=probe.port, headers=((MARK, "1"),), sni=sni)
+    return asks(address, marked, 1)[0].headers.get("x-load")
 
 
 def _everything(outputs: Outputs, gateway: Key, number: str) -> Update:
-    hosts = {key[1:]: host for key, host in outputs.hosts.items() if key[0] == gateway}
-    configurations = frozenset(key[1] for key, _ in outputs.configurations.items() if key[0] == gateway)
-    for name in configurations:
-        mark = routes.route(
-            "mark",
-            routes.Match(),
-            routes.Respond(200),
-            response_headers=routes.HeaderChanges(set=(("x-load", number),)),
+    mark = routes.route(
+        "mark",
+        routes.Match(headers=(routes.ValueMatch(MARK, "exact", "1"),)),
+        routes.Respond(200),
+        response_headers=routes.HeaderChanges(set=(("x-load", number),)),
+    )
+    hosts = {
+        (configuration, names.virtual_host(listener, hostname)): routes.virtual_host(
+            names.virtual_host(listener, hostname),
+            (hostname or "*",),
+            [mark, *outputs.hosts.get((gateway, configuration, names.virtual_host(listener, hostname))).routes],  # type: ignore[union-attr]
         )
-        hosts[name, "mark"] = routes.virtual_host("mark", (MARK,), [mark])
+        for (owner, configuration, listener, hostname), _ in outputs.routing.hosts.items()
+        if owner == gateway
+    }
     return Update(
         resources={key[1:]: each for key, each in outputs.resources.items() if key[0] == gateway},
         hosts=hosts,
         weights={key[1]: each for key, each in outputs.weights.items() if key[0] == gateway},
-        route_configurations=configurations,
+        route_configurations=frozenset(key[1] for key, _ in outputs.configurations.items() if key[0] == gateway),
     )
 
 
@@ -179,25 +210,19 @@ def real_port(number: int) -> int:
     return number + PORT_OFFSET if number < 1024 else number
 
 
-def ask(address: str, request: Request) -> Answer:
-    """One request on a connection of its own."""
-    (answer,) = asks(address, request, 1)
-    return answer
-
-
-def asks(address: str, request: Request, times: int) -> list[Answer]:
-    """The same request several times, on one connection."""
+def asks(address: str, request: Request, times: int, *, secure: bool | None = None) -> list[Answer]:
+    """The same request several times, on one connection; with TLS if it names a server, or if `secure` says so."""
     try:
-        with contextlib.closing(_connect(address, request)) as connection:
+        with contextlib.closing(_connect(address, request, secure)) as connection:
             return [_ask(connection, request) for _ in range(times)]
     except (OSError, http.client.HTTPException):
         return [Answer(None)] * times
 
 
-def _connect(address: str, request: Request) -> http.client.HTTPConnection:
+def _connect(address: str, request: Request, secure: bool | None) -> http.client.HTTPConnection:
     connection = http.client.HTTPConnection(address, real_port(request.port), timeout=5)
     connection.connect()
-    if request.port == 443 or request.sni is not None:
+    if request.sni is not None if secure is None else secure:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -1,7 +1,6 @@
 """A request as a gateway sees it, and what filters do to it; for `simulate`."""
 
 from typing import Any
-from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -28,12 +27,17 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def query(self) -> tuple[tuple[str, str], ...]:
-        """Query parameters in order, decoded."""
-        return tuple(parse_qsl(self.target.partition("?")[2], keep_blank_values=True))
+        """Query parameters in order, as written: Envoy decodes nothing before it matches."""
+        pairs = (part.partition("=") for part in self.target.partition("?")[2].split("&") if part)
+        return tuple((name, value) for name, _, value in pairs)
+
+    def lines(self, name: str) -> tuple[str, ...]:
+        """All lines of a header."""
+        return tuple(value for key, value in self.headers if key == name.lower())
 
     def header(self, name: str) -> str | None:
-        """The value of a header; several lines are joined with a comma, as Envoy matches them."""
-        found = [value for key, value in self.headers if key == name.lower()]
+        """The value of a header, several lines joined with a comma; None without any."""
+        found = self.lines(name)
         return ",".join(found) if found else None
 
 

@@ -83,11 +83,12 @@ class Match(msgspec.Struct, frozen=True):
         if self.method is not None and request.method != self.method:
             return f"method {request.method} is not {self.method}"
         for name, wanted in self.headers:
-            found = request.header(name)
-            if found is None:
+            lines = request.lines(name)
+            if not lines:
                 return f"header {name} is missing"
-            if not wanted.matches(found):
-                return f"header {name}: {found} is not {wanted}"
+            # Of several lines one must match: so does Envoy, and the specification leaves it open.
+            if not any(map(wanted.matches, lines)):
+                return f"header {name}: {', '.join(lines)} is not {wanted}"
         given = dict(reversed(request.query))  # the first of equal names counts
         for name, wanted in self.query:
             if name not in given:

@@ -1,0 +1,101 @@
+"""The simulation and a real Envoy send every request to the same place: over random listeners, routes and requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from golden import cases as golden
+from golden import expecting, stage
+from headgate.api.meta import Key, Object
+from headgate.ir.http import Request
+from headgate.ir.routing import Binding
+from headgate.simulate import Outcome, ask
+from headgate.world import Fleet
+from laws import routing_worlds as worlds
+
+GATEWAY = Key("one", "g0")
+#: Enough that a share of one half is hardly ever missed, few enough to be fast.
+REQUESTS = 8
+
+
+class Theatre:
+    """A stage, and backends that stand in for the endpoints of `worlds.furniture`."""
+
+    def __init__(self, on_stage: stage.Stage) -> None:
+        self.stage = on_stage
+        addresses = on_stage.addresses()
+        self.gateway = str(addresses.gateways[1])
+        self.backends = [
+            golden.Backend(f"one/{name}:80", str(addresses.backends[at + 1]), 8080)
+            for at, name in enumerate(worlds.SERVICES)
+        ]
+        on_stage.serve(self.backends)
+
+    def play(self, objects: list[Object]) -> golden.Running:
+        """A world of these objects, loaded into Envoy."""
+        made = golden.empty()
+        made.put(golden.gateway_class())
+        made.world.bindings.set(GATEWAY, Binding("service", self.gateway, stage.PORT_OFFSET))
+        made.world.fleets.set(GATEWAY, Fleet("g0", (self.gateway,)))
+        for value in [*worlds.furniture(), *objects]:
+            made.put(value)
+        if not any(value.key == Key("one", "r0") for value in objects):
+            made.world.routes.delete(Key("one", "r0"))
+        for backend, name in zip(self.backends, worlds.SERVICES, strict=True):
+            made.put(worlds.endpoints(name, "one", [backend.address]))
+        made.run()
+        self.stage.load(made.outputs, GATEWAY)
+        return made
+
+
+@pytest.fixture(scope="module")
+def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
+    with stage.Stage(tmp_path_factory.mktemp("law")) as on_stage:
+        yield Theatre(on_stage)
+
+
+def _agrees(theatre: Theatre, outcome: Outcome, request: Request, *, secure: bool) -> None:
+    wanted = expecting.simulated(outcome)
+    answers = stage.asks(theatre.gateway, request, REQUESTS if len(wanted) > 1 else 1, secure=secure)
+    found = stage.tally(answers, theatre.backends)
+    assert found.keys() <= wanted.keys(), f"{request}: Envoy {found}, simulation {outcome}"
+    seen = {str(share.backend): share.request for share in outcome.shares if share.request is not None}
+    for answer in answers:
+        if answer.seen is not None:
+            (service,) = stage.tally([answer], theatre.backends)
+            _same_request(seen[service], answer)
+
+
+def _same_request(simulated: Request | None, answer: stage.Answer) -> None:
+    assert simulated is not None
+    assert answer.seen is not None
+    for name in ("h-1", "h-2", "h-3"):
+        assert answer.saw(name) == simulated.header(name)
+    assert answer.seen["target"] == simulated.target
+    assert answer.seen["method"] == simulated.method
+
+
+ROUTES: st.SearchStrategy[Any] = worlds.routes(["g0"], ["r1", "r2", "r3", "r4"])
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(
+    st.lists(ROUTES, min_size=1, max_size=4),
+    st.none() | worlds.gateways(["g0"]),
+    st.lists(st.tuples(worlds.requests, st.none() | st.sampled_from(worlds.HOSTS)), min_size=4, max_size=12),
+)
+def test_the_simulation_and_envoy_give_every_request_to_the_same(
+    theatre: Theatre, routes: list[Object], gateway: Object | None, requests: list[tuple[Request, str | None]]
+) -> None:
+    made = theatre.play([*routes, *([gateway] if gateway else [])])
+    for request, server_name in requests:
+        port = made.outputs.routing.ports.get((GATEWAY, request.port))
+        secure = port is not None and port.protocol == "HTTPS"
+        asked = msgspec.structs.replace(request, sni=server_name if secure else None)
+        _agrees(theatre, ask(made.outputs.routing, GATEWAY, asked), asked, secure=secure)

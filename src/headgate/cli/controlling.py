@@ -18,6 +18,7 @@ from headgate.cli.health import serving_health
 from headgate.cli.leading import Always, ByLease
 from headgate.controllers import gateways, rollout
 from headgate.controllers.gateways.loop import GatewayController
+from headgate.controllers.telemetry import Counters
 from headgate.kube.client import ApiError, Client
 from headgate.rollout.settings import Settings as RolloutSettings
 
@@ -107,6 +108,7 @@ class _Work:
         self._readiness = readiness
         self._controller: GatewayController | None = None
         self._held = False
+        self._counters = Counters()
 
     def parts(self) -> list[Coroutine[Any, Any, None]]:
         parts = [self._leading.work(self._took)]
@@ -128,7 +130,9 @@ class _Work:
 
     async def _gateways(self, settings: gateways.Settings) -> None:
         try:
-            await gateways.run(self._client, settings, holding=self._holding, started=self._started)
+            await gateways.run(
+                self._client, settings, holding=self._holding, started=self._started, counters=self._counters
+            )
         except OSError as error:
             raise BadEnvironment(
                 f"the xDS port {settings.xds_port} of {settings.xds_address} cannot be used ({error}): choose another "
@@ -146,6 +150,7 @@ class _Work:
     async def _rollouts(self, settings: RolloutSettings) -> None:
         await rollout.run(
             self._client,
+            metrics=self._counters if self._wishes.gateways is not None else None,
             settings=settings,
             holding=self._holding,
             registry=REGISTRY,

@@ -18,6 +18,7 @@ import structlog
 from headgate import fleet, pki
 from headgate.api import gateway
 from headgate.api.meta import Key, Object
+from headgate.controllers.telemetry import Counters
 from headgate.envoy.names import LISTENER, ROUTES, XDS_SERVER
 from headgate.ir.routing import Binding
 from headgate.kube.client import Client
@@ -73,19 +74,21 @@ class GatewayController:
         settings: Settings,
         authority: pki.Authority,
         server: XdsServer,
+        counters: Counters,
         holding: Callable[[], bool],
     ) -> None:
         self._client = client
         self._settings = settings
         self._authority = authority
         self._server = server
+        self._counters = counters
         self._holding = holding
         self.ready = asyncio.Event()
         self._stepping = False
         self._stepped_once = False
         self._nodes: dict[Key, dict[str, Binding]] = {}
         names = settings.controller_names
-        self.passes = Passes(WorldSettings(controller_names=names), server.update, server.drop)
+        self.passes = Passes(WorldSettings(controller_names=names), server.update, self._drop)
         world, outputs = self.passes.world, self.passes.outputs
         self.statuses = StatusWriter(client, world, outputs, names, holding)
         self.fleets = FleetKeeper(
@@ -164,6 +167,11 @@ class GatewayController:
         for key in (*stepped.needs, *stepped.gone):
             self.fleets.need(key)
 
+    def _drop(self, gone: Key) -> None:
+        self._server.drop(gone)
+        self._counters.drop(gone)
+        self._nodes.pop(gone, None)
+
     def _begin(self) -> None:
         """The first complete pass. The fleets are told first, so that no address that is known reads as missing."""
         self._stepped_once = True
@@ -211,9 +219,10 @@ async def run(
     *,
     holding: Callable[[], bool] = lambda: True,
     started: Callable[[GatewayController], None] = lambda _: None,
-    on_metrics: Callable[[Key, str, bytes], None] = lambda _gateway, _node, _body: None,
+    counters: Counters | None = None,
 ) -> None:
-    """Serve Gateways until cancelled. `started` is given the controller, to ask whether it is ready.
+    """Serve Gateways until cancelled. `started` is given the controller, to ask whether it is ready; `counters` takes
+    what Envoys report.
 
     Raises:
         OSError: the xDS port is taken.
@@ -223,7 +232,10 @@ async def run(
     authority = await identity.authority(client, settings.namespace, now)
     controllers: list[GatewayController] = []
 
+    counters = counters or Counters()
+
     def hear(fact: Fact) -> None:
+        counters.hear(fact)
         controllers[0].hear(fact)
 
     server = XdsServer(
@@ -231,9 +243,9 @@ async def run(
         settings.xds_port,
         server_certificate(authority, now),
         on_fact=hear,
-        on_metrics=on_metrics,
+        on_metrics=counters.take,
     )
-    controller = GatewayController(client, settings, authority, server, holding)
+    controller = GatewayController(client, settings, authority, server, counters, holding)
     controllers.append(controller)
     await server.start()
     started(controller)

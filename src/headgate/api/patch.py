@@ -209,7 +209,7 @@ def _merge_objects(document: Mapping[str, Any], patch: Mapping[str, Any], schema
             and (field := key[len(_ORDER) :]) not in patch
             and isinstance(result.get(field), list)
         ):
-            result[field] = _ordered(result[field], order, _merge_key(_field(schema, field)))
+            result[field] = _ordered(result[field], order, result[field], _merge_key(_field(schema, field)))
     return result
 
 
@@ -233,53 +233,72 @@ def _merge_value(old: Any, new: Any, schema: Schema, order: Any) -> Any:
         if isinstance(old, Mapping) and "replace" not in _strategies(schema):
             return _merge_objects(old, new, schema)
         return _clean(_merge_objects({}, new, schema))
-    if isinstance(new, list) and "merge" in _strategies(schema):
-        olds = old if isinstance(old, list) else []
+    if isinstance(new, list) and isinstance(old, list) and "merge" in _strategies(schema):
         key = _merge_key(schema)
-        if key:
-            return _merge_lists(olds, new, key, schema.get("items") or {}, order)
-        return _ordered(olds + [item for item in new if item not in olds], order, "")
+        merged = _merge_lists(old, new, key, schema.get("items") or {}) if key else _merge_values(old, new)
+        return _ordered(merged, order, old, key) if isinstance(order, list) else merged
     return _clean(new)
 
 
-def _merge_lists(old: list[Any], new: list[Any], key: str, items: Schema, order: Any) -> list[Any]:
-    """Entries with the same key are merged; others are added at the end; `$patch` directives are entries too."""
-    if any(isinstance(entry, Mapping) and entry.get(_DIRECTIVE) == "replace" for entry in new):
-        kept = [entry for entry in new if not (isinstance(entry, Mapping) and entry.keys() == {_DIRECTIVE})]
-        return [_clean({k: v for k, v in e.items() if k != _DIRECTIVE}) for e in kept]
-    result = list(old)
-    for entry in new:
-        if not isinstance(entry, Mapping):
-            raise PatchError(f"an entry of a list merged by {key!r} must be an object")
-        if key not in entry:
-            raise PatchError(f"map: {dict(entry)} does not contain declared merge key: {key}")
-        at = next((i for i, e in enumerate(result) if isinstance(e, Mapping) and e.get(key) == entry[key]), None)
-        if entry.get(_DIRECTIVE) == "delete":
-            result = [e for e in result if not (isinstance(e, Mapping) and e.get(key) == entry[key])]
-        elif at is None:
-            result.append(_clean(_merge_objects({}, entry, items)))
+def _merge_values(old: list[Any], new: list[Any]) -> list[Any]:
+    """Plain values: each once."""
+    merged = list(dict.fromkeys([*old, *new]))
+    return _ordered(merged, new, old, "")
+
+
+def _merge_lists(old: list[Any], new: list[Any], key: str, items: Schema) -> list[Any]:
+    """Entries with the same key are merged, others added; entries with a `$patch` directive delete, or replace all."""
+    plain = [entry for entry in new if _DIRECTIVE not in _entry(entry, key)]
+    directives = [entry for entry in new if _DIRECTIVE in entry]
+    if any(entry[_DIRECTIVE] == "replace" for entry in directives):
+        return [_cleaned(entry) for entry in plain]
+    gone = [_identified(entry, key) for entry in directives]
+    kept = [entry for entry in old if not (isinstance(entry, Mapping) and entry.get(key) in gone)]
+    merged = list(kept)
+    for entry in plain:
+        wanted = _identified(entry, key)
+        at = next((i for i, e in enumerate(merged) if isinstance(e, Mapping) and e.get(key) == wanted), None)
+        if at is None:
+            merged.append(_cleaned(_merge_objects({}, entry, items)))
         else:
-            result[at] = _merge_objects(result[at], entry, items)
-    return _ordered(result, order, key)
+            merged[at] = _merge_objects(merged[at], entry, items)
+    return _ordered(merged, plain, kept, key)
 
 
-def _ordered(entries: list[Any], order: Any, key: str) -> list[Any]:
-    """Entries named by `$setElementOrder` in that order; the others stay behind the entry they followed."""
-    if not isinstance(order, list):
-        return entries
+def _entry(entry: Any, key: str) -> Mapping[str, Any]:
+    if not isinstance(entry, Mapping):
+        raise PatchError(f"an entry of a list merged by {key!r} must be an object")
+    return entry
+
+
+def _identified(entry: Mapping[str, Any], key: str) -> Any:
+    if key not in entry:
+        raise PatchError(f"map: {dict(entry)} does not contain declared merge key: {key}")
+    return entry[key]
+
+
+def _ordered(entries: list[Any], order: list[Any], before: list[Any], key: str) -> list[Any]:
+    """Entries that the client names come in its order, the others in the order they had.
+
+    Where both stood in the list before, they keep their places to each other; a new entry comes before what the client
+    does not speak of.
+    """
 
     def identity(entry: Any) -> Any:
         return entry.get(key) if key and isinstance(entry, Mapping) else entry
 
     wanted = [identity(entry) for entry in order]
-    named = sorted((e for e in entries if identity(e) in wanted), key=lambda e: wanted.index(identity(e)))
+    places = {identity(entry): place for place, entry in reversed(list(enumerate(before)))}
+    mine = sorted((e for e in entries if identity(e) in wanted), key=lambda e: wanted.index(identity(e)))
+    others = sorted(
+        (e for e in entries if identity(e) not in wanted), key=lambda e: places.get(identity(e), len(before))
+    )
     result: list[Any] = []
-    for entry in entries:
-        if identity(entry) in wanted:
-            result.append(named.pop(0))
-        else:
-            result.append(entry)
-    return result
+    while mine and others:
+        left, right = places.get(identity(others[0])), places.get(identity(mine[0]))
+        first = others if left is not None and right is not None and left < right else mine
+        result.append(first.pop(0))
+    return result + mine + others
 
 
 def _cleaned(value: Mapping[str, Any]) -> dict[str, Any]:

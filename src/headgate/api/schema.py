@@ -217,17 +217,20 @@ def _format_problem(wanted: str, value: str) -> str:
             except ValueError:
                 return "must be a time as RFC 3339 writes it, such as 2026-01-31T12:00:00Z"
         case "ipv4" | "ipv6":
-            try:
-                version = ipaddress.ip_address(value).version
-            except ValueError:
-                version = 0
-            return "" if wanted == f"ipv{version}" else f"must be an {wanted[:2].upper()}{wanted[2:]} address"
+            return "" if _is_address(value, wanted) else f"must be an {wanted[:2].upper()}{wanted[2:]} address"
         case "byte":
             try:
                 base64.b64decode(value, validate=True)
             except binascii.Error:
                 return "must be base64"
     return ""
+
+
+def _is_address(text: str, family: str) -> bool:
+    try:
+        return f"ipv{ipaddress.ip_address(text).version}" == family
+    except ValueError:
+        return False
 
 
 def _invalid(path: str, value: Any, sentence: str) -> Problem:

@@ -117,9 +117,9 @@ def test_entries_with_the_same_key_are_merged() -> None:
     assert merged["containers"][1] == {"name": "b", "image": "b:1"}
 
 
-def test_an_entry_with_a_new_key_is_added() -> None:
+def test_an_entry_with_a_new_key_comes_before_those_that_the_patch_does_not_speak_of() -> None:
     merged = strategic_merge_patch(POD, {"containers": [{"name": "c", "image": "c:1"}]}, CONTAINERS)
-    assert [container["name"] for container in merged["containers"]] == ["a", "b", "c"]
+    assert [container["name"] for container in merged["containers"]] == ["c", "a", "b"]
 
 
 def test_an_entry_can_be_deleted_by_its_key() -> None:

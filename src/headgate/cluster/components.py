@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from headgate.cluster.places import Addresses, Folder
 from headgate.cluster.probes import HealthProbe
@@ -48,8 +49,13 @@ class Choices:
     program: tuple[str, ...] = (sys.executable, "-m", "headgate")
 
 
-def components(folder: Folder, addresses: Addresses, choices: Choices) -> tuple[Component, ...]:
-    """API, workloads, node and controller; in the order in which they start, the reverse of that in which they stop."""
+def components(
+    folder: Folder, addresses: Addresses, choices: Choices, node_data: Path | None = None
+) -> tuple[Component, ...]:
+    """API, workloads, node and controller; in the order in which they start, the reverse of that in which they stop.
+
+    `node_data` is a shorter way to the node's folder, see `shortcuts`.
+    """
     kubeconfig = ("--kubeconfig", str(folder.kubeconfig))
     headgate = choices.program
     return (
@@ -66,7 +72,7 @@ def components(folder: Folder, addresses: Addresses, choices: Choices) -> tuple[
         ),
         Component(
             "node",
-            (*headgate, "node", "--schedule", *kubeconfig, *_node_flags(folder, addresses, choices)),
+            (*headgate, "node", "--schedule", *kubeconfig, *_node_flags(node_data or folder.node, addresses, choices)),
             HealthProbe(addresses.node_port, "/healthz", tls=True),
             needs=("api",),
             grace=40.0,  # pods get 30 seconds of theirs
@@ -88,9 +94,9 @@ def _api_flags(folder: Folder, addresses: Addresses) -> tuple[str, ...]:
     )
 
 
-def _node_flags(folder: Folder, addresses: Addresses, choices: Choices) -> tuple[str, ...]:
+def _node_flags(data: Path, addresses: Addresses, choices: Choices) -> tuple[str, ...]:
     return (
-        *("--data", str(folder.node)),
+        *("--data", str(data)),
         *("--port", str(addresses.node_port)),
         *("--pod-cidr", str(addresses.pods)),
         *("--load-balancer-cidr", str(addresses.load_balancers)),

@@ -15,6 +15,7 @@ from headgate.cluster.components import Choices, components
 from headgate.cluster.errors import ClusterError
 from headgate.cluster.places import Addresses, Folder
 from headgate.cluster.registry import Entry, Registry
+from headgate.cluster.shortcuts import shortcut
 from headgate.cluster.supervisor import Component, Happening, Supervisor
 
 Tell = Callable[[Happening], None]
@@ -80,10 +81,10 @@ async def running(
         end_leftovers(folder)
         preflight.check_loopback(cluster.addresses)
         preflight.check_envoy()
-        with preflight.claim(cluster.addresses):
+        with preflight.claim(cluster.addresses), shortcut(folder.node) as node_data:
             preflight.check_ports(cluster.addresses)
             supervisor = Supervisor(
-                parts if parts is not None else components(folder, cluster.addresses, choices),
+                parts if parts is not None else components(folder, cluster.addresses, choices, node_data),
                 records=folder.processes,
                 log=folder.log,
                 tell=tell,

@@ -70,6 +70,8 @@ class ModelEnvoy:
             self._not_refused_before(response.type_url, each.name, each.resource.value)
         if error is None:
             for each in response.resources:
+                if response.type_url == ROUTES and each.name not in self.tables:
+                    continue
                 self.versions[response.type_url][each.name] = each.version
         elif len(response.resources) == 1:
             self.refused[response.type_url, response.resources[0].name] = response.resources[0].resource.value
@@ -134,18 +136,20 @@ class ModelEnvoy:
         for name in before - after:
             self.tables.pop(name, None)
             self.versions[ROUTES].pop(name, None)
+            self.refused.pop((ROUTES, name), None)  # whoever asks again, asks for all
         if before != after:
             self.out.append(Request(ROUTES, tuple(sorted(after - before)), tuple(sorted(before - after))))
         return f"bad: {bad}" if bad else None
 
     def _routes(self, response: Any) -> str | None:
         (each,) = response.resources
+        if each.name not in self._wanted_tables():
+            return None
         table = protos.RouteConfiguration.FromString(each.resource.value)
         bad = [host.name for host in table.virtual_hosts for route in host.routes if route.name.startswith("bad")]
         if bad:
             return f"bad: {bad}"
-        if each.name in self._wanted_tables():
-            self.tables[each.name] = table
+        self.tables[each.name] = table
         return None
 
     def _runtime(self, response: Any) -> str | None:

@@ -50,7 +50,7 @@ class Gateway:
         first request speaks of; any other is a new process, whatever we remember of its name.
         """
         past = self._resting.pop(node_id, None)
-        proxy = Proxy(self.desired, past if returning else None, grace=self._grace)
+        proxy = Proxy(self.desired, past if returning else None, returning=returning, grace=self._grace)
         self.proxies[proxy] = node_id
         return proxy
 

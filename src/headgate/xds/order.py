@@ -42,9 +42,13 @@ class News(msgspec.Struct, frozen=True):
 
 
 class Proxy:
-    """One stream of one Envoy. `past` is the same Envoy's last stream, if this server had it."""
+    """One stream of one Envoy. One that is `returning` has state from an earlier stream; `past` is that stream, if
+    this server had it.
+    """
 
-    def __init__(self, desired: Desired, past: "Proxy | None" = None, *, grace: float = GRACE) -> None:
+    def __init__(
+        self, desired: Desired, past: "Proxy | None" = None, *, returning: bool = False, grace: float = GRACE
+    ) -> None:
         self.news: list[News] = []
         #: When to speak again although nothing was heard; None: never.
         self.wake: float | None = None
@@ -55,15 +59,17 @@ class Proxy:
             for type_url in (CLUSTER, ENDPOINTS, SECRET, LISTENER)
         }
         self._desired = desired
-        self._past = past
-        if past is not None:
-            past._past = None
         self._grace = grace
         self._routes = Subscription(ROUTES)
         self._runtime = Subscription(RUNTIME)
         self._runtime_refused = ""
         self._lane_waits = False
-        self._returning: bool | None = None
+        self._returning = returning
+        #: Route configurations of the past that were not asked for again yet.
+        self._past: dict[str, Table] = {}
+        if past is not None:
+            self._past = {**past._past, **past.tables}
+            self.lane.overlay.update(past.lane.overlay)
         self._dirty: dict[str, None] = {}
         self._forgiven: dict[str, set[str]] = {}
         #: Clusters that should go: since when no route refers to them, None while one does.
@@ -98,9 +104,7 @@ class Proxy:
         self._look(changes.keys)
 
     def hear(self, request: Request) -> None:
-        """Take in what Envoy says. Its first word shows whether it comes back with state from an earlier stream."""
-        if self._returning is None:
-            self._returning = bool(request.initial_versions)
+        """Take in what Envoy says."""
         if request.type_url in self.pools:
             self._hear_pool(self.pools[request.type_url], request)
         elif request.type_url == ROUTES:
@@ -127,32 +131,26 @@ class Proxy:
 
     def _hear_pool(self, pool: Pool, request: Request) -> None:
         heard = pool.hear(request)
-        is_clusters = pool is self.pools[CLUSTER]
+        type_url = pool.stream.type_url
         if heard.first:
             self._tell_known(pool)
-        if heard.first and is_clusters:
-            for name in pool.surplus():
+        for name, resource in (heard.taken.resources if heard.taken else {}).items():
+            self._tell(type_url, name, "", resource.version, "", resource.origins)
+        if heard.refused is not None and (culprit := pool.blame(heard.refused, heard.error)) is not None:
+            resource = heard.refused.resources[culprit]
+            self._tell(type_url, culprit, "", resource.version, heard.error, resource.origins)
+        if type_url == CLUSTER:
+            self._clusters_changed(heard)
+
+    def _clusters_changed(self, heard: Heard) -> None:
+        """Envoy has other clusters, or may have: some routes waited for them, some of them nobody wants any more."""
+        pool, flight = self.pools[CLUSTER], heard.taken or heard.refused
+        for name in (*(flight.resources if flight else ()), *(pool.surplus() if heard.first else ())):
+            self._push_users(name)
+            if name not in self._desired.of(CLUSTER):
                 self._leave(name)
-        if heard.taken is not None:
-            for name, resource in heard.taken.resources.items():
-                if is_clusters:
-                    self._push_users(name)
-                    if name not in self._desired.of(CLUSTER):
-                        self._leave(name)
-                self._tell(pool.stream.type_url, name, "", resource.version, "", resource.origins)
-            if is_clusters:
-                for name in heard.taken.removed:
-                    self._leaving.pop(name, None)
-        if heard.refused is not None:
-            culprit = pool.blame(heard.refused, heard.error)
-            for name in heard.refused.resources if is_clusters else ():
-                if name not in self._desired.of(CLUSTER):
-                    self._leave(name)
-            if culprit is not None:
-                resource = heard.refused.resources[culprit]
-                self._tell(pool.stream.type_url, culprit, "", resource.version, heard.error, resource.origins)
-                if is_clusters:
-                    self._push_users(culprit)
+        for name in flight.removed if flight else ():
+            self._leaving.pop(name, None)
 
     def _tell_known(self, pool: Pool) -> None:
         """This Envoy comes back: what it has and refuses already is news to a server that was restarted."""
@@ -218,11 +216,11 @@ class Proxy:
                 continue
             table = Table(name, self._desired)
             table.reported = self._routes.have.get(name, "")
-            if self._past is not None and name in self._past.tables:
-                table.recall(self._past.tables[name])
+            if name in self._past:
+                table.recall(self._past[name])
                 self._tell_found(table)
             self.tables[name] = table
-        self._past = None
+        self._past.clear()
         self._hear_answer(heard)
 
     def _hear_answer(self, heard: Heard) -> None:
@@ -288,8 +286,6 @@ class Proxy:
         heard = self._runtime.hear(request)
         if heard.first and self._runtime.have:
             self._lane_waits = True
-            if self._past is not None:
-                self.lane.overlay.update(self._past.lane.overlay)
         if heard.refused is not None:
             self._runtime_refused = self.lane.resource().version
             self._fold()

@@ -29,6 +29,7 @@ class Pool:
     """All resources of one type for one Envoy."""
 
     def __init__(self, type_url: str, desired: Mapping[str, Resource], past: "Pool | None" = None) -> None:
+        """`past` is what an earlier stream of the same Envoy knew."""
         self.stream = Subscription(type_url)
         self.refusals: dict[str, Refusal] = {}
         #: What Envoy may have of refused responses: it keeps the good parts, but does not speak of them.
@@ -44,7 +45,11 @@ class Pool:
         self._drops = type_url == LISTENER
         self._gone: dict[str, None] = {}
         self._greet = False
-        self._past = past
+        if past is not None:
+            flight = past.stream.flight
+            self.refusals = dict(past.refusals)
+            self._refused_together = set(past._refused_together)
+            self._maybe = past._maybe.union(flight.resources if flight is not None else ())
 
     @property
     def quiet(self) -> bool:
@@ -73,6 +78,8 @@ class Pool:
         """A response was refused: the name of the resource that is to blame, or None while that is being tried."""
         self._refused_together.add(_versions(flight.resources.values()))
         self._maybe.update(flight.resources)
+        for each in flight.resources:
+            self._drop(each)
         name = self._trials.failed(list(flight.resources))
         if name is not None:
             self.refusals[name] = Refusal(flight.resources[name].version, message)
@@ -131,17 +138,10 @@ class Pool:
             self._gone[name] = None
 
     def _begin(self) -> None:
-        have = self.stream.have
-        if self._past is not None:
-            self.refusals = dict(self._past.refusals)
-            self._refused_together = set(self._past._refused_together)
-            flight = self._past.stream.flight
-            self._maybe = self._past._maybe.union(flight.resources if flight is not None else ())
-        self._past = None
         if self.stream.wildcard:
             self._dirty.update(dict.fromkeys(self._desired))
             # Envoy's start waits for an answer, if only an empty one.
-            self._greet = not have
+            self._greet = not self.stream.have
         for name in self.surplus():
             self._drop(name)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from support.control_plane import LOAD_BALANCER_NETWORK, POD_NETWORK, ControlPlane
-from support.installed import Installed
+from support.installed import ENVOY_GATEWAY, OWN_CLASS, Installed
 
 
 @pytest.fixture(scope="session")
@@ -35,5 +35,6 @@ def kubernetes(local_networks: None, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture(scope="session")
 def installed(kubernetes: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     """The chart applied by Helm, with `headgate node` in place of kubelets and scheduler."""
-    with Installed(kubernetes, tmp_path_factory.mktemp("installed")) as headgate:
+    classes = tuple(f"--controller-name={name}" for name in (OWN_CLASS, ENVOY_GATEWAY))
+    with Installed(kubernetes, tmp_path_factory.mktemp("installed"), arguments=classes) as headgate:
         yield headgate

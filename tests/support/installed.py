@@ -21,6 +21,9 @@ NAMESPACE = "headgate-system"
 RELEASE = "headgate"
 SECRET = "controller-api"
 MOUNT = "/etc/headgate/api"
+OWN_CLASS = "headgate.dev/gateway-controller"
+ENVOY_GATEWAY = "gateway.envoyproxy.io/gatewayclass-controller"
+"""Another implementation's controllerName, for manifests that were written for it."""
 HEADGATE = (sys.executable, "-m", "headgate")
 
 

@@ -44,6 +44,7 @@ class Api:
         self._authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
         self._token = user["token"]
         self.kubeconfig = kubeconfig
+        self.server: str = cluster["server"]
         self.namespace = namespace
         self._client = httpx.Client(
             base_url=cluster["server"],

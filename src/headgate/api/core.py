@@ -325,6 +325,59 @@ class EmptyDirVolumeSource(Value):
     medium: str = ""
 
 
+class HostPathVolumeSource(Value):
+    """A path of the node itself."""
+
+    path: str
+    type: str = ""
+
+
+class FieldToPath(Value):
+    """A field of the pod as a file."""
+
+    path: str
+    field_ref: ObjectFieldSelector | None = None
+
+
+class DownwardAPIVolumeSource(Value):
+    """Fields of the pod as files."""
+
+    items: tuple[FieldToPath, ...] = ()
+    default_mode: int | None = None
+
+
+class ConfigProjection(Value):
+    """Keys of a ConfigMap or Secret within a projected volume."""
+
+    name: str = ""
+    items: tuple[KeyToPath, ...] = ()
+    optional: bool = False
+
+
+class ServiceAccountTokenProjection(Value):
+    """A token of the pod's account within a projected volume; renewed before it expires."""
+
+    path: str
+    audience: str = ""
+    expiration_seconds: int = 3600
+
+
+class VolumeProjection(Value):
+    """One of the sources of a projected volume."""
+
+    secret: ConfigProjection | None = None
+    config_map: ConfigProjection | None = None
+    downward_api: DownwardAPIVolumeSource | None = msgspec.field(default=None, name="downwardAPI")
+    service_account_token: ServiceAccountTokenProjection | None = None
+
+
+class ProjectedVolumeSource(Value):
+    """Several sources in one folder."""
+
+    sources: tuple[VolumeProjection, ...] = ()
+    default_mode: int | None = None
+
+
 class Volume(Value):
     """A volume of a pod."""
 
@@ -332,6 +385,9 @@ class Volume(Value):
     secret: SecretVolumeSource | None = None
     config_map: ConfigMapVolumeSource | None = None
     empty_dir: EmptyDirVolumeSource | None = None
+    host_path: HostPathVolumeSource | None = None
+    projected: ProjectedVolumeSource | None = None
+    downward_api: DownwardAPIVolumeSource | None = msgspec.field(default=None, name="downwardAPI")
 
 
 class PodSpec(Value):

@@ -17,6 +17,7 @@ _SPELLING = {
     "cluster_ips": "clusterIPs",
     "external_ips": "externalIPs",
     "host_ip": "hostIP",
+    "load_balancer_ip": "loadBalancerIP",
     "host_pid": "hostPID",
     "pod_ip": "podIP",
     "pod_ips": "podIPs",

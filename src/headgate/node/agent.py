@@ -79,6 +79,7 @@ class Node:
             catalog=Catalog(settings.images),
             around=self._services,
             mark=self._mark,
+            server=client.server,
             back_off=settings.back_off,
         )
         self._events = EventRecorder(client, "kubelet")

@@ -28,7 +28,7 @@ from headgate.api.core import (
 )
 from headgate.api.times import rfc3339
 
-from . import probes
+from . import access, probes
 from .environment import NotThereError, Place, Sources, environment, expand_all
 from .images.catalog import Catalog, Image, NotYetError, Order, Surroundings, UnknownImageError, parse
 from .mounts import Mounts
@@ -78,6 +78,8 @@ class Machine(msgspec.Struct, frozen=True):
     catalog: Catalog
     around: Surroundings
     mark: str
+    server: str
+    """URL of the API, for programs that ask it"""
     back_off: BackOff = BackOff()
     clock: Callable[[], float] = time.time
 
@@ -230,7 +232,8 @@ class ContainerRun:
         name = parse(container.image)
         image = self._machine.catalog.find(container.image)
         declared = environment(container, pod, room.place, room.sources())
-        given = self._given(pod, name.tag) | declared
+        account = access.variables(self._mounts, self._machine.server, pod.metadata.namespace, folder)
+        given = self._given(pod, name.tag) | account | declared
         variables = given | {key: self._mounts(value) for key, value in declared.items()}
         order = Order(
             pod=pod,

@@ -1,12 +1,21 @@
 """The environment of a container, and `$(NAME)` in its command and arguments."""
 
 import base64
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from headgate.api.core import ConfigMap, Container, EnvVar, EnvVarSource, Pod, Secret
+from headgate.api.core import (
+    ConfigMap,
+    Container,
+    EnvVar,
+    EnvVarSource,
+    Pod,
+    Secret,
+    ServiceAccountTokenProjection,
+)
 from headgate.api.meta import Key
 
 
@@ -22,10 +31,14 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Sources(msgspec.Struct, frozen=True):
-    """The ConfigMaps and Secrets that a pod names, as far as they exist."""
+    """The ConfigMaps and Secrets that a pod names, as far as they exist, and the tokens of its account."""
 
     config_maps: Mapping[Key, ConfigMap] = {}
     secrets: Mapping[Key, Secret] = {}
+    tokens: Mapping[ServiceAccountTokenProjection, str] = {}
+
+    def __repr__(self) -> str:
+        return f"Sources({sorted(self.config_maps)}, {sorted(self.secrets)})"
 
 
 def environment(container: Container, pod: Pod, place: Place, sources: Sources) -> dict[str, str]:
@@ -135,6 +148,14 @@ def field(path: str, pod: Pod, place: Place) -> str:
     )
 
 
+def whole_map(path: str, pod: Pod) -> str | None:
+    """`metadata.labels` or `metadata.annotations` as a file of a downwardAPI volume; None for any other field."""
+    maps = {"metadata.labels": pod.metadata.labels, "metadata.annotations": pod.metadata.annotations}
+    if path not in maps:
+        return None
+    return "\n".join(f"{name}={json.dumps(value)}" for name, value in sorted(maps[path].items()))
+
+
 def _key(pod: Pod, name: str) -> Key:
     return Key(pod.metadata.namespace, name)
 
@@ -158,12 +179,21 @@ def sources_of(pod: Pod) -> tuple[frozenset[Key], frozenset[Key]]:
                 config_maps.add(source.config_map_key_ref.name)
             if source.secret_key_ref:
                 secrets.add(source.secret_key_ref.name)
+    _add_sources_of_volumes(pod, config_maps, secrets)
+    return (
+        frozenset(_key(pod, name) for name in config_maps if name),
+        frozenset(_key(pod, name) for name in secrets if name),
+    )
+
+
+def _add_sources_of_volumes(pod: Pod, config_maps: set[str], secrets: set[str]) -> None:
     for volume in pod.spec.volumes:
         if volume.config_map:
             config_maps.add(volume.config_map.name)
         if volume.secret:
             secrets.add(volume.secret.secret_name)
-    return (
-        frozenset(_key(pod, name) for name in config_maps if name),
-        frozenset(_key(pod, name) for name in secrets if name),
-    )
+        for projection in volume.projected.sources if volume.projected else ():
+            if projection.config_map:
+                config_maps.add(projection.config_map.name)
+            if projection.secret:
+                secrets.add(projection.secret.name)

@@ -32,6 +32,7 @@ from .environment import NotThereError, Place, Sources, sources_of
 from .interests import Interests
 from .mounts import mounts_of
 from .status import is_over, pod_status
+from .tokens import Tokens
 
 _log = structlog.get_logger("headgate.node")
 
@@ -77,7 +78,8 @@ class PodRun:
         self._in_order = True
         self.ended = False
         self.is_removed = False
-        self._volumes = {volume.name: folder / "volumes" / volume.name for volume in pod.spec.volumes}
+        self._volumes = {each.name: volumes.folder_of(each, folder / "volumes") for each in pod.spec.volumes}
+        self._tokens = Tokens(client, pod, self._news.set)
         self._room = Room(
             pod=lambda: self.pod,
             place=place,
@@ -157,9 +159,11 @@ class PodRun:
         await self._write_status()
 
     async def _work(self, wanted: list[Any]) -> None:
-        await self._prepare(wanted)
-        keeper = asyncio.ensure_future(self._keep_volumes())
+        tokens = asyncio.ensure_future(self._tokens.keep())
+        keeper: asyncio.Future[None] | None = None
         try:
+            await self._prepare(wanted)
+            keeper = asyncio.ensure_future(self._keep_volumes())
             for run in self._init:
                 if self._stop.is_set():
                     return
@@ -174,8 +178,10 @@ class PodRun:
                     if run.status.state.terminated is None:
                         tasks.create_task(run.run(self._again))
         finally:
-            keeper.cancel()
-            await asyncio.gather(keeper, return_exceptions=True)
+            beside = [task for task in (tokens, keeper) if task is not None]
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
         if not self._stop.is_set():
             self._dirty.set()
 
@@ -225,8 +231,10 @@ class PodRun:
         """Brings the volumes up to date; what is missing, if something is."""
         sources, problem = self._sources(), None
         for volume in self.pod.spec.volumes:
+            if volume.host_path is not None:
+                continue
             try:
-                volumes.publish(self._volumes[volume.name], volumes.files(volume, self.pod, sources))
+                volumes.publish(self._volumes[volume.name], volumes.files(volume, self.pod, self._place, sources))
             except NotThereError as missing:
                 problem = f'MountVolume.SetUp failed for volume "{volume.name}": {missing}'
         return problem
@@ -236,7 +244,7 @@ class PodRun:
             await asyncio.wait_for(self._news.wait(), seconds)
 
     def _sources(self) -> Sources:
-        return Sources(self._interests.config_maps(), self._interests.secrets())
+        return Sources(self._interests.config_maps(), self._interests.secrets(), self._tokens.known)
 
     # ── status ───────────────────────────────────────────────────────────────
 

@@ -13,10 +13,18 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from headgate.api.core import KeyToPath, Pod, Volume
+from headgate.api.core import (
+    ConfigMapVolumeSource,
+    ConfigProjection,
+    DownwardAPIVolumeSource,
+    KeyToPath,
+    Pod,
+    Volume,
+    VolumeProjection,
+)
 from headgate.api.meta import Key
 
-from .environment import NotThereError, Sources
+from .environment import NotThereError, Place, Sources, field, whole_map
 from .files import private_folder, write_private
 
 
@@ -37,44 +45,96 @@ class Files(msgspec.Struct, frozen=True):
         return digest.hexdigest()[:16]
 
 
-def files(volume: Volume, pod: Pod, sources: Sources) -> Files | None:
-    """What a volume should hold; None for an empty folder.
+def files(volume: Volume, pod: Pod, place: Place, sources: Sources) -> Files | None:
+    """What a volume should hold; None for a folder that starts empty.
 
     Raises:
-        NotThereError: a ConfigMap, a Secret or a key that is not optional is missing, or the volume is of a kind that
-            this node does not have.
+        NotThereError: a ConfigMap, a Secret, a key or a token that is not optional is missing, or the volume is of a
+            kind that this node does not have.
     """
     if volume.empty_dir is not None:
         return None
     if (source := volume.config_map) is not None:
-        found = sources.config_maps.get(Key(pod.metadata.namespace, source.name))
-        if found is None and not source.optional:
-            raise NotThereError(f'configmap "{source.name}" not found')
-        texts = {name: text.encode() for name, text in found.data.items()} if found else {}
-        binary = {name: base64.b64decode(data) for name, data in found.binary_data.items()} if found else {}
-        return _chosen({**texts, **binary}, source.items, source.optional, f"ConfigMap {source.name}")
+        return Files(_config_map(source, pod, sources))
     if (secret := volume.secret) is not None:
-        bytes_ = sources.secrets.get(Key(pod.metadata.namespace, secret.secret_name))
-        if bytes_ is None and not secret.optional:
-            raise NotThereError(f'secret "{secret.secret_name}" not found')
-        content = {name: base64.b64decode(data) for name, data in bytes_.data.items()} if bytes_ else {}
-        return _chosen(content, secret.items, secret.optional, f"Secret {secret.secret_name}")
-    raise NotThereError(f"volume {volume.name!r}: only secret, configMap and emptyDir are known here")
-
-
-def _chosen(content: dict[str, bytes], items: tuple[KeyToPath, ...], optional: bool, what: str) -> Files:
-    if not items:
+        named = ConfigProjection(name=secret.secret_name, items=secret.items, optional=secret.optional)
+        return Files(_secret(named, pod, sources))
+    if (fields := volume.downward_api) is not None:
+        return Files(_fields(fields, pod, place))
+    if (projected := volume.projected) is not None:
+        content: dict[str, bytes] = {}
+        for each in projected.sources:
+            content |= _projection(each, pod, place, sources)
         return Files(content)
+    raise NotThereError(
+        f"volume {volume.name!r}: this node has secret, configMap, emptyDir, projected, downwardAPI and hostPath only"
+    )
+
+
+def _projection(source: VolumeProjection, pod: Pod, place: Place, sources: Sources) -> dict[str, bytes]:
+    if source.config_map is not None:
+        return _config_map(source.config_map, pod, sources)
+    if source.secret is not None:
+        return _secret(source.secret, pod, sources)
+    if source.downward_api is not None:
+        return _fields(source.downward_api, pod, place)
+    if (token := source.service_account_token) is not None:
+        if token not in sources.tokens:
+            raise NotThereError(f"waiting for a token of service account {pod.spec.service_account_name or 'default'}")
+        return {_inside(token.path, "serviceAccountToken"): sources.tokens[token].encode()}
+    return {}
+
+
+def _config_map(source: ConfigMapVolumeSource | ConfigProjection, pod: Pod, sources: Sources) -> dict[str, bytes]:
+    found = sources.config_maps.get(Key(pod.metadata.namespace, source.name))
+    if found is None and not source.optional:
+        raise NotThereError(f'configmap "{source.name}" not found')
+    texts = {name: text.encode() for name, text in found.data.items()} if found else {}
+    binary = {name: base64.b64decode(data) for name, data in found.binary_data.items()} if found else {}
+    return _chosen({**texts, **binary}, source.items, source.optional, f"ConfigMap {source.name}")
+
+
+def _secret(source: ConfigProjection, pod: Pod, sources: Sources) -> dict[str, bytes]:
+    found = sources.secrets.get(Key(pod.metadata.namespace, source.name))
+    if found is None and not source.optional:
+        raise NotThereError(f'secret "{source.name}" not found')
+    content = {name: base64.b64decode(data) for name, data in found.data.items()} if found else {}
+    return _chosen(content, source.items, source.optional, f"Secret {source.name}")
+
+
+def _fields(source: DownwardAPIVolumeSource, pod: Pod, place: Place) -> dict[str, bytes]:
+    found = {}
+    for item in source.items:
+        if item.field_ref is None:
+            raise NotThereError(f"downwardAPI {item.path!r}: only fieldRef is known here")
+        text = whole_map(item.field_ref.field_path, pod)
+        value = field(item.field_ref.field_path, pod, place) if text is None else text
+        found[_inside(item.path, "downwardAPI")] = value.encode()
+    return found
+
+
+def _chosen(content: dict[str, bytes], items: tuple[KeyToPath, ...], optional: bool, what: str) -> dict[str, bytes]:
+    if not items:
+        return content
     chosen: dict[str, bytes] = {}
     for item in items:
-        path = PurePosixPath(item.path)
-        if path.is_absolute() or ".." in path.parts:
-            raise NotThereError(f"{what}: items path {item.path!r} leads out of the volume")
         if item.key in content:
-            chosen[item.path] = content[item.key]
+            chosen[_inside(item.path, what)] = content[item.key]
         elif not optional:
             raise NotThereError(f"{what}: there is no key {item.key!r}")
-    return Files(chosen)
+    return chosen
+
+
+def _inside(path: str, what: str) -> str:
+    parts = PurePosixPath(path)
+    if parts.is_absolute() or ".." in parts.parts:
+        raise NotThereError(f"{what}: the path {path!r} leads out of the volume")
+    return path
+
+
+def folder_of(volume: Volume, folder: Path) -> Path:
+    """Where a volume is: in the pod's own folder, or where its hostPath says."""
+    return Path(volume.host_path.path) if volume.host_path else folder / volume.name
 
 
 def publish(folder: Path, wanted: Files | None) -> bool:

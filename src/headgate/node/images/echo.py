@@ -22,10 +22,13 @@ import re
 import signal
 import sys
 import time
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import cast
+from typing import TypeVar, cast
 
 import httptools
+
+T = TypeVar("T")
 
 #: Upper bounds of the histogram, seconds: those of Prometheus' client libraries.
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -48,10 +51,20 @@ def duration(text: str) -> float:
 
 def share(text: str) -> float:
     """A number from 0 to 1. Raises `ValueError`."""
-    number = float(text or "0")
+    try:
+        number = float(text or "0")
+    except ValueError:
+        number = -1.0
     if not 0.0 <= number <= 1.0:
         raise ValueError(f"{text!r} is no share from 0 to 1")
     return number
+
+
+def _read(environment: Mapping[str, str], name: str, reader: Callable[[str], T], default: str = "") -> T:
+    try:
+        return reader(environment.get(name) or default)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
 
 
 class Histogram:
@@ -85,14 +98,14 @@ class Histogram:
 class Echo:
     """Who answers, and how well."""
 
-    def __init__(self, environment: collections.abc.Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str]) -> None:
         self.pod = environment.get("POD_NAME", "")
         self.namespace = environment.get("POD_NAMESPACE", "")
         self.version = environment.get("VERSION", "")
         self.owner = environment.get("POD_OWNER", "") or self.pod
-        self.error_rate = share(environment.get("ERROR_RATE", ""))
-        self.latency = duration(environment.get("LATENCY", ""))
-        self.grace = duration(environment.get("GRACE", "3s"))
+        self.error_rate = _read(environment, "ERROR_RATE", share)
+        self.latency = _read(environment, "LATENCY", duration)
+        self.grace = _read(environment, "GRACE", duration, "3s")
         self.metrics = Histogram()
         self.stopping = False
         self.connections: set[Connection] = set()
@@ -257,7 +270,7 @@ def main() -> None:
         run = asyncio.run
     try:
         echo = Echo(os.environ)
-        port = int(os.environ.get("PORT") or "8080")
+        port = _read(os.environ, "PORT", int, "8080")
     except ValueError as error:
         sys.exit(f"headgate-echo: {error}")
     address = os.environ.get("POD_IP") or "127.0.0.1"

@@ -1,0 +1,121 @@
+"""Which program stands for an image, and how it is started."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from headgate.api.core import Pod, Service
+from headgate.api.meta import ObjectMeta, OwnerReference
+from headgate.node.images import headgate_echo
+from headgate.node.images.catalog import Catalog, Launch, Mapped, Name, Order, UnknownImageError, parse
+from headgate.node.images.headgate_image import Headgate
+
+
+class Nobody:
+    """Surroundings without Services."""
+
+    def services_of(self, pod: Pod) -> Iterable[Service]:
+        return ()
+
+    async def addresses(self, host: str, port: int) -> list[tuple[str, int]]:
+        return [(host, port)]
+
+    async def changed(self) -> None:
+        return None
+
+
+def order(image: str, *, command: tuple[str, ...] = (), args: tuple[str, ...] = (), pod: Pod | None = None) -> Order:
+    environment = {"POD_IP": "127.20.0.3", "HEADGATE_IMAGE_TAG": parse(image).tag}
+    return Order(
+        pod=pod or Pod(metadata=ObjectMeta(name="one", namespace="shop")),
+        container="app",
+        image=parse(image),
+        command=command,
+        args=args,
+        environment=environment,
+        address="127.20.0.3",
+        folder=Path("/nowhere"),
+    )
+
+
+def mapped(command: str, *, words: tuple[str, ...] = (), args: tuple[str, ...] = ()) -> Launch:
+    wanted = order("shop:2.0", command=words, args=args)
+    return asyncio.run(Mapped(command, Path("/start")).launch(wanted, Nobody()))
+
+
+@pytest.mark.parametrize(
+    ("image", "name"),
+    [
+        ("envoy", Name("envoy", "latest")),
+        ("docker.io/envoyproxy/envoy:v1.40.0", Name("docker.io/envoyproxy/envoy", "v1.40.0")),
+        ("registry:5000/team/shop", Name("registry:5000/team/shop", "latest")),
+        ("registry:5000/team/shop:1.0@sha256:abc", Name("registry:5000/team/shop", "1.0")),
+    ],
+)
+def test_an_images_name_is_taken_apart(image: str, name: Name) -> None:
+    assert parse(image) == name
+
+
+@pytest.mark.parametrize("image", ["shop", "shop:1.0", "ghcr.io/acme/shop:2.0", "localhost:5000/shop@sha256:abc"])
+def test_an_image_is_found_by_the_last_part_of_its_name(image: str) -> None:
+    shop = Headgate()
+    assert Catalog({"shop": shop}).find(image) is shop
+
+
+@pytest.mark.parametrize("image", ["workshop", "shop/envoy", "shopping:1.0"])
+def test_a_part_of_a_word_is_no_name(image: str) -> None:
+    with pytest.raises(UnknownImageError):
+        Catalog({"shop": Headgate()}).find(image)
+
+
+def test_a_mapping_that_says_more_wins() -> None:
+    general, special, tagged = Headgate(), Headgate(), Headgate()
+    catalog = Catalog({"shop": general, "acme/shop": special, "shop:2.0": tagged})
+    assert catalog.find("ghcr.io/other/shop:1.0") is general
+    assert catalog.find("ghcr.io/acme/shop:1.0") is special
+    assert catalog.find("ghcr.io/other/shop:2.0") is tagged
+
+
+def test_an_unknown_image_is_refused_with_the_option_that_maps_it() -> None:
+    with pytest.raises(UnknownImageError, match=r"--image nginx=COMMAND"):
+        Catalog({"envoy": Headgate()}).find("docker.io/library/nginx:1.29")
+
+
+def test_a_command_may_be_several_words() -> None:
+    assert mapped("python -c 'print(1, 2)'").argv == ("python", "-c", "print(1, 2)")
+
+
+def test_arguments_of_the_container_are_appended() -> None:
+    assert mapped("python app.py", args=("--port", "80")).argv == ("python", "app.py", "--port", "80")
+
+
+def test_the_first_word_of_the_containers_command_is_the_program_inside_of_the_image() -> None:
+    launch = mapped("python app.py", words=("./shop", "--level=info"), args=("x",))
+    assert launch.argv == ("python", "app.py", "--level=info", "x")
+
+
+def test_a_command_may_refer_to_variables() -> None:
+    assert mapped("app --listen $(POD_IP):80 --version $(HEADGATE_IMAGE_TAG)").argv[-1] == "2.0"
+
+
+def test_a_mapped_command_starts_where_the_node_was_started() -> None:
+    assert mapped("app").folder == Path("/start")
+
+
+def test_echo_says_the_name_of_the_deployment_behind_its_pod() -> None:
+    owner = OwnerReference(api_version="apps/v1", kind="ReplicaSet", name="shop-primary-5d4c", uid="u", controller=True)
+    about = ObjectMeta(name="shop-primary-5d4c-abcde", labels={"pod-template-hash": "5d4c"}, owner_references=(owner,))
+    assert headgate_echo.owner(order("headgate-echo:1", pod=Pod(metadata=about))) == "shop-primary"
+
+
+def test_echo_gets_its_version_from_the_tag() -> None:
+    launch = asyncio.run(headgate_echo.HeadgateEcho().launch(order("x/headgate-echo:7.1"), Nobody()))
+    assert launch.extra["VERSION"] == "7.1"
+
+
+def test_the_text_of_an_order_holds_no_environment() -> None:
+    assert "POD_IP" not in repr(order("shop"))

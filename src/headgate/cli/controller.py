@@ -53,7 +53,7 @@ def controller(
     In a pod the addresses to listen on come from the environment (POD_IP); elsewhere nothing listens beyond loopback
     unless it is asked for.
     """
-    from headgate.cli.controlling import Wishes, run  # noqa: PLC0415
+    from headgate.cli.controlling.process import Wishes, run  # noqa: PLC0415
     from headgate.cli.running import until_stopped  # noqa: PLC0415
     from headgate.controllers.gateways import Settings  # noqa: PLC0415
     from headgate.rollout.settings import Settings as RolloutSettings  # noqa: PLC0415

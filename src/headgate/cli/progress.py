@@ -2,10 +2,12 @@
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import typer
 
-from headgate.cluster.supervisor import Happening
+if TYPE_CHECKING:  # a verb that is not called must cost nothing
+    from headgate.cluster.supervisor import Happening
 
 _COLOURS = {"ready": typer.colors.GREEN, "ended": typer.colors.RED}
 
@@ -20,7 +22,7 @@ class Progress:
         self._colours = self._terminal and "NO_COLOR" not in os.environ
         self._stopping = False
 
-    def __call__(self, happening: Happening) -> None:
+    def __call__(self, happening: "Happening") -> None:
         """Tell people about one happening."""
         if happening.what == "stopped" and not self._stopping:
             return  # the end of a run that "ended" is about to report

@@ -35,7 +35,7 @@ def workloads(
 async def _run(kubeconfig: Path | None, address: str, port: int) -> None:
     from contextlib import AsyncExitStack  # noqa: PLC0415
 
-    from headgate.cli.health import serving_health  # noqa: PLC0415
+    from headgate.cli.controlling.health import serving_health  # noqa: PLC0415
     from headgate.controllers.workloads import Workloads  # noqa: PLC0415
     from headgate.kube.events import EventRecorder  # noqa: PLC0415
 

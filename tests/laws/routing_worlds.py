@@ -175,6 +175,20 @@ def core(kind: str, name: str, namespace: str, version: str = "v1", **fields: An
     return codec.decode_manifest({"apiVersion": version, "kind": kind, "metadata": meta, **fields})
 
 
+def endpoints(service: str, namespace: str, addresses: list[str], at: int = 0, **conditions: bool) -> Object:
+    """One EndpointSlice of a Service."""
+    return core(
+        "EndpointSlice",
+        f"{service}-{at}",
+        namespace,
+        "discovery.k8s.io/v1",
+        labels={"kubernetes.io/service-name": service},
+        addressType="IPv4",
+        ports=[{"name": "http", "port": 8080}],
+        endpoints=[{"addresses": [each], "conditions": conditions} for each in addresses],
+    )
+
+
 services = st.builds(
     lambda name, namespace, port, kind: core(
         "Service", name, namespace, spec={"type": kind, "ports": [{"name": "http", "port": port}]}
@@ -186,18 +200,8 @@ services = st.builds(
 )
 
 slices = st.builds(
-    lambda name, at, namespace, addresses, ready: core(
-        "EndpointSlice",
-        f"{name}-{at}",
-        namespace,
-        "discovery.k8s.io/v1",
-        labels={"kubernetes.io/service-name": name},
-        addressType="IPv4",
-        ports=[{"name": "http", "port": 8080}],
-        endpoints=[
-            {"addresses": [f"198.51.100.{each}"], "conditions": {"ready": ready, "terminating": not ready}}
-            for each in addresses
-        ],
+    lambda name, at, namespace, addresses, ready: endpoints(
+        name, namespace, [f"198.51.100.{each}" for each in addresses], at, ready=ready, terminating=not ready
     ),
     st.sampled_from(SERVICES),
     st.integers(0, 1),
@@ -258,18 +262,7 @@ def furniture() -> list[Object]:
     ]
     for at, name in enumerate(SERVICES):
         made.append(core("Service", name, "one", spec={"ports": [{"name": "http", "port": 80}]}))
-        made.append(
-            core(
-                "EndpointSlice",
-                f"{name}-0",
-                "one",
-                "discovery.k8s.io/v1",
-                labels={"kubernetes.io/service-name": name},
-                addressType="IPv4",
-                ports=[{"name": "http", "port": 8080}],
-                endpoints=[{"addresses": [f"198.51.100.{at + 1}"]}],
-            )
-        )
+        made.append(endpoints(name, "one", [f"198.51.100.{at + 1}"]))
     refs = [{"name": "s0", "port": 80, "weight": 1}, {"name": "s1", "port": 80, "weight": 3}]
     spec = {"parentRefs": [{"name": "g0", "namespace": "one"}], "rules": [{"backendRefs": refs}]}
     made.append(gateway_api("HTTPRoute", "r0", "one", spec, uid="uid-one-r0", generation=1))

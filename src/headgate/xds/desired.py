@@ -77,6 +77,11 @@ class Desired:
         """Whether a route configuration exists."""
         return configuration in self._hosts
 
+    @property
+    def number_of_hosts(self) -> int:
+        """How many virtual hosts there are."""
+        return sum(len(hosts) for hosts in self._hosts.values())
+
     def host(self, configuration: str, name: str) -> VirtualHost | None:
         """One virtual host."""
         return self._hosts.get(configuration, {}).get(name)

@@ -1,7 +1,6 @@
 """The patches that a Kubernetes API takes, on undecoded objects: JSON Patch (RFC 6902), JSON Merge Patch (RFC 7386) and
 strategic merge patch (merge by key, as the schema says). All are pure: nothing given is changed."""
 
-import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,12 +22,21 @@ def json_patch(document: Any, operations: Sequence[Mapping[str, Any]]) -> Any:
     """Apply the operations in order; all or none. Raises `PatchError`."""
     if not isinstance(operations, list | tuple):
         raise PatchError("a JSON patch is a list of operations")
-    result = copy.deepcopy(document)
+    result = _copied(document)
     for index, operation in enumerate(operations):
         if not isinstance(operation, Mapping):
             raise PatchError(f"operation {index} is no object")
         result = _operate(result, operation, index)
     return result
+
+
+def _copied(value: Any) -> Any:
+    """A deep copy of JSON values."""
+    if isinstance(value, dict):
+        return {name: _copied(child) for name, child in value.items()}
+    if isinstance(value, list):
+        return [_copied(child) for child in value]
+    return value
 
 
 def _operate(document: Any, operation: Mapping[str, Any], index: int) -> Any:
@@ -38,9 +46,9 @@ def _operate(document: Any, operation: Mapping[str, Any], index: int) -> Any:
     where = _pointer(path)
     match op:
         case "add":
-            return _add(document, where, copy.deepcopy(_value(operation, index)), path)
+            return _add(document, where, _copied(_value(operation, index)), path)
         case "replace":
-            return _replace(document, where, copy.deepcopy(_value(operation, index)), path)
+            return _replace(document, where, _copied(_value(operation, index)), path)
         case "remove":
             return _remove(document, where, path)
         case "test":
@@ -52,7 +60,7 @@ def _operate(document: Any, operation: Mapping[str, Any], index: int) -> Any:
             source = str(operation.get("from", ""))
             if op == "move" and path.startswith(source + "/"):
                 raise PatchError(f"operation {index}: cannot move {source} into itself")
-            moved = copy.deepcopy(_get(document, _pointer(source), source))
+            moved = _copied(_get(document, _pointer(source), source))
             if op == "move":
                 document = _remove(document, _pointer(source), source)
             return _add(document, where, moved, path)
@@ -149,7 +157,7 @@ def _remove(document: Any, where: list[str], path: str) -> Any:
 def merge_patch(document: Any, patch: Any) -> Any:
     """Objects are merged, `null` removes, everything else (lists too) replaces."""
     if not isinstance(patch, Mapping):
-        return copy.deepcopy(patch)
+        return _copied(patch)
     result = dict(document) if isinstance(document, Mapping) else {}
     for key, value in patch.items():
         if value is None:

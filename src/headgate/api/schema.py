@@ -40,9 +40,14 @@ Rules = Callable[[Schema, Any, Any, str], Iterator[Problem]]
 
 def at(path: str, part: str | int) -> str:
     """The path of a child: `spec` + `rules` -> `spec.rules`, + 0 -> `spec.rules[0]`; odd keys stand in brackets."""
-    if isinstance(part, int) or not re.fullmatch(r"[A-Za-z_$][A-Za-z0-9_-]*", part):
+    if isinstance(part, int) or not _is_plain(part):
         return f"{path}[{part}]"
     return f"{path}.{part}" if path else part
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_plain(name: str) -> bool:
+    return re.fullmatch(r"[A-Za-z_$][A-Za-z0-9_-]*", name) is not None
 
 
 # --- defaults ---------------------------------------------------------------------------------------------------------
@@ -53,7 +58,7 @@ def default(schema: Schema, value: Any) -> Any:
 
     What is there is kept; a `null` where the schema has a default and takes no null is replaced by the default.
     """
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return _default_object(schema, value)
     if isinstance(value, list) and (items := schema.get("items")):
         return [default(items, item) for item in value]
@@ -95,7 +100,7 @@ def _prune(schema: Schema, value: Any, path: str, unknown: list[str], *, keep: f
         if not items:
             return value
         return [_prune(items, item, at(path, index), unknown) for index, item in enumerate(value)]
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return value
     if schema.get(_EMBEDDED):
         keep = keep | _TYPE_META
@@ -108,7 +113,7 @@ def _prune(schema: Schema, value: Any, path: str, unknown: list[str], *, keep: f
             result[name] = _prune(properties[name], child, at(path, name), unknown)
         elif name in keep or preserve or more is True:
             result[name] = child
-        elif isinstance(more, Mapping):
+        elif isinstance(more, dict):
             result[name] = _prune(more, child, at(path, name), unknown)
         else:
             unknown.append(at(path, name))
@@ -121,26 +126,32 @@ def _prune(schema: Schema, value: Any, path: str, unknown: list[str], *, keep: f
 def validate(
     schema: Schema, value: Any, path: str = "", *, old: Any = None, rules: Rules | None = None
 ) -> list[Problem]:
-    """Everything that does not fit, in the order of the document; each with its path and what would work."""
+    """Everything that does not fit, in the order of the document; each with its path and what would work.
+
+    What is the same in `old` (the object that this one replaces) is not judged again: a definition may become stricter
+    without freezing the objects that were there before.
+    """
     return list(_validate(schema, value, path, old, rules))
 
 
 def _validate(schema: Schema, value: Any, path: str, old: Any, rules: Rules | None) -> Iterator[Problem]:
-    if value is None and schema.get("nullable"):
+    if (value is None and schema.get("nullable")) or (old is not None and value == old):
         return
     if wrong := _wrong_type(schema, value, path):
         yield wrong
         return
-    yield from _enum(schema, value, path)
+    if "enum" in schema:
+        yield from _enum(schema, value, path)
     if isinstance(value, str):
         yield from _string(schema, value, path)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         yield from _number(schema, value, path)
     elif isinstance(value, list):
         yield from _list(schema, value, path, old, rules)
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         yield from _object(schema, value, path, old, rules)
-    yield from _combinations(schema, value, path)
+    if "anyOf" in schema or "oneOf" in schema or "allOf" in schema or "not" in schema:
+        yield from _combinations(schema, value, path)
     if rules is not None and "x-kubernetes-validations" in schema:
         yield from rules(schema, value, old, path)
 
@@ -151,7 +162,7 @@ _TYPES: dict[str, Callable[[Any], bool]] = {
     "integer": lambda v: (isinstance(v, int) and not isinstance(v, bool)) or (isinstance(v, float) and v.is_integer()),
     "number": lambda v: isinstance(v, int | float) and not isinstance(v, bool),
     "array": lambda v: isinstance(v, list),
-    "object": lambda v: isinstance(v, Mapping),
+    "object": lambda v: isinstance(v, dict),
 }
 
 
@@ -192,8 +203,13 @@ def _enum(schema: Schema, value: Any, path: str) -> Iterator[Problem]:
 
 @functools.lru_cache(maxsize=4096)
 def _pattern(text: str) -> Any:
-    """Patterns are RE2, as in Kubernetes."""
     return re2.compile(text)
+
+
+@functools.lru_cache(maxsize=65536)
+def _matches(pattern: str, value: str) -> bool:
+    """Patterns are RE2, as in Kubernetes."""
+    return _pattern(pattern).search(value) is not None
 
 
 def _string(schema: Schema, value: str, path: str) -> Iterator[Problem]:
@@ -203,7 +219,7 @@ def _string(schema: Schema, value: str, path: str) -> Iterator[Problem]:
         )
     if (least := schema.get("minLength")) is not None and len(value) < least:
         yield _invalid(path, value, f"should be at least {least} characters long")
-    if (pattern := schema.get("pattern")) and not _pattern(pattern).search(value):
+    if (pattern := schema.get("pattern")) and not _matches(pattern, value):
         yield _invalid(path, value, f"should match '{pattern}'")
     if (wanted := schema.get("format")) and (sentence := _format_problem(wanted, value)):
         yield _invalid(path, value, sentence)
@@ -323,7 +339,7 @@ def _object(schema: Schema, value: Mapping[str, Any], path: str, old: Any, rules
     more = schema.get("additionalProperties")
     olds = old if isinstance(old, Mapping) else {}
     for name, child in value.items():
-        known = properties.get(name) or (more if isinstance(more, Mapping) else None)
+        known = properties.get(name) or (more if isinstance(more, dict) else None)
         if known:
             yield from _validate(known, child, at(path, name), olds.get(name), rules)
 

@@ -189,7 +189,8 @@ def _check(resource: Resource, version: str, obj: Object, old: Object | None, *,
     if not only:
         problems += _metadata_problems(resource, obj["metadata"], old)
     required = [name for name in schema.get("required", ()) if name not in {"metadata", "apiVersion", "kind"}]
-    problems += schemas_.validate({**schema, "required": required}, rest)
+    before = {k: v for k, v in (old or {}).items() if k in rest} if old else None
+    problems += schemas_.validate({**schema, "required": required}, rest, old=before)
     if not only and not problems:
         problems += resource.behaviour.validate(obj, old)
     if problems:

@@ -166,3 +166,9 @@ def test_rules_are_asked_with_the_value_that_is_replaced() -> None:
 
     validate(schema, {"x": "new"}, old={"x": "old"}, rules=rules)
     assert asked == [("new", "old", "x")]
+
+
+def test_what_is_as_it_was_is_not_judged_again() -> None:
+    old = {"backends": [{"name": "toolong"}, {"name": "b"}]}
+    new = {"backends": [{"name": "toolong"}, {"name": "b", "weight": -1}]}
+    assert [problem.path for problem in validate(SCHEMA, new, old=old)] == ["backends[1].weight"]

@@ -238,6 +238,18 @@ class RolloutWorld:
             self.now = max(self.now, wake)
         raise AssertionError(f"the machine does not come to rest; rules: {self.rules[-12:]}")
 
+    def run_to(self, phase: str, seconds: float = 300.0) -> None:
+        """Like `run`, but stops as soon as the Canary is in a phase."""
+        end = self.now + seconds
+        while self.now <= end:
+            self.settle()
+            decision = self.step()
+            if self.phase == phase:
+                return
+            if not decision.effects:
+                self.now = max(self.now, decision.wake if decision.wake is not None else end + 1)
+        raise AssertionError(f"not {phase} but {self.phase}; rules: {self.rules[-12:]}")
+
     # ── effects ──────────────────────────────────────────────────────────────
 
     def perform(self, effect: Effect) -> None:

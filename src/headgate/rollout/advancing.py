@@ -31,7 +31,7 @@ def new_revision(release: Release) -> Decision | None:
         return _repair(release)
     detected = normal(f"New revision detected! Scaling up {release.names.target}.{release.names.namespace}")
     scale = None if release.target_replicas else primary.scale(release.names, release.full_replicas)
-    return act(release, detected, scale, write(release, _progressing(release)))
+    return act(release, detected, write(release, _progressing(release)), scale)
 
 
 def back_at_promoted(release: Release) -> Decision | None:
@@ -43,7 +43,8 @@ def back_at_promoted(release: Release) -> Decision | None:
 
 def promotion_resumes(release: Release) -> Decision | None:
     """After a failed promotion the canary serves; when the primary comes up after all, the promotion goes on."""
-    if release.weight == 0 or release.primary_unready or not release.primary_has_mark:
+    promoted = release.status.last_applied_spec == release.status.last_promoted_spec
+    if promoted or release.primary_unready or not release.primary_has_mark:
         return None
     return act(release, write(release, enter(release.status, "Promoting", release.kind, release.now)))
 

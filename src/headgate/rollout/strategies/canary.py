@@ -1,7 +1,7 @@
 """The canary strategy: the next weight.
 
 1. `stepWeight` adds the same each time up to `maxWeight` (100 without one); the last step is clipped, never beyond it.
-2. `stepWeights` are gone through in order; weights that do not rise are skipped, the largest is the maximum.
+2. `stepWeights` are gone through from the smallest to the largest, which is the maximum.
 3. The next weight depends on the weight that the canary has, not on a count of steps: after an edit of the steps in
    mid-release the next larger one follows.
 """
@@ -23,7 +23,7 @@ def following(analysis: CanaryAnalysis, weight: int) -> int:
     most = maximum(analysis)
     if analysis.step_weight > 0:
         return min(most, weight + analysis.step_weight)
-    return min((step for step in analysis.step_weights if step > weight), default=most) if weight < most else most
+    return min([most, *(step for step in analysis.step_weights if step > weight)])
 
 
 def receding(analysis: CanaryAnalysis, weight: int) -> int:

@@ -1,0 +1,241 @@
+"""Laws of the rollout: whatever happens, and wherever the controller is killed, traffic is where it should be."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import hypothesis.strategies as st
+from hypothesis import given
+
+from headgate.api.apps import Deployment
+from headgate.api.delivery import Canary, CanaryAnalysis
+from headgate.api.gateway import HTTPRoute
+from headgate.rollout.analysis.readings import Answer, Counts, Question
+from headgate.rollout.strategies import canary as strategy
+from support.rollout_world import RolloutWorld, canary, deployment
+
+Action = Callable[["Watched"], None]
+
+RESTING = {"Initialized", "Succeeded", "Failed"}
+
+USERS_ROUTE: dict[str, Any] = {
+    "apiVersion": "gateway.networking.k8s.io/v1",
+    "kind": "HTTPRoute",
+    "metadata": {"name": "podinfo", "namespace": "test", "annotations": {"team": "shop"}},
+    "spec": {
+        "parentRefs": [{"name": "gateway", "namespace": "ingress"}],
+        "hostnames": ["www.example.com"],
+        "rules": [
+            {
+                "matches": [{"path": {"type": "PathPrefix", "value": "/static"}}],
+                "backendRefs": [{"name": "static", "port": 80, "weight": 3}],
+            },
+            {
+                "filters": [
+                    {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": "x", "value": "y"}]}}
+                ],
+                "backendRefs": [{"name": "podinfo", "port": 9898}],
+            },
+        ],
+    },
+}
+
+
+class Watched(RolloutWorld):
+    """A world in which images say themselves whether they are good, and every write to the route is checked."""
+
+    def __init__(self, *others: dict[str, Any], **analysis: Any) -> None:
+        self.images = 0
+        self.foreign = False
+        super().__init__(canary(analysis), deployment("good:0"), *others)
+        self.answer = self._by_image
+        self.run()
+        assert self.phase == "Initialized", self.events
+
+    def _by_image(self, _: Question) -> Answer:
+        errors = self.requests if self.image("podinfo").startswith("bad") else 0
+        return Counts(self.coverage, self.requests, errors, ((50.0, self.requests),))
+
+    def _note(self, ref: Any) -> None:
+        before = self.weights[-1] if self.weights else 0
+        super()._note(ref)
+        if ref.type is HTTPRoute and not self.foreign:
+            after = self.weights[-1]
+            intended = int(self.status.get("canaryWeight", 0))
+            assert after <= max(before, intended), f"{after} % of traffic, after {before} %, with {intended} % intended"
+
+
+def wait(seconds: int) -> Action:
+    return lambda world: world.run(seconds)
+
+
+def crash(effects: int) -> Action:
+    """Killed after so many effects of a decision, whatever it was; then started again."""
+
+    def act(world: Watched) -> None:
+        world.settle()
+        world.step(crash_after=effects)
+
+    return act
+
+
+def release(good: bool) -> Action:
+    def act(world: Watched) -> None:
+        world.images += 1
+        world.release(f"{'good' if good else 'bad'}:{world.images}")
+
+    return act
+
+
+def back(world: Watched) -> None:
+    world.release(world.image("podinfo-primary"))
+
+
+def telemetry(coverage: float, requests: int) -> Action:
+    def act(world: Watched) -> None:
+        world.coverage, world.requests = coverage, requests
+
+    return act
+
+
+def stick(name: str, stuck: bool) -> Action:
+    return lambda world: (world.stuck.add if stuck else world.stuck.discard)(name)
+
+
+def somebody_sets_weights(weight: int) -> Action:
+    def act(world: Watched) -> None:
+        spec = copy.deepcopy(world.raw(HTTPRoute)["spec"])
+        for rule in spec["rules"]:
+            for ref in rule["backendRefs"]:
+                if ref["name"].startswith("podinfo-"):
+                    ref["weight"] = weight if ref["name"] == "podinfo-canary" else 100 - weight
+        world.foreign = True
+        world.edit(HTTPRoute, spec=spec)
+        world.foreign = False
+
+    return act
+
+
+def edit_service(**fields: Any) -> Action:
+    def act(world: Watched) -> None:
+        world.edit(Canary, spec__service={**world.raw(Canary)["spec"]["service"], **fields})
+
+    return act
+
+
+def edit_analysis(**fields: Any) -> Action:
+    def act(world: Watched) -> None:
+        world.edit(Canary, spec__analysis={**world.raw(Canary)["spec"]["analysis"], **fields})
+
+    return act
+
+
+ACTIONS: st.SearchStrategy[Action] = st.one_of(
+    st.builds(wait, st.integers(0, 25)),
+    st.builds(crash, st.integers(0, 5)),
+    st.builds(crash, st.integers(0, 5)),
+    st.builds(release, st.booleans()),
+    st.just(back),
+    st.builds(telemetry, st.sampled_from([1.0, 1.0, 0.5]), st.sampled_from([1000, 1000, 0])),
+    st.builds(stick, st.sampled_from(["podinfo", "podinfo-primary"]), st.booleans()),
+    st.builds(somebody_sets_weights, st.integers(0, 100)),
+    st.builds(lambda value: edit_service(timeout=value), st.sampled_from(["5s", "10s"])),
+    st.builds(lambda value: edit_service(match=[{"headers": {"x": {"exact": value}}}]), st.sampled_from("ab")),
+    st.builds(lambda value: edit_analysis(stepWeight=value), st.sampled_from([5, 20, 100])),
+    st.builds(lambda value: edit_analysis(maxWeight=value), st.sampled_from([10, 30, 100])),
+    st.builds(lambda value: edit_analysis(stepWeightPromotion=value), st.sampled_from([0, 30])),
+)
+#: A release has begun some time ago; then things happen.
+HISTORIES = st.builds(
+    lambda good, seconds, rest: [release(good), wait(seconds), *rest],
+    st.booleans(),
+    st.integers(0, 65),
+    st.lists(ACTIONS, max_size=12),
+)
+
+
+def lived(history: list[Action], *others: dict[str, Any]) -> Watched:
+    world = Watched(*others)
+    for action in history:
+        action(world)
+    return world
+
+
+@given(HISTORIES)
+def test_every_rollout_ends(history: list[Action]) -> None:
+    world = lived(history)
+    world.run(3600)
+    assert world.phase in RESTING
+
+
+@given(HISTORIES)
+def test_a_rollout_that_ended_leaves_traffic_on_the_primary_unless_only_the_canary_works(history: list[Action]) -> None:
+    world = lived(history)
+    world.run(3600)
+    promotion_failed = "Promotion failed" in world.status["conditions"][0]["message"]
+    assert (world.weight, world.status["canaryWeight"]) == ((100, 100) if promotion_failed and world.weight else (0, 0))
+
+
+@given(HISTORIES)
+def test_a_revision_that_fails_its_checks_never_reaches_the_primary(history: list[Action]) -> None:
+    world = lived(history)
+    world.run(3600)
+    assert world.image("podinfo-primary").startswith("good")
+
+
+@given(HISTORIES)
+def test_the_route_never_exceeds_the_maximum_while_a_revision_is_judged(history: list[Action]) -> None:
+    world = Watched()
+    for action in history:
+        action(world)
+        world.run()
+        if world.phase == "Progressing":
+            assert world.weight <= world.raw(Canary)["spec"]["analysis"]["maxWeight"]
+
+
+@given(HISTORIES)
+def test_what_a_user_wrote_into_the_route_survives_every_rollout(history: list[Action]) -> None:
+    world = lived(history, USERS_ROUTE)
+    world.run(3600)
+    route = world.raw(HTTPRoute)
+    assert route["spec"]["rules"][0] == {
+        "matches": [{"path": {"type": "PathPrefix", "value": "/static"}}],
+        "backendRefs": [{"name": "static", "port": 80, "weight": 3, "group": "", "kind": "Service"}],
+    }
+    assert route["spec"]["rules"][1]["filters"] == USERS_ROUTE["spec"]["rules"][1]["filters"]
+    assert route["metadata"]["annotations"]["team"] == "shop"
+
+
+@given(HISTORIES, st.integers(0, 5))
+def test_a_crash_anywhere_in_a_release_changes_nothing_of_its_end(history: list[Action], effects: int) -> None:
+    """Two worlds with the same history; in one the controller is killed in every single decision of the rest."""
+    smooth, bumpy = lived(history), lived(history)
+    smooth.run(3600)
+    for _ in range(60):
+        bumpy.settle()
+        bumpy.step(crash_after=effects)
+    bumpy.run(3600)
+    assert bumpy.phase in RESTING
+    assert bumpy.image("podinfo-primary").startswith("good")
+    assert bumpy.image("podinfo") == smooth.image("podinfo")
+
+
+@given(st.lists(st.integers(-10, 120), min_size=1, max_size=6), st.integers(0, 100))
+def test_any_list_of_steps_that_rises_at_all_reaches_its_maximum(steps: list[int], weight: int) -> None:
+    analysis = CanaryAnalysis(step_weights=tuple(steps))
+    most = strategy.maximum(analysis)
+    for _ in range(len(steps) + 1):
+        following = strategy.following(analysis, min(weight, most) if most > 0 else 0)
+        assert following <= max(most, 0)
+        weight = following
+    assert weight == most or most <= 0
+
+
+@given(HISTORIES)
+def test_the_target_rests_at_zero_after_a_rollout(history: list[Action]) -> None:
+    world = lived(history)
+    world.run(3600)
+    if "Promotion failed" not in world.status["conditions"][0]["message"]:
+        assert world.raw(Deployment)["spec"]["replicas"] == 0

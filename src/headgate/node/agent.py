@@ -36,6 +36,7 @@ from .kubelet import Kubelet
 from .leftovers import end_leftovers
 from .pods import PodRun
 from .processes import Processes
+from .short_paths import short
 from .status import is_over
 from .surroundings import Services
 
@@ -45,6 +46,8 @@ _log = structlog.get_logger("headgate.node")
 _HEARTBEAT = 20.0
 #: Seconds that pods get when the node itself is ended.
 _LAST_GRACE = 2.0
+#: Seconds until a pod whose task failed (which is a bug) is tried again.
+_AGAIN = 5.0
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -87,6 +90,7 @@ class Node:
         self._runs: dict[str, PodRun] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._newest: dict[str, Pod] = {}
+        self._folder = self._data / "pods"
         self._since = 0.0
         self._synced = False
 
@@ -96,18 +100,19 @@ class Node:
         """See the class."""
         await asyncio.to_thread(end_leftovers, self._records, self._mark)
         shutil.rmtree(self._data / "pods", ignore_errors=True)
-        port = await self._kubelet.start(self._settings.address, self._settings.port, self._settings.client_ca)
-        try:
-            async with self._events:
-                await self._register(port)
-                self._kubelet.well = True
-                try:
-                    await self._work(port)
-                finally:
-                    await self._end_pods()
-        finally:
-            self._interests.close()
-            await self._kubelet.stop()
+        with short(self._data / "pods", self._data / "short-path") as self._folder:
+            port = await self._kubelet.start(self._settings.address, self._settings.port, self._settings.client_ca)
+            try:
+                async with self._events:
+                    await self._register(port)
+                    self._kubelet.well = True
+                    try:
+                        await self._work(port)
+                    finally:
+                        await self._end_pods()
+            finally:
+                self._interests.close()
+                await self._kubelet.stop()
         raise AssertionError("watches do not end by themselves")
 
     async def _work(self, port: int) -> None:
@@ -195,14 +200,15 @@ class Node:
 
     def _done(self, uid: str, task: "asyncio.Task[None]") -> None:
         self._tasks.pop(uid, None)
-        self._newest.pop(uid, None)
+        pod = self._newest.pop(uid)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("a pod's task failed", uid=uid, error=repr(error), exc_info=error)
+            _log.error("a pod's task failed and is tried again", pod=str(pod.key), exc_info=error)
+            asyncio.get_running_loop().call_later(_AGAIN, self._see_pod, pod)
 
     async def _live(self, uid: str) -> None:
         """A pod from the first look to its removal."""
         place = Place(pod_ip=await self._address(uid), host_ip=self._settings.address)
-        folder = self._data / "pods" / uid.replace("-", "")[:12]
+        folder = self._folder / uid.replace("-", "")[:12]
         run = self._runs[uid] = PodRun(
             self._newest[uid],
             client=self._client,

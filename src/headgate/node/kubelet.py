@@ -154,6 +154,8 @@ async def _read(log: Log, wanted: Query) -> AsyncIterator[bytes]:
     position = _begin_of_tail(log.path, wanted.tail)
     while left is None or left > 0:
         grows = log.grows()  # before reading, so that what came last is not missed
+        if log.path.exists() and log.path.stat().st_size < position:
+            position = 0  # it was cut
         chunk = _chunk(log.path, position, _CHUNK if left is None else min(left, _CHUNK))
         if chunk:
             position += len(chunk)

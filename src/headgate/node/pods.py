@@ -26,7 +26,7 @@ from headgate.api.core import (
 )
 from headgate.kube.client import ApiError, Client
 
-from . import volumes
+from . import log_files, volumes
 from .containers import ContainerRun, Machine, Room
 from .environment import NotThereError, Place, Sources, sources_of
 from .interests import Interests
@@ -38,6 +38,8 @@ _log = structlog.get_logger("headgate.node")
 
 Say = Callable[[Pod, str, str, str], None]
 _PAUSE = 1.0
+#: Seconds between two looks at the size of the logs.
+_TRIM = 10.0
 
 
 class ContainerLog:
@@ -160,10 +162,10 @@ class PodRun:
 
     async def _work(self, wanted: list[Any]) -> None:
         tokens = asyncio.ensure_future(self._tokens.keep())
-        keeper: asyncio.Future[None] | None = None
+        beside = [tokens]
         try:
             await self._prepare(wanted)
-            keeper = asyncio.ensure_future(self._keep_volumes())
+            beside += [asyncio.ensure_future(self._keep_volumes()), asyncio.ensure_future(self._trim_logs())]
             for run in self._init:
                 if self._stop.is_set():
                     return
@@ -178,7 +180,6 @@ class PodRun:
                     if run.status.state.terminated is None:
                         tasks.create_task(run.run(self._again))
         finally:
-            beside = [task for task in (tokens, keeper) if task is not None]
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
@@ -226,6 +227,11 @@ class PodRun:
             await self._news.wait()
             self._news.clear()
             self._publish()
+
+    async def _trim_logs(self) -> None:
+        while True:
+            await asyncio.sleep(_TRIM)
+            await asyncio.to_thread(log_files.trim, self.folder / "logs")
 
     def _publish(self) -> str | None:
         """Brings the volumes up to date; what is missing, if something is."""

@@ -38,7 +38,11 @@ def wait_ready(api: Api, name: str) -> Plain:
 def wait_state(api: Api, name: str, state: str, place: int = 0) -> Plain:
     """Until the container is in a state; that state."""
     path = "containerStatuses"
-    until(lambda: state in status(api, name).get(path, [{}])[place].get("state", {}), says=f"{name} is {state}")
+    until(
+        lambda: state in status(api, name)[path][place].get("state", {}),
+        says=f"{name} is {state}",
+        tolerate=(OSError, LookupError),
+    )
     found: Plain = container(api, name, place)["state"][state]
     return found
 

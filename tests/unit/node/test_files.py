@@ -1,0 +1,64 @@
+"""Short paths and small logs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from headgate.node.log_files import trim
+from headgate.node.short_paths import ENOUGH, short
+
+
+def test_a_short_folder_is_used_as_it_is(tmp_path: Path) -> None:
+    folder = Path("/tmp") / tmp_path.name[:20]
+    with short(folder, tmp_path / "note") as found:
+        assert found == folder
+    folder.rmdir()
+
+
+def test_a_long_folder_is_reached_by_a_short_link(tmp_path: Path) -> None:
+    folder = tmp_path / ("x" * 60) / "pods"
+    with short(folder, tmp_path / "note") as found:
+        (found / "file").write_text("here")
+        assert len(str(found)) <= ENOUGH
+        assert (folder / "file").read_text() == "here"
+        place = found.parent
+    assert not place.exists()
+
+
+def test_a_link_that_was_left_behind_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    left = tmp_path / "headgate-left"
+    left.mkdir()
+    (tmp_path / "note").write_text(str(left))
+    with short(tmp_path / ("x" * 60), tmp_path / "note"):
+        assert not left.exists()
+
+
+def test_a_note_that_leads_elsewhere_removes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "note").write_text(str(tmp_path / "precious"))
+    with short(tmp_path / ("x" * 60), tmp_path / "note"):
+        assert (tmp_path / "precious").exists()
+
+
+def test_a_long_log_keeps_its_last_lines(tmp_path: Path) -> None:
+    log = tmp_path / "app.0.log"
+    log.write_text("".join(f"line {number}\n" for number in range(1000)))
+    trim(tmp_path, most=1000, kept=100)
+    lines = log.read_text().splitlines()
+    assert lines[-1] == "line 999"
+    assert lines[0].startswith("line 98")
+
+
+def test_a_writer_goes_on_at_the_end_of_a_log_that_was_cut(tmp_path: Path) -> None:
+    log = tmp_path / "app.0.log"
+    with log.open("ab", buffering=0) as writer:
+        writer.write(b"old\n" * 1000)
+        trim(tmp_path, most=1000, kept=10)
+        writer.write(b"new\n")
+    assert log.read_bytes() == b"old\nold\nnew\n"
+
+
+def test_a_small_log_stays(tmp_path: Path) -> None:
+    (tmp_path / "app.0.log").write_text("a\n")
+    trim(tmp_path)
+    assert (tmp_path / "app.0.log").read_text() == "a\n"

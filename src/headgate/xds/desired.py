@@ -14,6 +14,8 @@ from headgate.envoy.resources import Resource, VirtualHost, Weights, clusters_of
 
 #: A virtual host: the name of its route configuration, and its own.
 HostKey = tuple[str, str]
+#: Keys of routes that are gone, of which so many may be remembered.
+_FORMER_KEYS = 1_000
 
 
 class Update(msgspec.Struct, frozen=True):
@@ -117,11 +119,15 @@ class Desired:
             self.weights.pop(key, None)
         return changes
 
+    @property
+    def crowded(self) -> bool:
+        """Whether it is time to `forget`."""
+        return len(self._users) > 2 * len(self.weights) + _FORMER_KEYS
+
     def forget(self) -> None:
         """Forget former users of weights. Only right while no Envoy has or gets anything but what is desired."""
-        if len(self._users) > len(self.weights):
-            self._users = {key: users for key, users in self._users.items() if key in self.weights}
-            self.without_lane &= self.weights.keys()
+        self._users = {key: users for key, users in self._users.items() if key in self.weights}
+        self.without_lane &= self.weights.keys()
 
     def _check(self, update: Update) -> None:
         for key, new in update.weights.items():

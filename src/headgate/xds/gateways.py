@@ -41,7 +41,8 @@ class Gateway:
         for configuration, host in update.removed_hosts:
             if self.desired.host(configuration, host) is None:
                 self._forget((ROUTES, configuration, host))
-        if changes.configurations and all(proxy.settled for proxy in self.proxies):
+        if self.desired.crowded and all(proxy.settled for proxy in self.proxies):
+            self._resting.clear()
             self.desired.forget()
         return changes
 

@@ -79,7 +79,9 @@ class Proxy:
     def settled(self) -> bool:
         """Whether this Envoy has all that is desired and nothing else."""
         return (
-            all(pool.quiet for pool in self.pools.values())
+            self.pools[CLUSTER].stream.open
+            and self._known()
+            and all(pool.quiet for pool in self.pools.values())
             and not (self._dirty or self._leaving or self._routes.flight or self._runtime.flight or self._lane_waits)
             and not any(table.refusals for table in self.tables.values())
         )

@@ -49,7 +49,7 @@ class Pool:
             flight = past.stream.flight
             self.refusals = dict(past.refusals)
             self._refused_together = set(past._refused_together)
-            self._maybe = past._maybe.union(flight.resources if flight is not None else ())
+            self._maybe = past._maybe.union((*flight.resources, *flight.removed) if flight is not None else ())
 
     @property
     def quiet(self) -> bool:

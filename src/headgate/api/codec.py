@@ -28,6 +28,9 @@ class Kind(msgspec.Struct, frozen=True):
     status: bool = False
     #: Older versions that decode into the same type.
     other_versions: tuple[str, ...] = ()
+    #: Versions that the official definitions no longer serve and whose objects still fit the type. A laptop's API
+    #: serves them, with a warning, so that manifests from then apply as they are.
+    former_versions: tuple[str, ...] = ()
 
     @property
     def api_version(self) -> str:
@@ -96,6 +99,7 @@ KINDS: tuple[Kind, ...] = (
         categories=("gateway-api",),
         status=True,
         other_versions=("v1beta1",),
+        former_versions=("v1alpha2",),
     ),
     Kind(
         gateway.Gateway,
@@ -104,8 +108,16 @@ KINDS: tuple[Kind, ...] = (
         categories=("gateway-api",),
         status=True,
         other_versions=("v1beta1",),
+        former_versions=("v1alpha2",),
     ),
-    Kind(gateway.HTTPRoute, "httproutes", categories=("gateway-api",), status=True, other_versions=("v1beta1",)),
+    Kind(
+        gateway.HTTPRoute,
+        "httproutes",
+        categories=("gateway-api",),
+        status=True,
+        other_versions=("v1beta1",),
+        former_versions=("v1alpha2",),
+    ),
     Kind(
         gateway.ReferenceGrant,
         "referencegrants",
@@ -137,7 +149,7 @@ def find_kind(api_version: str, kind: str) -> Kind | None:
     """The kind of a manifest, or None if Headgate does not know it in that version."""
     group, _, version = api_version.rpartition("/")
     found = _BY_NAME.get((group, kind))
-    return found if found and version in (found.version, *found.other_versions) else None
+    return found if found and version in (found.version, *found.other_versions, *found.former_versions) else None
 
 
 @functools.cache

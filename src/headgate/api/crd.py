@@ -39,7 +39,7 @@ def definitions() -> list[dict[str, Any]]:
 @functools.cache
 def definition(kind: Kind) -> dict[str, Any]:
     """The CustomResourceDefinition of a kind."""
-    versions = (kind.version, *kind.other_versions)
+    versions = (kind.version, *kind.other_versions, *kind.former_versions)
     stored = _STORAGE.get(kind.kind, kind.version)
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -79,6 +79,11 @@ def _version(kind: Kind, version: str, *, storage: bool) -> dict[str, Any]:
         ]
     if kind.status:
         found["subresources"] = {"status": {}}
+    if version in kind.former_versions:
+        found["deprecated"] = True
+        found["deprecationWarning"] = (
+            f"{kind.group}/{version} {kind.kind} is served on this laptop only; write {kind.group}/{kind.version}"
+        )
     return found
 
 

@@ -108,3 +108,10 @@ def test_an_address_that_is_no_address_does_not_fit() -> None:
     listener = {"name": "a", "port": 80, "protocol": "HTTP"}
     spec = {"gatewayClassName": "x", "listeners": [listener], "addresses": [{"type": "IPAddress", "value": "nowhere"}]}
     assert [problem.path for problem in validate(schema, {"spec": spec})] == ["spec.addresses[0]"]
+
+
+def test_a_former_version_is_served_with_a_warning_and_never_stored() -> None:
+    versions = {each["name"]: each for each in crd.definition(kind_of(gateway.HTTPRoute))["spec"]["versions"]}
+    assert versions["v1alpha2"]["deprecated"]
+    assert "v1" in versions["v1alpha2"]["deprecationWarning"]
+    assert not versions["v1alpha2"]["storage"]

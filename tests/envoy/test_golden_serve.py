@@ -1,12 +1,14 @@
 """The cases of `tests/golden/serve`, answered by a real Envoy that was given the generated resources."""
 
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from golden import cases as golden
 from golden import expecting, stage
+from support.waiting import until
 
 PATHS = sorted((golden.FOLDER / "serve").glob("*.in.yaml"))
 
@@ -29,12 +31,16 @@ def test_envoy_sends_requests_where_the_case_says(path: Path, on_stage: stage.St
         on_stage.load(outputs, gateway)
         for each in case.expectations:
             if case.gateway(each) == gateway:
-                _check(case, each)
+                _check(on_stage, case, each)
 
 
-def _check(case: golden.Case, expectation: golden.Expectation) -> None:
+def _check(on_stage: stage.Stage, case: golden.Case, expectation: golden.Expectation) -> None:
     request, wanted = expecting.request(expectation), expecting.wanted(expectation)
-    answers = stage.asks(case.address_of(case.gateway(expectation)), request, REQUESTS if len(wanted) > 1 else 1)
+    copies = expecting.wanted_copies(expectation)
+    uneven = len(wanted) > 1 or any(share != 1 for share in copies.values())
+    on_stage.heard.clear()
+    answers = stage.asks(case.address_of(case.gateway(expectation)), request, REQUESTS if uneven else 1)
+    _check_copies(on_stage, case, copies, len(answers))
     found = stage.tally(answers, case.backends)
     assert found.keys() <= wanted.keys(), f"{expectation}: {found}, wanted {wanted}"
     for name, share in wanted.items():
@@ -45,3 +51,12 @@ def _check(case: golden.Case, expectation: golden.Expectation) -> None:
         assert answers[0].headers.get(name) == value, f"{expectation}: {name}"
     if certificate := expectation.text.get("certificate"):
         assert answers[0].certificate == (certificate,), expectation
+
+
+def _check_copies(on_stage: stage.Stage, case: golden.Case, copies: dict[str, Fraction], asked: int) -> None:
+    """Mirrors hear of their share of the requests, each once."""
+    for name, share in copies.items():
+        (backend,) = [each for each in case.backends if each.service == name]
+        least, most = (asked, asked) if share == 1 else (asked * (float(share) - MARGIN), asked * (share + MARGIN))
+        until(lambda at=backend.address, least=least: on_stage.heard[at] >= least)  # type: ignore[misc]
+        assert on_stage.heard[backend.address] <= most

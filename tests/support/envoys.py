@@ -51,7 +51,7 @@ class Envoy(Program):
 
     def admin(self, path: str, method: str = "GET") -> str:
         """What the admin API answers, over its socket."""
-        connection = _OverSocket(self.socket)
+        connection = OverSocket(self.socket)
         connection.request(method, path)
         body = connection.getresponse().read().decode()
         connection.close()
@@ -63,7 +63,9 @@ class Envoy(Program):
         return next((each["value"] for each in stats if each.get("name") == name), 0)
 
 
-class _OverSocket(http.client.HTTPConnection):
+class OverSocket(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
     def __init__(self, path: Path) -> None:
         super().__init__("localhost", timeout=5)
         self._path = path

@@ -1,9 +1,5 @@
-"""What our Envoys counted, over time: deltas in, counts with coverage out.
+"""Envoys' counters: OpenTelemetry deltas in, counts with coverage out.
 
-`coverage` says which part of the time the Envoys reported about, `counts` adds up what they said. Both are pure: time
-is a parameter, in seconds of any one clock.
+`counts` is pure: reports of Envoys go in with the time they came, readings come out. Bytes are parsed by
+`headgate.envoy.otlp`; they arrive on the xDS server's port.
 """
-
-from .counts import Reading, Telemetry
-
-__all__ = ["Reading", "Telemetry"]

@@ -1,131 +1,155 @@
-"""Adds up what the Envoys of Gateways counted, cluster by cluster, over windows of time.
+"""Counts of what Envoys did, by Gateway and cluster, with their coverage. Pure; the time is a parameter.
 
-Memory is bounded: a cluster is remembered for `SHORT` seconds, and as long as anybody asked for, up to `MEMORY`, once
-somebody has asked for it.
+An Envoy reports every second what its clusters did since its last report. A report that is lost, an Envoy that ended
+before its last one, and a controller that was restarted leave holes. Holes are kept as holes: an instant is covered
+when every Envoy that was connected then has reported it, and there was one.
+
+Memory is bounded: with more than `most` entries the horizon, an hour at most, is halved; what lies beyond it is a hole.
 """
 
-from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-
-import msgspec
-
 from headgate.api.meta import Key
-from headgate.envoy.otlp import Counts, Report
+from headgate.envoy.otlp import Report
 
-from .coverage import MEMORY, Node, covered, end_of
+from .reading import Reading
+from .series import Series
+from .spans import Spans
 
-#: Seconds for which a cluster is remembered that nobody asked about.
-SHORT = 60.0
-#: Seconds between two clean-ups.
-SWEEP = 30.0
-
-
-class Reading(msgspec.Struct, frozen=True):
-    """What was counted of one cluster in a window.
-
-    `coverage` is the share of the window that all connected Envoys reported about, from 0 to 1. `buckets` are (upper
-    bound in milliseconds, requests between the bound before and this one); the last bound is infinite.
-    """
-
-    coverage: float
-    by_code: dict[str, int] = {}
-    by_class: dict[str, int] = {}
-    buckets: tuple[tuple[float, int], ...] = ()
-
-    @property
-    def requests(self) -> int:
-        """Answers of any status."""
-        return sum(self.by_class.values())
-
-    @property
-    def server_errors(self) -> int:
-        """Answers 5xx."""
-        return self.by_class.get("5", 0)
+#: Seconds that are kept at most.
+KEPT = 3_600.0
+#: Seconds that a report may be late before its absence counts as a hole.
+LATE = 2.5
+#: Seconds between two sweeps of what is too old.
+_SWEEP = 10.0
+#: What a report is about when it does not say, and the most that is believed, in seconds.
+_USUAL, _LONGEST = 1.0, 5.0
 
 
-@dataclass
-class _Gateway:
-    nodes: dict[str, Node] = field(default_factory=dict)
-    clusters: dict[str, deque[tuple[float, Counts]]] = field(default_factory=dict)
+class Store:
+    """The counts of all Gateways."""
 
-
-class Telemetry:
-    """The counters of all Envoys of a controller."""
-
-    def __init__(self) -> None:
+    def __init__(self, *, most: int = 300_000) -> None:
+        self._most = most
+        self._horizon = KEPT
+        self._forgotten = float("-inf")
+        self._swept = float("-inf")
         self._gateways: dict[Key, _Gateway] = {}
-        self._wanted: dict[str, float] = {}
-        self._swept = 0.0
 
-    # ── in ───────────────────────────────────────────────────────────────────
+    def connected(self, gateway: Key, node_id: str, now: float) -> None:
+        """An Envoy connected: from now on its reports are missed when they do not come."""
+        self._gateway(gateway).node(node_id).connect(now)
 
-    def connected(self, gateway: Key, node: str, now: float) -> None:
-        """An Envoy's stream opened."""
-        self._node(gateway, node).connect(now)
-
-    def disconnected(self, gateway: Key, node: str, now: float) -> None:
-        """An Envoy's last stream ended."""
-        self._node(gateway, node).disconnect(now)
-
-    def take(self, gateway: Key, node: str, report: Report, now: float) -> None:
-        """A report of an Envoy came in."""
-        self._node(gateway, node).report(now, report.seconds)
-        clusters = self._gateways[gateway].clusters
-        for name, counts in report.clusters.items():
-            clusters.setdefault(name, deque()).append((now, counts))
-        if now - self._swept > SWEEP:
-            self._sweep(now)
+    def disconnected(self, gateway: Key, node_id: str, now: float) -> None:
+        """An Envoy is gone."""
+        self._gateway(gateway).node(node_id).disconnect(now)
 
     def drop(self, gateway: Key) -> None:
-        """A Gateway is gone."""
+        """A Gateway is gone, and all that was known of it."""
         self._gateways.pop(gateway, None)
 
-    def _node(self, gateway: Key, node: str) -> Node:
-        return self._gateways.setdefault(gateway, _Gateway()).nodes.setdefault(node, Node())
+    def add(self, gateway: Key, node_id: str, report: Report, now: float) -> None:
+        """A report came. The times that count are ours: an Envoy's clock may be another."""
+        state = self._gateway(gateway)
+        state.node(node_id).report(min(report.seconds or _USUAL, _LONGEST), now)
+        for name, counts in report.clusters.items():
+            state.series.setdefault(name, Series()).add(counts, now)
+        if now >= self._swept + _SWEEP:
+            self._sweep(now)
+
+    def read(self, gateway: Key, stat_name: str, now: float, window: float) -> Reading:
+        """What a cluster, by its name in statistics, did in the last `window` seconds.
+
+        They end at the last instant that all connected Envoys have reported, if that is less than `LATE` ago: the
+        youngest second is always still on its way.
+        """
+        state = self._gateways.get(gateway)
+        if state is None:
+            return Reading(now - window, now, 0.0, {}, {}, None)
+        end = max(now - LATE, min(now, state.reported_until(now)))
+        begin = end - window
+        found = state.series.get(stat_name, Series()).between(begin, end)
+        coverage = state.covered(max(begin, self._forgotten), end) / window
+        return Reading(begin, end, min(1.0, coverage), found.by_code, found.by_class, found.time)
+
+    def _gateway(self, key: Key) -> "_Gateway":
+        return self._gateways.setdefault(key, _Gateway())
 
     def _sweep(self, now: float) -> None:
         self._swept = now
-        for gateway in self._gateways.values():
-            for name, node in list(gateway.nodes.items()):
-                if node.forget(now - MEMORY):
-                    del gateway.nodes[name]
-            for name, counts in list(gateway.clusters.items()):
-                oldest = now - self._wanted.get(name, SHORT)
-                while counts and counts[0][0] < oldest:
-                    counts.popleft()
-                if not counts:
-                    del gateway.clusters[name]
+        entries = self._forget(now)
+        while entries > self._most:
+            self._horizon /= 2
+            entries = self._forget(now)
+        if entries < self._most // 4:
+            self._horizon = min(KEPT, self._horizon * 2)
 
-    # ── out ──────────────────────────────────────────────────────────────────
-
-    def read(self, gateways: Iterable[Key], cluster: str, now: float, window: float) -> Reading | None:
-        """What all Envoys of these Gateways counted of a cluster in the last `window` seconds before their last report.
-
-        None if none of the Gateways has, or had, an Envoy here.
-        """
-        self._wanted[cluster] = min(MEMORY, max(self._wanted.get(cluster, SHORT), window + SHORT))
-        known = [found for gateway in gateways if (found := self._gateways.get(gateway)) is not None]
-        if not known:
-            return None
-        nodes = [node for gateway in known for node in gateway.nodes.values()]
-        end = end_of(nodes, now)
-        begin = end - window
-        counted = [
-            counts for gateway in known for at, counts in gateway.clusters.get(cluster, ()) if begin < at <= end + 1e-6
-        ]
-        return msgspec.structs.replace(_sum(counted), coverage=min(1.0, covered(nodes, begin, end)))
+    def _forget(self, now: float) -> int:
+        """Drop what is beyond the horizon; how many entries are left."""
+        self._forgotten = max(self._forgotten, now - self._horizon)
+        return sum(state.forget(now, self._horizon) for state in self._gateways.values())
 
 
-def _sum(counted: Iterable[Counts]) -> Reading:
-    by_code: dict[str, int] = {}
-    by_class: dict[str, int] = {}
-    buckets: dict[float, int] = {}
-    for each in counted:
-        for total, part in ((by_code, each.by_code), (by_class, each.by_class)):
-            for name, count in part.items():
-                total[name] = total.get(name, 0) + count
-        if each.time is not None:
-            for bound, count in zip((*each.time.bounds, float("inf")), each.time.counts, strict=True):
-                buckets[bound] = buckets.get(bound, 0) + count
-    return Reading(0.0, by_code, by_class, tuple(sorted(buckets.items())))
+class _Node:
+    """When one Envoy was connected, and the times that it reported on."""
+
+    def __init__(self) -> None:
+        self.there = Spans()
+        self.covered = Spans()
+        self.since: float | None = None
+        self.last = float("-inf")
+
+    def connect(self, now: float) -> None:
+        if self.since is None:
+            self.since = now
+
+    def disconnect(self, now: float) -> None:
+        if self.since is not None:
+            self.there.add(self.since, now)
+            self.since = None
+
+    def report(self, seconds: float, now: float) -> None:
+        begin = now - seconds
+        if abs(begin - self.last) < seconds / 2:
+            begin = self.last  # the next in a row; the rest is how long they travelled
+        self.covered.add(begin, now)
+        self.last = now
+
+    def present(self, now: float) -> Spans:
+        """When it served: while it was connected, and while it reported."""
+        open_end = [] if self.since is None else [(self.since, now)]
+        return self.there.union([*self.covered, *open_end])
+
+
+class _Gateway:
+    """One Gateway's Envoys and clusters."""
+
+    def __init__(self) -> None:
+        self.series: dict[str, Series] = {}
+        self._nodes: dict[str, _Node] = {}
+
+    def node(self, node_id: str) -> _Node:
+        return self._nodes.setdefault(node_id, _Node())
+
+    def reported_until(self, now: float) -> float:
+        """The last instant that all connected Envoys have reported."""
+        return min((node.last for node in self._nodes.values() if node.since is not None), default=now)
+
+    def covered(self, begin: float, end: float) -> float:
+        """Seconds in which an Envoy was there, and all that were have reported."""
+        anybody, missing = Spans(), Spans()
+        for node in self._nodes.values():
+            present = node.present(end)
+            anybody = anybody.union(present)
+            missing = missing.union(present.without(node.covered))
+        return anybody.without(missing).seconds(begin, end)
+
+    def forget(self, now: float, horizon: float) -> int:
+        for series in self.series.values():
+            series.forget(now, horizon)
+        self.series = {name: series for name, series in self.series.items() if len(series)}
+        for node in self._nodes.values():
+            node.there.forget(now - horizon)
+            node.covered.forget(now - horizon)
+        self._nodes = {
+            name: node for name, node in self._nodes.items() if node.since is not None or node.there or node.covered
+        }
+        return sum(len(series) for series in self.series.values())

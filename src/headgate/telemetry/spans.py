@@ -1,0 +1,57 @@
+"""Stretches of time: sets of half-open intervals, in order and apart. Pure."""
+
+from collections.abc import Iterable, Iterator
+
+#: Seconds between two stretches that are one all the same: clocks and floats.
+_JOIN = 0.01
+
+
+class Spans:
+    """A set of instants, as intervals."""
+
+    def __init__(self, intervals: Iterable[tuple[float, float]] = ()) -> None:
+        self._intervals: list[tuple[float, float]] = []
+        for begin, end in sorted(intervals):
+            self.add(begin, end)
+
+    def add(self, begin: float, end: float) -> None:
+        """Add an interval that does not begin before the last one begins; earlier parts of it are cut."""
+        if self._intervals and begin <= self._intervals[-1][1] + _JOIN:
+            last_begin, last_end = self._intervals[-1]
+            self._intervals[-1] = (last_begin, max(last_end, end))
+        elif end > begin:
+            self._intervals.append((begin, end))
+
+    def forget(self, before: float) -> None:
+        """Drop what ended before an instant."""
+        while self._intervals and self._intervals[0][1] <= before:
+            del self._intervals[0]
+
+    def __iter__(self) -> Iterator[tuple[float, float]]:
+        return iter(self._intervals)
+
+    def __bool__(self) -> bool:
+        return bool(self._intervals)
+
+    def union(self, other: "Iterable[tuple[float, float]]") -> "Spans":
+        """What is in one or the other."""
+        return Spans([*self, *other])
+
+    def without(self, other: "Spans") -> "Spans":
+        """What is in this and not in the other."""
+        left = []
+        for begin, end in self:
+            at = begin
+            for hole_begin, hole_end in other:
+                if hole_end <= at or hole_begin >= end:
+                    continue
+                if hole_begin > at:
+                    left.append((at, hole_begin))
+                at = max(at, hole_end)
+            if at < end:
+                left.append((at, end))
+        return Spans(left)
+
+    def seconds(self, begin: float, end: float) -> float:
+        """How much of it lies between two instants."""
+        return sum(max(0.0, min(end, e) - max(begin, b)) for b, e in self)

@@ -90,12 +90,10 @@ def node(
 
 
 def _images(mappings: list[str]) -> "dict[str, Image]":
-    from headgate.node.images.catalog import Image, Mapped  # noqa: PLC0415
-    from headgate.node.images.envoy import Envoy  # noqa: PLC0415
-    from headgate.node.images.headgate_echo import HeadgateEcho  # noqa: PLC0415
-    from headgate.node.images.headgate_image import Headgate  # noqa: PLC0415
+    from headgate.node.images.builtin import builtin  # noqa: PLC0415
+    from headgate.node.images.catalog import Mapped  # noqa: PLC0415
 
-    images: dict[str, Image] = {"envoy": Envoy(), "headgate-echo": HeadgateEcho(), "headgate": Headgate()}
+    images = builtin()
     for mapping in mappings:
         name, _, command = mapping.partition("=")
         try:

@@ -11,8 +11,9 @@ import pytest
 from headgate.api.core import Pod, Service
 from headgate.api.meta import ObjectMeta, OwnerReference
 from headgate.node.images import headgate_echo
+from headgate.node.images.builtin import builtin
 from headgate.node.images.catalog import Catalog, Launch, Mapped, Name, Order, UnknownImageError, parse
-from headgate.node.images.headgate_image import Headgate
+from headgate.node.images.headgate import Headgate
 
 
 class Nobody:
@@ -104,6 +105,10 @@ def test_a_command_may_refer_to_variables() -> None:
 
 def test_a_mapped_command_starts_where_the_node_was_started() -> None:
     assert mapped("app").folder == Path("/start")
+
+
+def test_the_built_in_images_are_those_of_the_package() -> None:
+    assert sorted(builtin()) == ["envoy", "headgate", "headgate-echo"]
 
 
 def test_echo_says_the_name_of_the_deployment_behind_its_pod() -> None:

@@ -34,6 +34,9 @@ _CONFIG = "--config-yaml"
 _Plain = dict[str, Any]
 
 
+NAME = "envoy"
+
+
 class Envoy:
     """See the module's text."""
 
@@ -202,3 +205,6 @@ def _write_endpoints(folder: Path, cluster: str, addresses: Sequence[tuple[str, 
     file = _endpoints_file(folder, cluster)
     if not file.exists() or file.read_bytes() != content:
         write_atomically(file, content)
+
+
+IMAGE = Envoy()

@@ -7,6 +7,8 @@ from headgate.workloads import owners
 
 from .catalog import Launch, Order, Surroundings
 
+NAME = "headgate-echo"
+
 
 class HeadgateEcho:
     """Says who it is by variables that the container may set otherwise."""
@@ -37,3 +39,6 @@ def owner(order: Order) -> str:
     name = controller.name if controller else about.name
     hashed = about.labels.get("pod-template-hash")
     return re.sub(rf"-{re.escape(hashed)}$", "", name) if hashed else name
+
+
+IMAGE = HeadgateEcho()

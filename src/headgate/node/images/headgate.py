@@ -4,6 +4,8 @@ import sys
 
 from .catalog import Launch, Order, Surroundings
 
+NAME = "headgate"
+
 
 class Headgate:
     """`headgate ARGS`, with the interpreter that runs us."""
@@ -18,3 +20,6 @@ class Headgate:
 
     async def drain(self, order: Order) -> None:
         """Nothing."""
+
+
+IMAGE = Headgate()

@@ -459,7 +459,7 @@ def test_a_manual_scale_up_of_a_resting_canary_is_left_alone() -> None:
 def test_a_field_that_cannot_be_followed_is_named_in_an_event_and_a_condition(
     manifest: dict[str, object], path: str
 ) -> None:
-    world = RolloutWorld(manifest)  # type: ignore[arg-type]
+    world = RolloutWorld(manifest)
     world.run(60)
     conditions = {condition["type"]: condition for condition in world.status["conditions"]}
     assert conditions["Accepted"]["status"] == "False"

@@ -53,6 +53,8 @@ class Pace:
     #: From the start until everything is ready.
     ready_deadline: float = 90.0
     poll: float = 0.05
+    #: How often a command may end while the cluster starts.
+    attempts: int = 4
     first_pause: float = 0.2
     longest_pause: float = 30.0
     #: A command that ran this long starts again without a longer pause.
@@ -65,6 +67,7 @@ class _Running:
     component: Component
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     log_start: int = 0
+    crashes: int = 0
     task: asyncio.Task[None] | None = None
 
 
@@ -137,6 +140,12 @@ class Supervisor:
         while True:
             began = time.monotonic()
             ending = await self._run_once(running)
+            running.crashes += 1
+            if self._starting and running.crashes >= self._pace.attempts:
+                raise ClusterError(
+                    f"`{component.name}` ended {running.crashes} times while the cluster started, the last time it "
+                    f"{ending}; its log is {self._log(component.name)}"
+                )
             if time.monotonic() - began >= self._pace.good_run:
                 pause = self._pace.first_pause
             self._tell(Happening("ended", component.name, f"{ending}, starts again in {pause:g} s"))

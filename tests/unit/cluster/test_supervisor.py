@@ -138,16 +138,29 @@ def test_a_command_that_refuses_the_environment_at_the_start_is_quoted(tmp_path:
         asyncio.run(run())
 
 
-def test_a_command_that_crashes_at_the_start_is_tried_again_until_the_deadline(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, part("api", "--exit", "1", "--say", "boom"), pace=Pace(ready_deadline=1.0))
+def test_a_command_that_crashes_at_the_start_is_tried_again_and_then_given_up(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, part("api", "--exit", "1", "--say", "boom"), pace=Pace(first_pause=0.01, attempts=3))
 
     async def run() -> None:
         async with stage.up():
             pass
 
-    with pytest.raises(ClusterError, match=r"`api` was not ready within 1 s.*boom"):
+    with pytest.raises(ClusterError, match=r"`api` ended 3 times .* it ended with exit code 1 \(boom\); its log is"):
         asyncio.run(run())
-    assert len(stage.said("starting")) > 1
+    assert len(stage.said("starting")) == 3
+
+
+def test_a_command_that_is_not_ready_in_time_is_named_with_its_last_words(tmp_path: Path) -> None:
+    mute = part("api", "--say", "still thinking")
+    deaf = Component("api", mute.command, HealthProbe(port_of(mute), "/never"))
+    stage = Stage(tmp_path, deaf, pace=Pace(ready_deadline=1.0))
+
+    async def run() -> None:
+        async with stage.up():
+            pass
+
+    with pytest.raises(ClusterError, match=r"`api` was not ready within 1 s.*still thinking"):
+        asyncio.run(run())
 
 
 def test_a_program_that_does_not_exist_is_named(tmp_path: Path) -> None:

@@ -1,5 +1,9 @@
 """The patches that a Kubernetes API takes, on undecoded objects: JSON Patch (RFC 6902), JSON Merge Patch (RFC 7386) and
-strategic merge patch (merge by key, as the schema says). All are pure: nothing given is changed."""
+strategic merge patch (merge by key, as the schema says). All are pure: nothing given is changed.
+
+JSON Patch is Kubernetes', which is kinder than the RFC: a missing member of an object reads as null, so `test` with
+null holds, `replace` adds and `copy` copies null.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,7 +12,7 @@ Schema = Mapping[str, Any]
 
 
 class PatchError(ValueError):
-    """A patch that is malformed or does not apply; `missing` when a JSON Patch path does not exist or a test fails."""
+    """A patch that is malformed, or one that `does_not_apply`: a path does not exist, or a test fails."""
 
     def __init__(self, message: str, *, does_not_apply: bool = False) -> None:
         super().__init__(message)
@@ -52,7 +56,7 @@ def _operate(document: Any, operation: Mapping[str, Any], index: int) -> Any:
         case "remove":
             return _remove(document, where, path)
         case "test":
-            found = _get(document, where, path)
+            found = _read(document, where, path)
             if not _same(found, _value(operation, index)):
                 raise PatchError(f"testing value {path} failed", does_not_apply=True)
             return document
@@ -60,7 +64,8 @@ def _operate(document: Any, operation: Mapping[str, Any], index: int) -> Any:
             source = str(operation.get("from", ""))
             if op == "move" and path.startswith(source + "/"):
                 raise PatchError(f"operation {index}: cannot move {source} into itself")
-            moved = _copied(_get(document, _pointer(source), source))
+            read = _get if op == "move" else _read
+            moved = _copied(read(document, _pointer(source), source))
             if op == "move":
                 document = _remove(document, _pointer(source), source)
             return _add(document, where, moved, path)
@@ -114,6 +119,12 @@ def _get(document: Any, where: list[str], path: str) -> Any:
     return document
 
 
+def _read(document: Any, where: list[str], path: str) -> Any:
+    """The value at a path; null for a missing member of an object."""
+    parent = _get(document, where[:-1], path) if where else None
+    return parent.get(where[-1]) if isinstance(parent, dict) else _get(document, where, path)
+
+
 def _add(document: Any, where: list[str], value: Any, path: str) -> Any:
     if not where:
         return value
@@ -130,10 +141,11 @@ def _add(document: Any, where: list[str], value: Any, path: str) -> Any:
 def _replace(document: Any, where: list[str], value: Any, path: str) -> Any:
     if not where:
         return value
-    _get(document, where, path)
     parent = _get(document, where[:-1], path)
     if isinstance(parent, dict):
         parent[where[-1]] = value
+    elif not isinstance(parent, list):
+        raise PatchError(f"{path}: its parent is neither object nor list", does_not_apply=True)
     else:
         parent[_index(parent, where[-1], path, end=False)] = value
     return document

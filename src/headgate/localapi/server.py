@@ -197,9 +197,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             yield Running(url, api)
 
 
-def open_api(
-    store: Store, services: ipaddress.IPv4Network = NETWORK, clock: Callable[[], float] = time.time
-) -> Api:
+def open_api(store: Store, services: ipaddress.IPv4Network = NETWORK, clock: Callable[[], float] = time.time) -> Api:
     """The API over a store, with Headgate's own definitions and every one that was ever applied."""
 
     def taken() -> set[str]:

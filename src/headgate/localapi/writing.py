@@ -8,7 +8,6 @@ import msgspec
 import yaml
 
 from headgate.api import patch as patches
-from headgate.api.schema import Problem
 
 from . import protobuf, reading, refusals, writes
 from .api import Api, Options, decode
@@ -121,10 +120,8 @@ def patched(request: Request, resource: Resource, version: str, old: Object) -> 
             return patches.strategic_merge_patch(old, msgspec.json.decode(request.body), resource.schema(version))
     except patches.PatchError as error:
         if error.does_not_apply:
-            problem = Problem(
-                "", "FieldValueInvalid", f"the server rejected our request due to an error in our request: {error}"
-            )
-            raise refusals.invalid(resource.group, resource.kind, old["metadata"]["name"], [problem]) from None
+            message = f"the server rejected our request due to an error in our request: {error}"
+            raise refusals.Refusal(422, "Invalid", message) from None
         raise refusals.bad_request(str(error)) from None
     except msgspec.DecodeError as error:
         raise refusals.bad_request(f"the patch is not JSON: {error}") from None

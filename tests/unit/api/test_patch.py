@@ -57,7 +57,7 @@ def test_a_slash_and_a_tilde_in_a_name_are_escaped() -> None:
 @pytest.mark.parametrize(
     "operation",
     [
-        {"op": "replace", "path": "/missing", "value": 1},
+        {"op": "replace", "path": "/missing/child", "value": 1},
         {"op": "remove", "path": "/missing"},
         {"op": "add", "path": "/missing/child", "value": 1},
         {"op": "add", "path": "/list/3", "value": 1},
@@ -71,6 +71,18 @@ def test_an_operation_that_finds_no_place_does_not_apply(operation: dict[str, An
     with pytest.raises(PatchError) as caught:
         json_patch({"list": [1, 2], "yes": True}, [operation])
     assert caught.value.does_not_apply
+
+
+@pytest.mark.parametrize(
+    ("operation", "result"),
+    [
+        ({"op": "replace", "path": "/missing", "value": 1}, {"a": 1, "missing": 1}),
+        ({"op": "test", "path": "/missing", "value": None}, {"a": 1}),
+        ({"op": "copy", "from": "/missing", "path": "/b"}, {"a": 1, "b": None}),
+    ],
+)
+def test_a_missing_member_reads_as_null_as_in_kubernetes(operation: dict[str, Any], result: dict[str, Any]) -> None:
+    assert json_patch({"a": 1}, [operation]) == result
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,9 @@ def _problems(new: Object, old: Object | None) -> Iterator[Problem]:
     yield from _selector_problems(spec.get("selector") or {}, template["metadata"].get("labels") or {})
     if old is not None and spec.get("selector") != old["spec"].get("selector"):
         yield Problem(
-            "spec.selector", "FieldValueInvalid", "Invalid value: field is immutable; create it under a new name"
+            "spec.selector",
+            "FieldValueInvalid",
+            f"Invalid value: {_json(spec.get('selector'))}: field is immutable; create it under a new name",
         )
     if spec["replicas"] < 0:
         yield Problem(
@@ -67,6 +69,10 @@ def _problems(new: Object, old: Object | None) -> Iterator[Problem]:
         )
 
 
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
 def _selector_problems(selector: Object, labels: dict[str, str]) -> Iterator[Problem]:
     if not selector.get("matchLabels") and not selector.get("matchExpressions"):
         yield Problem(
@@ -79,7 +85,7 @@ def _selector_problems(selector: Object, labels: dict[str, str]) -> Iterator[Pro
         yield Problem(
             "spec.template.metadata.labels",
             "FieldValueInvalid",
-            f"Invalid value: {msgspec.json.encode(labels).decode()}: `selector` does not match template `labels`",
+            f"Invalid value: {_json(labels)}: `selector` does not match template `labels`",
         )
 
 

@@ -1,5 +1,6 @@
 """Joins what Envoys report with those who ask: the xDS server and its facts in, readings for rollouts out."""
 
+import math
 import time
 from collections.abc import Callable
 
@@ -8,7 +9,7 @@ import structlog
 from headgate.api.meta import Key
 from headgate.envoy import otlp
 from headgate.rollout.analysis.readings import Counts
-from headgate.telemetry import Telemetry
+from headgate.telemetry.counts import Store
 from headgate.xds.facts import Connected, Disconnected, Fact
 
 _log = structlog.get_logger("headgate.controllers.telemetry")
@@ -19,14 +20,16 @@ class Counters:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._telemetry = Telemetry()
+        self._store = Store()
+        self._known: set[Key] = set()
 
     def hear(self, fact: Fact) -> None:
         """Who is connected decides whose reports are missing."""
         if isinstance(fact, Connected):
-            self._telemetry.connected(fact.gateway, fact.node_id, self._clock())
+            self._known.add(fact.gateway)
+            self._store.connected(fact.gateway, fact.node_id, self._clock())
         elif isinstance(fact, Disconnected):
-            self._telemetry.disconnected(fact.gateway, fact.node_id, self._clock())
+            self._store.disconnected(fact.gateway, fact.node_id, self._clock())
 
     def take(self, gateway: Key, node: str, body: bytes) -> None:
         """A report of an Envoy, as it came."""
@@ -35,16 +38,28 @@ class Counters:
         except ValueError as error:
             _log.warning("a report of an Envoy cannot be read", gateway=str(gateway), envoy=node, error=str(error))
             return
-        self._telemetry.take(gateway, node, report, self._clock())
+        self._store.add(gateway, node, report, self._clock())
 
     def drop(self, gateway: Key) -> None:
         """A Gateway is gone."""
-        self._telemetry.drop(gateway)
+        self._known.discard(gateway)
+        self._store.drop(gateway)
 
     def counts(self, gateways: tuple[Key, ...], stat_name: str, now: float, window: float) -> Counts | None:
         """For `headgate.rollout`: see `ProxyCounts`. `now` is another clock's; the reports were stamped by ours."""
         del now
-        reading = self._telemetry.read(gateways, stat_name, self._clock(), window)
-        if reading is None:
+        at = self._clock()
+        readings = [self._store.read(key, stat_name, at, window) for key in gateways if key in self._known]
+        if not readings:
             return None
-        return Counts(reading.coverage, reading.requests, reading.server_errors, reading.buckets)
+        buckets: dict[float, int] = {}
+        for reading in readings:
+            if reading.time is not None:
+                for bound, count in zip((*reading.time.bounds, math.inf), reading.time.counts, strict=True):
+                    buckets[bound] = buckets.get(bound, 0) + count
+        return Counts(
+            coverage=min(reading.coverage for reading in readings),
+            requests=sum(reading.total for reading in readings),
+            server_errors=sum(reading.by_class.get("5", 0) for reading in readings),
+            buckets=tuple(sorted(buckets.items())),
+        )

@@ -1,4 +1,4 @@
-"""Laws of EndpointSlices: every pod behind a Service is in exactly one slice, whatever the order in which it is seen."""
+"""Laws of EndpointSlices: every pod behind a Service is in exactly one slice, in whatever order it is seen."""
 
 from __future__ import annotations
 

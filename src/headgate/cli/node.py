@@ -9,7 +9,7 @@ from headgate.cli.connecting import KubeconfigOption, connect
 from headgate.cli.exits import BadEnvironment
 
 if TYPE_CHECKING:
-    from headgate.node.agent import Settings
+    from headgate.node.node import Settings
     from headgate.node.images.catalog import Image
 
 
@@ -57,7 +57,7 @@ def node(
     envoy, headgate-echo and headgate are built in, others are named by --image.
     """
     from headgate.cli.running import until_stopped  # noqa: PLC0415
-    from headgate.node.agent import Settings, network  # noqa: PLC0415
+    from headgate.node.node import Settings, network  # noqa: PLC0415
     from headgate.node.locks import TakenError, take  # noqa: PLC0415
 
     images = _images(image or [])
@@ -106,7 +106,7 @@ def _images(mappings: list[str]) -> "dict[str, Image]":
 
 
 def _end(data: Path) -> None:
-    from headgate.node.agent import end_all  # noqa: PLC0415
+    from headgate.node.node import end_all  # noqa: PLC0415
 
     count = end_all(data)
     typer.echo(f"ended {count} process{'' if count == 1 else 'es'}")
@@ -114,7 +114,7 @@ def _end(data: Path) -> None:
 
 async def _run(kubeconfig: Path | None, allow_remote_pods: bool, settings: "Settings") -> None:
     from headgate.kube.client import ApiError  # noqa: PLC0415
-    from headgate.node.agent import Node  # noqa: PLC0415
+    from headgate.node.node import Node  # noqa: PLC0415
     from headgate.node.kubelet import ListenError  # noqa: PLC0415
     from headgate.node.locks import is_local  # noqa: PLC0415
 

@@ -32,6 +32,7 @@ from support.waiting import until
 from support.xds import GATEWAY, ControlPlane, Loop
 
 from .cases import Addresses, Backend
+from .expecting import DELAY
 
 #: A request with this header is answered by the virtual host itself, with the number of the load.
 MARK = "x-golden-mark"
@@ -56,6 +57,8 @@ class Answer:
     def saw(self, name: str) -> str | None:
         """A header as the backend saw it; several lines are joined."""
         assert self.seen is not None
+        if name == ":path":
+            return str(self.seen["target"])
         found = [value for key, value in self.seen["headers"] if key == name.lower()]
         return ",".join(found) if found else None
 
@@ -70,6 +73,7 @@ class Stage:
         self._loop = Loop()
         self._plane = ControlPlane(grace=0.05)
         self._servers: list[asyncio.Server] = []
+        self.heard: Counter[str] = Counter()
         self._loads = itertools.count(1)
         self._loaded = Update()
         self._served: set[Probe] = set()
@@ -98,13 +102,40 @@ class Stage:
     # Backends.
 
     def serve(self, backends: Iterable[Backend]) -> None:
-        """Only these backends from now on."""
+        """Only these backends from now on. `heard` counts what they get, by address."""
+        self.heard.clear()
         self._loop.run(self._serve(list(backends)))
 
     async def _serve(self, backends: list[Backend]) -> None:
         for server in self._servers:
             server.close()
-        self._servers = [await asyncio.start_server(_echo, each.address, each.port) for each in backends]
+        self._servers = [await asyncio.start_server(self._echo, each.address, each.port) for each in backends]
+
+    async def _echo(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """A backend: says what it saw, in JSON, with a header `x-echo`."""
+        address = writer.get_extra_info("sockname")[0]
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+                method, target, _ = head[0].split(" ")
+                self.heard[address] += 1
+                headers = [
+                    (name.lower(), value) for name, _, value in (line.partition(": ") for line in head[1:] if line)
+                ]
+                await asyncio.sleep(float(dict(headers).get(DELAY, 0)))
+                seen = {
+                    "address": address,
+                    "method": method,
+                    "target": target,
+                    "headers": headers,
+                }
+                body = b"" if method == "HEAD" else json.dumps(seen).encode()
+                writer.write(
+                    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-echo: 1\r\ncontent-length: %d\r\n\r\n%s"
+                    % (len(body), body)
+                )
+                await writer.drain()
+        writer.close()
 
     # Configuration.
 
@@ -248,29 +279,6 @@ def _certificate(connection: http.client.HTTPConnection) -> tuple[str, ...]:
         return ()
     der = connection.sock.getpeercert(binary_form=True)
     return tls.names_of(x509.load_der_x509_certificate(der)) if der else ()
-
-
-async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """A backend: says what it saw, in JSON, with a header `x-echo`."""
-    address = writer.get_extra_info("sockname")[0]
-    with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-        while True:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-            method, target, _ = head[0].split(" ")
-            headers = [tuple(line.split(": ", 1)) for line in head[1:] if line]
-            seen = {
-                "address": address,
-                "method": method,
-                "target": target,
-                "headers": [(name.lower(), value) for name, value in headers],
-            }
-            body = b"" if method == "HEAD" else json.dumps(seen).encode()
-            writer.write(
-                b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-echo: 1\r\ncontent-length: %d\r\n\r\n%s"
-                % (len(body), body)
-            )
-            await writer.drain()
-    writer.close()
 
 
 def tally(answers: Iterable[Answer], backends: Iterable[Backend]) -> Counter[str]:

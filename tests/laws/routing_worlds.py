@@ -74,6 +74,27 @@ backend_refs = st.fixed_dictionaries(
     optional={"weight": st.sampled_from([0, 1, 5]), "namespace": st.sampled_from(NAMESPACES)},
 )
 
+new_paths = st.one_of(
+    st.builds(
+        lambda value: {"type": "ReplacePrefixMatch", "replacePrefixMatch": value},
+        st.sampled_from(["/", "", "/new", "/new/", "/n\\1"]),
+    ),
+    st.builds(lambda value: {"type": "ReplaceFullPath", "replaceFullPath": value}, st.sampled_from(["/", "/full"])),
+)
+rewrites: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {}, optional={"hostname": st.just("new.example.org"), "path": new_paths}
+)
+redirects: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {},
+    optional={
+        "hostname": st.just("new.example.org"),
+        "path": new_paths,
+        "scheme": st.sampled_from(["http", "https"]),
+        "port": st.sampled_from([80, 443, 8443]),
+        "statusCode": st.sampled_from([301, 307]),
+    },
+)
+
 filters = st.one_of(
     st.fixed_dictionaries(
         {
@@ -89,12 +110,26 @@ filters = st.one_of(
         }
     ),
     st.just({"type": "Unheard-of"}),
+    st.builds(lambda found: {"type": "RequestRedirect", "requestRedirect": found}, redirects),
+    st.builds(lambda found: {"type": "URLRewrite", "urlRewrite": found}, rewrites),
+    st.just({"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "s2", "port": 80}}}),
 )
 
-rules = st.fixed_dictionaries(
+any_rules = st.fixed_dictionaries(
     {"matches": st.lists(matches, min_size=1, max_size=2), "backendRefs": st.lists(backend_refs, max_size=3)},
     optional={"filters": st.lists(filters, max_size=1)},
 )
+#: Rules that most requests meet and that change something.
+changing_rules = st.builds(
+    lambda prefix, found: {
+        "matches": [{"path": {"type": "PathPrefix", "value": prefix}}],
+        "backendRefs": [{"name": "s0", "port": 80}],
+        "filters": [found],
+    },
+    st.sampled_from(["/", "/a"]),
+    filters,
+)
+rules = st.one_of(any_rules, any_rules, changing_rules)
 
 
 def parents(names: list[str]) -> st.SearchStrategy[dict[str, Any]]:
@@ -121,7 +156,7 @@ def routes(gateways: list[str], names: list[str]) -> st.SearchStrategy[Object]:
         st.fixed_dictionaries(
             {
                 "parentRefs": st.lists(parents(gateways), min_size=1, max_size=2),
-                "hostnames": st.lists(st.sampled_from(HOSTNAMES), max_size=2),
+                "hostnames": st.just([]) | st.lists(st.sampled_from(HOSTNAMES), max_size=2),
                 "rules": st.lists(rules, min_size=1, max_size=2),
             }
         ),

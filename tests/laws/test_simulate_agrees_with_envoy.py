@@ -65,6 +65,10 @@ def _agrees(theatre: Theatre, outcome: Outcome, request: Request, *, secure: boo
     answers = stage.asks(theatre.gateway, request, REQUESTS if len(wanted) > 1 else 1, secure=secure)
     found = stage.tally(answers, theatre.backends)
     assert found.keys() <= wanted.keys(), f"{request}: Envoy {found}, simulation {outcome}"
+    if outcome.answer is not None:
+        assert answers[0].headers.get("location") == dict(outcome.answer.headers).get("location"), (
+            f"{request}: {outcome}"
+        )
     seen = {str(share.backend): share.request for share in outcome.shares if share.request is not None}
     for answer in answers:
         if answer.seen is not None:
@@ -78,6 +82,7 @@ def _same_request(simulated: Request | None, answer: stage.Answer) -> None:
     for name in ("h-1", "h-2", "h-3"):
         assert answer.saw(name) == simulated.header(name)
     assert answer.seen["target"] == simulated.target
+    assert answer.saw("host") == simulated.host
     assert answer.seen["method"] == simulated.method
 
 

@@ -61,14 +61,48 @@ class Destination(msgspec.Struct, frozen=True):
     filters: tuple[tuple[str, bytes], ...] = ()
 
 
+class PathRewrite(msgspec.Struct, frozen=True):
+    """Another path. `prefix` replaces what the route's prefix matched by `value`; `regex` replaces what the RE2
+    `pattern` matches in the path (the query is not in it) by `value`, in which a backslash is special.
+    """
+
+    kind: Literal["prefix", "regex"]
+    value: str
+    pattern: str = ""
+
+
+class Mirror(msgspec.Struct, frozen=True):
+    """A copy of `share` (of 1,000,000) of the requests to another cluster; answers are dropped."""
+
+    cluster: str
+    share: int = 1_000_000
+
+
 class Forward(msgspec.Struct, frozen=True):
     """Send the request on. Several destinations, or a `weights_key`, make weighted clusters. A route whose weights may
     ever change needs a key, even with one destination. `timeout` is for the whole request in seconds, None for none.
+    `host` replaces the Host header on the way to the backend.
     """
 
     destinations: tuple[Destination, ...]
     weights_key: str = ""
     timeout: float | None = None
+    host: str = ""
+    path: PathRewrite | None = None
+    mirrors: tuple[Mirror, ...] = ()
+
+
+class Redirect(msgspec.Struct, frozen=True):
+    """Send the client elsewhere. What is empty stays as the client asked; without `port` the Host header's port stays,
+    unless there is a `host`. `full_path` replaces the whole path, `path` a part of it.
+    """
+
+    status: Literal[301, 302, 303, 307, 308]
+    scheme: str = ""
+    host: str = ""
+    port: int = 0
+    full_path: str = ""
+    path: PathRewrite | None = None
 
 
 class Respond(msgspec.Struct, frozen=True):
@@ -81,7 +115,7 @@ class Respond(msgspec.Struct, frozen=True):
 def route(
     name: str,
     match: Match,
-    action: Forward | Respond,
+    action: Forward | Respond | Redirect,
     *,
     request_headers: HeaderChanges = UNCHANGED,
     response_headers: HeaderChanges = UNCHANGED,
@@ -98,6 +132,8 @@ def route(
         message.direct_response.status = action.status
         if action.body:
             message.direct_response.body.inline_string = action.body
+    elif isinstance(action, Redirect):
+        message.redirect.CopyFrom(_redirect(action))
     else:
         clusters = tuple(destination.cluster for destination in action.destinations)
         weights_key = action.weights_key
@@ -108,7 +144,7 @@ def route(
         template=protos.serialise(message),
         weights_key=weights_key,
         lane=bool(weights_key) and len(set(clusters)) == len(clusters),
-        clusters=tuple(dict.fromkeys((*clusters, *also))),
+        clusters=tuple(dict.fromkeys((*clusters, *_mirrored(action), *also))),
     )
 
 
@@ -161,6 +197,13 @@ def _forward(action: Forward) -> Any:
     message.retry_policy.host_selection_retry_max_attempts = 5
     elsewhere = message.retry_policy.retry_host_predicate.add(name="envoy.retry_host_predicates.previous_hosts")
     elsewhere.typed_config.CopyFrom(protos.pack(protos.PreviousHostsPredicate()))
+    if action.host:
+        message.host_rewrite_literal = action.host
+    _rewrite(message, action.path)
+    for mirror in action.mirrors:
+        part = message.request_mirror_policies.add(cluster=mirror.cluster, disable_shadow_host_suffix_append=True)
+        part.runtime_fraction.default_value.numerator = mirror.share
+        part.runtime_fraction.default_value.denominator = 2  # MILLION
     plain = len(action.destinations) == 1 and not action.weights_key
     if plain and action.destinations[0] == Destination(action.destinations[0].cluster):
         message.cluster = action.destinations[0].cluster
@@ -174,6 +217,37 @@ def _forward(action: Forward) -> Any:
         raise ValueError("a route to several destinations needs a weights_key")
     message.weighted_clusters.runtime_key_prefix = action.weights_key
     return message
+
+
+def _mirrored(action: Forward | Respond | Redirect) -> list[str]:
+    return [mirror.cluster for mirror in action.mirrors] if isinstance(action, Forward) else []
+
+
+_REDIRECTS = {301: "MOVED_PERMANENTLY", 302: "FOUND", 303: "SEE_OTHER", 307: "TEMPORARY_REDIRECT"}
+
+
+def _redirect(action: Redirect) -> Any:
+    message = protos.Route().redirect
+    message.response_code = message.RedirectResponseCode.Value(_REDIRECTS.get(action.status, "PERMANENT_REDIRECT"))
+    if action.scheme:
+        message.scheme_redirect = action.scheme
+    message.host_redirect = action.host
+    message.port_redirect = action.port
+    if action.full_path:
+        message.path_redirect = action.full_path
+    _rewrite(message, action.path)
+    return message
+
+
+def _rewrite(message: Any, path: PathRewrite | None) -> None:
+    """The new path of a RouteAction or a RedirectAction: both spell it alike."""
+    if path is None:
+        return
+    if path.kind == "prefix":
+        message.prefix_rewrite = path.value
+    else:
+        message.regex_rewrite.pattern.regex = path.pattern
+        message.regex_rewrite.substitution = path.value
 
 
 def _change(message: Any, request: HeaderChanges, response: HeaderChanges) -> None:

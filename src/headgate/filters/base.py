@@ -9,7 +9,7 @@ import msgspec
 from headgate.api.gateway import BackendObjectReference
 from headgate.conditions import Problem
 from headgate.conditions import http_route as say
-from headgate.envoy.routes import UNCHANGED, HeaderChanges
+from headgate.envoy.routes import UNCHANGED, HeaderChanges, PathRewrite, Redirect
 from headgate.ir.http import Exchange
 from headgate.ir.routing import Backend
 
@@ -22,18 +22,35 @@ class Scope(enum.Enum):
 
 
 class Where(msgspec.Struct, frozen=True):
-    """Around a filter that is parsed: its path in the manifest, and a way to follow references (raises `Invalid`)."""
+    """Around a filter that is parsed: its path in the manifest, whether all matches of its rule are path prefixes, and
+    a way to follow references (raises `Invalid`).
+    """
 
     path: str
     scope: Scope
+    prefixes: bool
     backend: Callable[[str, BackendObjectReference], Backend]
 
 
 class Rendering(msgspec.Struct, frozen=True):
-    """What filters change on an Envoy route, or on one of its weighted clusters."""
+    """An Envoy route, or one of its weighted clusters, as far as filters change it.
+
+    `hostname`, `prefix`, `port` and `secure` are given: the hostname that is served (perhaps a wildcard, or empty), the
+    path prefix of the match (empty: `/`) and the listener's port. The others are what the filters ask for.
+    """
+
+    hostname: str = ""
+    prefix: str = ""
+    port: int = 80
+    secure: bool = False
 
     request_headers: HeaderChanges = UNCHANGED
     response_headers: HeaderChanges = UNCHANGED
+    host: str = ""
+    path: PathRewrite | None = None
+    redirect: Redirect | None = None
+    #: Backend and share of 1,000,000.
+    mirrors: tuple[tuple[Backend, int], ...] = ()
 
 
 class HTTPFilter(msgspec.Struct, frozen=True):
@@ -85,3 +102,6 @@ def check_together(path: str, found: Sequence[HTTPFilter]) -> None:
             raise say.incompatible_filters(
                 path, f"{type(each).__name__} stands there twice; put everything into one filter"
             )
+    kinds = {type(each).__name__ for each in found}
+    if {"RequestRedirect", "URLRewrite"} <= kinds:
+        raise say.incompatible_filters(path, "RequestRedirect and URLRewrite exclude each other; use one of them")

@@ -49,6 +49,8 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     request: Request
+    #: The hostname of the virtual host: perhaps a wildcard, or empty.
+    hostname: str = ""
     #: The part of the path that the route's prefix matched, for rewrites.
     matched_prefix: str = ""
     secure: bool = False

@@ -61,7 +61,7 @@ def _check_regex(path: str, pattern: str) -> None:
 
 # Times.
 
-_PART = re.compile(r"([0-9]{1,5})(h|m|s|ms)")
+_PART = re.compile(r"([0-9]{1,5})(ms|h|m|s)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 

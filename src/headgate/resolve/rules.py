@@ -81,7 +81,8 @@ class _Reader:
     def _rule(self, path: str, rule: api.HTTPRouteRule) -> ir.Rule:
         before = len(self._problems)
         matches = tuple(self._matches(path, rule.matches or (api.HTTPRouteMatch(),)))
-        found = self._filters(f"{path}.filters", rule.filters, filters.Scope.RULE)
+        prefixes = all(each.path.type == "PathPrefix" for each in rule.matches)
+        found = self._filters(f"{path}.filters", rule.filters, filters.Scope.RULE, prefixes=prefixes)
         limits = self._limits(path, rule)
         action = self._action(path, rule, found)
         if wrong := [each for each in self._problems[before:] if each.condition == say.ACCEPTED]:
@@ -104,12 +105,13 @@ class _Reader:
     # Filters.
 
     def _filters(
-        self, path: str, wanted: tuple[api.HTTPRouteFilter, ...], scope: filters.Scope
+        self, path: str, wanted: tuple[api.HTTPRouteFilter, ...], scope: filters.Scope, *, prefixes: bool = False
     ) -> tuple[filters.HTTPFilter, ...]:
         found: list[filters.HTTPFilter] = []
         for at, each in enumerate(wanted):
             try:
-                found.append(filters.parse(each, filters.Where(f"{path}[{at}]", scope, self._backend)))
+                where = filters.Where(f"{path}[{at}]", scope, prefixes, self._backend)
+                found.append(filters.parse(each, where))
             except Invalid as error:
                 self._problems.append(error.problem)
         try:

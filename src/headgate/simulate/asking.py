@@ -15,7 +15,8 @@ from headgate.world import Routing
 class Share(msgspec.Struct, frozen=True, kw_only=True):
     """A share of the requests like this one. `backend` is a Service port; without one the Gateway answers `status`.
 
-    `request` is what the backend sees; `response_changes` are what filters do to the answer's headers, in order.
+    `request` is what the backend sees; `response_changes` are what filters do to the answer's headers, in order. A
+    backend that takes longer than `timeout` seconds is cut off with 504.
     """
 
     weight: int
@@ -24,6 +25,7 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     request: Request | None = None
     response_changes: tuple[object, ...] = ()
     mirrors: tuple[Mirrored, ...] = ()
+    timeout: float | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +89,7 @@ def _own(status: int, why: str, *, listener: str, hostname: str | None = None) -
 def _through(
     routing: Routing, gateway: Key, listener: ir.Listener, host: ir.VirtualHost, found: ir.Route, request: Request
 ) -> Outcome:
-    exchange = _filtered(found.filters, _arriving(found, request))
+    exchange = _filtered(found.filters, _arriving(host, found, request))
     answer = exchange.answer
     why = ""
     if answer is None and isinstance(found.action, ir.Refuse):
@@ -96,7 +98,8 @@ def _through(
         own = Share(weight=1, status=answer.status, response_changes=exchange.response_changes)
         shares: tuple[Share, ...] = (own,)
     else:
-        shares = tuple(_shares(routing, gateway, found.action, exchange))
+        every = _shares(routing, gateway, found.action, exchange)
+        shares = tuple(msgspec.structs.replace(share, timeout=found.limits.timeout) for share in every)
     return Outcome(
         listener=listener.name,
         hostname=host.hostname,
@@ -107,9 +110,9 @@ def _through(
     )
 
 
-def _arriving(found: ir.Route, request: Request) -> Exchange:
+def _arriving(host: ir.VirtualHost, found: ir.Route, request: Request) -> Exchange:
     prefix = found.match.path.value if found.match.path.kind == "PathPrefix" else ""
-    return Exchange(request=request, matched_prefix=prefix, secure=found.secure)
+    return Exchange(request=request, hostname=host.hostname, matched_prefix=prefix, secure=found.secure)
 
 
 def _filtered(filters: Sequence[ir.Filter], exchange: Exchange) -> Exchange:

@@ -29,7 +29,7 @@ def declare(world: World, routing: Routing) -> Listeners:
 
     def listener(read: Read, key: tuple[Key, int], port: ir.Port) -> Resource | None:
         binding = read(world.bindings, key[0])
-        return None if binding is None else render(port, binding)
+        return None if binding is None or not _knows_where(binding) else render(port, binding)
 
     def keyed(_read: Read, key: tuple[Key, int], found: Resource) -> Iterable[tuple[tuple[Key, str, str], Resource]]:
         yield (key[0], LISTENER, found.name), found
@@ -44,6 +44,11 @@ def declare(world: World, routing: Routing) -> Listeners:
         versions=engine.map("versions of listeners", by_port, lambda _read, _key, found: (found.name, found.version)),
         configurations=engine.flat_map("route configurations", routing.ports, configurations),
     )
+
+
+def _knows_where(binding: ir.Binding) -> bool:
+    """On a shared network an Envoy binds its Service's address only; until that is assigned, nothing."""
+    return binding.bind == "pod" or bool(binding.address)
 
 
 def render(port: ir.Port, binding: ir.Binding) -> Resource:

@@ -44,18 +44,20 @@ def virtual_host(host: ir.VirtualHost) -> VirtualHost:
     return envoy.virtual_host(
         names.virtual_host(host.listener, host.hostname),
         (host.hostname or "*",),
-        [route(each) for each in host.routes],
+        [route(host.hostname, each) for each in host.routes],
         origins=tuple(dict.fromkeys(each.origin.route for each in host.routes)),
     )
 
 
-def route(found: ir.Route) -> Route:
+def route(hostname: str, found: ir.Route) -> Route:
     """One match of one rule. Its name is the API's, without an index: that would change when a rule is inserted."""
-    rendering = filters.render(_filters(found.filters), filters.Rendering())
+    prefix = found.match.path.value if found.match.path.kind == "PathPrefix" else ""
+    given = filters.Rendering(hostname=hostname, prefix=prefix, port=found.port, secure=found.secure)
+    rendering = filters.render(_filters(found.filters), given)
     return envoy.route(
         str(found.origin.route),
         match(found.match),
-        _action(found),
+        rendering.redirect or _action(found, rendering),
         request_headers=rendering.request_headers,
         response_headers=rendering.response_headers,
     )
@@ -65,7 +67,7 @@ def _filters(found: Sequence[ir.Filter]) -> list[filters.HTTPFilter]:
     return [each for each in found if isinstance(each, filters.HTTPFilter)]
 
 
-def _action(found: ir.Route) -> envoy.Forward | envoy.Respond:
+def _action(found: ir.Route, rendering: filters.Rendering) -> envoy.Forward | envoy.Respond:
     if isinstance(found.action, ir.Refuse):
         return envoy.Respond(found.action.status)
     targets = found.action.targets
@@ -73,6 +75,9 @@ def _action(found: ir.Route) -> envoy.Forward | envoy.Respond:
         destinations=tuple(_destination(target) for target in targets),
         weights_key=names.weights_key(found.action.weights_key, targets) if found.action.weights_key else "",
         timeout=found.limits.timeout,
+        host=rendering.host,
+        path=rendering.path,
+        mirrors=tuple(envoy.Mirror(names.cluster(backend), share) for backend, share in rendering.mirrors),
     )
 
 

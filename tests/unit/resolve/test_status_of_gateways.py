@@ -230,3 +230,8 @@ def test_without_a_binding_there_is_no_listener_to_send() -> None:
     made = world()
     assert not [key for key, _ in made.outputs.resources.items() if key[1] == LISTENER]
     assert [key for key, _ in connected(made).outputs.resources.items() if key[1] == LISTENER]
+
+
+def test_before_the_service_has_an_address_nothing_is_bound_on_a_shared_network() -> None:
+    made = connected(world(), Binding("service", ""))
+    assert not [key for key, _ in made.outputs.resources.items() if key[1] == LISTENER]

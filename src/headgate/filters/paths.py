@@ -1,0 +1,60 @@
+"""Path modifiers, as redirects and rewrites have them (`HTTPPathModifier`).
+
+The new prefix and the rest of the path are joined with exactly one slash; a prefix that is replaced by nothing leaves
+`/`. Envoy's plain prefix rewrite does that only where neither of the two is `/`.
+"""
+
+import re
+from typing import Literal
+
+import msgspec
+
+from headgate.api.gateway import HTTPPathModifier
+from headgate.conditions import http_route as say
+from headgate.envoy.routes import PathRewrite
+
+from .base import Where
+
+
+class NewPath(msgspec.Struct, frozen=True):
+    """`full` replaces the whole path; `prefix` what the match's prefix took, without trailing slash."""
+
+    kind: Literal["full", "prefix"]
+    value: str
+
+    def of(self, path: str, prefix: str) -> str:
+        """The path after it."""
+        if self.kind == "full":
+            return self.value
+        rest = path[len(prefix) :]
+        if not self.value or not prefix:
+            return f"{self.value}/{rest.lstrip('/')}"
+        return self.value + rest
+
+    def rewrite(self, prefix: str) -> PathRewrite:
+        """The same for Envoy."""
+        literal = self.value.replace("\\", "\\\\")
+        if self.kind == "full":
+            return PathRewrite("regex", literal, "^/.*")
+        if not self.value or not prefix:
+            return PathRewrite("regex", f"{literal}/", f"^{re.escape(prefix)}/*")
+        return PathRewrite("prefix", self.value)
+
+
+def new_path(field: str, found: HTTPPathModifier | None, where: Where) -> NewPath | None:
+    """The field as a value; raises `Invalid`."""
+    if found is None:
+        return None
+    if found.type == "ReplaceFullPath":
+        return NewPath("full", _checked(f"{field}.replaceFullPath", found.replace_full_path) or "/")
+    if found.type != "ReplacePrefixMatch":
+        raise say.unsupported(f"{field}.type", found.type, "ReplaceFullPath and ReplacePrefixMatch are")
+    if not where.prefixes:
+        raise say.bad_value(f"{field}.type", found.type, "all matches of the rule must be of type PathPrefix for it")
+    return NewPath("prefix", _checked(f"{field}.replacePrefixMatch", found.replace_prefix_match).rstrip("/"))
+
+
+def _checked(path: str, value: str | None) -> str:
+    if value and (not value.startswith("/") or any(sign in value for sign in "?#\r\n")):
+        raise say.bad_value(path, value, "a path begins with / and has neither ? nor #")
+    return value or ""

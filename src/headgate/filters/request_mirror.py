@@ -1,0 +1,87 @@
+"""RequestMirror: a copy of (a share of) the requests to another backend (`HTTPRequestMirrorFilter`, support: extended).
+
+Answers of the mirror are dropped, the client never waits for it. Neither `percent` nor `fraction` is every request.
+Several mirrors in a rule are independent. A mirror whose backend is not resolved is left out, with a condition; the
+request itself goes on.
+
+    filters:
+    - type: RequestMirror
+      requestMirror: {backendRef: {name: shadow, port: 80}, percent: 10}
+"""
+
+from typing import ClassVar
+
+import msgspec
+
+from headgate.api.gateway import HTTPRequestMirrorFilter, HTTPRouteFilter
+from headgate.conditions import Invalid, Problem
+from headgate.conditions import http_route as say
+from headgate.ir.http import Exchange, Mirrored
+from headgate.ir.routing import Backend
+
+from .base import HTTPFilter, Rendering, Scope, Where
+
+TYPE = "RequestMirror"
+
+_ALL = 1_000_000
+
+
+class RequestMirror(HTTPFilter, frozen=True):
+    """A copy to `backend`, of `share` of 1,000,000 requests."""
+
+    PHASE: ClassVar[int] = 70
+    REPEATABLE: ClassVar[bool] = True
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.RULE,)
+
+    backend: Backend | None
+    share: int = _ALL
+    unresolved: Problem | None = None
+
+    @property
+    def uses(self) -> tuple[Backend, ...]:
+        """The backend that gets the copies."""
+        return (self.backend,) if self.backend else ()
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Why there is no backend."""
+        return (self.unresolved,) if self.unresolved else ()
+
+    def render(self, into: Rendering) -> Rendering:
+        """One more mirror policy."""
+        if self.backend is None:
+            return into
+        return msgspec.structs.replace(into, mirrors=(*into.mirrors, (self.backend, self.share)))
+
+    def simulate(self, exchange: Exchange) -> Exchange:
+        """Who gets a copy."""
+        if self.backend is None:
+            return exchange
+        copy = Mirrored(str(self.backend), self.share, _ALL)
+        return msgspec.structs.replace(exchange, mirrors=(*exchange.mirrors, copy))
+
+
+def parse(found: HTTPRouteFilter, where: Where) -> RequestMirror:
+    """Reads `requestMirror`."""
+    field, asked = f"{where.path}.requestMirror", found.request_mirror
+    if asked is None:
+        raise say.bad_value(field, "nothing", f"a filter of type {TYPE} needs this field")
+    share = _share(field, asked)
+    try:
+        return RequestMirror(where.backend(f"{field}.backendRef", asked.backend_ref), share)
+    except Invalid as error:
+        return RequestMirror(None, share, error.problem)
+
+
+def _share(field: str, asked: HTTPRequestMirrorFilter) -> int:
+    if asked.fraction is not None:
+        numerator, denominator = asked.fraction.numerator, asked.fraction.denominator
+        if asked.percent is not None:
+            raise say.bad_value(f"{field}.percent", str(asked.percent), "percent and fraction exclude each other")
+        if denominator < 1 or not 0 <= numerator <= denominator:
+            raise say.bad_value(f"{field}.fraction", f"{numerator}/{denominator}", "a fraction is between 0 and 1")
+        return round(_ALL * numerator / denominator)
+    percent = 100 if asked.percent is None else asked.percent
+    if not 0 <= percent <= 100:
+        raise say.bad_value(f"{field}.percent", str(percent), "a percentage is between 0 and 100")
+    return round(_ALL * percent / 100)

@@ -1,0 +1,73 @@
+"""Fields of a rule as values."""
+
+from __future__ import annotations
+
+import pytest
+
+from headgate.api import gateway as api
+from headgate.conditions import Invalid
+from headgate.resolve import fields
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("0s", 0), ("500ms", 0.5), ("10s", 10), ("1h30m", 5400), ("1h2m3s4ms", 3723.004)]
+)
+def test_durations_are_those_of_the_gateway_api(text: str, seconds: float) -> None:
+    assert fields.duration("p", text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "10", "1.5s", "s", "-1s", "1d", "10 s", "100000s", "1us"])
+def test_other_durations_are_refused_with_their_path(text: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        fields.duration("spec.rules[0].timeouts.request", text)
+    assert refused.value.problem.path == "spec.rules[0].timeouts.request"
+
+
+@pytest.mark.parametrize(
+    ("request_", "backend", "timeout"),
+    [("10s", None, 10), (None, "3s", 3), ("10s", "3s", 3), ("0s", "3s", 3), ("0s", None, None), (None, None, None)],
+)
+def test_the_shorter_of_the_two_times_is_the_limit(
+    request_: str | None, backend: str | None, timeout: float | None
+) -> None:
+    rule = api.HTTPRouteRule(timeouts=api.HTTPRouteTimeouts(request=request_, backend_request=backend))
+    assert fields.limits("p", rule).timeout == timeout
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "path"),
+    [
+        ("Unheard-of", "/a", "p.type"),
+        ("Exact", "a", "p.value"),
+        ("PathPrefix", "/a?b", "p.value"),
+        ("Exact", "/a#b", "p.value"),
+        ("RegularExpression", "(a", "p.value"),
+    ],
+)
+def test_a_path_that_cannot_be_matched_is_refused_at_its_field(kind: str, value: str, path: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        fields.path_match("p", api.HTTPPathMatch(type=kind, value=value))
+    assert (refused.value.problem.path, refused.value.problem.reason) == (path, "UnsupportedValue")
+
+
+@pytest.mark.parametrize(("written", "value"), [("/", ""), ("/a/", "/a"), ("/a", "/a"), ("/a/b/", "/a/b")])
+def test_the_trailing_slash_of_a_prefix_has_no_meaning(written: str, value: str) -> None:
+    assert fields.path_match("p", api.HTTPPathMatch(value=written)).value == value
+
+
+def test_of_equal_header_names_the_first_counts() -> None:
+    headers = (api.HTTPHeaderMatch(name="A", value="1"), api.HTTPHeaderMatch(name="a", value="2"))
+    found = fields.match("p", api.HTTPRouteMatch(headers=headers))
+    assert [(name, text.value) for name, text in found.headers] == [("a", "1")]
+
+
+def test_a_method_that_is_none_is_refused() -> None:
+    with pytest.raises(Invalid, match="FETCH"):
+        fields.match("p", api.HTTPRouteMatch(method="FETCH"))
+
+
+def test_headers_in_another_order_are_the_same_match() -> None:
+    one, two = api.HTTPHeaderMatch(name="a", value="1"), api.HTTPHeaderMatch(name="b", value="2")
+    assert fields.match("p", api.HTTPRouteMatch(headers=(one, two))) == fields.match(
+        "p", api.HTTPRouteMatch(headers=(two, one))
+    )

@@ -9,8 +9,8 @@ from headgate.cli.connecting import KubeconfigOption, connect
 from headgate.cli.exits import BadEnvironment
 
 if TYPE_CHECKING:
-    from headgate.node.node import Settings
     from headgate.node.images.catalog import Image
+    from headgate.node.node import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -57,8 +57,8 @@ def node(
     envoy, headgate-echo and headgate are built in, others are named by --image.
     """
     from headgate.cli.running import until_stopped  # noqa: PLC0415
-    from headgate.node.node import Settings, network  # noqa: PLC0415
     from headgate.node.locks import TakenError, take  # noqa: PLC0415
+    from headgate.node.node import Settings, network  # noqa: PLC0415
 
     images = _images(image or [])
     try:
@@ -114,9 +114,9 @@ def _end(data: Path) -> None:
 
 async def _run(kubeconfig: Path | None, allow_remote_pods: bool, settings: "Settings") -> None:
     from headgate.kube.client import ApiError  # noqa: PLC0415
-    from headgate.node.node import Node  # noqa: PLC0415
     from headgate.node.kubelet import ListenError  # noqa: PLC0415
     from headgate.node.locks import is_local  # noqa: PLC0415
+    from headgate.node.node import Node  # noqa: PLC0415
 
     async with connect(kubeconfig) as client:
         if not allow_remote_pods and not is_local(client.server):

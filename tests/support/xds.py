@@ -20,7 +20,6 @@ from headgate.envoy.resources import Resource, VirtualHost, Weights
 from headgate.xds.desired import Update
 from headgate.xds.facts import Fact, Outcome
 from headgate.xds.server import XdsServer
-
 from support.envoys import Envoy, write_identity
 from support.waiting import until
 

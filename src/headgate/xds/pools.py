@@ -97,13 +97,11 @@ class Pool:
                 self._miss(name)
             self._drop(name)
 
-    def again(self, names: Iterable[str]) -> list[str]:
+    def again(self, names: Iterable[str]) -> None:
         """Envoy needs these once more, although it took them."""
         found = [name for name in names if name in self.stream.names]
-        for name in found:
-            self.stream.have.pop(name, None)
-            self._dirty[name] = None
-        return found
+        self.stream.forget(found)
+        self._dirty.update(dict.fromkeys(found))
 
     def may_have(self, name: str) -> bool:
         """Whether this Envoy has, or may have, a resource of this name."""

@@ -7,7 +7,7 @@
 4. Of a refused response nothing counts as taken, though Envoy may have kept parts of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -68,12 +68,16 @@ class Subscription:
             self.names.discard(name)
             self.have.pop(name, None)
         if not first:
-            for name in named:
-                self.have.pop(name, None)
-            if self.flight is not None:
-                self._again.update(name for name in named if name in self.flight.resources)
+            self.forget(named)
         taken, refused = self._answered(request)
         return Heard(first, named, gone, taken, refused, request.error or "")
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Envoy has no use for what it was sent of these so far, even if it is about to take it."""
+        for name in names:
+            self.have.pop(name, None)
+            if self.flight is not None and name in self.flight.resources:
+                self._again.add(name)
 
     def wants(self, name: str) -> bool:
         """Whether this Envoy asked for a resource."""

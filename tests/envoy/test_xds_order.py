@@ -1,0 +1,139 @@
+"""Make before break, and what Envoy refuses, on a real Envoy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from headgate.api.meta import Key
+from headgate.envoy import clusters, routes
+from headgate.envoy.names import CLUSTER, ENDPOINTS, LISTENER, ROUTES
+from headgate.envoy.resources import VirtualHost
+from headgate.xds.desired import Update
+from support.addresses import free_port
+from support.stage import Stage
+from support.stage import stage as set_up
+from support.waiting import until
+from support.xds import Traffic, get, listener, split
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with set_up(tmp_path_factory.mktemp("envoy")) as made:
+        yield made
+
+
+def broken(name: str, regex: str = "[") -> VirtualHost:
+    """A virtual host that Envoy refuses: its expression does not compile."""
+    match = routes.Match(routes.PathMatch("regex", regex))
+    return routes.virtual_host(
+        name,
+        [f"{name}.example"],
+        [routes.route(name, match, routes.Respond(200, "fine"))],
+        origins=[Key("shop", name)],
+    )
+
+
+def test_swapping_the_cluster_of_a_route_twenty_times_fails_no_request(stage: Stage) -> None:
+    stage.add("swap", 1, 0)
+    before = stage.old
+    with Traffic(stage.address, stage.port, "swap.example") as traffic:
+        for step in range(20):
+            backend = stage.plane.backend(f"swap{step}")
+            host, weights = split("swap", (backend, 1))
+            gone = frozenset() if before is stage.old else frozenset(before.resources())
+            stage.update(
+                Update(
+                    resources=backend.resources(),
+                    removed_resources=gone,
+                    hosts={("http", "swap"): host},
+                    weights=weights,
+                )
+            )
+            until(lambda: stage.get("swap")[1] == backend.name, says="the swap", every=0.01)  # noqa: B023
+            before = backend
+    assert traffic.failed == 0
+
+
+def test_a_cluster_that_nobody_wants_goes_after_its_last_route(stage: Stage) -> None:
+    backend = stage.plane.backend("brief")
+    host, weights = split("brief", (backend, 1))
+    stage.update(Update(resources=backend.resources(), hosts={("http", "brief"): host}, weights=weights))
+    until(lambda: stage.get("brief") == (200, "brief"), says="it serves")
+    stage.update(Update(removed_resources=frozenset(backend.resources()), removed_hosts=frozenset({("http", "brief")})))
+    until(lambda: backend.cluster not in stage.envoy.admin("/clusters"), says="the cluster is gone")
+    assert stage.get("brief")[0] == 404
+
+
+def test_a_cluster_that_changes_under_its_own_name_fails_no_request(stage: Stage) -> None:
+    backend = stage.plane.backend("same")
+    host, weights = split("same", (backend, 1))
+    stage.update(Update(resources=backend.resources(), hosts={("http", "same"): host}, weights=weights))
+    until(lambda: stage.get("same") == (200, "same"), says="it serves")
+    with Traffic(stage.address, stage.port, "same.example") as traffic:
+        for timeout in (1.0, 2.0, 3.0):
+            changed = clusters.cluster(backend.cluster, "shop_same_80", connect_timeout=timeout)
+            stage.update(Update(resources={(CLUSTER, changed.name): changed}))
+            until(
+                lambda t=timeout: (
+                    f'"connect_timeout": "{t:g}s"' in stage.envoy.admin("/config_dump?name_regex=.*same.*")
+                ),  # type: ignore[misc]
+                deadline=5,
+                says="the change is in force",
+            )
+    assert traffic.failed == 0
+
+
+def test_a_route_to_a_service_without_endpoints_answers_503_at_once(stage: Stage) -> None:
+    backend = stage.plane.backend("empty")
+    empty = clusters.cluster_load_assignment(backend.cluster, [])
+    host, weights = split("empty", (backend, 1))
+    resources = backend.resources() | {(ENDPOINTS, empty.name): empty}
+    stage.update(Update(resources=resources, hosts={("http", "empty"): host}, weights=weights))
+    until(lambda: stage.get("empty")[0] == 503, deadline=5, says="503")
+
+
+def test_one_virtual_host_that_envoy_refuses_stops_no_other(stage: Stage) -> None:
+    hosts = {("http", f"many{i}"): split(f"many{i}", (stage.old, 1)) for i in range(8)}
+    stage.update(
+        Update(
+            hosts={key: host for key, (host, _) in hosts.items()} | {("http", "bad"): broken("bad")},
+            weights={key: each for _, weights in hosts.values() for key, each in weights.items()},
+        )
+    )
+    until(lambda: all(stage.get(f"many{i}") == (200, "old") for i in range(8)), says="all others serve")
+    assert stage.get("bad")[0] == 500
+    (refused,) = stage.plane.outcomes("missing ]")
+    assert (refused.type_url, refused.name, refused.host, refused.origins) == (
+        ROUTES,
+        "http",
+        "bad",
+        (Key("shop", "bad"),),
+    )
+
+
+def test_a_refused_change_leaves_a_virtual_host_as_it_was(stage: Stage) -> None:
+    stage.add("kept", 1, 0)
+    stage.update(Update(hosts={("http", "kept"): broken("kept", "(")}))
+    until(lambda: [fact for fact in stage.plane.outcomes("missing )") if fact.host == "kept"], says="the refusal")
+    assert stage.get("kept") == (200, "old")
+
+
+def test_a_refused_virtual_host_serves_again_when_it_is_mended(stage: Stage) -> None:
+    stage.update(Update(hosts={("http", "mended"): broken("mended")}))
+    until(lambda: stage.get("mended")[0] == 500, says="500 while it is refused")
+    host, weights = split("mended", (stage.old, 1))
+    stage.update(Update(hosts={("http", "mended"): host}, weights=weights))
+    until(lambda: stage.get("mended") == (200, "old"), says="it serves")
+    last = [fact for fact in stage.plane.outcomes() if fact.host == "mended"][-1]
+    assert last.message == ""
+
+
+def test_a_listener_on_a_port_that_is_taken_is_refused_and_the_others_come(stage: Stage) -> None:
+    taken = stage.plane.port
+    other = free_port(stage.address)
+    stage.update(Update(resources=listener("127.0.0.1", taken) | listener(stage.address, other)))
+    until(lambda: get(stage.address, other, "x")[0] == 404, says="the other listener")
+    (refused,) = until(lambda: stage.plane.outcomes("Address already in use"), says="the refusal")
+    assert (refused.type_url, refused.name) == (LISTENER, f"l-{taken}")

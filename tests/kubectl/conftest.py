@@ -1,10 +1,9 @@
-"""Pages run on two APIs: ours, and the real kube-apiserver, so that neither page nor API can be wrong alone."""
+"""Two APIs: ours, and the real kube-apiserver. Pages run on both, so that neither page nor API can be wrong alone."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,22 +12,25 @@ from support.control_plane import ControlPlane
 from support.local_api import LocalApi
 
 
-@pytest.fixture(scope="session", params=["headgate api", "kube-apiserver"])
-def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The kubeconfig of an API."""
-    folder = tmp_path_factory.mktemp("cluster")
-    with ExitStack() as running:
-        if request.param == "headgate api":
-            yield running.enter_context(LocalApi(folder)).kubeconfig
-        else:
-            plane = running.enter_context(ControlPlane(folder))
-            plane.apply_crds()
-            yield plane.kubeconfig
+@pytest.fixture(scope="session")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalApi]:
+    """`headgate api`."""
+    with LocalApi(tmp_path_factory.mktemp("ours")) as api:
+        yield api
 
 
-@pytest.fixture
-def kubeconfig(cluster: Path, tmp_path: Path) -> Path:
-    """A kubeconfig of this test's own, which it may change."""
+@pytest.fixture(scope="session")
+def kubernetes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A real kube-apiserver with its kube-controller-manager and the official definitions."""
+    with ControlPlane(tmp_path_factory.mktemp("kubernetes")) as plane:
+        plane.apply_crds()
+        yield plane
+
+
+@pytest.fixture(params=["headgate api", "kube-apiserver"])
+def kubeconfig(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A kubeconfig of one of the two, which the test may change."""
+    api = request.getfixturevalue("ours" if request.param == "headgate api" else "kubernetes")
     own = tmp_path / "kubeconfig"
-    shutil.copy(cluster, own)
+    shutil.copy(api.kubeconfig, own)
     return own

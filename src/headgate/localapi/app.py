@@ -81,7 +81,7 @@ class App:
         target = targets.find(self.api.registry, parts)
         if target is None:
             raise refusals.no_such_path()
-        if target.subresource not in ("", "status") or "review" in target.resource.others:
+        if target.subresource not in ("", "status") or target.resource.question:
             return await subresources.answer(self.api, self.outside, request, target, user)
         return _on_resource(self.api, request, target)
 

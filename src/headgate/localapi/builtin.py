@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from . import schemas, tables
+from . import schemas
 from .kinds import apps, core, pods, services
 from .resources import Behaviour, Column, Resource, Scale, Version
 
@@ -48,6 +48,7 @@ class _Builtin(msgspec.Struct, frozen=True):
     scale: Scale | None = None
     others: tuple[str, ...] = ()
     selectable: tuple[str, ...] = ()
+    question: bool = False
 
     def resource(self) -> Resource:
         """The resource."""
@@ -65,18 +66,24 @@ class _Builtin(msgspec.Struct, frozen=True):
             scale=self.scale,
             others=self.others,
             selectable=self.selectable,
+            question=self.question,
             behaviour=self.behaviour,
         )
 
 
 _RBAC = "rbac.authorization.k8s.io"
-_REVIEWS = "authorization.k8s.io"
 
 
 def resources(addresses: services.Addresses) -> Iterator[Resource]:
     """Every built-in resource; Services get their addresses from there."""
     for line in _list(addresses):
         yield line.resource()
+
+
+def _question(group: str, kind: str) -> _Builtin:
+    return _Builtin(
+        f"{group}.v1.{kind}", f"{kind.lower()}s", (), group=f"{group}.k8s.io", namespaced=False, question=True
+    )
 
 
 def _list(addresses: services.Addresses) -> tuple[_Builtin, ...]:
@@ -165,12 +172,9 @@ def _list(addresses: services.Addresses) -> tuple[_Builtin, ...]:
         _Builtin(
             "rbac.v1.ClusterRoleBinding", "clusterrolebindings", core.BINDING_COLUMNS, group=_RBAC, namespaced=False
         ),
-        _Builtin(
-            "authorization.v1.SelfSubjectAccessReview",
-            "selfsubjectaccessreviews",
-            (tables.AGE,),
-            group=_REVIEWS,
-            namespaced=False,
-            others=("review",),
-        ),
+        _question("authorization", "SelfSubjectAccessReview"),
+        _question("authorization", "SelfSubjectRulesReview"),
+        _question("authorization", "SubjectAccessReview"),
+        _question("authentication", "SelfSubjectReview"),
+        _question("authentication", "TokenReview"),
     )

@@ -69,7 +69,7 @@ def _subresources(resource: Resource) -> list[tuple[str, dict[str, str], list[st
 
 
 def _verbs(resource: Resource) -> list[str]:
-    return ["create"] if "review" in resource.others else _VERBS
+    return ["create"] if resource.question else _VERBS
 
 
 # --- aggregated -------------------------------------------------------------------------------------------------------

@@ -67,6 +67,9 @@ class Collector:
             self._do(task)
         except refusals.Refusal as refusal:
             log.warning("garbage collection", task=task.kind, name=task.name, key=str(task.key), error=refusal.message)
+        except Exception:
+            # One object that we do not understand must not keep all others from being collected.
+            log.exception("garbage collection", task=task.kind, name=task.name, key=str(task.key))
         return True
 
     def _add(self, task: Task) -> None:

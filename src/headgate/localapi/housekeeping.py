@@ -3,11 +3,15 @@
 import asyncio
 from collections.abc import Callable
 
+import structlog
+
 from headgate.api.times import seconds
 
-from . import refusals, writes
+from . import writes
 from .api import Api, decode
 from .resources import Object, Resource
+
+log = structlog.get_logger("headgate.localapi.housekeeping")
 
 #: Seconds that an event is kept after it was last seen.
 EVENT_LIFE = 3600.0
@@ -56,5 +60,5 @@ async def run(api: Api) -> None:
         await asyncio.sleep(_EVERY)
         try:
             expire_events(api)
-        except refusals.Refusal:
-            continue
+        except Exception:
+            log.exception("events were not tidied up")

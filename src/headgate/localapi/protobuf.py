@@ -116,6 +116,8 @@ def _plain(type_: str, value: int | bytes) -> Any:  # noqa: PLR0911 - one return
             return next((v.decode() for n, _, v in _parts(value) if n == 1 and isinstance(v, bytes)), "0")
         case "IntOrString":
             return _int_or_string(value)
+        case "Strings":
+            return [v.decode() for n, _, v in _parts(value) if n == 1 and isinstance(v, bytes)]
         case "Raw":
             return _raw(value)
         case _ if type_ in messages():

@@ -75,6 +75,8 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     others: tuple[str, ...] = ()
     #: Paths that field selectors may name besides metadata.name and metadata.namespace.
     selectable: tuple[str, ...] = ()
+    #: Its objects are answered and not stored: `reviews`.
+    question: bool = False
     #: From a CustomResourceDefinition.
     custom: bool = False
     behaviour: Behaviour = Behaviour()
@@ -92,7 +94,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def subresources(self) -> frozenset[str]:
         """The parts of an object that have URLs of their own."""
-        found = set(self.others) - {"review"}
+        found = set(self.others)
         if self.status:
             found.add("status")
         if self.scale:

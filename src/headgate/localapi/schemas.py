@@ -22,6 +22,7 @@ _SCALARS: dict[str, dict[str, Any]] = {
     "MicroTime": {"type": "string", "format": "date-time", "nullable": True},
     "Quantity": {"anyOf": [{"type": "string"}, {"type": "number"}]},
     "IntOrString": {"x-kubernetes-int-or-string": True},
+    "Strings": {"type": "array", "items": {"type": "string"}},
     "Raw": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
 }
 

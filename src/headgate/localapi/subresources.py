@@ -8,7 +8,7 @@ from headgate.api.schema import Problem
 from headgate.api.selectors import selector_text
 from headgate.api.times import rfc3339
 
-from . import refusals, writes, writing
+from . import refusals, reviews, writes, writing
 from .api import Api
 from .http import Answer, Request, Stream, json_answer
 from .logs import logs
@@ -26,8 +26,8 @@ class Outside(msgspec.Struct):
 async def answer(api: Api, outside: Outside, request: Request, target: Target, user: str) -> Answer | Stream:  # noqa: PLR0911
     """Answer a request on a subresource."""
     where = (target.resource, target.namespace, target.name)
-    if "review" in target.resource.others:
-        return _review(request)
+    if target.resource.question:
+        return reviews.answer(request, target.resource, target.version, user, outside.tokens, api.clock())
     match request.method, target.subresource:
         case "GET", "log":
             return await logs(api, request, target.namespace, target.name)
@@ -42,15 +42,6 @@ async def answer(api: Api, outside: Outside, request: Request, target: Target, u
         case "POST", "token":
             return _token(api, outside, request, target)
     raise refusals.method_not_allowed()
-
-
-def _review(request: Request) -> Answer:
-    """Whoever has a token may do everything here."""
-    if request.method != "POST":
-        raise refusals.method_not_allowed()
-    sent = writing.body(request)
-    status = {"allowed": True, "reason": "everything is allowed to whoever has a token"}
-    return json_answer({**sent, "metadata": sent.get("metadata") or {}, "status": status}, 201)
 
 
 # --- scale ------------------------------------------------------------------------------------------------------------

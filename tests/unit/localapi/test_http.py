@@ -233,6 +233,19 @@ def test_everything_is_allowed(http: Http) -> None:
     assert answer.json()["status"]["allowed"] is True
 
 
+def test_who_asks_is_told_who_it_is(http: Http, namespace: str) -> None:
+    review = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+    assert http.post(review, {}).json()["status"]["userInfo"]["username"] == "headgate:admin"
+
+
+def test_a_token_is_known_by_its_account(http: Http, namespace: str) -> None:
+    token = http.post(f"/api/v1/namespaces/{namespace}/serviceaccounts/default/token", {}).json()["status"]["token"]
+    reviews = "/apis/authentication.k8s.io/v1/tokenreviews"
+    status = http.post(reviews, {"spec": {"token": token}}).json()["status"]
+    assert status["user"]["username"] == f"system:serviceaccount:{namespace}:default"
+    assert http.post(reviews, {"spec": {"token": "nobody's"}}).json()["status"]["authenticated"] is False
+
+
 # --- logs
 
 

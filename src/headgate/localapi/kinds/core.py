@@ -141,8 +141,9 @@ SERVICE_ACCOUNT_COLUMNS = (
 
 def _event_problems(new: Object, old: Object | None) -> Iterator[Problem]:
     about = new.get("involvedObject") or {}
-    namespace = about.get("namespace") or "default"
-    if namespace != new["metadata"]["namespace"]:
+    # Events about objects without a namespace are kept in one of the system's.
+    allowed = {about["namespace"]} if about.get("namespace") else {"default", "kube-system"}
+    if new["metadata"]["namespace"] not in allowed:
         yield Problem(
             "involvedObject.namespace",
             "FieldValueInvalid",

@@ -13,7 +13,20 @@ import msgspec
 
 #: Types that are not messages of the table; what they are in JSON is said in `schemas` and `protobuf`.
 SCALARS = frozenset(
-    {"string", "bool", "int32", "int64", "double", "bytes", "Time", "MicroTime", "Quantity", "IntOrString", "Raw"}
+    {
+        "string",
+        "bool",
+        "int32",
+        "int64",
+        "double",
+        "bytes",
+        "Time",
+        "MicroTime",
+        "Quantity",
+        "IntOrString",
+        "Strings",
+        "Raw",
+    }
 )
 
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -21,12 +21,16 @@ class Counters:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._store = Store()
-        self._known: set[Key] = set()
+        #: The Gateways whose Envoys are ours; None until the first look at the world.
+        self._served: set[Key] | None = None
+
+    def serve(self, gateways: Iterable[Key]) -> None:
+        """These Gateways are ours, whether or not an Envoy of theirs is connected (yet, or again)."""
+        self._served = {*(self._served or ()), *gateways}
 
     def hear(self, fact: Fact) -> None:
         """Who is connected decides whose reports are missing."""
         if isinstance(fact, Connected):
-            self._known.add(fact.gateway)
             self._store.connected(fact.gateway, fact.node_id, self._clock())
         elif isinstance(fact, Disconnected):
             self._store.disconnected(fact.gateway, fact.node_id, self._clock())
@@ -42,14 +46,17 @@ class Counters:
 
     def drop(self, gateway: Key) -> None:
         """A Gateway is gone."""
-        self._known.discard(gateway)
+        if self._served is not None:
+            self._served.discard(gateway)
         self._store.drop(gateway)
 
     def counts(self, gateways: tuple[Key, ...], stat_name: str, now: float, window: float) -> Counts | None:
         """For `headgate.rollout`: see `ProxyCounts`. `now` is another clock's; the reports were stamped by ours."""
         del now
+        if self._served is None:
+            return Counts(coverage=0.0, requests=0, server_errors=0)
         at = self._clock()
-        readings = [self._store.read(key, stat_name, at, window) for key in gateways if key in self._known]
+        readings = [self._store.read(key, stat_name, at, window) for key in gateways if key in self._served]
         if not readings:
             return None
         buckets: dict[float, int] = {}

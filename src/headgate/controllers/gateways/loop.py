@@ -101,8 +101,13 @@ class GatewayController:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.watching.run())
             tasks.create_task(self.statuses.queue.run())
-            tasks.create_task(self.fleets.queue.run())
+            tasks.create_task(self._keep_fleets())
             tasks.create_task(self._keep_certificate())
+
+    async def _keep_fleets(self) -> None:
+        """Not before the first complete pass: a Gateway that nobody has looked at yet is not one without Envoys."""
+        await self.ready.wait()
+        await self.fleets.queue.run()
 
     def hold(self) -> None:
         """The lease has become ours: write what others left, answer Envoys."""
@@ -164,6 +169,7 @@ class GatewayController:
             return
         for cls, key in stepped.statuses:
             self.statuses.add(cls, key)
+        self._counters.serve(stepped.needs)
         for key in (*stepped.needs, *stepped.gone):
             self.fleets.need(key)
 
@@ -177,6 +183,7 @@ class GatewayController:
         self._stepped_once = True
         self.fleets.tell_all()
         self.passes.step()
+        self._counters.serve(key for key, _ in self.passes.outputs.needs.items())
         _log.info("synced", gateways=len(self.passes.outputs.needs), routes=len(self.passes.world.routes))
         self.statuses.add_all()
         if self._holding():

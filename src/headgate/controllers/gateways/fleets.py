@@ -56,6 +56,9 @@ class FleetKeeper:
         self._services: dict[Key, core.Service] = {}
         self._pods: dict[Key, core.Pod] = {}
         self._renewals: dict[Key, asyncio.TimerHandle] = {}
+        #: Gateways that own something of ours, whether or not they need it.
+        self._owners: set[Key] = set()
+        self._begun = False
         self.queue: WorkQueue[Key] = WorkQueue("fleet", self._keep, workers=KEEPERS)
 
     # ── what we see ──────────────────────────────────────────────────────────
@@ -73,6 +76,7 @@ class FleetKeeper:
                 self._services.pop(key, None)
         gateway = _owner(seen) if seen is not None else None
         if gateway is not None:
+            self._owners.add(gateway)
             self._tell(gateway)
             self.queue.add(gateway)
 
@@ -87,9 +91,16 @@ class FleetKeeper:
                 self._tell(gateway)
 
     def tell_all(self) -> None:
-        """Tell the world about every Gateway, and have all objects looked at."""
+        """The needs of all Gateways are known: tell the world about each, and have all objects looked at.
+
+        Before the first call nothing is written. A Gateway whose class was not listed yet seems to need no Envoys, and
+        those that an earlier run of ours left serving for it must not be taken away for that.
+        """
+        self._begun = True
         for gateway, _ in list(self._outputs.needs.items()):
             self.need(gateway)
+        for gateway in self._owners:
+            self.queue.add(gateway)
 
     def need(self, gateway: Key) -> None:
         """A Gateway's needs have changed, or came."""
@@ -132,12 +143,13 @@ class FleetKeeper:
     # ── what we write ────────────────────────────────────────────────────────
 
     async def _keep(self, gateway: Key) -> None:
-        if not self._holding():
-            return
+        if not (self._begun and self._holding()):
+            return  # tell_all calls again
         needs = self._outputs.needs.get(gateway)
         found = self._world.gateways.get(gateway)
         if found is None or found.metadata.deletion_timestamp:
             self._cancel(gateway)  # its objects are owned by it and go with it
+            self._owners.discard(gateway)
             return
         await self._remove_others(gateway, fleet.name(gateway, needs.class_name).name if needs else "")
         if needs is None:

@@ -1,0 +1,113 @@
+"""The keeper of fleets after a restart: what an earlier run left serves on until it is known that nobody needs it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from headgate import fleet, pki
+from headgate.api import apps, gateway
+from headgate.api.meta import Key, ObjectMeta
+from headgate.controllers.gateways.fleets import FleetKeeper
+from headgate.controllers.gateways.passes import Passes
+from headgate.kube.client import ApiError, Client
+from headgate.world import Settings
+from support.local_api import LocalApi
+
+OURS = "headgate.dev/gateway-controller"
+FRONT = gateway.Gateway(
+    metadata=ObjectMeta(name="front", namespace="default"),
+    spec=gateway.GatewaySpec(
+        gateway_class_name="headgate", listeners=(gateway.Listener(name="http", port=80, protocol="HTTP"),)
+    ),
+)
+CLASS = gateway.GatewayClass(metadata=ObjectMeta(name="headgate"), spec=gateway.GatewayClassSpec(controller_name=OURS))
+ENVOYS = Key("default", "front-headgate")
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalApi]:
+    with LocalApi(tmp_path_factory.mktemp("api")) as api:
+        yield api
+
+
+@asynccontextmanager
+async def restarted(api: LocalApi) -> AsyncIterator[tuple[Passes, FleetKeeper, Client]]:
+    """A keeper that has seen the Deployment of an earlier run, and its Gateway; nothing else yet."""
+    passes = Passes(Settings(controller_names=(OURS,)), lambda *_: None, lambda _: None)
+    authority = pki.create_authority(time.time())
+    async with Client.from_kubeconfig(api.kubeconfig) as client:
+        keeper = FleetKeeper(
+            client,
+            passes.world,
+            passes.outputs,
+            fleet.Settings(xds_address="127.0.0.1:18000"),
+            lambda: authority,
+            lambda: True,
+            lambda: None,
+        )
+        queue = asyncio.create_task(keeper.queue.run())
+        front = await client.create(FRONT)
+        passes.world.gateways.set(front.key, front)
+        passes.step()
+        left = await client.create(left_behind(front))
+        keeper.see(left.key, left, None)
+        await keeper.queue.settled()
+        try:
+            yield passes, keeper, client
+        finally:
+            queue.cancel()
+            if await there(client):
+                await client.delete(apps.Deployment, ENVOYS.name, ENVOYS.namespace)
+            await client.delete(gateway.Gateway, FRONT.key.name, FRONT.key.namespace)
+
+
+def left_behind(front: gateway.Gateway) -> apps.Deployment:
+    envoys = fleet.Envoys(front.key, front.metadata.uid, "gateway.networking.k8s.io/v1", "headgate", (80,))
+    made = fleet.objects(envoys, fleet.Settings(xds_address="127.0.0.1:1"), {}).deployment
+    assert made.key == ENVOYS
+    return made
+
+
+async def there(client: Client) -> bool:
+    try:
+        await client.get(apps.Deployment, ENVOYS.name, ENVOYS.namespace)
+    except ApiError as error:
+        assert error.status == 404
+        return False
+    return True
+
+
+def test_envoys_are_left_alone_before_the_needs_of_their_gateway_are_known(api: LocalApi) -> None:
+    async def run() -> None:
+        async with restarted(api) as (_, _, client):
+            assert await there(client)
+
+    asyncio.run(run())
+
+
+def test_envoys_that_are_needed_stay(api: LocalApi) -> None:
+    async def run() -> None:
+        async with restarted(api) as (passes, keeper, client):
+            passes.world.classes.set(CLASS.key, CLASS)
+            passes.step()
+            keeper.tell_all()
+            await keeper.queue.settled()
+            assert await there(client)
+
+    asyncio.run(run())
+
+
+def test_envoys_that_nobody_needs_any_more_go(api: LocalApi) -> None:
+    async def run() -> None:
+        async with restarted(api) as (passes, keeper, client):
+            passes.step()
+            keeper.tell_all()
+            await keeper.queue.settled()
+            assert not await there(client)
+
+    asyncio.run(run())

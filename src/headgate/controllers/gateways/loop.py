@@ -101,13 +101,8 @@ class GatewayController:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.watching.run())
             tasks.create_task(self.statuses.queue.run())
-            tasks.create_task(self._keep_fleets())
+            tasks.create_task(self.fleets.queue.run())
             tasks.create_task(self._keep_certificate())
-
-    async def _keep_fleets(self) -> None:
-        """Not before the first complete pass: a Gateway that nobody has looked at yet is not one without Envoys."""
-        await self.ready.wait()
-        await self.fleets.queue.run()
 
     def hold(self) -> None:
         """The lease has become ours: write what others left, answer Envoys."""

@@ -118,10 +118,19 @@ class ModelEnvoy:
         for name in response.removed_resources:
             if name in self.warming:
                 self.clusters[name] = self.warming.pop(name)
+        self._release()
+        return None
+
+    def give_up_waiting(self) -> None:
+        """What Envoy does after 15 s: clusters that still wait for endpoints are used as they are."""
+        self.clusters.update(self.warming)
+        self.warming.clear()
+        self._release()
+
+    def _release(self) -> None:
         if not self.warming:
             self.out.extend(self._held)
             self._held.clear()
-        return None
 
     def _listeners(self, response: Any) -> str | None:
         bad = []

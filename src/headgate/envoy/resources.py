@@ -4,7 +4,7 @@ A route's *shape* is everything but its weights. `translate` hands out both apar
 weights through their own lane (`headgate.xds.lane`) and everything else as a new RouteConfiguration.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -97,11 +97,14 @@ def clusters_of(host: VirtualHost) -> frozenset[str]:
     return frozenset(cluster for route in host.routes for cluster in route.clusters)
 
 
-def route_configuration(name: str, hosts: Sequence[bytes]) -> bytes:
-    """A RouteConfiguration from rendered virtual hosts. A port in the Host header plays no part in choosing one."""
-    head = wire.field(1, name)
-    body = b"".join([wire.varint(2 << 3 | 2) + wire.varint(len(host)) + host for host in hosts])
-    return head + body + wire.flag(14)
+def framed(host: bytes) -> bytes:
+    """A rendered virtual host as a part of a RouteConfiguration."""
+    return wire.field(2, host)
+
+
+def route_configuration(name: str, framed_hosts: Iterable[bytes]) -> bytes:
+    """A RouteConfiguration from `framed` virtual hosts. A port in the Host header plays no part in choosing one."""
+    return wire.field(1, name) + b"".join(framed_hosts) + wire.flag(14)
 
 
 def unavailable(host: VirtualHost) -> VirtualHost:
@@ -120,10 +123,14 @@ def unavailable(host: VirtualHost) -> VirtualHost:
     )
 
 
-def runtime(layer: str, weights: Mapping[str, Weights]) -> bytes:
-    """The Runtime resource whose keys `<weights key>.<cluster>` override weights."""
-    message = protos.Runtime(name=layer)
-    for key, value in weights.items():
-        for cluster, weight in value.clusters:
-            message.layer.fields[f"{key}.{cluster}"].number_value = weight
-    return protos.serialise(message)
+def runtime_entries(key: str, weights: Weights) -> bytes:
+    """The entries `<weights key>.<cluster>` of the runtime layer that override these weights."""
+    return b"".join(
+        wire.field(1, wire.field(1, f"{key}.{cluster}") + wire.field(2, wire.double(2, weight)))
+        for cluster, weight in weights.clusters
+    )
+
+
+def runtime(layer: str, entries: Iterable[bytes]) -> bytes:
+    """The Runtime resource: its layer is a `google.protobuf.Struct`, whose entries are joined here."""
+    return wire.field(1, layer) + wire.field(2, b"".join(entries))

@@ -4,6 +4,8 @@ A RouteConfiguration of 10,000 virtual hosts is joined from their cached bytes i
 whole message takes 9 ms. The result is the same to the byte.
 """
 
+import struct
+
 _ONE_BYTE = 0x80
 
 
@@ -26,3 +28,8 @@ def field(number: int, payload: bytes | str) -> bytes:
 def flag(number: int) -> bytes:
     """A boolean field that is true, or a wrapper-free integer field that is 1."""
     return varint(number << 3) + b"\x01"
+
+
+def double(number: int, value: float) -> bytes:
+    """A field of 64 bits, even if it is 0: in a `google.protobuf.Value` it says which kind of value there is."""
+    return varint(number << 3 | 1) + struct.pack("<d", value)

@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 import msgspec
 
 from headgate.envoy import names
-from headgate.envoy.resources import Resource, VirtualHost, Weights, clusters_of, keys_of, render
+from headgate.envoy.resources import Resource, VirtualHost, Weights, clusters_of, framed, keys_of, render
 
 #: A virtual host: the name of its route configuration, and its own.
 HostKey = tuple[str, str]
@@ -41,7 +41,7 @@ class Changes(msgspec.Struct, frozen=True):
 
 
 class Sent(msgspec.Struct, frozen=True, eq=False):
-    """A virtual host as it is or was sent: its shape, the weights that stand in it, its bytes and their hash."""
+    """A virtual host as it is or was sent: its shape, the weights that stand in it, its framed bytes and their hash."""
 
     host: VirtualHost
     weights: Mapping[str, Weights]
@@ -51,7 +51,7 @@ class Sent(msgspec.Struct, frozen=True, eq=False):
 
 def sent(host: VirtualHost, weights: Mapping[str, Weights]) -> Sent:
     """Render a virtual host."""
-    body = render(host, weights)
+    body = framed(render(host, weights))
     return Sent(host, {key: weights[key] for key in keys_of(host)}, body, names.digest(body))
 
 
@@ -63,6 +63,7 @@ class Desired:
         self.weights: dict[str, Weights] = {}
         #: Keys whose weights the runtime may not carry: their clusters are not distinct.
         self.without_lane: set[str] = set()
+        self.number_of_hosts = 0
         self.users_of_cluster: dict[str, set[HostKey]] = {}
         self._hosts: dict[str, dict[str, VirtualHost]] = {}
         self._users: dict[str, set[HostKey]] = {}
@@ -78,11 +79,6 @@ class Desired:
     def has_configuration(self, configuration: str) -> bool:
         """Whether a route configuration exists."""
         return configuration in self._hosts
-
-    @property
-    def number_of_hosts(self) -> int:
-        """How many virtual hosts there are."""
-        return sum(len(hosts) for hosts in self._hosts.values())
 
     def host(self, configuration: str, name: str) -> VirtualHost | None:
         """One virtual host."""
@@ -196,6 +192,7 @@ class Desired:
                 users.discard(key)
                 if not users:
                     del self.users_of_cluster[cluster]
+        self.number_of_hosts += (host is not None) - (old is not None)
         if host is not None:
             hosts[name] = host
             for cluster in clusters_of(host):

@@ -15,7 +15,7 @@ hosts costs 150 ms. So:
 from collections.abc import Iterable, Mapping
 
 from headgate.envoy import names
-from headgate.envoy.resources import Resource, Weights, resource, runtime
+from headgate.envoy.resources import Resource, Weights, resource, runtime, runtime_entries
 
 from .desired import Desired
 from .tables import Table
@@ -32,12 +32,19 @@ class Lane:
         self.overlay: dict[str, Weights] = {}
         self._desired = desired
         self._tables = tables
+        self._entries: dict[str, bytes] = {}
+        self._size = 0
         self._resource: Resource | None = None
+
+    def inherit(self, past: "Lane") -> None:
+        """Begin with the overlay of an earlier stream of the same Envoy."""
+        for key, weights in past.overlay.items():
+            self._put(key, weights)
 
     @property
     def full(self) -> bool:
         """Whether it should be folded into the routes."""
-        return sum(len(weights.clusters) for weights in self.overlay.values()) > self.fold_above
+        return self._size > self.fold_above
 
     @property
     def fold_above(self) -> float:
@@ -48,13 +55,8 @@ class Lane:
         """Decide about these keys again: their weights, or the routes that use them, have changed."""
         for key in list(keys):
             found = self._needed(key)
-            if found == self.overlay.get(key):
-                continue
-            self._resource = None
-            if found is None:
-                del self.overlay[key]
-            else:
-                self.overlay[key] = found
+            if found != self.overlay.get(key):
+                self._put(key, found)
 
     def tables_to_fold(self) -> set[str]:
         """The route configurations that use a key of the overlay."""
@@ -63,9 +65,19 @@ class Lane:
     def resource(self) -> Resource:
         """The runtime layer."""
         if self._resource is None:
-            body = runtime(names.RUNTIME_LAYER, self.overlay)
+            body = runtime(names.RUNTIME_LAYER, [self._entries[key] for key in sorted(self._entries)])
             self._resource = resource(names.RUNTIME, names.RUNTIME_LAYER, body)
         return self._resource
+
+    def _put(self, key: str, weights: Weights | None) -> None:
+        self._resource = None
+        if (old := self.overlay.pop(key, None)) is not None:
+            self._size -= len(old.clusters)
+            del self._entries[key]
+        if weights is not None:
+            self.overlay[key] = weights
+            self._size += len(weights.clusters)
+            self._entries[key] = runtime_entries(key, weights)
 
     def _needed(self, key: str) -> Weights | None:
         """The weights that the overlay must say, or None if all routes say them."""

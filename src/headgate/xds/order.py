@@ -69,7 +69,7 @@ class Proxy:
         self._past: dict[str, Table] = {}
         if past is not None:
             self._past = {**past._past, **past.tables}
-            self.lane.overlay.update(past.lane.overlay)
+            self.lane.inherit(past.lane)
         self._dirty: dict[str, None] = {}
         self._forgiven: dict[str, set[str]] = {}
         #: Clusters that should go: since when no route refers to them, None while one does.

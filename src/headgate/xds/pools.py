@@ -45,9 +45,11 @@ class Pool:
         self._drops = type_url == LISTENER
         self._gone: dict[str, None] = {}
         self._greet = False
+        self._owed: set[str] = set()
         if past is not None:
             flight = past.stream.flight
             self.refusals = dict(past.refusals)
+            self._owed = set(past._owed)
             self._refused_together = set(past._refused_together)
             self._maybe = past._maybe.union((*flight.resources, *flight.removed) if flight is not None else ())
 
@@ -66,10 +68,13 @@ class Pool:
             self._miss(name)
         for name in heard.unsubscribed:
             self._absent.pop(name, None)
+            self._owed.discard(name)
         if heard.taken is not None:
             self._trials.passed()
             for name in heard.taken.resources:
                 self.refusals.pop(name, None)
+                if name in self.stream.have:
+                    self._owed.discard(name)
                 self._maybe.discard(name)
                 self._drop(name)
         return heard
@@ -98,8 +103,9 @@ class Pool:
             self._drop(name)
 
     def again(self, names: Iterable[str]) -> None:
-        """Envoy needs these once more, although it took them."""
-        found = [name for name in names if name in self.stream.names]
+        """Envoy needs these once more, although it took them, and will not ask."""
+        found = [name for name in names if name in self.stream.names or not self.stream.open]
+        self._owed.update(found)  # until it took them; what it says it has is from before
         self.stream.forget(found)
         self._dirty.update(dict.fromkeys(found))
 
@@ -136,6 +142,7 @@ class Pool:
             self._gone[name] = None
 
     def _begin(self) -> None:
+        self.stream.forget(self._owed)
         if self.stream.wildcard:
             self._dirty.update(dict.fromkeys(self._desired))
             # Envoy's start waits for an answer, if only an empty one.

@@ -30,7 +30,7 @@ class Body:
         self.name = name
         self.hosts = hosts
         self._order = sorted(hosts)
-        self.version = names.digest(name, *(hosts[host].digest for host in self._order))
+        self.version = names.digest(name, "".join([hosts[host].digest for host in self._order]))
         self._clusters: frozenset[str] | None = None
 
     def resource(self) -> Resource:

@@ -15,7 +15,7 @@ from headgate.api.meta import Key
 from headgate.api.schema import Problem
 from headgate.api.times import rfc3339
 
-from . import names, refusals, resources, writes
+from . import names, ownership, refusals, resources, writes
 from .cache import Cache, Record
 from .resources import Object, Registry, Resource
 from .store import Row, Store
@@ -30,6 +30,8 @@ class Options(msgspec.Struct):
     dry_run: bool = False
     validation: str = "Warn"
     warnings: list[str] = []
+    #: Who writes, for objects whose fields have owners.
+    manager: str = "unknown"
 
 
 class Api:
@@ -69,9 +71,16 @@ class Api:
     # --- writing ------------------------------------------------------------------------------------------------------
 
     def create(
-        self, resource: Resource, version: str, namespace: str, obj: Any, options: Options | None = None
+        self,
+        resource: Resource,
+        version: str,
+        namespace: str,
+        obj: Any,
+        options: Options | None = None,
+        *,
+        managed: list[Object] | None = None,
     ) -> Record:
-        """A new object."""
+        """A new object; `managed` says who owns which of its fields, if anybody."""
         options = options or Options()
         draft = self._draft(resource, version, obj, options)
         if resource.namespaced:
@@ -88,6 +97,8 @@ class Api:
         name = new["metadata"]["name"]
         if self.record(resource, namespace, name) is not None:
             raise refusals.already_exists(resource.group, resource.plural, name)
+        if managed:
+            new["metadata"]["managedFields"] = managed
         return self._put(resource, new, None, options)
 
     def replace(
@@ -132,7 +143,37 @@ class Api:
         new = writes.update(resource, version, _bare(old), draft, subresource)
         if new == _bare(old):
             return record
+        ownership.written(resource, version, _bare(old), new, options.manager, subresource, rfc3339(self.clock()))
         return self._put(resource, new, old, options)
+
+    def apply(
+        self,
+        resource: Resource,
+        version: str,
+        namespace: str,
+        name: str,
+        config: Any,
+        options: Options,
+        *,
+        force: bool,
+        subresource: str = "",
+    ) -> tuple[Record, bool]:
+        """Server-side apply: the object with the configuration in it, and whether it is new."""
+        draft = self._draft(resource, version, config, options)
+        draft["metadata"]["name"] = draft["metadata"].get("name") or name
+        record, now = self.record(resource, namespace, name), rfc3339(self.clock())
+        if record is None:
+            if subresource:
+                raise refusals.not_found(resource.group, resource.plural, name)
+            managed = ownership.first(resource, version, draft, options.manager, now)
+            return self.create(resource, version, namespace, draft, options, managed=managed), True
+        old = _bare(decode(record))
+        merged, managed = ownership.applied(
+            resource, version, old, draft, options.manager, subresource, now, force=force
+        )
+        new = writes.update(resource, version, old, merged, subresource)
+        new["metadata"]["managedFields"] = managed
+        return (record if new == old else self._put(resource, new, old, options)), False
 
     def write(self, resource: Resource, old: Object, new: Object, options: Options | None = None) -> Record:
         """A change that the server itself has made (a binding, the end of a finalizer)."""

@@ -17,7 +17,12 @@ from .discovery import VERSION
 from .http import Answer, json_answer
 from .resources import Registry, Resource
 
-_PATCHES = ("application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json")
+_PATCHES = (
+    "application/apply-patch+yaml",
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+)
 
 
 def component(message: str) -> str:

@@ -90,7 +90,7 @@ def _set_scale(api: Api, request: Request, target: Target) -> Answer:
             metadata["resourceVersion"] = asked
         return _with({**old, "metadata": metadata}, path, replicas)
 
-    record = api.change(resource, target.version, target.namespace, target.name, edit, how)
+    record = api.change(resource, target.version, target.namespace, target.name, edit, how, subresource="scale")
     return writing.with_warnings(json_answer(scale(resource, msgspec.json.decode(record.body))), how.warnings)
 
 

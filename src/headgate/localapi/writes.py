@@ -22,8 +22,11 @@ SERVER_OWNED = (
     "deletionGracePeriodSeconds",
     "generation",
     "resourceVersion",
+    "managedFields",
 )
 _NEVER_STORED = ("selfLink", "managedFields")
+#: Bytes of all annotations of an object together.
+LARGEST_ANNOTATIONS = 256 * 1024
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 
 
@@ -211,6 +214,15 @@ def _metadata_problems(resource: Resource, metadata: Object, old: Object | None)
     problems += names.label_problems(metadata.get("labels") or {}, "metadata.labels")
     for key in metadata.get("annotations") or {}:
         problems += names.key_problems(key.lower(), "metadata.annotations")
+    size = sum(len(key) + len(value) for key, value in (metadata.get("annotations") or {}).items())
+    if size > LARGEST_ANNOTATIONS:
+        problems.append(
+            Problem(
+                "metadata.annotations",
+                "FieldValueTooLong",
+                f"Too long: may not be more than {LARGEST_ANNOTATIONS} bytes, found {size} (a server-side apply needs none)",
+            )
+        )
     if old is not None and "deletionTimestamp" in metadata:
         added = set(metadata.get("finalizers") or ()) - set(old["metadata"].get("finalizers") or ())
         if added:

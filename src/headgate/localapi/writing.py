@@ -8,6 +8,7 @@ import msgspec
 import yaml
 
 from headgate.api import patch as patches
+from headgate.api.schema import Problem
 
 from . import protobuf, reading, refusals, writes
 from .api import Api, Options, decode
@@ -15,6 +16,8 @@ from .cache import Record
 from .http import JSON, Answer, Request
 from .resources import Object, Resource
 
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_APPLY = frozenset({"application/apply-patch+yaml", "application/apply-patch+json"})
 _YAML = frozenset({"application/yaml", "application/x-yaml", "text/yaml"})
 
 
@@ -23,7 +26,13 @@ def options(request: Request) -> Options:
     validation = request.parameter("fieldValidation") or "Warn"
     if validation not in {"Strict", "Warn", "Ignore"}:
         raise refusals.bad_request(f"fieldValidation is {validation!r}; Strict, Warn and Ignore exist")
-    return Options(dry_run=_dry_run(request.query.get("dryRun", [])), validation=validation, warnings=[])
+    agent = request.headers.get("user-agent", "").partition("/")[0]
+    return Options(
+        dry_run=_dry_run(request.query.get("dryRun", [])),
+        validation=validation,
+        warnings=[],
+        manager=request.parameter("fieldManager") or agent or "unknown",
+    )
 
 
 def _dry_run(values: list[Any]) -> bool:
@@ -39,7 +48,7 @@ def body(request: Request) -> Any:
         if media == protobuf.CONTENT_TYPE:
             return protobuf.decode(request.body)
         if media in _YAML:
-            return yaml.load(request.body, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe
+            return yaml.load(request.body, Loader=_LOADER)  # noqa: S506 - safe
         if media in {"", JSON} or media.startswith("text/"):
             return msgspec.json.decode(request.body)
     except (ValueError, yaml.YAMLError) as error:
@@ -99,6 +108,8 @@ def patch(
 ) -> Answer:
     """PATCH on an object or its status."""
     how = options(request)
+    if request.content_type in _APPLY:
+        return _apply(api, request, resource, version, namespace, name, subresource)
 
     def edit(old: Object) -> Any:
         return patched(request, resource, version, old)
@@ -106,6 +117,31 @@ def patch(
     with _warned(how):
         record = api.change(resource, version, namespace, name, edit, how, subresource=subresource)
     return answer(api, request, resource, version, record, how)
+
+
+def _apply(
+    api: Api, request: Request, resource: Resource, version: str, namespace: str, name: str, subresource: str
+) -> Answer:
+    how = options(request)
+    if not request.parameter("fieldManager"):
+        problem = Problem("fieldManager", "FieldValueRequired", "Required value: is required for apply patch")
+        raise refusals.invalid("meta.k8s.io", "PatchOptions", "", [problem])
+    try:
+        config = yaml.load(request.body, Loader=_LOADER)  # noqa: S506 - safe
+    except yaml.YAMLError as error:
+        raise refusals.bad_request(f"error decoding YAML: {error}") from None
+    with _warned(how):
+        record, new = api.apply(
+            resource,
+            version,
+            namespace,
+            name,
+            config,
+            how,
+            force=request.flag("force"),
+            subresource=subresource,
+        )
+    return answer(api, request, resource, version, record, how, 201 if new else 200)
 
 
 def patched(request: Request, resource: Resource, version: str, old: Object) -> Any:
@@ -125,11 +161,10 @@ def patched(request: Request, resource: Resource, version: str, old: Object) -> 
         raise refusals.bad_request(str(error)) from None
     except msgspec.DecodeError as error:
         raise refusals.bad_request(f"the patch is not JSON: {error}") from None
-    taken = ["application/json-patch+json", "application/merge-patch+json"]
+    taken = ["application/json-patch+json", "application/merge-patch+json", *sorted(_APPLY)]
     taken += [] if resource.custom else ["application/strategic-merge-patch+json"]
     raise refusals.unsupported_media(
         f"the body of the request was in an unknown format ({media}) - accepted media types include: {', '.join(taken)}"
-        + ("; server-side apply is not served here, client-side apply is" if "apply-patch" in media else "")
     )
 
 

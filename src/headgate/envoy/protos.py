@@ -21,6 +21,7 @@ from envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
     HttpConnectionManager,
 )
+from envoy.extensions.matching.common_inputs.stats.v3 import stats_pb2 as _stats
 from envoy.extensions.resource_monitors.downstream_connections.v3 import (
     downstream_connections_pb2 as _downstream_connections,
 )
@@ -37,7 +38,7 @@ from google.protobuf.struct_pb2 import Struct
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 #: Imported so that JSON with their `@type` can be parsed.
-REGISTERED = (_internal_listener, _downstream_connections, _open_telemetry)
+REGISTERED = (_internal_listener, _downstream_connections, _open_telemetry, _stats)
 
 __all__ = [
     "REGISTERED",

@@ -1,98 +1,122 @@
+"""Counts and their coverage."""
+
 import pytest
 
 from headgate.api.meta import Key
 from headgate.envoy.otlp import Counts, Histogram, Report
-from headgate.telemetry.counts import Store
+from headgate.telemetry.counts import KEPT, Store
 
-GATEWAY = Key("infra", "shared")
-CLUSTER = "shop_web_80"
-
-
-def report(good: int, bad: int = 0, *, cluster: str = CLUSTER) -> Report:
-    by_code = {"200": good, "503": bad}
-    return Report(0.0, {cluster: Counts(by_code, {"2": good, "5": bad}, Histogram((10.0, 100.0), (good, bad, 0), 1.0))})
+GATE = Key("shop", "gate")
+WEB = "shop_web_80"
 
 
-def reporting(*nodes: str, seconds: int, start: float = 100.0) -> Store:
-    """Envoys that were connected at `start` and reported once a second, each 10 good requests."""
-    telemetry = Store()
+def ok(count: int = 1) -> dict[str, Counts]:
+    return {WEB: Counts({"200": count}, {"2": count}, Histogram((1.0, 5.0), (count, 0, 0), float(count)))}
+
+
+def failed(count: int = 1) -> dict[str, Counts]:
+    return {WEB: Counts({"503": count}, {"5": count})}
+
+
+def store(seconds: int, *, lost: range = range(0), nodes: tuple[str, ...] = ("a",)) -> Store:
+    """Envoys that connect at 0 and report one request each second, but for the lost ones (of the first Envoy)."""
+    made = Store()
     for node in nodes:
-        telemetry.connected(GATEWAY, node, start)
-        for second in range(1, seconds + 1):
-            telemetry.add(GATEWAY, node, report(10), start + second)
-    return telemetry
+        made.connected(GATE, node, 0.0)
+    for second in range(1, seconds + 1):
+        for node in nodes:
+            if node != nodes[0] or second not in lost:
+                made.add(GATE, node, Report(1.0, ok()), float(second))
+    return made
 
 
-def test_the_counts_of_all_envoys_in_the_window_are_added() -> None:
-    reading = reporting("a", "b", seconds=20).read(GATEWAY, CLUSTER, 120.0, 10.0)
-    assert reading.total == 200
-    assert reading.by_code == {"200": 200, "503": 0}
-    assert reading.coverage == pytest.approx(1.0)
+def test_an_envoy_that_reports_every_second_covers_all_of_it() -> None:
+    reading = store(20).read(GATE, WEB, 20.0, 10.0)
+    assert (reading.coverage, reading.total, reading.success_rate) == (1.0, 10, 1.0)
 
 
-def test_a_window_ends_with_the_last_report_and_not_with_the_moment_of_asking() -> None:
-    reading = reporting("a", seconds=20).read(GATEWAY, CLUSTER, 120.9, 3.0)
-    assert reading.total == 30
-    assert reading.coverage == pytest.approx(1.0)
+def test_a_lost_report_is_a_hole_and_neither_success_nor_failure() -> None:
+    reading = store(20, lost=range(15, 17)).read(GATE, WEB, 20.0, 10.0)
+    assert reading.coverage == pytest.approx(0.8)
+    assert (reading.total, reading.success_rate) == (8, 1.0)
 
 
-def test_a_window_that_began_before_the_first_connection_is_covered_in_part() -> None:
-    reading = reporting("a", seconds=5).read(GATEWAY, CLUSTER, 105.0, 10.0)
-    assert reading.coverage == pytest.approx(0.5)
+def test_every_connected_envoy_must_have_reported() -> None:
+    reading = store(20, lost=range(15, 17), nodes=("a", "b")).read(GATE, WEB, 20.0, 10.0)
+    assert reading.coverage == pytest.approx(0.8)
+    assert reading.total == 18
 
 
-def test_a_lost_report_is_a_hole() -> None:
-    telemetry = reporting("a", seconds=5)
-    telemetry.add(GATEWAY, "a", report(10), 109.0)
-    reading = telemetry.read(GATEWAY, CLUSTER, 109.0, 8.0)
-    assert reading.coverage == pytest.approx(5 / 8)
+def test_an_envoy_that_never_reports_leaves_nothing_covered() -> None:
+    made = store(20)
+    made.connected(GATE, "silent", 5.0)
+    assert made.read(GATE, WEB, 20.0, 10.0).coverage == 0.0
 
 
-def test_one_silent_envoy_beside_another_makes_a_hole_for_both() -> None:
-    telemetry = reporting("a", seconds=20)
-    telemetry.connected(GATEWAY, "b", 112.5)
-    reading = telemetry.read(GATEWAY, CLUSTER, 120.0, 10.0)
-    assert reading.coverage == pytest.approx(0.5)
+def test_an_envoy_that_left_is_not_missed_afterwards() -> None:
+    made = store(20)
+    made.connected(GATE, "brief", 5.0)
+    made.disconnected(GATE, "brief", 6.0)
+    assert made.read(GATE, WEB, 20.0, 10.0).coverage == 1.0
 
 
-def test_an_envoy_that_went_away_is_not_waited_for() -> None:
-    telemetry = reporting("a", "b", seconds=10)
-    telemetry.disconnected(GATEWAY, "b", 110.0)
-    for second in range(111, 121):
-        telemetry.add(GATEWAY, "a", report(10), float(second))
-    reading = telemetry.read(GATEWAY, CLUSTER, 120.0, 10.0)
-    assert reading.coverage == pytest.approx(1.0)
+def test_the_last_second_of_an_envoy_that_died_stays_a_hole() -> None:
+    made = store(15)
+    made.disconnected(GATE, "a", 15.8)
+    made.connected(GATE, "b", 15.0)
+    for second in range(16, 21):
+        made.add(GATE, "b", Report(1.0, ok()), float(second))
+    assert made.read(GATE, WEB, 20.0, 10.0).coverage == pytest.approx(0.92)
 
 
-def test_after_all_envoys_fell_silent_nothing_is_covered() -> None:
-    reading = reporting("a", seconds=10).read(GATEWAY, CLUSTER, 130.0, 10.0)
-    assert reading.coverage == 0.0
+def test_the_time_before_a_controller_started_is_not_covered() -> None:
+    assert store(5).read(GATE, WEB, 5.0, 10.0).coverage == pytest.approx(0.5)
 
 
-def test_of_a_gateway_without_envoys_here_nothing_is_covered() -> None:
-    assert Store().read(GATEWAY, CLUSTER, 100.0, 10.0).coverage == 0.0
+def test_the_second_that_is_still_on_its_way_is_no_hole() -> None:
+    assert store(20).read(GATE, WEB, 20.9, 10.0).coverage == 1.0
 
 
-def test_a_cluster_without_requests_reads_as_none_of_them_and_covered() -> None:
-    reading = reporting("a", seconds=20).read(GATEWAY, "shop_other_80", 120.0, 10.0)
-    assert reading.total == 0
-    assert reading.coverage == pytest.approx(1.0)
+def test_a_report_that_is_too_late_is_a_hole() -> None:
+    assert store(20).read(GATE, WEB, 24.5, 10.0).coverage == pytest.approx(0.8)
 
 
-def test_times_are_added_bucket_by_bucket() -> None:
-    telemetry = Store()
-    telemetry.connected(GATEWAY, "a", 100.0)
-    telemetry.add(GATEWAY, "a", report(3, 1), 101.0)
-    telemetry.add(GATEWAY, "a", report(2, 2), 102.0)
-    reading = telemetry.read(GATEWAY, CLUSTER, 102.0, 2.0)
-    assert reading.time
-    assert reading.time.counts == (5, 3, 0)
+def test_a_gateway_that_nobody_knows_has_no_coverage() -> None:
+    assert Store().read(GATE, WEB, 20.0, 10.0).coverage == 0.0
 
 
-def test_beyond_its_memory_a_store_keeps_a_hole_and_no_wrong_count() -> None:
-    telemetry = Store(most=100)
-    telemetry.connected(GATEWAY, "a", 0.0)
-    for second in range(1, 4001):
-        telemetry.add(GATEWAY, "a", report(10), float(second))
-    reading = telemetry.read(GATEWAY, CLUSTER, 4000.0, 3000.0)
+def test_a_covered_time_without_requests_has_no_success_rate() -> None:
+    reading = store(20).read(GATE, "shop_other_80", 20.0, 10.0)
+    assert (reading.coverage, reading.total, reading.success_rate, reading.quantile(0.99)) == (1.0, 0, None, None)
+
+
+def test_only_5xx_lowers_the_success_rate() -> None:
+    made = store(10)
+    made.add(GATE, "a", Report(1.0, failed(10)), 11.0)
+    made.add(GATE, "a", Report(1.0, {WEB: Counts({"404": 5}, {"4": 5})}), 12.0)
+    assert made.read(GATE, WEB, 12.0, 4.0).success_rate == pytest.approx(7 / 17)
+
+
+def test_minutes_that_are_past_are_kept_coarsely() -> None:
+    reading = store(600).read(GATE, WEB, 600.0, 300.0)
+    assert reading.coverage == 1.0
+    assert abs(reading.total - 300) <= 10
+
+
+def test_what_is_older_than_the_horizon_is_not_covered() -> None:
+    made = Store()
+    made.connected(GATE, "a", 0.0)
+    for second in range(1, int(KEPT) + 400):
+        made.add(GATE, "a", Report(1.0, {}), float(second))
+    assert made.read(GATE, WEB, KEPT + 400, KEPT + 300).coverage < 0.96
+
+
+def test_with_too_many_entries_the_past_is_given_up_and_says_so() -> None:
+    made = Store(most=1_000)
+    made.connected(GATE, "a", 0.0)
+    for second in range(1, 61):
+        clusters = {f"c{i}": Counts({"200": 1}, {"2": 1}) for i in range(100)}
+        made.add(GATE, "a", Report(1.0, clusters), float(second))
+    reading = made.read(GATE, "c0", 60.0, 50.0)
     assert reading.coverage < 0.9
+    assert reading.total < 50

@@ -29,6 +29,7 @@ _PATHS = (
     "apis/authorization.k8s.io/v1",
     "apis/policy/v1",
     "apis/rbac.authorization.k8s.io/v1",
+    "apis/admissionregistration.k8s.io/v1",
 )
 
 

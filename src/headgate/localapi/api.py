@@ -214,7 +214,7 @@ class Api:
                 raise writes.strict(resource, version, draft.unknown)
             if options.validation == "Warn":
                 options.warnings.extend(writes.unknown_sentences(draft.unknown))
-        if note := resource.versions[version].deprecated:
+        if note := resource.versions[version].note:
             options.warnings.append(note)
         return draft.object
 

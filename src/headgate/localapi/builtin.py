@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from . import schemas
+from . import schemas, tables
 from .kinds import apps, core, pods, services
 from .resources import Behaviour, Column, Resource, Scale, Version
 
@@ -49,6 +49,7 @@ class _Builtin(msgspec.Struct, frozen=True):
     others: tuple[str, ...] = ()
     selectable: tuple[str, ...] = ()
     question: bool = False
+    note: str = ""
 
     def resource(self) -> Resource:
         """The resource."""
@@ -58,7 +59,7 @@ class _Builtin(msgspec.Struct, frozen=True):
             kind=kind,
             plural=self.plural,
             namespaced=self.namespaced,
-            versions={version: Version(schemas.kind(self.message), self.columns)},
+            versions={version: Version(schemas.kind(self.message), self.columns, self.note)},
             storage=version,
             short_names=self.short,
             categories=self.categories,
@@ -72,6 +73,8 @@ class _Builtin(msgspec.Struct, frozen=True):
 
 
 _RBAC = "rbac.authorization.k8s.io"
+_ADMISSION = "admissionregistration.k8s.io"
+_NOT_ENFORCED = "this API keeps admission policies and does not enforce them"
 
 
 def resources(addresses: services.Addresses) -> Iterator[Resource]:
@@ -171,6 +174,26 @@ def _list(addresses: services.Addresses) -> tuple[_Builtin, ...]:
         _Builtin("rbac.v1.ClusterRole", "clusterroles", core.ROLE_COLUMNS, group=_RBAC, namespaced=False),
         _Builtin(
             "rbac.v1.ClusterRoleBinding", "clusterrolebindings", core.BINDING_COLUMNS, group=_RBAC, namespaced=False
+        ),
+        # The official definitions of the Gateway API come with a policy.
+        _Builtin(
+            "admissionregistration.v1.ValidatingAdmissionPolicy",
+            "validatingadmissionpolicies",
+            (tables.AGE,),
+            group=_ADMISSION,
+            namespaced=False,
+            categories=("api-extensions",),
+            status=True,
+            note=_NOT_ENFORCED,
+        ),
+        _Builtin(
+            "admissionregistration.v1.ValidatingAdmissionPolicyBinding",
+            "validatingadmissionpolicybindings",
+            (tables.AGE,),
+            group=_ADMISSION,
+            namespaced=False,
+            categories=("api-extensions",),
+            note=_NOT_ENFORCED,
         ),
         _question("authorization", "SelfSubjectAccessReview"),
         _question("authorization", "SelfSubjectRulesReview"),

@@ -80,7 +80,26 @@ _SCHEMA = {
                 "preserveUnknownFields": {"type": "boolean"},
             },
         },
-        "status": _FREE,
+        "status": {
+            "type": "object",
+            "properties": {
+                "acceptedNames": _NAMES,
+                "conditions": {
+                    "type": "array",
+                    "x-kubernetes-list-type": "map",
+                    "x-kubernetes-list-map-keys": ["type"],
+                    "items": {
+                        "type": "object",
+                        "required": ["type", "status"],
+                        "properties": {
+                            name: {"type": "string"}
+                            for name in ("type", "status", "reason", "message", "lastTransitionTime")
+                        },
+                    },
+                },
+                "storedVersions": _STRINGS,
+            },
+        },
     },
 }
 

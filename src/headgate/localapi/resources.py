@@ -54,7 +54,8 @@ class Version(msgspec.Struct, frozen=True):
 
     schema: Mapping[str, Any]
     columns: tuple[Column, ...] = ()
-    deprecated: str = ""
+    #: What every write is told.
+    note: str = ""
 
 
 class Resource(msgspec.Struct, frozen=True, kw_only=True):

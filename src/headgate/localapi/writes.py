@@ -220,7 +220,8 @@ def _metadata_problems(resource: Resource, metadata: Object, old: Object | None)
             Problem(
                 "metadata.annotations",
                 "FieldValueTooLong",
-                f"Too long: may not be more than {LARGEST_ANNOTATIONS} bytes, found {size} (a server-side apply needs none)",
+                f"Too long: may not be more than {LARGEST_ANNOTATIONS} bytes, found {size}; "
+                "`kubectl apply --server-side` does without the annotation of the last apply",
             )
         )
     if old is not None and "deletionTimestamp" in metadata:

@@ -1,0 +1,81 @@
+"""What a Gateway's Envoys should have, by small updates."""
+
+import pytest
+
+from headgate.envoy import names, routes
+from headgate.envoy.resources import VirtualHost, Weights
+from headgate.xds.desired import Desired, Update
+
+KEY = names.weights_key("u", ("a", "b"))
+
+
+def host(name: str = "x", key: str = KEY, clusters: tuple[str, ...] = ("a", "b")) -> VirtualHost:
+    forward = routes.Forward(tuple(map(routes.Destination, clusters)), key)
+    return routes.virtual_host(name, [name], [routes.route("r", routes.Match(), forward)])
+
+
+def weights(*each: int) -> dict[str, Weights]:
+    return {KEY: Weights(tuple(zip(("a", "b"), each, strict=True)))}
+
+
+def filled() -> Desired:
+    desired = Desired()
+    desired.update(Update(hosts={("r", "x"): host(), ("r", "y"): host("y")}, weights=weights(1, 0)))
+    return desired
+
+
+def test_a_change_of_weights_changes_no_route_configuration() -> None:
+    changes = filled().update(Update(weights=weights(0, 1)))
+    assert (changes.keys, changes.configurations) == ({KEY}, set())
+
+
+def test_equal_weights_change_nothing() -> None:
+    changes = filled().update(Update(weights=weights(1, 0)))
+    assert (changes.keys, changes.configurations) == (set(), set())
+
+
+def test_weights_of_clusters_that_are_not_distinct_push_their_routes() -> None:
+    key = names.weights_key("u", ("a", "a"))
+    desired = Desired()
+    both = {key: Weights((("a", 1), ("a", 2)))}
+    desired.update(Update(hosts={("r", "x"): host(key=key, clusters=("a", "a"))}, weights=both))
+    changes = desired.update(Update(weights={key: Weights((("a", 2), ("a", 1)))}))
+    assert changes.configurations == {"r"}
+
+
+def test_a_table_renders_only_what_changed() -> None:
+    desired = filled()
+    before = dict(desired.table("r"))
+    changed = routes.virtual_host("y", ["y"], [])
+    desired.update(Update(hosts={("r", "y"): changed}))
+    after = desired.table("r")
+    assert after["x"] is before["x"]
+    assert after["y"] is not before["y"]
+
+
+def test_other_origins_are_no_other_shape() -> None:
+    changes = filled().update(Update(hosts={("r", "x"): host()}))
+    assert changes.configurations == set()
+
+
+def test_weights_that_are_all_zero_are_an_error_and_change_nothing() -> None:
+    desired = filled()
+    with pytest.raises(ValueError, match="not all 0"):
+        desired.update(Update(weights=weights(0, 0), removed_hosts=frozenset({("r", "x")})))
+    assert desired.host("r", "x") is not None
+
+
+def test_a_host_without_its_weights_is_an_error() -> None:
+    with pytest.raises(ValueError, match="do not exist"):
+        Desired().update(Update(hosts={("r", "x"): host()}))
+
+
+def test_a_weights_key_for_other_clusters_is_an_error() -> None:
+    with pytest.raises(ValueError, match="other clusters"):
+        filled().update(Update(weights={KEY: Weights((("a", 1), ("c", 1)))}))
+
+
+def test_a_route_configuration_without_hosts_exists() -> None:
+    desired = Desired()
+    desired.update(Update(route_configurations=frozenset({"r"})))
+    assert desired.has_configuration("r")

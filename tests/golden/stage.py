@@ -144,6 +144,7 @@ class Stage:
         number = str(next(self._loads))
         new = _everything(outputs, gateway, number)
         old, self._loaded = self._loaded, new
+        self._plane.facts.clear()
         self._plane.update(
             Update(
                 resources=new.resources,
@@ -158,8 +159,8 @@ class Stage:
             GATEWAY,
         )
         self._await(outputs, gateway, number)
-        refusals = [outcome.message for outcome in self._plane.outcomes() if outcome.message]
-        assert not refusals
+        refusals = self._refusals()
+        assert not refusals, refusals
 
     def _await(self, outputs: Outputs, gateway: Key, number: str) -> None:
         """Wait until every virtual host of this load answers, and none of an older one does.
@@ -170,8 +171,15 @@ class Stage:
         served = set(_probes(outputs, gateway))
         for probe in served | self._served:
             wanted = {number} if probe in served else {number, None}
-            until(lambda probe=probe, wanted=wanted: _load(address, probe) in wanted, every=0.005, running=self.envoy)  # type: ignore[misc]
+            until(
+                lambda probe=probe, wanted=wanted: self._refusals() or _load(address, probe) in wanted,  # type: ignore[misc]
+                every=0.005,
+                running=self.envoy,
+            )
         self._served = served
+
+    def _refusals(self) -> list[str]:
+        return [outcome.message for outcome in self._plane.outcomes() if outcome.message]
 
 
 @dataclass(frozen=True)

@@ -2,62 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from golden import cases as golden
 from golden import expecting, stage
-from headgate.api.meta import Key, Object
+from headgate.api.meta import Object
 from headgate.ir.http import Request
-from headgate.ir.routing import Binding
 from headgate.simulate import Outcome, ask
-from headgate.world import Fleet
 from laws import routing_worlds as worlds
+from laws.theatre import GATEWAY, Theatre, theatre
 
-GATEWAY = Key("one", "g0")
+__all__ = ["theatre"]
+
 #: Enough that a share of one half is hardly ever missed, few enough to be fast.
 REQUESTS = 8
-
-
-class Theatre:
-    """A stage, and backends that stand in for the endpoints of `worlds.furniture`."""
-
-    def __init__(self, on_stage: stage.Stage) -> None:
-        self.stage = on_stage
-        addresses = on_stage.addresses()
-        self.gateway = str(addresses.gateways[1])
-        self.backends = [
-            golden.Backend(f"one/{name}:80", str(addresses.backends[at + 1]), 8080)
-            for at, name in enumerate(worlds.SERVICES)
-        ]
-        on_stage.serve(self.backends)
-
-    def play(self, objects: list[Object]) -> golden.Running:
-        """A world of these objects, loaded into Envoy."""
-        made = golden.empty()
-        made.put(golden.gateway_class())
-        made.world.bindings.set(GATEWAY, Binding("service", self.gateway, stage.PORT_OFFSET))
-        made.world.fleets.set(GATEWAY, Fleet("g0", (self.gateway,)))
-        for value in [*worlds.furniture(), *objects]:
-            made.put(value)
-        if not any(value.key == Key("one", "r0") for value in objects):
-            made.world.routes.delete(Key("one", "r0"))
-        for backend, name in zip(self.backends, worlds.SERVICES, strict=True):
-            made.put(worlds.endpoints(name, "one", [backend.address]))
-        made.run()
-        self.stage.load(made.outputs, GATEWAY)
-        return made
-
-
-@pytest.fixture(scope="module")
-def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
-    with stage.Stage(tmp_path_factory.mktemp("law")) as on_stage:
-        yield Theatre(on_stage)
 
 
 def _agrees(theatre: Theatre, outcome: Outcome, request: Request, *, secure: bool) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from headgate.api.meta import Condition
 
 from .invalid import Invalid, Problem
-from .saying import say
+from .saying import envoys_words, say
 
 ACCEPTED = "Accepted"
 RESOLVED_REFS = "ResolvedRefs"
@@ -23,7 +23,7 @@ def not_accepted(reason: str, message: str) -> Condition:
 
 def refused(message: str) -> Condition:
     """Envoy did not take it."""
-    return say(ACCEPTED, False, "UnsupportedValue", f"Envoy refused the route: {message}")
+    return say(ACCEPTED, False, "UnsupportedValue", f"Envoy refused the route: {envoys_words(message)}")
 
 
 def refs_resolved() -> Condition:

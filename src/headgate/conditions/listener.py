@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from headgate.api.meta import Condition
 
 from .invalid import Invalid, Problem
-from .saying import say
+from .saying import envoys_words, say
 
 ACCEPTED = "Accepted"
 CONFLICTED = "Conflicted"
@@ -58,7 +58,7 @@ def not_programmed(because: str) -> Condition:
 
 def refused(sentence: str) -> Condition:
     """Envoy refused it."""
-    return say(PROGRAMMED, False, "Invalid", f"Envoy refused the listener: {sentence}")
+    return say(PROGRAMMED, False, "Invalid", f"Envoy refused the listener: {envoys_words(sentence)}")
 
 
 def pending(why: str) -> Condition:
@@ -97,6 +97,16 @@ def unsupported_protocol(path: str, protocol: str) -> Invalid:
 def port_unavailable(path: str, port: int, why: str) -> Invalid:
     """A port that cannot be had."""
     return Invalid(ACCEPTED, "PortUnavailable", f"{path}.port", f"{port} {why}; choose another port")
+
+
+def bad_hostname(path: str, hostname: str) -> Invalid:
+    """A hostname that is none."""
+    return Invalid(
+        ACCEPTED,
+        "UnsupportedValue",
+        f"{path}.hostname",
+        f"{hostname!r} cannot be used; a hostname is like shop.example.com or *.example.com",
+    )
 
 
 def unsupported_tls_mode(path: str, mode: str) -> Invalid:

@@ -18,6 +18,18 @@ def say(condition: str, status: bool | None, reason: str, message: str) -> Condi
     return Condition(type=condition, status=word, reason=reason, message=message)
 
 
+#: Before its sentence Envoy may print the whole message that it refused.
+_SENTENCE = "Proto constraint validation failed"
+_SHORT = 1024
+
+
+def envoys_words(message: str) -> str:
+    """Envoy's sentence on what it refused, without the dump of the configuration that may come before it."""
+    at = message.find(_SENTENCE)
+    words = message if at < 0 else message[at:]
+    return words if len(words) <= _SHORT else f"{words[: _SHORT - 1]}…"
+
+
 def stamp(conditions: Iterable[Condition], generation: int) -> tuple[Condition, ...]:
     """The same conditions, said of this generation of the object."""
     return tuple(msgspec.structs.replace(each, observed_generation=generation) for each in conditions)

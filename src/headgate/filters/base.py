@@ -10,6 +10,7 @@ from headgate.api.gateway import BackendObjectReference
 from headgate.conditions import Problem
 from headgate.conditions import http_route as say
 from headgate.envoy.routes import UNCHANGED, HeaderChanges, PathRewrite, Redirect
+from headgate.ir.hostnames import is_hostname
 from headgate.ir.http import Exchange
 from headgate.ir.routing import Backend
 
@@ -88,6 +89,14 @@ class HTTPFilter(msgspec.Struct, frozen=True):
 def backends(found: object) -> tuple[Backend, ...]:
     """The backends that a filter uses."""
     return found.uses if isinstance(found, HTTPFilter) else ()
+
+
+def hostname(path: str, found: str | None) -> str:
+    """A host to send to, in lower case; raises `Invalid`."""
+    host = (found or "").lower()
+    if host and not is_hostname(host, wildcard=False):
+        raise say.bad_value(path, host, "a hostname is like shop.example.com, without wildcard and port")
+    return host
 
 
 def in_order(found: Iterable[HTTPFilter]) -> tuple[HTTPFilter, ...]:

@@ -15,6 +15,8 @@ from headgate.envoy.routes import PathRewrite
 
 from .base import Where
 
+_PATH = re.compile(r"/[^?#\x00-\x1f\x7f]*")
+
 
 class NewPath(msgspec.Struct, frozen=True):
     """`full` replaces the whole path; `prefix` what the match's prefix took, without trailing slash."""
@@ -55,6 +57,6 @@ def new_path(field: str, found: HTTPPathModifier | None, where: Where) -> NewPat
 
 
 def _checked(path: str, value: str | None) -> str:
-    if value and (not value.startswith("/") or any(sign in value for sign in "?#\r\n")):
-        raise say.bad_value(path, value, "a path begins with / and has neither ? nor #")
+    if value and not _PATH.fullmatch(value):
+        raise say.bad_value(path, value, "a path begins with / and has neither ? nor # nor control characters")
     return value or ""

@@ -19,6 +19,7 @@ from headgate.ir.hostnames import without_port
 from headgate.ir.http import Answer, Exchange
 
 from .base import HTTPFilter, Rendering, Scope, Where
+from .base import hostname as read_hostname
 from .paths import NewPath, new_path
 
 TYPE = "RequestRedirect"
@@ -96,7 +97,7 @@ def parse(found: HTTPRouteFilter, where: Where) -> RequestRedirect:
     return RequestRedirect(
         status=asked.status_code,
         scheme=asked.scheme or "",
-        hostname=(asked.hostname or "").lower(),
+        hostname=read_hostname(f"{field}.hostname", asked.hostname),
         port=asked.port or 0,
         path=new_path(f"{field}.path", asked.path, where),
     )

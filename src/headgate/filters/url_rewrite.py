@@ -17,7 +17,7 @@ from headgate.api.gateway import HTTPRouteFilter
 from headgate.conditions import http_route as say
 from headgate.ir.http import Exchange
 
-from .base import HTTPFilter, Rendering, Scope, Where
+from .base import HTTPFilter, Rendering, Scope, Where, hostname
 from .paths import NewPath, new_path
 
 TYPE = "URLRewrite"
@@ -53,4 +53,4 @@ def parse(found: HTTPRouteFilter, where: Where) -> URLRewrite:
     field, asked = f"{where.path}.urlRewrite", found.url_rewrite
     if asked is None:
         raise say.bad_value(field, "nothing", f"a filter of type {TYPE} needs this field")
-    return URLRewrite((asked.hostname or "").lower(), new_path(f"{field}.path", asked.path, where))
+    return URLRewrite(hostname(f"{field}.hostname", asked.hostname), new_path(f"{field}.path", asked.path, where))

@@ -4,6 +4,7 @@ A hostname is exact (`shop.example.com`), a wildcard (`*.example.com`: any numbe
 empty: every host. All functions expect lower case (see `normal`).
 """
 
+import re
 from collections.abc import Iterator
 
 #: Every host.
@@ -14,6 +15,18 @@ def normal(hostname: str | None) -> str:
     """Lower case; None and `*` are every host."""
     text = (hostname or "").lower()
     return ANY if text == "*" else text
+
+
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_HOSTNAME = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})*")
+_LONGEST = 253
+
+
+def is_hostname(text: str, *, wildcard: bool = True) -> bool:
+    """Whether it is a DNS name, perhaps with `*.` before it. Envoy has other wildcards, which nobody may reach."""
+    if not wildcard and text.startswith("*"):
+        return False
+    return len(text) <= _LONGEST and _HOSTNAME.fullmatch(text) is not None
 
 
 def without_port(authority: str) -> str:

@@ -32,7 +32,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         return tuple((name, value) for name, _, value in pairs)
 
     def lines(self, name: str) -> tuple[str, ...]:
-        """All lines of a header."""
+        """All lines of a header. The Host header is one of them."""
+        if name.lower() == "host":
+            return (self.host,)
         return tuple(value for key, value in self.headers if key == name.lower())
 
     def header(self, name: str) -> str | None:

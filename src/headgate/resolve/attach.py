@@ -16,7 +16,7 @@ from headgate.api.meta import Key
 from headgate.conditions import Problem
 from headgate.conditions import http_route as say
 from headgate.incremental import Collection, Read
-from headgate.ir.hostnames import ANY, intersect, normal, rank
+from headgate.ir.hostnames import ANY, intersect, is_hostname, normal, rank
 from headgate.world import World
 
 from .gateways import Gateways
@@ -180,6 +180,8 @@ def pairs(listener: str, hostnames: tuple[str, ...]) -> tuple[tuple[str, str], .
     """What is served of a route's hostnames on a listener: (served, as written), the best writing for each, sorted."""
     best: dict[str, str] = {}
     for written in map(normal, hostnames or (ANY,)):
+        if written != ANY and not is_hostname(written):
+            continue
         served = intersect(listener, written)
         if served is not None and (served not in best or rank(written) < rank(best[served])):
             best[served] = written

@@ -4,18 +4,39 @@ import re
 from collections.abc import Iterable
 
 from headgate.api import gateway as api
+from headgate.conditions import Problem
 from headgate.conditions import http_route as say
 from headgate.ir import routing as ir
+from headgate.ir.hostnames import is_hostname, normal
 from headgate.ir.matching import Match, Path, Text, regex_error
 
 #: `HTTPMethod` of the API.
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
 
 
+#: `HTTPHeaderName`: a token of RFC 7230.
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256}")
+
+
+def hostnames(found: Iterable[str]) -> Iterable[Problem]:
+    """What is wrong with the hostnames of a route."""
+    for at, hostname in enumerate(found):
+        if hostname and not is_hostname(normal(hostname)):
+            yield say.bad_value(
+                f"spec.hostnames[{at}]", hostname, "a hostname is like shop.example.com or *.example.com"
+            ).problem
+
+
 def match(path: str, found: api.HTTPRouteMatch) -> Match:
     """One match."""
     if found.method is not None and found.method not in METHODS:
         raise say.unsupported(f"{path}.method", found.method, f"one of {', '.join(METHODS)} is")
+    for at, header in enumerate(found.headers):
+        if not _TOKEN.fullmatch(header.name):
+            raise say.bad_value(f"{path}.headers[{at}].name", header.name, "a header name is a token of RFC 7230")
+    for at, query in enumerate(found.query_params):
+        if not query.name:
+            raise say.bad_value(f"{path}.queryParams[{at}].name", query.name, "a query parameter has a name")
     return Match(
         path=path_match(f"{path}.path", found.path),
         method=found.method,
@@ -55,6 +76,8 @@ def _texts(
 
 
 def _check_regex(path: str, pattern: str) -> None:
+    if not pattern:
+        raise say.bad_value(path, pattern, "a regular expression is not empty; .* matches everything")
     if (why := regex_error(pattern)) is not None:
         raise say.bad_regex(path, pattern, why)
 

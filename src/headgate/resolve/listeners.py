@@ -15,7 +15,7 @@ from headgate.conditions import Invalid, Problem
 from headgate.conditions import listener as say
 from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
-from headgate.ir.hostnames import normal, rank
+from headgate.ir.hostnames import is_hostname, normal, rank
 from headgate.world import Settings, World
 from headgate.world.objects import SETTINGS
 
@@ -163,6 +163,8 @@ def _judge(
     try:
         if listener.protocol not in KINDS:
             raise say.unsupported_protocol(path, listener.protocol)
+        if listener.hostname and not is_hostname(normal(listener.hostname)):
+            raise say.bad_hostname(path, listener.hostname)
         ports.check(path, listener.port)
         if listener.protocol == "HTTPS":
             certificates, wrong = _certificates(read, references, gateway, path, listener)

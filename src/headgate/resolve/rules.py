@@ -75,6 +75,7 @@ class _Reader:
         self._shares: dict[str, ir.Shares] = {}
 
     def ruled(self) -> Ruled:
+        self._problems += fields.hostnames(self._route.spec.hostnames)
         rules = tuple(self._rule(f"spec.rules[{at}]", rule) for at, rule in enumerate(self._route.spec.rules))
         return Ruled(rules, tuple(self._shares.items()), tuple(self._problems))
 

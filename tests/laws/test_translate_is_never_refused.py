@@ -1,0 +1,127 @@
+"""Envoy takes everything that it is sent: values that it would refuse become conditions before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from headgate.api.meta import Key
+from laws import routing_worlds as worlds
+from laws.theatre import Theatre, theatre
+
+__all__ = ["theatre"]
+
+#: Text as nobody should write it, and as the API's own patterns would not let through.
+odd = st.one_of(
+    st.text(max_size=8),
+    st.text(alphabet="*./?#:\\%(){}[]+-_~ \t\r\n\x00aA1", max_size=8),
+    st.sampled_from(
+        ["*", "*.", "foo.*", "*foo.com", "a..b", "host", ":path", "/", "//", "/%", "(?i)a", "\\1", "%", ""]
+    ),
+)
+paths = odd | odd.map(lambda text: f"/{text}")
+
+
+def named(kind: str) -> st.SearchStrategy[Any]:
+    kinds = st.sampled_from(["Exact", "RegularExpression", kind])
+    return st.fixed_dictionaries({"name": odd, "value": odd}, optional={"type": kinds})
+
+
+matches = st.fixed_dictionaries(
+    {},
+    optional={
+        "path": st.fixed_dictionaries(
+            {"type": st.sampled_from(["Exact", "PathPrefix", "RegularExpression", "Odd"]), "value": paths}
+        ),
+        "method": st.sampled_from(["GET", "CONNECT", "TRACE", "odd"]),
+        "headers": st.lists(named("Odd"), max_size=2),
+        "queryParams": st.lists(named("Odd"), max_size=2),
+    },
+)
+changes = st.fixed_dictionaries(
+    {},
+    optional={
+        "set": st.lists(st.fixed_dictionaries({"name": odd, "value": odd}), max_size=2),
+        "add": st.lists(st.fixed_dictionaries({"name": odd, "value": odd}), max_size=2),
+        "remove": st.lists(odd, max_size=2),
+    },
+)
+new_paths = st.one_of(
+    st.builds(lambda value: {"type": "ReplaceFullPath", "replaceFullPath": value}, paths),
+    st.builds(lambda value: {"type": "ReplacePrefixMatch", "replacePrefixMatch": value}, paths),
+)
+filters = st.one_of(
+    st.builds(lambda found: {"type": "RequestHeaderModifier", "requestHeaderModifier": found}, changes),
+    st.builds(lambda found: {"type": "ResponseHeaderModifier", "responseHeaderModifier": found}, changes),
+    st.builds(
+        lambda found: {"type": "RequestRedirect", "requestRedirect": found},
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "hostname": odd,
+                "path": new_paths,
+                "scheme": odd,
+                "port": st.integers(1, 65535),
+                "statusCode": st.sampled_from([301, 303, 200, 0, -1]),
+            },
+        ),
+    ),
+    st.builds(
+        lambda found: {"type": "URLRewrite", "urlRewrite": found},
+        st.fixed_dictionaries({}, optional={"hostname": odd, "path": new_paths}),
+    ),
+)
+refs = st.fixed_dictionaries(
+    {"name": st.sampled_from([*worlds.SERVICES, "missing"]), "port": st.just(80)},
+    optional={"weight": st.sampled_from([0, 1, 1_000_000]), "filters": st.lists(filters, max_size=1)},
+)
+rules = st.fixed_dictionaries(
+    {"matches": st.lists(matches, min_size=1, max_size=2), "backendRefs": st.lists(refs, max_size=2)},
+    optional={
+        "name": odd,
+        "filters": st.lists(filters, max_size=2),
+        "timeouts": st.fixed_dictionaries({}, optional={"request": odd | st.just("99999h")}),
+    },
+)
+routes = st.builds(
+    lambda at, hostnames, found: worlds.gateway_api(
+        "HTTPRoute",
+        f"r{at}",
+        "one",
+        {"parentRefs": [{"name": "g0"}], "hostnames": hostnames, "rules": found},
+        uid=f"u{at}",
+        generation=1,
+    ),
+    st.integers(1, 3),
+    st.lists(odd | st.sampled_from(worlds.HOSTNAMES), max_size=2),
+    st.lists(rules, min_size=1, max_size=2),
+)
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(st.lists(routes, min_size=1, max_size=3))
+def test_envoy_takes_whatever_stands_in_a_route(theatre: Theatre, routes: list[Any]) -> None:
+    made = theatre.play(routes)  # fails when Envoy refuses anything
+    for route in routes:
+        (entry,) = made.outputs.route_statuses.get(route.key) or ()
+        for condition in entry.conditions:
+            assert condition.message
+            assert condition.status == "True" or "spec." in condition.message
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(st.lists(odd | st.sampled_from(worlds.HOSTNAMES), min_size=1, max_size=4), st.booleans())
+def test_envoy_takes_whatever_stands_in_the_hostname_of_a_listener(
+    theatre: Theatre, hostnames: list[str], secure: bool
+) -> None:
+    tls: dict[str, Any] = {"protocol": "HTTPS", "tls": {"certificateRefs": [{"name": "tls"}]}}
+    doors = [
+        {"name": f"l{at}", "port": 80, "hostname": hostname} | (tls if secure else {"protocol": "HTTP"})
+        for at, hostname in enumerate(hostnames)
+    ]
+    made = theatre.play(
+        [worlds.gateway_api("Gateway", "g0", "one", {"gatewayClassName": "headgate", "listeners": doors})]
+    )
+    assert made.outputs.gateway_statuses.get(Key("one", "g0")) is not None

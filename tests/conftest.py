@@ -11,7 +11,7 @@ from hypothesis import settings
 
 from support import tools
 
-NEEDS_TOOLS = ("real", "kubectl")
+NEEDS_TOOLS = ("real", "kubectl", "chaos")
 """Folders whose tests need what `make tools` builds."""
 
 # A law is no benchmark: on a busy machine an example may take as long as it takes.

@@ -144,7 +144,8 @@ def bootstrap_json(**options: Any) -> str:
 
 # ── inside ───────────────────────────────────────────────────────────────────
 
-_BACK_OFF = {"retry_back_off": {"base_interval": "0.2s", "max_interval": "3s"}}
+#: Whoever waits for us is asking for pods that may be gone soon, so nobody waits longer than this (with jitter).
+_BACK_OFF = {"retry_back_off": {"base_interval": "0.2s", "max_interval": "1s"}}
 
 
 def _base64(data: bytes) -> str:

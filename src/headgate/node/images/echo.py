@@ -6,8 +6,8 @@ variables:
 * `POD_IP`, `PORT` (8080): where it listens.
 * `POD_NAME`, `POD_NAMESPACE`, `POD_OWNER`, `VERSION`: who it says it is.
 * `ERROR_RATE` (0): the share of answers that are 500. `LATENCY` (0): a pause before each answer, as `250ms` or `1.5s`.
-* `GRACE` (3s): how long it goes on serving after SIGTERM, telling every connection to close; whoever still sends here
-  must be able to notice that the pod goes.
+* `GRACE` (10s): how long it goes on serving after SIGTERM, telling every connection to close. Whoever still sends here
+  must be able to notice that the pod goes, also while their control plane is down: killed, it is back within seconds.
 
 `/healthz` is always well; `/metrics` counts all other requests in `http_request_duration_seconds`; `/version` is one
 line; any other path is answered with JSON.
@@ -105,7 +105,7 @@ class Echo:
         self.owner = environment.get("POD_OWNER", "") or self.pod
         self.error_rate = _read(environment, "ERROR_RATE", share)
         self.latency = _read(environment, "LATENCY", duration)
-        self.grace = _read(environment, "GRACE", duration, "3s")
+        self.grace = _read(environment, "GRACE", duration, "10s")
         self.metrics = Histogram()
         self.stopping = False
         self.connections: set[Connection] = set()

@@ -15,7 +15,8 @@ exactly those keys runs it again. An equal result stops there. Functions must be
 
 `Engine.run` visits the collections in the order of their declaration, so each function runs at most once per run and
 never sees half a change. If a function raises, its last good result stays, the failure is kept in `Engine.failures`
-until a run succeeds, and all other keys go on.
+until a run succeeds, and all other keys go on. The small functions that say a member's group and order are not guarded
+like that: they must be total.
 
 References: Mokhov, Mitchell, Peyton Jones, *Build Systems à la Carte* (2018; this is a "self-adjusting" rebuilder with
 a topological scheduler); Hammer et al., *Adapton* (2014); Istio's krt; salsa.

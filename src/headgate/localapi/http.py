@@ -1,6 +1,7 @@
 """The little of HTTP that the API needs on raw ASGI: a request, an answer, an answer that goes on."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -51,7 +52,7 @@ class Answer(msgspec.Struct):
 class Stream(msgspec.Struct):
     """An answer whose body comes in pieces until the iterator ends or the client goes."""
 
-    chunks: AsyncIterator[bytes]
+    chunks: AsyncGenerator[bytes, None]
     content_type: str = JSON
 
 
@@ -98,8 +99,10 @@ async def send_stream(send: Send, stream: Stream) -> None:
         {"type": "http.response.start", "status": 200, "headers": _encoded([("content-type", stream.content_type)])}
     )
     await send({"type": "http.response.body", "body": b"", "more_body": True})
-    async for chunk in stream.chunks:
-        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    # Closed at once when the client goes, so that nobody watches for nobody.
+    async with contextlib.aclosing(stream.chunks) as chunks:
+        async for chunk in chunks:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
 
 

@@ -1,6 +1,6 @@
 """pods/log: what a container wrote, asked from the node that runs it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from urllib.parse import quote
 
 import httpx
@@ -41,7 +41,7 @@ async def logs(api: Api, request: Request, namespace: str, name: str) -> Answer 
     return Stream(_chunks(client, answer), content_type="text/plain")
 
 
-async def _chunks(client: httpx.AsyncClient, answer: httpx.Response) -> AsyncIterator[bytes]:
+async def _chunks(client: httpx.AsyncClient, answer: httpx.Response) -> AsyncGenerator[bytes, None]:
     try:
         async for chunk in answer.aiter_raw():
             yield chunk

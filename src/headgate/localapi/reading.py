@@ -3,7 +3,7 @@
 import base64
 import random
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from itertools import islice
 from typing import Any
 
@@ -225,7 +225,7 @@ def watch(api: Api, request: Request, resource: Resource, version: str, namespac
     return Stream(_follow(api, resource, wanted))
 
 
-async def _follow(api: Api, resource: Resource, wanted: Watch) -> AsyncIterator[bytes]:
+async def _follow(api: Api, resource: Resource, wanted: Watch) -> AsyncGenerator[bytes, None]:
     collection = api.cache.collection(resource.id)
     watcher = collection.watch()
     try:

@@ -230,6 +230,7 @@ def test_the_envoys_of_a_gateway_are_made_once_and_then_left(kubernetes: Control
                 uid=owner.metadata.uid,
                 api_version=owner.api_version,
                 class_name="c",
+                controller="example.com/another",
                 ports=ports,
                 labels=labels,
             )

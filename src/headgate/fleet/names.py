@@ -13,6 +13,8 @@ LIMIT = 63
 #: The label that GEP-1762 puts on everything made for a Gateway.
 GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
 CLASS_LABEL = "gateway.networking.k8s.io/gateway-class-name"
+#: Which controller made an object; another one on the same cluster leaves it alone.
+CONTROLLER_ANNOTATION = "headgate.dev/controller-name"
 
 _LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 

@@ -35,12 +35,15 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Envoys:
-    """What one Gateway asks for. `ports` are the TCP ports of its valid listeners, sorted."""
+    """What one Gateway asks for. `controller` is the controller name of its class, `ports` are the TCP ports of its valid
+    listeners, sorted.
+    """
 
     gateway: Key
     uid: str
     api_version: str
     class_name: str
+    controller: str
     ports: tuple[int, ...]
     labels: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
@@ -100,7 +103,7 @@ def _meta(envoys: Envoys) -> ObjectMeta:
         name=where.name,
         namespace=where.namespace,
         labels=labels(envoys),
-        annotations=envoys.annotations,
+        annotations={**envoys.annotations, names.CONTROLLER_ANNOTATION: envoys.controller},
         owner_references=(
             OwnerReference(
                 api_version=envoys.api_version,

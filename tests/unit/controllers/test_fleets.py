@@ -36,7 +36,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalApi]:
 
 
 @asynccontextmanager
-async def restarted(api: LocalApi) -> AsyncIterator[tuple[Passes, FleetKeeper, Client]]:
+async def restarted(api: LocalApi, *, left_by: str = OURS) -> AsyncIterator[tuple[Passes, FleetKeeper, Client]]:
     """A keeper that has seen the Deployment of an earlier run, and its Gateway; nothing else yet."""
     passes = Passes(Settings(controller_names=(OURS,)), lambda *_: None, lambda _: None)
     authority = pki.create_authority(time.time())
@@ -54,7 +54,7 @@ async def restarted(api: LocalApi) -> AsyncIterator[tuple[Passes, FleetKeeper, C
         front = await client.create(FRONT)
         passes.world.gateways.set(front.key, front)
         passes.step()
-        left = await client.create(left_behind(front))
+        left = await client.create(left_behind(front, left_by))
         keeper.see(left.key, left, None)
         await keeper.queue.settled()
         try:
@@ -66,8 +66,8 @@ async def restarted(api: LocalApi) -> AsyncIterator[tuple[Passes, FleetKeeper, C
             await client.delete(gateway.Gateway, FRONT.key.name, FRONT.key.namespace)
 
 
-def left_behind(front: gateway.Gateway) -> apps.Deployment:
-    envoys = fleet.Envoys(front.key, front.metadata.uid, "gateway.networking.k8s.io/v1", "headgate", (80,))
+def left_behind(front: gateway.Gateway, controller: str) -> apps.Deployment:
+    envoys = fleet.Envoys(front.key, front.metadata.uid, "gateway.networking.k8s.io/v1", "headgate", controller, (80,))
     made = fleet.objects(envoys, fleet.Settings(xds_address="127.0.0.1:1"), {}).deployment
     assert made.key == ENVOYS
     return made
@@ -109,5 +109,16 @@ def test_envoys_that_nobody_needs_any_more_go(api: LocalApi) -> None:
             keeper.tell_all()
             await keeper.queue.settled()
             assert not await there(client)
+
+    asyncio.run(run())
+
+
+def test_what_another_controller_made_for_a_gateway_stays(api: LocalApi) -> None:
+    async def run() -> None:
+        async with restarted(api, left_by="example.com/another") as (passes, keeper, client):
+            passes.step()
+            keeper.tell_all()
+            await keeper.queue.settled()
+            assert await there(client)
 
     asyncio.run(run())

@@ -15,6 +15,7 @@ def envoys(name: str = "shared", *ports: int, class_name: str = "envoy") -> Envo
         uid="1234",
         api_version="gateway.networking.k8s.io/v1",
         class_name=class_name,
+        controller="headgate.dev/gateway-controller",
         ports=ports,
     )
 

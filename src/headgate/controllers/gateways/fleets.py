@@ -10,10 +10,11 @@ from headgate import fleet, pki
 from headgate.api import apps, core
 from headgate.api.meta import Key, Object
 from headgate.controllers.work import WorkQueue
-from headgate.fleet.names import GATEWAY_LABEL, label_value
+from headgate.fleet.names import CONTROLLER_ANNOTATION, GATEWAY_LABEL, label_value
 from headgate.kube import apply
 from headgate.kube.client import ApiError, Client
 from headgate.world import Fleet, Outputs, World
+from headgate.world.objects import SETTINGS
 
 from .identity import envoy_files
 
@@ -152,7 +153,8 @@ class FleetKeeper:
             self._owners.discard(gateway)
             return
         await self._remove_others(gateway, fleet.name(gateway, needs.class_name).name if needs else "")
-        if needs is None:
+        a_class = self._world.classes.get(Key("", needs.class_name)) if needs is not None else None
+        if needs is None or a_class is None:
             self._cancel(gateway)
             return
         envoys = fleet.Envoys(
@@ -160,6 +162,7 @@ class FleetKeeper:
             uid=needs.uid,
             api_version=found.api_version,
             class_name=needs.class_name,
+            controller=a_class.spec.controller_name,
             ports=needs.ports,
             labels=needs.labels,
             annotations=needs.annotations,
@@ -183,7 +186,7 @@ class FleetKeeper:
             raise
 
     async def _remove_others(self, gateway: Key, keep: str) -> None:
-        """What was made for this Gateway under another class goes."""
+        """What we made for this Gateway under another class goes; what another controller made is not ours to judge."""
         listing = await self._client.list(
             apps.Deployment,
             gateway.namespace,
@@ -191,7 +194,8 @@ class FleetKeeper:
         )
         for deployment in listing.items:
             name = deployment.metadata.name
-            if name == keep or _owner(deployment) != gateway:
+            maker = deployment.metadata.annotations.get(CONTROLLER_ANNOTATION)
+            if name == keep or _owner(deployment) != gateway or not self._is_us(maker):
                 continue
             for cls in (apps.Deployment, core.Service, core.ServiceAccount, core.Secret):
                 try:
@@ -200,6 +204,10 @@ class FleetKeeper:
                     if error.status != 404:
                         raise
             _log.info("removed the Envoys of another class", gateway=str(gateway), name=name)
+
+    def _is_us(self, controller_name: str | None) -> bool:
+        settings = self._world.settings.get(SETTINGS)
+        return settings is not None and controller_name in settings.controller_names
 
     def _renew(self, gateway: Key, at: float) -> None:
         self._cancel(gateway)

@@ -22,7 +22,7 @@ def kubectl(ours: LocalApi) -> Kubectl:
 @pytest.fixture
 def namespace(kubectl: Kubectl, request: pytest.FixtureRequest) -> str:
     """A namespace of this test's own."""
-    name = request.node.name.replace("_", "-").strip("-")[:60].strip("-")
+    name: str = request.node.name.replace("_", "-").strip("-")[:60].strip("-")
     kubectl("create", "namespace", name)
     return name
 

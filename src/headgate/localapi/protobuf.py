@@ -130,7 +130,10 @@ def _time(raw: bytes, *, micro: bool) -> str | None:
     parts = {n: _plain("int64", v) for n, _, v in _parts(raw)}
     if not parts:
         return None
-    moment = _EPOCH + timedelta(seconds=parts.get(1, 0), microseconds=parts.get(2, 0) // 1000)
+    try:
+        moment = _EPOCH + timedelta(seconds=parts.get(1, 0), microseconds=parts.get(2, 0) // 1000)
+    except (OverflowError, TypeError):
+        raise ProtobufError("a time is out of range") from None
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ" if micro else "%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -18,6 +18,8 @@ from .resources import Object, Resource
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _APPLY = frozenset({"application/apply-patch+yaml", "application/apply-patch+json"})
+#: Warnings are headers, and clients take only so many bytes of those.
+_MOST_WARNINGS, _LONGEST_WARNING = 16, 250
 _YAML = frozenset({"application/yaml", "application/x-yaml", "text/yaml"})
 
 
@@ -68,9 +70,10 @@ def answer(
 
 
 def with_warnings(written: Answer, warnings: Sequence[str]) -> Answer:
-    """Warnings as kubectl prints them."""
-    for warning in dict.fromkeys(warnings):
-        text = warning.replace("\\", "\\\\").replace('"', '\\"').encode("ascii", "replace").decode()
+    """Warnings as kubectl prints them, a few of them and each a line."""
+    for warning in list(dict.fromkeys(warnings))[:_MOST_WARNINGS]:
+        line = "".join(c if c.isprintable() else " " for c in warning[:_LONGEST_WARNING])
+        text = line.replace("\\", "\\\\").replace('"', '\\"').encode("ascii", "replace").decode()
         written.headers = [*written.headers, ("warning", f'299 - "{text}"')]
     return written
 

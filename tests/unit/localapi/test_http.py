@@ -125,6 +125,11 @@ def test_unknown_fields_come_back_as_a_warning(http: Http, namespace: str) -> No
     assert answer.headers["warning"] == '299 - "unknown field \\"daat\\""'
 
 
+def test_a_warning_is_one_line_whatever_a_field_is_called(http: Http, namespace: str) -> None:
+    answer = http.post(f"/api/v1/namespaces/{namespace}/configmaps", {"metadata": {"name": "a"}, "x\r\ny: z": {}})
+    assert answer.headers["warning"] == '299 - "unknown field \\"[x  y: z]\\""'
+
+
 def test_a_manifest_that_does_not_fit_is_answered_with_every_path(http: Http, namespace: str) -> None:
     rule = {"backendRefs": [{"name": "a", "weight": -1}], "matches": [{"path": {"type": "Prefix"}}]}
     answer = http.post(ROUTES.format(namespace), {"metadata": {"name": "r"}, "spec": {"rules": [rule]}})

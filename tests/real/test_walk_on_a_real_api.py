@@ -18,9 +18,7 @@ from support.walk import INFRA, TEAM, Walk, WalkTests  # noqa: E402 - its assert
 
 
 @pytest.fixture(scope="module")
-def walk(
-    installed: Installed, kubernetes: ControlPlane, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Walk]:
+def walk(installed: Installed, kubernetes: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
     stage = Walk(kubernetes.kubectl, tmp_path_factory.mktemp("walk"), controller=ENVOY_GATEWAY)
     try:
         stage.set_up()

@@ -1,0 +1,88 @@
+"""`kill -9` of the API, of the workload loops, of the node, of several at once: whoever serves goes on, and it heals."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from support.observer import Observer
+from support.parts import Parts
+from support.shop import ENDED, Shop, analysis
+from support.waiting import until
+
+VERSIONS = (f"1.{number}.0" for number in itertools.count(1))
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
+    with Parts(tmp_path_factory.mktemp("parts")) as parts:
+        yield parts
+
+
+@pytest.fixture(scope="module")
+def shop(parts: Parts) -> Shop:
+    shop = Shop(parts.kubectl, "shop", analysis())
+    shop.open()
+    until(shop.answers, says="the shop answers")
+    return shop
+
+
+def some_traffic(seen: Observer, answers: int = 300) -> None:
+    """Until so many more requests ended."""
+    enough = len(seen.answers) + answers
+    until(lambda: len(seen.answers) >= enough, says="traffic")
+
+
+def released(shop: Shop, seen: Observer) -> str:
+    """How a release of the next version ends: the proof that all parts work."""
+    progressing = seen.on(lambda status: status.phase == "Progressing", lambda: None)
+    shop.release(next(VERSIONS))
+    progressing.result(60)
+    return shop.wait_for_phase(*ENDED, deadline=90)
+
+
+def test_without_all_that_controls_every_request_is_answered_and_with_it_again_a_release_succeeds(
+    parts: Parts, shop: Shop
+) -> None:
+    dead = ("api", "workloads", "controller")
+    with Observer(shop) as seen:
+        some_traffic(seen)
+        for name in dead:
+            parts.kill(name)
+        some_traffic(seen, 600)
+        parts.start(*dead)
+        end = released(shop, seen)
+    assert (end, seen.failed()) == ("Succeeded", {})
+
+
+@pytest.mark.parametrize("dead", ["api", "workloads"])
+def test_what_dies_in_the_middle_of_a_release_delays_it(parts: Parts, shop: Shop, dead: str) -> None:
+    with Observer(shop) as seen:
+        killed = seen.on(lambda status: status.canary_weight == 25, lambda: parts.kill(dead))
+        shop.release(next(VERSIONS))
+        killed.result(60)
+        some_traffic(seen)
+        parts.start(dead)
+        until(lambda: shop.phase() in ENDED, says="the end of the release", deadline=90)
+    assert (shop.phase(), seen.failed()) == ("Succeeded", {})
+    assert seen.canary_answers_beyond_declared_weights() is None
+
+
+def test_pods_go_on_without_their_node(parts: Parts, shop: Shop) -> None:
+    with Observer(shop) as seen:
+        some_traffic(seen)
+        parts.kill("node")
+        some_traffic(seen, 600)
+    parts.start("node")
+    assert seen.failed() == {}
+
+
+def test_a_node_that_comes_back_runs_its_pods_again(parts: Parts, shop: Shop) -> None:
+    parts.kill("node")
+    parts.start("node")
+    until(shop.answers, says="the shop answers again", deadline=60)
+    with Observer(shop) as seen:
+        end = released(shop, seen)
+    assert (end, seen.failed()) == ("Succeeded", {})

@@ -1,0 +1,96 @@
+"""The shop's releases on a real kube-apiserver with its kube-controller-manager: as on a laptop, with the chart."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from support.control_plane import ControlPlane
+from support.installed import NAMESPACE, Installed
+from support.observer import Observer
+from support.shop import Shop, analysis
+
+pytest.register_assert_rewrite("support.stories")
+
+from support.stories import Promoted, RolledBack, Story  # noqa: E402 - its assertions are those of these tests
+
+
+class TestGoodVersion(Promoted):
+    """Weights step by step, then promoted."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def story(cls, installed: Installed, kubernetes: ControlPlane) -> Iterator[Story]:
+        yield from told(installed, kubernetes, "good-version", "1.1.0")
+
+    def test_every_step_is_taken(self, story: Story) -> None:
+        assert [weight.percent for weight in story.seen.declared] == [0, 25, 50, 0]
+
+    def test_every_step_arrives_at_envoy(self, story: Story) -> None:
+        assert {weight.percent for weight in story.seen.served} >= {0, 25, 50}
+
+    def test_the_controller_was_refused_nothing_by_the_api(self, story: Story, installed: Installed) -> None:
+        assert "orbidden" not in installed.controller_log()
+
+
+class TestBadVersion(RolledBack):
+    """500s on part of its requests: judged by the counters of our own Envoys."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def story(cls, installed: Installed, kubernetes: ControlPlane) -> Iterator[Story]:
+        yield from told(installed, kubernetes, "bad-version", "1.2.0", ERROR_RATE="0.3")
+
+    def test_an_event_says_by_how_much_it_failed(self, story: Story) -> None:
+        assert any(event.startswith("Halt shop.bad-version advancement success rate ") for event in story.shop.events())
+
+
+class TestKilledController(Promoted):
+    """`kill -9` of the controller in its pod: the next one waits for the Lease, then goes on with the release."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def story(cls, installed: Installed, kubernetes: ControlPlane) -> Iterator[Story]:
+        def kill() -> None:
+            os.kill(process_of_controller(kubernetes), signal.SIGKILL)
+            kills.append("Progressing")
+
+        kills: list[str] = []
+        shop = Shop(kubernetes.kubectl, "killed-controller", analysis())
+        with Observer(shop, traffic=False) as seen:
+            seen.on(lambda status: status.canary_weight == 25, kill)
+            story = Story(shop, seen, kills)
+            story.tell("1.1.0")
+        yield story
+        shop.close()
+
+    def test_it_was_killed(self, story: Story) -> None:
+        assert story.kills == ["Progressing"]
+
+
+def told(
+    installed: Installed, kubernetes: ControlPlane, namespace: str, version: str, **environment: str
+) -> Iterator[Story]:
+    shop = Shop(kubernetes.kubectl, namespace, analysis())
+    with Observer(shop, traffic=False) as seen:
+        story = Story(shop, seen, [])
+        try:
+            story.tell(version, **environment)
+        except BaseException:
+            print(installed.controller_log())
+            raise
+    yield story
+    shop.close()
+
+
+def process_of_controller(kubernetes: ControlPlane) -> int:
+    """Its process on this machine, by the id of its container."""
+    pods = json.loads(
+        kubernetes.kubectl("get", "pods", f"--namespace={NAMESPACE}", "-l", "headgate.dev/leader=true", "-o", "json")
+    )
+    identity = pods["items"][0]["status"]["containerStatuses"][0]["containerID"]
+    return int(identity.removeprefix("process://"))

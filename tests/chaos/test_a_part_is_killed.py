@@ -1,4 +1,4 @@
-"""`kill -9` of the API, of the workload loops, of the node, of several at once: whoever serves goes on, and it heals."""
+"""`kill -9` of the API, of the workload loops, of the node, of several at once: who serves goes on, and it heals."""
 
 from __future__ import annotations
 

@@ -300,6 +300,8 @@ class WalkTests:
             until(lambda: walk.condition("newcomer", "Accepted", namespace="newcomer") == ("True", "Accepted"))
             until(lambda: walk.status(host) == 200, says="the newcomer is served")
         finally:
+            # The route first: a namespace's other objects go after its pods, and those take their time.
+            walk.kubectl("-n", "newcomer", "delete", "httproute", "newcomer", "--ignore-not-found")
             walk.kubectl("delete", "namespace", "newcomer", "--wait=false")
             until(lambda: walk.attached() == "https=2", says="the newcomer's route is detached")
 

@@ -20,10 +20,11 @@ def down(
     """End a local cluster and every process of it, also what a `kill -9` left."""
     from headgate.cluster.errors import ClusterError  # noqa: PLC0415
     from headgate.cluster.registry import Registry  # noqa: PLC0415
-    from headgate.cluster.running import delete, find, stop  # noqa: PLC0415
+    from headgate.cluster.running import delete, find, stop, sweep  # noqa: PLC0415
 
     try:
         registry = Registry()
+        sweep(registry)
         cluster = find(registry, name)
         if cluster is None:
             known = ", ".join(sorted(registry.all())) or "none"

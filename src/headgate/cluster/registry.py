@@ -11,13 +11,18 @@ import msgspec
 
 from headgate.cluster.errors import ClusterError
 from headgate.cluster.places import INDEXES, check_name, state_home
+from headgate.cluster.processes import Record
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One cluster: its index among this user's clusters and where its data lie."""
+    """One cluster: its index among this user's clusters and where its data lie.
+
+    `owner` is the process that the cluster is for, if it is not to outlive that (the demo's).
+    """
 
     index: int
     data: str
+    owner: Record | None = None
 
 
 class Registry:
@@ -40,11 +45,14 @@ class Registry:
         except msgspec.DecodeError as error:
             raise ClusterError(f"{self._file} is not a list of clusters ({error}): repair or delete it") from None
 
-    def enter(self, name: str, data: Path | None, *, taken: frozenset[int] = frozenset()) -> Entry:
+    def enter(
+        self, name: str, data: Path | None, *, taken: frozenset[int] = frozenset(), owner: Record | None = None
+    ) -> Entry:
         """The entry of a name, made if there is none; `data` moves it.
 
         Args:
             taken: indexes that somebody else's clusters use, for a new entry.
+            owner: the process that the cluster must not outlive.
         """
         check_name(name)
         with self._locked():
@@ -55,7 +63,7 @@ class Registry:
             if index is None:
                 raise ClusterError(f"there are {len(entries)} clusters already: `headgate down --name … --delete` one")
             default = known.data if known else str(self._home / name)
-            entry = Entry(index, str(data.absolute()) if data else default)
+            entry = Entry(index, str(data.absolute()) if data else default, owner)
             self._write(entries | {name: entry})
         return entry
 

@@ -46,11 +46,27 @@ class Cluster(msgspec.Struct, frozen=True):
         return preflight.low_ports_allowed(self.addresses)
 
 
-def choose(registry: Registry, name: str, data: Path | None, port: int | None = None) -> Cluster:
-    """The cluster of a name, entered into the registry if it is new."""
+def choose(
+    registry: Registry, name: str, data: Path | None, port: int | None = None, *, only_for_us: bool = False
+) -> Cluster:
+    """The cluster of a name, entered into the registry if it is new.
+
+    Args:
+        only_for_us: nobody wants it any more when this process has ended, see `sweep`.
+    """
+    sweep(registry)
     taken = frozenset() if registry.find(name) else preflight.claimed_indexes()
-    entry = registry.enter(name, data, taken=taken)
-    return _cluster(name, entry, port)
+    owner = processes.record(os.getpid()) if only_for_us else None
+    return _cluster(name, registry.enter(name, data, taken=taken, owner=owner), port)
+
+
+def sweep(registry: Registry) -> None:
+    """End and delete clusters whose owner was killed before it could do so itself."""
+    for name, entry in registry.all().items():
+        if entry.owner is not None and not processes.runs(entry.owner):
+            cluster = _cluster(name, entry, None)
+            stop(cluster)
+            delete(registry, cluster)
 
 
 def find(registry: Registry, name: str) -> Cluster | None:

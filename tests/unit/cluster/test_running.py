@@ -165,6 +165,23 @@ def test_delete_removes_the_name_and_leaves_files_of_others(
     assert list(cluster.folder.path.iterdir()) == [mine]
 
 
+def test_a_cluster_whose_owner_was_killed_goes_with_its_processes(registry: Registry, tmp_path: Path) -> None:
+    gone = processes.Record(os.getpid(), "another moment")
+    folder = Folder(tmp_path / "demo")
+    registry.enter("demo-1", folder.path, owner=gone)
+    with leftover(folder, folder.processes / "api.json", tmp_path) as old:
+        choose(registry, "test", None)
+        assert not old.running
+    assert find(registry, "demo-1") is None
+    assert not folder.path.exists()
+
+
+def test_a_cluster_whose_owner_runs_stays(registry: Registry) -> None:
+    mine = choose(registry, "demo-2", None, only_for_us=True)
+    choose(registry, "test", None)
+    assert find(registry, "demo-2") == mine
+
+
 def test_a_killed_supervisor_leaves_commands_that_the_next_stop_ends(registry: Registry, tmp_path: Path) -> None:
     script = tmp_path / "supervise.py"
     script.write_text(

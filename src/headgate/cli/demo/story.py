@@ -47,7 +47,7 @@ async def _throw_away() -> AsyncIterator[Cluster]:
     """A cluster of our own, gone afterwards with its data."""
     registry = Registry()
     with tempfile.TemporaryDirectory(prefix="headgate-demo-") as folder:
-        cluster = choose(registry, f"demo-{os.getpid()}", Path(folder))
+        cluster = choose(registry, f"demo-{os.getpid()}", Path(folder), only_for_us=True)
         try:
             screen.line("Starting a local cluster of its own")
             async with running(cluster, Choices(), Progress()):

@@ -67,7 +67,9 @@ def worlds(draw: st.DrawFn) -> World:
 
 
 class Step(msgspec.Struct, frozen=True):
-    """Something happens; then messages are delivered, in the directions that the string says (`>` to the Envoy)."""
+    """Something happens; then messages are delivered, in the directions that the string says: `>` one to the Envoy,
+    `<` one to the server, `*` all there are.
+    """
 
     what: str
     world: World | None
@@ -77,13 +79,24 @@ class Step(msgspec.Struct, frozen=True):
 EVENTS = ["wait", "reconnect", "restart server", "restart envoy"]
 STEPS = st.lists(
     st.builds(
-        lambda what, world, then: Step("desire" if what is None else what, None if what else world, then),
-        st.one_of(st.none(), st.none(), st.none(), st.sampled_from(EVENTS)),
+        Step,
+        st.one_of(st.sampled_from(["desire", "reweigh"]), st.sampled_from(["desire", "reweigh", *EVENTS])),
         worlds(),
-        st.one_of(st.text("<>", max_size=6), st.text("<>", min_size=20, max_size=30)),
+        st.one_of(st.text("<>", max_size=6), st.just("*"), st.just("*"), st.text("<>", min_size=9, max_size=20)),
     ),
-    max_size=12,
+    max_size=9,
 )
+
+
+def reweighed(world: World, other: World) -> World:
+    """The same world with weights of the other one."""
+    drawn = {host.clusters: host.weights for host in other.hosts.values()}
+    hosts = {
+        place: msgspec.structs.replace(host, weights=drawn.get(host.clusters, host.weights[::-1]))
+        for place, host in world.hosts.items()
+    }
+    hosts = {place: host for place, host in hosts.items() if any(host.weights)}
+    return msgspec.structs.replace(world, hosts=hosts)
 
 
 def parts(world: World) -> tuple[dict[Any, Resource], dict[Any, VirtualHost], dict[str, Weights]]:
@@ -163,6 +176,8 @@ class Play:
     def step(self, what: str, world: World | None) -> None:
         if what == "desire" and world is not None:
             self.desire(world)
+        elif what == "reweigh" and world is not None:
+            self.desire(reweighed(self.world, world))
         elif what == "to envoy" and self.to_envoy:
             self.envoy.receive(self.to_envoy.popleft())
         elif what == "to server" and self.envoy.out:
@@ -196,13 +211,22 @@ class Play:
         for place in self.seen.keys() - effective.keys():
             del self.seen[place]
 
-    def settle(self) -> None:
+    def deliver(self) -> None:
+        """Everything that is on its way, and what follows from it, without waiting."""
         for _ in range(500):
             if self.to_envoy:
                 self.step("to envoy", None)
             elif self.envoy.out:
                 self.step("to server", None)
-            elif self.proxy.wake is not None:
+            else:
+                return
+        raise AssertionError("they never stop talking")
+
+    def settle(self) -> None:
+        """Deliver, wait, and deliver again until nothing happens any more."""
+        for _ in range(50):
+            self.deliver()
+            if self.proxy.wake is not None:
                 self.step("wait", None)
             elif self.restarted and self.envoy.warming:
                 self.envoy.give_up_waiting()
@@ -226,7 +250,10 @@ def play(steps: list[Step]) -> Play:
     for step in steps:
         stage.step(step.what, step.world)
         for direction in step.then:
-            stage.step("to envoy" if direction == ">" else "to server", None)
+            if direction == "*":
+                stage.deliver()
+            else:
+                stage.step("to envoy" if direction == ">" else "to server", None)
     stage.settle()
     return stage
 

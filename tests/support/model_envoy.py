@@ -31,7 +31,7 @@ class ModelEnvoy:
         self.versions: dict[str, dict[str, str]] = {
             each: {} for each in (CLUSTER, ENDPOINTS, LISTENER, ROUTES, RUNTIME)
         }
-        self.refused: dict[tuple[str, str], bytes] = {}
+        self.refused: dict[tuple[str, str], set[bytes]] = {}
         self.out: deque[Request] = deque()
         #: The names of all resources that it was ever sent.
         self.received: list[str] = []
@@ -75,7 +75,8 @@ class ModelEnvoy:
                     continue
                 self.versions[response.type_url][each.name] = each.version
         elif len(response.resources) == 1:
-            self.refused[response.type_url, response.resources[0].name] = response.resources[0].resource.value
+            (each,) = response.resources
+            self.refused.setdefault((response.type_url, each.name), set()).add(each.resource.value)
         for name in response.removed_resources:
             self.versions[response.type_url].pop(name, None)
         self._say(Request(response.type_url, nonce=response.nonce, error=error))
@@ -202,4 +203,4 @@ class ModelEnvoy:
                     assert used <= have, f"{name}/{host.name} refers to {used - have}, which this Envoy has not"
 
     def _not_refused_before(self, type_url: str, name: str, body: bytes) -> None:
-        assert self.refused.pop((type_url, name), None) != body, f"{name} was refused and is sent again unchanged"
+        assert body not in self.refused.get((type_url, name), ()), f"{name} was refused and is sent again unchanged"

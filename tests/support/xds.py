@@ -50,8 +50,9 @@ class ControlPlane:
     def __init__(self, *, grace: float = 0.2) -> None:
         self.facts: list[Fact] = []
         self.metrics: list[tuple[Key, str, bytes]] = []
-        self.authority = pki.create_authority(time.time())
-        self.certified = pki.issue_server(self.authority, [names.XDS_SERVER], time.time())
+        self.now = time.time()
+        self.authority = pki.create_authority(self.now)
+        self.certified = pki.issue_server(self.authority, [names.XDS_SERVER], self.now)
         self.port = 0
         self._grace = grace
         self._loop = Loop()
@@ -70,8 +71,9 @@ class ControlPlane:
 
     def start(self) -> None:
         async def start() -> None:
-            self.server = self._make()
-            await self.server.start()
+            server = self._make()
+            await server.start()
+            self.server = server
 
         self._loop.run(start())
         self.port = self.server.port

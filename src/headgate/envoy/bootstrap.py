@@ -181,6 +181,10 @@ def _controller(host: str, port: int, certificates: str) -> dict[str, Any]:
                 "@type": f"{_TYPE}envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
                 "sni": XDS_SERVER,
                 "common_tls_context": {
+                    "tls_params": {
+                        "tls_minimum_protocol_version": "TLSv1_3",
+                        "tls_maximum_protocol_version": "TLSv1_3",
+                    },
                     "alpn_protocols": ["h2"],
                     "tls_certificate_sds_secret_configs": [by_path("identity", IDENTITY_FILE)],
                     "validation_context_sds_secret_config": by_path("trust", TRUST_FILE),

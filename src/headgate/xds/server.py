@@ -121,7 +121,8 @@ class XdsServer:
     def drop(self, gateway: Key) -> None:
         """A Gateway is gone: its streams end, and its Envoys are answered nothing more."""
         state = self._gateways.pop(gateway, None)
-        self._first_update.pop(gateway, None)
+        if (waiting := self._first_update.pop(gateway, None)) is not None:
+            waiting.set()
         for proxy in state.proxies if state is not None else ():
             self._streams[proxy].set()
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+import msgspec
+
 from headgate.api.meta import Key
 from headgate.envoy.names import LISTENER, ROUTES
 
@@ -27,7 +29,7 @@ class Gateway:
         self._grace = grace
         self._resting: dict[str, Proxy] = {}
         self._said: dict[_Subject, dict[str, News]] = {}
-        self._told: dict[_Subject, tuple[str, str]] = {}
+        self._told: dict[_Subject, News] = {}
 
     def update(self, update: Update) -> Changes:
         """Change what is desired, and tell every Envoy's state so."""
@@ -84,16 +86,37 @@ class Gateway:
                 continue
             self._said.setdefault(subject, {})[node_id] = each
             facts += self._reduce(subject)
+            table = proxy.tables.get(each.name)
+            if each.type_url == ROUTES and not each.message and table is not None and not table.trying:
+                facts += self._outdated(each.name)
         return facts
 
     def _reduce(self, subject: _Subject) -> Iterable[Fact]:
         """One word for all Envoys: a refusal if there is one. Nothing if it was said before."""
         said = self._said[subject]
         each = next((news for _, news in sorted(said.items()) if news.message), None) or list(said.values())[-1]
-        if self._told.get(subject) == (each.version, each.message):
+        told = self._told.get(subject)
+        if told is not None and (told.version, told.message) == (each.version, each.message):
             return []
-        self._told[subject] = (each.version, each.message)
-        return [Outcome(self.key, each.type_url, each.name, each.host, each.version, each.message, each.origins)]
+        self._told[subject] = each
+        if not each.message:
+            each = msgspec.structs.replace(each, origins=self._free(each.origins))
+        return [Outcome(self.key, *msgspec.structs.astuple(each))]
+
+    def _free(self, origins: tuple[Key, ...]) -> tuple[Key, ...]:
+        """Those of which no other part is refused."""
+        refused = {origin for told in self._told.values() if told.message for origin in told.origins}
+        return tuple(origin for origin in origins if origin not in refused)
+
+    def _outdated(self, configuration: str) -> list[Fact]:
+        """An Envoy took its routes: refusals of Envoys that are gone hold no more."""
+        facts: list[Fact] = []
+        for subject, told in list(self._told.items()):
+            if subject[:2] == (ROUTES, configuration) and told.message and not self._said.get(subject):
+                del self._told[subject]
+                over = msgspec.structs.replace(told, version="", message="", origins=self._free(told.origins))
+                facts.append(Outcome(self.key, *msgspec.structs.astuple(over)))
+        return facts
 
     def _forget(self, subject: _Subject) -> None:
         self._said.pop(subject, None)

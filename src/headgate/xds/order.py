@@ -71,7 +71,7 @@ class Proxy:
             self._past = {**past._past, **past.tables}
             self.lane.inherit(past.lane)
         self._dirty: dict[str, None] = {}
-        self._forgiven: dict[str, set[str]] = {}
+        self._forgiven: dict[str, dict[str, tuple[Key, ...]]] = {}
         #: Clusters that should go: since when no route refers to them, None while one does.
         self._leaving: dict[str, float | None] = {}
 
@@ -102,7 +102,7 @@ class Proxy:
         for name in changes.configurations:
             if name in self.tables:
                 self._dirty[name] = None
-                self._forgiven.setdefault(name, set()).update(self.tables[name].forgive())
+                self._forgiven.setdefault(name, {}).update(self.tables[name].forgive())
         self._look(changes.keys)
 
     def hear(self, request: Request) -> None:
@@ -238,8 +238,9 @@ class Proxy:
         if heard.taken is not None:
             table.was_taken()
             self._tell(ROUTES, name, "", heard.taken.resources[name].version)
-            for host in self._forgiven.pop(name, set()) - table.refusals.keys():
-                self._tell(ROUTES, name, host, "")
+            for host, origins in self._forgiven.pop(name, {}).items():
+                if host not in table.refusals:
+                    self._tell(ROUTES, name, host, "", "", origins)
         else:
             table.was_refused(heard.error)
         self._look(self.lane.overlay)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from headgate.api.meta import Key
 from headgate.envoy.discovery import Request
 from headgate.envoy.names import ENDPOINTS, LISTENER
 from headgate.envoy.resources import Resource
@@ -19,10 +20,11 @@ BATCH = 1_000
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """A version that Envoy refused, in its words."""
+    """A version that Envoy refused, in its words, and the objects of the API that it came from."""
 
     version: str
     message: str
+    origins: tuple[Key, ...] = ()
 
 
 class Pool:

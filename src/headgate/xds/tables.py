@@ -12,6 +12,7 @@ Weights go on changing in whatever stays: they are no part of a host's shape.
 
 from collections.abc import Callable, Mapping
 
+from headgate.api.meta import Key
 from headgate.envoy import names
 from headgate.envoy.resources import Resource, VirtualHost, Weights, clusters_of, route_configuration, unavailable
 
@@ -127,14 +128,13 @@ class Table:
         if not self._blame(body, message):
             self.found.append((None, message))
 
-    def forgive(self) -> list[str]:
-        """Drop refusals of hosts that have changed or gone since; their names."""
-        gone = []
+    def forgive(self) -> dict[str, tuple[Key, ...]]:
+        """Drop refusals of hosts that have changed or gone since; their names and what they came from."""
+        gone = {}
         for name, refusals in list(self.refusals.items()):
             host = self._desired.host(self.name, name)
             if host is None or all(refusal.version != host.shape for refusal in refusals):
-                del self.refusals[name]
-                gone.append(name)
+                gone[name] = self.refusals.pop(name)[0].origins
         return gone
 
     # ── inside ───────────────────────────────────────────────────────────────
@@ -156,7 +156,7 @@ class Table:
         if culprit not in body.hosts:
             return bool(self._trials)
         host = body.hosts[culprit].host
-        self.refusals.setdefault(culprit, []).append(Refusal(host.shape, message))
+        self.refusals.setdefault(culprit, []).append(Refusal(host.shape, message, host.origins))
         self.found.append((host, message))
         return True
 

@@ -5,7 +5,8 @@ from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse
 from headgate.api.meta import Key
 from headgate.envoy.discovery import Request
 from headgate.envoy.listeners import FilterChain, listener
-from headgate.envoy.names import CLUSTER, LISTENER
+from headgate.envoy.names import CLUSTER, LISTENER, ROUTES
+from headgate.envoy.routes import Match, Respond, route, virtual_host
 from headgate.xds.desired import Update
 from headgate.xds.facts import Disconnected, Fact, Outcome
 from headgate.xds.gateways import Gateway
@@ -74,3 +75,74 @@ def test_an_envoy_with_two_streams_leaves_with_the_second() -> None:
     first, second = gate.connect("a", returning=False), gate.connect("a", returning=False)
     assert gate.leave(first) == []
     assert gate.leave(second) == [Disconnected(GATE, "a")]
+
+
+SHOP, BANK = Key("shop", "route"), Key("bank", "route")
+
+
+class Routes:
+    """A Gateway whose one route configuration has some bad virtual hosts, and an Envoy that refuses those."""
+
+    def __init__(self, gate: Gateway, node: str = "a") -> None:
+        self.gate = gate
+        self.proxy = gate.connect(node, returning=False)
+        self.facts: list[Outcome] = []
+        for request in (Request(CLUSTER), Request(LISTENER), Request(ROUTES, ("r",))):
+            self.proxy.hear(request)
+            self.talk()
+
+    def talk(self) -> None:
+        while bodies := self.proxy.speak(0.0):
+            for body in bodies:
+                response = DeltaDiscoveryResponse.FromString(body)
+                bad = any(b"bad" in each.resource.value for each in response.resources)
+                self.proxy.hear(Request(response.type_url, nonce=response.nonce, error="no" if bad else None))
+        self.facts += [fact for fact in self.gate.news(self.proxy) if isinstance(fact, Outcome) and fact.host]
+
+    def set(self, **hosts: tuple[str, tuple[Key, ...]]) -> None:
+        made = {
+            ("r", name): virtual_host(name, [name], [route(kind, Match(), Respond(200))], origins=origins)
+            for name, (kind, origins) in hosts.items()
+        }
+        self.gate.update(Update(hosts=made))
+        self.talk()
+
+    def said(self) -> list[tuple[str, str, tuple[Key, ...]]]:
+        facts, self.facts = self.facts, []
+        return [(fact.host, fact.message, fact.origins) for fact in facts]
+
+
+def test_a_refused_host_is_told_with_its_origins_and_so_is_its_mending() -> None:
+    talk = Routes(gateway())
+    talk.set(x=("bad", (SHOP,)), y=("good", (BANK,)))
+    assert talk.said() == [("x", "no", (SHOP,))]
+    talk.set(x=("good", (SHOP,)))
+    assert talk.said() == [("x", "", (SHOP,))]
+
+
+def test_a_route_is_free_only_when_none_of_its_hosts_is_refused() -> None:
+    talk = Routes(gateway())
+    talk.set(x=("bad", (SHOP,)), y=("bad", (SHOP,)))
+    talk.said()
+    talk.set(x=("good", (SHOP,)))
+    assert talk.said() == [("x", "", ())]
+    talk.set(y=("good", (SHOP,)))
+    assert talk.said() == [("y", "", (SHOP,))]
+
+
+def test_a_refusal_ends_when_the_host_is_gone() -> None:
+    talk = Routes(gateway())
+    talk.set(x=("bad", (SHOP,)))
+    talk.said()
+    talk.gate.update(Update(removed_hosts=frozenset({("r", "x")})))
+    talk.talk()
+    assert talk.said() == [("x", "", (SHOP,))]
+
+
+def test_a_refusal_of_an_envoy_that_is_gone_ends_when_another_takes_the_routes() -> None:
+    gate = gateway()
+    first = Routes(gate, "a")
+    first.set(x=("bad", (SHOP,)))
+    gate.leave(first.proxy)
+    gate.update(Update(hosts={("r", "x"): virtual_host("x", ["x"], [], origins=[SHOP])}))
+    assert Routes(gate, "b").said() == [("x", "", (SHOP,))]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
+import time
 from collections.abc import Iterator
 
 import pytest
 
+from headgate import pki
 from headgate.api.meta import Key
-from headgate.envoy import clusters, routes
-from headgate.envoy.names import CLUSTER, ENDPOINTS, LISTENER, ROUTES
-from headgate.envoy.resources import VirtualHost
+from headgate.envoy import clusters, listeners, routes
+from headgate.envoy.names import CLUSTER, ENDPOINTS, LISTENER, ROUTES, SECRET
+from headgate.envoy.resources import Resource, VirtualHost
+from headgate.envoy.secrets import tls_certificate
 from headgate.xds.desired import Update
 from support.addresses import free_port
 from support.stage import Stage
@@ -137,3 +142,32 @@ def test_a_listener_on_a_port_that_is_taken_is_refused_and_the_others_come(stage
     until(lambda: get(stage.address, other, "x")[0] == 404, says="the other listener")
     (refused,) = until(lambda: stage.plane.outcomes("Address already in use"), says="the refusal")
     assert (refused.type_url, refused.name) == (LISTENER, f"l-{taken}")
+
+
+def certificate(host: str) -> Resource:
+    """A certificate for a host, self-issued, under one name whatever it says."""
+    issued = pki.issue_server(pki.create_authority(time.time()), [host], time.time())
+    return tls_certificate("web", issued.certificate, issued.key)
+
+
+def shown(stage: Stage, port: int) -> bytes:
+    """The certificate that a client is shown."""
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    with (
+        socket.create_connection((stage.address, port), timeout=5) as plain,
+        trusting.wrap_socket(plain, server_hostname="web.example") as secure,
+    ):
+        return secure.getpeercert(binary_form=True) or b""
+
+
+def test_a_renewed_certificate_is_shown_without_touching_the_listener(stage: Stage) -> None:
+    port = free_port(stage.address)
+    chain = listeners.FilterChain("web", "http", ("web.example",), ("web",))
+    https = listeners.listener("https", stage.address, port, [chain])
+    stage.update(Update(resources={(SECRET, "web"): certificate("one"), (LISTENER, "https"): https}))
+    first = until(lambda: shown(stage, port), says="a certificate")
+    listening = stage.envoy.counter("listener_manager.listener_modified")
+    stage.update(Update(resources={(SECRET, "web"): certificate("two")}))
+    until(lambda: shown(stage, port) != first, says="another certificate")
+    assert stage.envoy.counter("listener_manager.listener_modified") == listening

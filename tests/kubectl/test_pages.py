@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support import sessions
+from support import transcripts
 
 PAGES = sorted((Path(__file__).parent / "pages").glob("*.md"))
 
@@ -14,4 +14,4 @@ PAGES = sorted((Path(__file__).parent / "pages").glob("*.md"))
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_does_what_it_says(page: Path, kubeconfig: Path, tmp_path: Path) -> None:
     variables = {"NS": f"page-{page.stem}", "KUBECONFIG": str(kubeconfig), "KUBECACHEDIR": str(tmp_path / "cache")}
-    sessions.run(page, tmp_path, variables)
+    transcripts.run(page, tmp_path, variables)

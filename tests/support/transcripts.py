@@ -1,7 +1,7 @@
-"""Pages of shell sessions that are checked line by line: what a command prints, also when it must fail.
+"""Pages of shell transcripts that are checked line by line: what a command prints, also when it must fail.
 
-A fence ```` ```yaml file=NAME ```` writes a file. A fence ```` ```console ```` is a session: a line with `$ ` is run by
-bash, the lines below it are all that it prints (stdout and stderr). `…` stands for any text, a line of nothing else
+A fence ```` ```yaml file=NAME ```` writes a file. A fence ```` ```console ```` is a transcript: a line with `$ ` is run
+by bash, the lines below it are all that it prints (stdout and stderr). `…` stands for any text, a line of nothing else
 for any lines; `(exit code N)` says how the command ends when that is not with 0. `$NS` and the like are replaced in
 files and expected lines too. (`support.pages` runs the tutorials of the documentation, where every command succeeds.)
 """
@@ -22,7 +22,7 @@ _FENCE = re.compile(r"^```(\S*)(?: file=(\S+))?\n(.*?)^```$", re.MULTILINE | re.
 _EXIT = re.compile(r"^\(exit code (\d+)\)$")
 
 
-class SessionError(AssertionError):
+class TranscriptError(AssertionError):
     """A command of a page did something else than the page says."""
 
 
@@ -35,9 +35,9 @@ class Command:
     exit_code: int = 0
 
 
-def commands(session: str) -> Iterator[Command]:
-    """The commands of a session."""
-    for block in re.split(r"^\$ ", session, flags=re.MULTILINE)[1:]:
+def commands(transcript: str) -> Iterator[Command]:
+    """The commands of a transcript."""
+    for block in re.split(r"^\$ ", transcript, flags=re.MULTILINE)[1:]:
         text, *expected = block.rstrip("\n").split("\n")
         code = 0
         if expected and (found := _EXIT.match(expected[-1])):
@@ -47,7 +47,7 @@ def commands(session: str) -> Iterator[Command]:
 
 
 def run(page: Path, folder: Path, variables: Mapping[str, str]) -> None:
-    """Run a page in a folder; raises `SessionError` at the first command that differs."""
+    """Run a page in a folder; raises `TranscriptError` at the first command that differs."""
     environment = {**os.environ, "PATH": tools.search_path(), **variables}
     for kind, name, body in _FENCE.findall(page.read_text(encoding="utf-8")):
         if name:
@@ -78,7 +78,7 @@ def _run(
     expected = [_filled(line, variables) for line in command.expected]
     if done.returncode != command.exit_code or not matches(expected, done.stdout.rstrip("\n")):
         wanted = "\n".join(expected)
-        raise SessionError(
+        raise TranscriptError(
             f"{page.name}: $ {command.text}\nprinted (exit code {done.returncode}):\n{done.stdout}\n"
             f"the page says (exit code {command.exit_code}):\n{wanted}"
         )

@@ -99,7 +99,7 @@ def by_kubectl(document: dict[str, Any], patch: dict[str, Any]) -> Any:
     with TemporaryDirectory() as folder:
         file = Path(folder) / "d.json"
         file.write_text(json.dumps(document))
-        command = [
+        command: list[str | Path] = [
             tools.path("kubectl"),
             "patch",
             "--local",

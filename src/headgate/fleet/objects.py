@@ -35,8 +35,9 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Envoys:
-    """What one Gateway asks for. `controller` is the controller name of its class, `ports` are the TCP ports of its valid
-    listeners, sorted.
+    """What one Gateway asks for.
+
+    `controller` is the controller name of its class, `ports` are the TCP ports of its valid listeners, sorted.
     """
 
     gateway: Key

@@ -63,8 +63,8 @@ class Proxy:
         self._routes = Subscription(ROUTES)
         self._runtime = Subscription(RUNTIME)
         self._runtime_refused = ""
-        self._lane_waits = False
         self._returning = returning
+        self._lane_waits = returning
         #: Route configurations of the past that were not asked for again yet.
         self._past: dict[str, Table] = {}
         if past is not None:
@@ -287,8 +287,6 @@ class Proxy:
 
     def _hear_runtime(self, request: Request) -> None:
         heard = self._runtime.hear(request)
-        if heard.first and self._runtime.have:
-            self._lane_waits = True
         if heard.refused is not None:
             self._runtime_refused = self.lane.resource().version
             self._fold()
@@ -297,15 +295,26 @@ class Proxy:
         if self._runtime.flight is not None or RUNTIME_LAYER not in self._runtime.names:
             return
         if self._lane_waits:
-            if not self.tables or not self._known():
+            if not self._known():
                 return
             self._lane_waits = False
-            self._look(self.lane.overlay)
+            self._look({*self.lane.overlay, *self._outdated_keys()})
         layer = self.lane.resource()
         if layer.version not in (self._runtime.have.get(RUNTIME_LAYER), self._runtime_refused):
             said.append(self._runtime.send({RUNTIME_LAYER: layer}))
 
+    def _outdated_keys(self) -> Iterable[str]:
+        """The keys whose weights have changed since this Envoy got its routes, on whatever stream that was."""
+        for table in self.tables.values():
+            for body in table.bodies:
+                for sent in body.hosts.values():
+                    for key, weights in sent.weights.items():
+                        if self._desired.weights.get(key) != weights:
+                            yield key
+
     def _look(self, keys: Iterable[str]) -> None:
+        if self._lane_waits:
+            return  # it is not known yet which weights stand in this Envoy's routes
         self.lane.look(keys)
         if self.lane.full:
             self._fold()

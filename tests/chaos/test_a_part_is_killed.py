@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
 from collections.abc import Iterator
 
 import pytest
 
-from support.observer import Observer
+from support.observer import Observer, process_of_envoy
 from support.parts import Parts
 from support.shop import ENDED, Shop, analysis
 from support.waiting import until
@@ -68,6 +70,22 @@ def test_what_dies_in_the_middle_of_a_release_delays_it(parts: Parts, shop: Shop
         until(lambda: shop.phase() in ENDED, says="the end of the release", deadline=90)
     assert (shop.phase(), seen.failed()) == ("Succeeded", {})
     assert seen.canary_answers_beyond_declared_weights() is None
+
+
+def test_a_killed_envoy_comes_back_with_the_weights_of_the_moment(shop: Shop) -> None:
+    def kill() -> None:
+        os.kill(process_of_envoy(shop.gateway)[0], signal.SIGKILL)
+
+    with Observer(shop) as seen:
+        killed = seen.on(lambda status: status.canary_weight == 25, kill)
+        shop.release(next(VERSIONS))
+        killed.result(60)
+        until(lambda: shop.phase() in ENDED, says="the end of the release", deadline=90)
+        until(lambda: seen.rests, says="Envoy gives the canary nothing")
+    assert shop.phase() == "Succeeded"
+    assert {status for status, _, _ in seen.failed()} <= {0}  # who listens knows where to: no 404, no 503
+    assert seen.canary_answers_beyond_declared_weights() is None
+    assert seen.served_beyond_declared_weights() == []
 
 
 def test_pods_go_on_without_their_node(parts: Parts, shop: Shop) -> None:

@@ -48,7 +48,8 @@ class TestBadVersion(RolledBack):
         yield from told(installed, kubernetes, "bad-version", "1.2.0", ERROR_RATE="0.3")
 
     def test_an_event_says_by_how_much_it_failed(self, story: Story) -> None:
-        assert any(event.startswith("Halt shop.bad-version advancement success rate ") for event in story.shop.events())
+        halted = f"Halt shop.{story.shop.namespace} advancement success rate "
+        assert any(event.startswith(halted) for event in story.shop.events())
 
 
 class TestKilledController(Promoted):

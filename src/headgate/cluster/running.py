@@ -95,12 +95,13 @@ async def running(
     folder.make()
     with preflight.sole_owner(cluster.name, folder):
         end_leftovers(folder)
-        preflight.check_loopback(cluster.addresses)
-        preflight.check_envoy()
-        with preflight.claim(cluster.addresses), shortcut(folder.node) as node_data:
-            preflight.check_ports(cluster.addresses)
+        addresses = cluster.addresses
+        preflight.check_loopback(preflight.LOOPBACK, addresses.pods[1], addresses.load_balancers[1])
+        preflight.check_envoy(preflight.envoy_binary())
+        with preflight.claim(addresses), shortcut(folder.node) as node_data:
+            preflight.check_ports(addresses)
             supervisor = Supervisor(
-                parts if parts is not None else components(folder, cluster.addresses, choices, node_data),
+                parts if parts is not None else components(folder, addresses, choices, node_data),
                 records=folder.processes,
                 log=folder.log,
                 tell=tell,

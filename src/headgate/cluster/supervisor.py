@@ -227,7 +227,8 @@ async def _end(process: asyncio.subprocess.Process, grace: float) -> None:
         process.terminate()
     waiting = asyncio.ensure_future(process.wait())
     try:
-        await asyncio.wait_for(asyncio.shield(waiting), grace)
+        async with asyncio.timeout(grace):
+            await asyncio.shield(waiting)
     except TimeoutError:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

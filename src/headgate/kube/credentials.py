@@ -166,7 +166,8 @@ class Exec:
             hint = f"; {spec.install_hint.strip()}" if spec.install_hint else ""
             raise CredentialError(f"exec plugin {spec.command}: {error.strerror}{hint}") from None
         try:
-            out, err = await asyncio.wait_for(process.communicate(), self._timeout)
+            async with asyncio.timeout(self._timeout):
+                out, err = await process.communicate()
         except TimeoutError:
             process.kill()
             raise CredentialError(f"exec plugin {spec.command}: no answer in {self._timeout:g} s") from None

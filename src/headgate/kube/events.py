@@ -132,7 +132,8 @@ class EventRecorder:
     async def flush(self, timeout: float = 5.0) -> None:
         """Until everything was told, or time is up."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._waiting.join(), timeout)
+            async with asyncio.timeout(timeout):
+                await self._waiting.join()
 
     async def close(self) -> None:
         """Tells what waits, then ends."""

@@ -161,7 +161,8 @@ class Holder:
             self._tell()
             if was_holding:
                 with contextlib.suppress(ApiError, TimeoutError):
-                    await asyncio.wait_for(self._release(), 3.0)
+                    async with asyncio.timeout(3.0):
+                        await self._release()
 
     def _pause(self) -> float:
         if self._renewed is not None:
@@ -173,7 +174,8 @@ class Holder:
         # Time counts from before the request: others may see our claim that early.
         began = self._clock()
         try:
-            lease = await asyncio.wait_for(self._claim(), self._terms.renew)
+            async with asyncio.timeout(self._terms.renew):
+                lease = await self._claim()
         except (ApiError, TimeoutError) as error:
             self._say(str(error) or "no answer in time")
             return

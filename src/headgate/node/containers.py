@@ -172,7 +172,8 @@ class ContainerRun:
         self._room.say("Warning", "BackOff", f"Back-off restarting failed container {self.container.name}")
         self._wait_with("CrashLoopBackOff", text)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
         if self._stopping.is_set():
             self._set(state=self.status.last_state)
 
@@ -221,7 +222,8 @@ class ContainerRun:
             except StartError as failed:
                 self._wait_with("RunContainerError", str(failed), "Failed")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), _RETRY)
+                async with asyncio.timeout(_RETRY):
+                    await self._stopping.wait()
         return None
 
     async def _spec(self) -> Spec:

@@ -133,7 +133,7 @@ class Node:
         for run in self._runs.values():
             run.stop(_LAST_GRACE, in_order=False)
         if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=_LAST_GRACE + 5.0)
+            await asyncio.wait(self._tasks.values(), timeout=_LAST_GRACE + 1.0)
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)

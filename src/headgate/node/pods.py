@@ -198,7 +198,8 @@ class PodRun:
             if not any(run.status.state.running for run in everyone):
                 # Nothing runs; what still waits (for a volume, say) is given up.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(asyncio.shield(work), 0.5)
+                    async with asyncio.timeout(0.5):
+                        await asyncio.shield(work)
                 work.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await work
@@ -247,7 +248,8 @@ class PodRun:
 
     async def _news_or(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
 
     def _sources(self) -> Sources:
         return Sources(self._interests.config_maps(), self._interests.secrets(), self._tokens.known)

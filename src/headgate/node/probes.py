@@ -72,9 +72,12 @@ async def check(action: Action, target: Target, timeout: float) -> str | None:
 
 async def _perform(action: Action, target: Target, timeout: float) -> str | None:
     if (get := action.http_get) is not None:
-        return await asyncio.wait_for(_get(get, target), timeout)
+        async with asyncio.timeout(timeout):
+            return await _get(get, target)
     if (tcp := action.tcp_socket) is not None:
-        return await asyncio.wait_for(_connect(tcp, target), timeout)
+        async with asyncio.timeout(timeout):
+            await _connect(tcp, target)
+        return None
     if (command := action.exec) is not None:
         return await _run(command, target, timeout)
     if (grpc := getattr(action, "grpc", None)) is not None:

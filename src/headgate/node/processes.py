@@ -69,7 +69,8 @@ class Process:
         """SIGTERM, and SIGKILL after the grace."""
         self.signal(signal.SIGTERM)
         try:
-            return await asyncio.wait_for(self.wait(), max(grace, 0.0))
+            async with asyncio.timeout(max(grace, 0.0)):
+                return await self.wait()
         except TimeoutError:
             self.signal(signal.SIGKILL)
             return await self.wait()
@@ -134,7 +135,8 @@ async def run(
     except OSError as error:
         return 127, f"{argv[0]}: {error.strerror}"
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), timeout)
+        async with asyncio.timeout(timeout):
+            output, _ = await process.communicate()
     except (TimeoutError, asyncio.CancelledError) as error:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -71,7 +71,8 @@ class Services:
         self._interests.want(f"the name {name.key}", [slices])
         if not self._interests.ready([slices]):
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.changed(), 1.0)
+                async with asyncio.timeout(1.0):
+                    await self.changed()
         service = self.by_key.get(name.key)
         if service is None:
             raise NotYetError(f"there is no Service {name.key}")

@@ -190,7 +190,8 @@ class XdsServer:
                 return
             rest = None if proxy.wake is None else max(0.0, proxy.wake - time.monotonic())
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(woken.wait(), rest)
+                async with asyncio.timeout(rest):
+                    await woken.wait()
 
     async def _export(self, body: bytes, context: Any) -> bytes:
         key = await self._identify(context)

@@ -27,14 +27,14 @@ from headgate.kube.client import ApiError, Client
 from headgate.kube.events import EventRecorder, reference_of
 from headgate.kube.watch import Batch, follow
 from headgate.rollout import seen as seeing
-from headgate.rollout.analysis.readings import Answer, Counts, ProxyCounts, ProxyQuestion, Question
+from headgate.rollout.analysis.readings import ProxyCounts
 from headgate.rollout.effects import Count, Create, Effect, Json, Measured, Memory, Patch, Record
 from headgate.rollout.machine import decide
 from headgate.rollout.problems import is_ours
-from headgate.rollout.providers import Request, Response, Unanswered
 from headgate.rollout.seen import Ref, Seen
 from headgate.rollout.settings import Settings
 
+from .rollout_asking import Asker, NoProxies
 from .rollout_metrics import RolloutMetrics
 from .work import WorkQueue
 
@@ -44,8 +44,6 @@ _log = structlog.get_logger("headgate.controllers.rollout")
 WORKERS = 16
 #: Decisions in a row before a Canary has to queue again: a rollout is a dozen, more is a quarrel with somebody.
 ROUNDS = 24
-#: Longest answer that is read from a metrics backend.
-_MOST_BYTES = 4 * 1024 * 1024
 #: Seconds between two looks at whether we hold the lease, while we do not.
 _HOLDING = 0.5
 #: What changes for a Canary; Secrets are read by name, never watched.
@@ -57,14 +55,6 @@ COMPONENT, REASON = "flagger", "Synced"
 
 class NotHoldingError(Exception):
     """Another replica holds the lease now."""
-
-
-class NoProxies:
-    """Telemetry of a controller that serves no Gateways."""
-
-    def counts(self, gateways: tuple[Key, ...], stat_name: str, now: float, window: float) -> Counts | None:
-        """Nothing."""
-        return None
 
 
 class _Recorder(Protocol):
@@ -107,42 +97,6 @@ async def run(
             tasks.create_task(rollouts.run())
             tasks.create_task(rollouts.watch_lease())
     raise AssertionError("watches do not end")
-
-
-class Asker:
-    """Answers the machine's questions: from telemetry, or over HTTP."""
-
-    def __init__(self, session: aiohttp.ClientSession, proxies: ProxyCounts, clock: Callable[[], float]) -> None:
-        self._session = session
-        self._proxies = proxies
-        self._clock = clock
-
-    async def ask(self, questions: Iterable[Question]) -> dict[Question, Answer]:
-        """Every question with its answer; all at the same time."""
-        asked = tuple(questions)
-        answers = await asyncio.gather(*(self._answer(question) for question in asked))
-        return dict(zip(asked, answers, strict=True))
-
-    async def _answer(self, question: Question) -> Answer:
-        if isinstance(question, ProxyQuestion):
-            return self._proxies.counts(question.gateways, question.stat_name, self._clock(), question.window)
-        return await self._send(question)
-
-    async def _send(self, request: Request) -> Response | Unanswered:
-        try:
-            async with self._session.request(
-                request.method,
-                request.url,
-                headers=list(request.headers),
-                data=request.body or None,
-                ssl=request.verify,
-                timeout=aiohttp.ClientTimeout(total=request.timeout),
-            ) as answer:
-                return Response(answer.status, await answer.content.read(_MOST_BYTES))
-        except TimeoutError:
-            return Unanswered(f"no answer within {request.timeout:g} s")
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Unanswered(f"{type(error).__name__}: {error}")
 
 
 class Rollouts:

@@ -170,9 +170,13 @@ def refused(release: Release, problem: Problem) -> Decision:
     after = refuse(release.status, problem, release.now)
     if release.phase in IN_FLIGHT and (problem.reason != "ConfigNotFound" or release.stalled):
         return roll_back(release, str(problem))
+    if release.phase and (left := weights(release, release.weight)):
+        return act(release, left)  # a refusal does not keep us from finishing what a crash left
     known = {condition.message for condition in release.status.conditions}
     if str(problem) in known:
-        return rest(release, release.now + max(10.0, release.interval))
+        return rest(
+            release, release.now + (max(10.0, release.interval) if problem.reason == "ConfigNotFound" else 300.0)
+        )
     text = problem.message if problem.reason.endswith("NotFound") else str(problem)
     return act(release, warning(text), write(release, after))
 

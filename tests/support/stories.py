@@ -11,8 +11,8 @@ from support.observer import Observer
 from support.shop import ENDED, Shop
 from support.waiting import until
 
-#: Seconds that are watched after the end: what is wrong then would stay so.
-_AFTER = 2.0
+#: Requests that are watched after the end: what is wrong then would stay so.
+_AFTER = 300
 
 
 class Story:
@@ -36,7 +36,8 @@ class Story:
         self.end = self.shop.wait_for_phase(*ENDED, deadline=120)
         until(lambda: self.seen.rests, says="Envoy gives the canary nothing")
         self.rests_since = time.monotonic()
-        time.sleep(_AFTER)
+        enough = len(self.seen.answers) + _AFTER
+        until(lambda: len(self.seen.answers) >= enough, says="traffic after the end")
 
 
 class Claims:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import hypothesis.strategies as st
-from hypothesis import given
+from hypothesis import given, settings
 
 from headgate.api.apps import Deployment
 from headgate.api.delivery import Canary, CanaryAnalysis
@@ -181,12 +181,14 @@ def ended(history: list[Action], *others: dict[str, Any]) -> Watched:
     return world
 
 
+@settings(max_examples=60)
 @given(HISTORIES)
 def test_every_rollout_ends(history: list[Action]) -> None:
     world = ended(history)
     assert world.phase in RESTING
 
 
+@settings(max_examples=60)
 @given(HISTORIES)
 def test_a_rollout_that_ended_leaves_traffic_on_the_primary_unless_only_the_canary_works(history: list[Action]) -> None:
     world = ended(history)
@@ -194,12 +196,14 @@ def test_a_rollout_that_ended_leaves_traffic_on_the_primary_unless_only_the_cana
     assert (world.weight, world.status["canaryWeight"]) == ((100, 100) if promotion_failed and world.weight else (0, 0))
 
 
+@settings(max_examples=60)
 @given(HISTORIES)
 def test_a_revision_that_fails_its_checks_never_reaches_the_primary(history: list[Action]) -> None:
     world = ended(history)
     assert world.image("podinfo-primary").startswith("good")
 
 
+@settings(max_examples=60)
 @given(HISTORIES)
 def test_the_route_never_exceeds_the_maximum_while_a_revision_is_judged(history: list[Action]) -> None:
     world = Watched()
@@ -210,6 +214,7 @@ def test_the_route_never_exceeds_the_maximum_while_a_revision_is_judged(history:
             assert world.weight <= world.raw(Canary)["spec"]["analysis"]["maxWeight"]
 
 
+@settings(max_examples=60)
 @given(HISTORIES)
 def test_what_a_user_wrote_into_the_route_survives_every_rollout(history: list[Action]) -> None:
     world = ended(history, USERS_ROUTE)
@@ -222,11 +227,12 @@ def test_what_a_user_wrote_into_the_route_survives_every_rollout(history: list[A
     assert route["metadata"]["annotations"]["team"] == "shop"
 
 
+@settings(max_examples=60)
 @given(HISTORIES, st.integers(0, 5))
 def test_a_crash_anywhere_in_a_release_changes_nothing_of_its_end(history: list[Action], effects: int) -> None:
     """Two worlds with the same history; in one the controller is killed in every single decision of the rest."""
     smooth, bumpy = ended(history), lived(history)
-    for _ in range(60):
+    for _ in range(40):
         bumpy.settle()
         bumpy.step(crash_after=effects)
     edit_analysis(mirror=False)(bumpy)
@@ -247,6 +253,7 @@ def test_any_list_of_steps_that_rises_at_all_reaches_its_maximum(steps: list[int
     assert weight == most or most <= 0
 
 
+@settings(max_examples=60)
 @given(HISTORIES)
 def test_the_target_rests_at_zero_after_a_rollout(history: list[Action]) -> None:
     world = ended(history)

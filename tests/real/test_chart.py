@@ -29,7 +29,7 @@ EVERYWHERE = {
     "httproutes.gateway.networking.k8s.io": READ | {"create", "patch"},
     "httproutes.gateway.networking.k8s.io/status": {"patch"},
     "referencegrants.gateway.networking.k8s.io": READ,
-    "canaries.flagger.app": READ,
+    "canaries.flagger.app": READ | {"patch"},
     "canaries.flagger.app/status": {"patch"},
     "canaries.flagger.app/finalizers": {"update"},
     "metrictemplates.flagger.app": READ,

@@ -73,6 +73,7 @@ class GatewayController:
         client: Client,
         settings: Settings,
         authority: pki.Authority,
+        certified: pki.Certified,
         server: XdsServer,
         counters: Counters,
         holding: Callable[[], bool],
@@ -80,6 +81,7 @@ class GatewayController:
         self._client = client
         self._settings = settings
         self._authority = authority
+        self._certified = certified
         self._server = server
         self._counters = counters
         self._holding = holding
@@ -190,14 +192,15 @@ class GatewayController:
     async def _keep_certificate(self) -> None:
         while True:
             await asyncio.sleep(CERTIFICATE_CHECK)
-            if not self._holding():
-                continue
             now = time.time()
-            found = await identity.authority(self._client, self._settings.namespace, now)
-            if found != self._authority:
-                self._authority = found
-                self.fleets.tell_all()
-            self._server.renew(server_certificate(found, now))
+            if self._holding():
+                found = await identity.authority(self._client, self._settings.namespace, now)
+                if found != self._authority:
+                    self._authority = found
+                    self.fleets.tell_all()
+            if pki.due(self._certified, self._authority, [XDS_SERVER], now):
+                self._certified = server_certificate(self._authority, now)
+                self._server.renew(self._certified)
 
 
 def server_certificate(authority: pki.Authority, now: float) -> pki.Certified:
@@ -232,6 +235,7 @@ async def run(
     """
     now = time.time()
     authority = await identity.authority(client, settings.namespace, now)
+    certified = server_certificate(authority, now)
     controllers: list[GatewayController] = []
 
     counters = counters or Counters()
@@ -243,11 +247,11 @@ async def run(
     server = XdsServer(
         settings.xds_address,
         settings.xds_port,
-        server_certificate(authority, now),
+        certified,
         on_fact=hear,
         on_metrics=counters.take,
     )
-    controller = GatewayController(client, settings, authority, server, counters, holding)
+    controller = GatewayController(client, settings, authority, certified, server, counters, holding)
     controllers.append(controller)
     await server.start()
     started(controller)

@@ -12,6 +12,7 @@ import structlog
 
 from headgate.api import gateway
 from headgate.api.meta import Key, Object
+from headgate.envoy.names import LISTENER
 from headgate.incremental import Engine
 from headgate.program import program
 from headgate.world import Facts, Outputs, World
@@ -111,6 +112,8 @@ class Passes:
             parts[owner].resources[type_url, name] = resource
         for owner, type_url, name in resources.removed:
             parts[owner].removed_resources.add((type_url, name))
+            if type_url == LISTENER:  # what Envoys said of it holds for no later listener of that name
+                self.facts.listeners.delete((owner, name))
         for (owner, configuration, name), host in hosts.set.items():
             parts[owner].hosts[configuration, name] = host
         for owner, configuration, name in hosts.removed:

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from headgate.cluster.supervisor import Happening
-
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.status import Status
+
+    from headgate.cluster.supervisor import Happening
 
 _STYLES = {"ready": "green", "ended": "red"}
 
@@ -27,7 +27,7 @@ class Progress:
 
             self._console = console.Console(highlight=False)
 
-    def __call__(self, happening: Happening) -> None:
+    def __call__(self, happening: "Happening") -> None:
         """Tell people about one happening."""
         if happening.what == "stopped" and not self._stopping:
             return  # the end of a run that "ended" is about to report

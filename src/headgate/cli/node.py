@@ -1,7 +1,7 @@
 """`headgate node`: a kubelet's part, pods as processes of this machine."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -31,6 +31,14 @@ def node(
     schedule: Annotated[
         bool, typer.Option("--schedule", help="Bind pods that wait for a node: where no scheduler runs.")
     ] = False,
+    pod_network: Annotated[
+        Literal["shared", "namespace"],
+        typer.Option(
+            "--pod-network",
+            help="Pods on this machine's network stack, or each in a namespace of its own, for programs that bind "
+            "the wildcard address; Envoys stay on this machine's. Needs Linux and root, or a user namespace.",
+        ),
+    ] = "shared",
     image: Annotated[
         list[str] | None,
         typer.Option("--image", metavar="NAME=COMMAND", help="Run this command for containers of that image."),
@@ -68,6 +76,10 @@ def node(
         raise BadEnvironment(f"no network of addresses: {error}; write it as 127.20.0.0/16") from None
     if balancers is not None and balancers.overlaps(pods):
         raise BadEnvironment(f"--pod-cidr {pods} and --load-balancer-cidr {balancers} overlap")
+    if pod_network == "namespace" and pods.is_loopback:
+        raise BadEnvironment(
+            f"--pod-network namespace: {pods} is every stack's own loopback; say --pod-cidr 10.244.0.0/16"
+        )
     try:
         with take(data, pods):
             if end:
@@ -80,6 +92,7 @@ def node(
                 data=data.absolute(),
                 images=images,
                 schedule=schedule,
+                pod_network=pod_network,
                 address=address,
                 port=port,
                 client_ca=client_ca,
@@ -116,6 +129,7 @@ async def _run(kubeconfig: Path | None, allow_remote_pods: bool, settings: "Sett
     from headgate.kube.client import ApiError  # noqa: PLC0415
     from headgate.node.kubelet import ListenError  # noqa: PLC0415
     from headgate.node.locks import is_local  # noqa: PLC0415
+    from headgate.node.namespaces import NamespaceError  # noqa: PLC0415
     from headgate.node.node import Node  # noqa: PLC0415
 
     async with connect(kubeconfig) as client:
@@ -128,5 +142,7 @@ async def _run(kubeconfig: Path | None, allow_remote_pods: bool, settings: "Sett
             await Node(client, settings).run()
         except ListenError as error:
             raise BadEnvironment(f"the log server cannot listen on {error}") from None
+        except NamespaceError as error:
+            raise BadEnvironment(f"--pod-network namespace: {error}") from None
         except ApiError as error:
             raise BadEnvironment(f"{client.server}: {error}") from None

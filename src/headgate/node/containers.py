@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -91,6 +91,8 @@ class Room(msgspec.Struct, frozen=True):
     place: Place
     sources: Callable[[], Sources]
     folder: Path
+    entrance: Callable[[], tuple[str, ...]]
+    """what a command begins with to run in the pod's network namespace; nothing on the node's own stack"""
     say: Callable[[str, str, str], None]
     """type, reason, message of an event about the pod"""
     changed: Callable[[], None]
@@ -250,12 +252,12 @@ class ContainerRun:
         launch = await image.launch(order, self._machine.around)
         complete = {**launch.extra, **variables} if launch.extra else variables
         self._order, self._image = order, image
-        self._target = Target(container, room.place.pod_ip, complete, launch.folder or folder, self._placed(declared))
-        return Spec(launch.argv, complete, launch.folder or folder, self._next_log())
+        self._target = Target(container, room.place.pod_ip, complete, launch.folder or folder, self._placed)
+        return Spec((*room.entrance(), *launch.argv), complete, launch.folder or folder, self._next_log())
 
-    def _placed(self, variables: Mapping[str, str]) -> Callable[..., tuple[str, ...]]:
-        del variables  # probes' and hooks' commands are not expanded, as in Kubernetes
-        return self._mounts.all
+    def _placed(self, words: Sequence[str]) -> tuple[str, ...]:
+        """The command of a probe or a hook: in the pod's network, not expanded, as in Kubernetes."""
+        return (*self._room.entrance(), *self._mounts.all(words))
 
     def _given(self, pod: Pod, tag: str) -> dict[str, str]:
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}

@@ -9,6 +9,8 @@ import ipaddress
 import shutil
 import time
 import uuid
+from collections.abc import Awaitable, Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, Never, cast
@@ -30,10 +32,11 @@ from .binding import Binder
 from .containers import BackOff, Machine
 from .environment import Place
 from .files import private_folder, write_atomically
-from .images.catalog import Catalog, Image
+from .images.catalog import Catalog, Image, UnknownImageError
 from .interests import Interests
 from .kubelet import Kubelet
 from .leftovers import end_leftovers
+from .namespaces import Namespace, Namespaces
 from .pods import PodRun
 from .processes import Processes
 from .short_paths import short
@@ -59,6 +62,7 @@ class Settings(msgspec.Struct, frozen=True):
     data: Path
     images: dict[str, Image]
     schedule: bool = False
+    pod_network: Literal["shared", "namespace"] = "shared"
     address: str = "127.0.0.1"
     port: int = 0
     client_ca: Path | None = None
@@ -85,6 +89,7 @@ class Node:
             server=client.server,
             back_off=settings.back_off,
         )
+        self._namespaces = Namespaces(settings.pods) if settings.pod_network == "namespace" else None
         self._events = EventRecorder(client, "kubelet")
         self._kubelet = Kubelet(self._find_log, self._data)
         self._runs: dict[str, PodRun] = {}
@@ -97,9 +102,18 @@ class Node:
     # ── life ─────────────────────────────────────────────────────────────────
 
     async def run(self) -> Never:
-        """See the class."""
+        """See the class. Raises `NamespaceError` when pods should have a network stack of their own and cannot."""
         await asyncio.to_thread(end_leftovers, self._records, self._mark)
         shutil.rmtree(self._data / "pods", ignore_errors=True)
+        if self._namespaces is None:
+            await self._run()
+        await self._namespaces.start()
+        try:
+            await self._run()
+        finally:
+            await self._namespaces.stop()
+
+    async def _run(self) -> Never:
         with short(self._data / "pods", self._data / "short-path") as self._folder:
             port = await self._kubelet.start(self._settings.address, self._settings.port, self._settings.client_ca)
             try:
@@ -217,6 +231,7 @@ class Node:
             place=place,
             folder=folder,
             say=self._say,
+            make_namespace=self._make_namespace(uid, place.pod_ip),
         )
         run.update(self._newest[uid])
         try:
@@ -239,6 +254,19 @@ class Node:
             except NoAddressError as error:
                 self._say(self._newest[uid], "Warning", "FailedCreatePodSandBox", str(error))
                 await asyncio.sleep(2.0)
+
+    def _make_namespace(self, uid: str, address: str) -> Callable[[], Awaitable[Namespace]] | None:
+        """How the pod gets a network stack of its own; None if it runs on the node's."""
+        spec = self._newest[uid].spec
+        if self._namespaces is None or any(map(self._host_network, (*spec.init_containers, *spec.containers))):
+            return None
+        return partial(self._namespaces.make, address)
+
+    def _host_network(self, container: core.Container) -> bool:
+        try:
+            return self._machine.catalog.find(container.image).host_network
+        except UnknownImageError:
+            return False  # said when it should start
 
     async def _remove(self, pod: Pod) -> None:
         """Tells the API that nothing of the pod is left."""

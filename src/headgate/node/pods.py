@@ -6,7 +6,7 @@ becomes of the pod is written to its status by a second task, newest only.
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from .containers import ContainerRun, Machine, Room
 from .environment import NotThereError, Place, Sources, sources_of
 from .interests import Interests
 from .mounts import mounts_of
+from .namespaces import Namespace, NamespaceError
 from .status import is_over, pod_status
 from .tokens import Tokens
 
@@ -61,7 +62,16 @@ class PodRun:
     """One pod on this machine."""
 
     def __init__(
-        self, pod: Pod, *, client: Client, machine: Machine, interests: Interests, place: Place, folder: Path, say: Say
+        self,
+        pod: Pod,
+        *,
+        client: Client,
+        machine: Machine,
+        interests: Interests,
+        place: Place,
+        folder: Path,
+        say: Say,
+        make_namespace: Callable[[], Awaitable[Namespace]] | None = None,
     ) -> None:
         self.pod = pod
         self.folder = folder
@@ -70,6 +80,8 @@ class PodRun:
         self._interests = interests
         self._place = place
         self._say = say
+        self._make_namespace = make_namespace
+        self._namespace: Namespace | None = None
         self._began = machine.clock()
         self._reported: PodStatus = pod.status
         self._dirty = asyncio.Event()
@@ -87,6 +99,7 @@ class PodRun:
             place=place,
             sources=self._sources,
             folder=folder,
+            entrance=lambda: self._namespace.entrance if self._namespace else (),
             say=lambda kind, reason, message: say(self.pod, kind, reason, message),
             changed=self._dirty.set,
         )
@@ -157,6 +170,8 @@ class PodRun:
                 task.cancel()
             await asyncio.gather(work, stopped, reporter, return_exceptions=True)
             self._interests.drop(self.pod.metadata.uid)
+            if self._namespace is not None:
+                self._namespace.close()
             self.ended = True
         await self._write_status()
 
@@ -164,6 +179,7 @@ class PodRun:
         tokens = asyncio.ensure_future(self._tokens.keep())
         beside = [tokens]
         try:
+            await self._enter()
             await self._prepare(wanted)
             beside += [asyncio.ensure_future(self._keep_volumes()), asyncio.ensure_future(self._trim_logs())]
             for run in self._init:
@@ -204,6 +220,15 @@ class PodRun:
                 with contextlib.suppress(asyncio.CancelledError):
                     await work
                 return
+
+    async def _enter(self) -> None:
+        """Until the pod has its network namespace, if it is to have one."""
+        while self._make_namespace is not None and self._namespace is None:
+            try:
+                self._namespace = await self._make_namespace()
+            except NamespaceError as error:
+                self._room.say("Warning", "FailedCreatePodSandBox", str(error))
+                await asyncio.sleep(_PAUSE)
 
     # ── volumes ──────────────────────────────────────────────────────────────
 

@@ -42,7 +42,7 @@ class Target(msgspec.Struct, frozen=True):
     address: str
     environment: Mapping[str, str]
     folder: Path
-    #: Replaces mount paths in the words of a command.
+    #: Replaces mount paths in the words of a command, and lets it run in the pod's network.
     place: Callable[[Sequence[str]], tuple[str, ...]]
 
     def __repr__(self) -> str:

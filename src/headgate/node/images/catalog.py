@@ -89,6 +89,10 @@ class Surroundings(Protocol):
 class Image(Protocol):
     """A program that stands for an image."""
 
+    @property
+    def host_network(self) -> bool:
+        """Whether its pod needs the network stack of the node itself, also where pods have one of their own."""
+
     async def launch(self, order: Order, around: Surroundings) -> Launch:
         """How to start it. Raises `NotYetError`."""
 
@@ -105,6 +109,8 @@ class Mapped:
     It stands for the image's own program, so the first word of a container's `command` is left out (a path inside of
     the image); its other words and `args` are appended.
     """
+
+    host_network = False
 
     def __init__(self, command: str, folder: Path) -> None:
         self._words = tuple(shlex.split(command))

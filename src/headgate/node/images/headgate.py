@@ -10,6 +10,9 @@ NAME = "headgate"
 class Headgate:
     """`headgate ARGS`, with the interpreter that runs us."""
 
+    #: The API that it asks may be reachable from this machine only.
+    host_network = True
+
     async def launch(self, order: Order, around: Surroundings) -> Launch:
         """The first word of `command` is the program inside of the image; everything after it is ours to keep."""
         del around

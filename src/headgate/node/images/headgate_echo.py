@@ -13,6 +13,8 @@ NAME = "headgate-echo"
 class HeadgateEcho:
     """Says who it is by variables that the container may set otherwise."""
 
+    host_network = False
+
     async def launch(self, order: Order, around: Surroundings) -> Launch:
         """The interpreter that runs us, and the program."""
         del around

@@ -31,6 +31,7 @@ class Balancers:
         self._events = events
         self._changed = asyncio.Event()
         self._refused: set[str] = set()
+        self._last = ""
 
     async def run(self) -> Never:
         """One Service after the other, so that no two get the same address."""
@@ -42,10 +43,11 @@ class Balancers:
             self._changed.clear()
             for service in [each for each in self._services.by_key.values() if scheduling.wants_address(each)]:
                 in_use = scheduling.addresses_in_use(self._services.by_key.values())
-                address = scheduling.address_for(service, self._network, in_use)
+                address = scheduling.address_for(service, self._network, in_use, self._last)
                 if address is None:
                     self._refuse(service)
                 else:
+                    self._last = address
                     await self._give(service, address)
 
     def _refuse(self, service: Service) -> None:

@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from headgate.api.core import Pod, Service
 
@@ -39,16 +40,20 @@ def addresses_in_use(services: Iterable[Service]) -> Iterator[str]:
                 yield ingress.ip
 
 
-def address_for(service: Service, network: Network, in_use: Iterable[str]) -> str | None:
-    """The address that a Service gets: the one it asks for (`loadBalancerIP`), else the first free one.
+def address_for(service: Service, network: Network, in_use: Iterable[str], last: str = "") -> str | None:
+    """The address that a Service gets: the one it asks for (`loadBalancerIP`), else the next free one after `last`.
 
-    None: there is none, or the one that it asks for is taken or of another network.
+    An address that was just freed is not given again soon: the Envoys of a Gateway that was deleted go on listening
+    there while they drain, and the kernel would share the connections of its successor among both. None: there is no
+    address, or the one that it asks for is taken or of another network.
     """
     taken = set(in_use)
     if wanted := service.spec.load_balancer_ip:
         free = wanted not in taken and _within(wanted, network)
         return wanted if free else None
-    candidates = (str(address) for address in network.hosts())
+    first, final = int(network.network_address) + 1, int(network.broadcast_address) - 1
+    begin = int(ipaddress.IPv4Address(last)) + 1 if _within(last, network) else first
+    candidates = (str(ipaddress.IPv4Address(each)) for each in chain(range(begin, final + 1), range(first, begin)))
     return next((address for address in candidates if address not in taken), None)
 
 

@@ -62,6 +62,15 @@ def test_a_load_balancer_gets_the_first_free_address() -> None:
     assert scheduling.address_for(balancer("a"), NETWORK, ["127.30.0.1"]) == "127.30.0.2"
 
 
+def test_an_address_that_was_just_freed_is_not_given_again_at_once() -> None:
+    assert scheduling.address_for(balancer("a"), NETWORK, [], last="127.30.0.1") == "127.30.0.2"
+
+
+def test_the_last_address_of_the_network_is_followed_by_the_first_that_is_free() -> None:
+    last = str(NETWORK.broadcast_address - 1)
+    assert scheduling.address_for(balancer("a"), NETWORK, ["127.30.0.1"], last=last) == "127.30.0.2"
+
+
 def test_a_load_balancer_gets_the_address_that_it_asks_for() -> None:
     assert scheduling.address_for(balancer("a", loadBalancerIP="127.30.0.9"), NETWORK, []) == "127.30.0.9"
 

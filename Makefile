@@ -56,6 +56,11 @@ bless: setup ## Rewrite the outputs of the golden cases (never what they expect)
 bench: setup tools ## Measure: weight change to the first answer from the other backend, without and with a real API
 	@PYTHONPATH=tests tests/real/netns $(BIN)/python -m bench $(ARGS)
 
+.PHONY: conformance
+conformance: setup tools ## Run the official Gateway API suite on a real API (its first build: 2 minutes); ARGS="--help"
+	@PYTHONPATH=tests $(BIN)/python tests/tools/build.py conformance
+	@PYTHONPATH=tests tests/real/netns $(BIN)/python -m conformance $(ARGS)
+
 .PHONY: clean
 clean: ## Remove what `make` made in the tree; the tools stay in the cache (`headgate/tools`)
 	@rm -rf .venv .venv-uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

@@ -30,11 +30,14 @@ HEADGATE = (sys.executable, "-m", "headgate")
 class Installed:
     """The node and the chart on a control plane; ready on entering, everything ended on leaving."""
 
-    def __init__(self, kubernetes: ControlPlane, folder: Path, *, arguments: tuple[str, ...] = ()) -> None:
-        """`arguments` are more arguments of `headgate controller`."""
+    def __init__(
+        self, kubernetes: ControlPlane, folder: Path, *, arguments: tuple[str, ...] = (), node: tuple[str, ...] = ()
+    ) -> None:
+        """`arguments` are more arguments of `headgate controller`, `node` of `headgate node`."""
         self.kubernetes = kubernetes
         self.folder = folder
         self.arguments = arguments
+        self.node_arguments = node
         self.node: Program
 
     def __enter__(self) -> Self:
@@ -49,6 +52,7 @@ class Installed:
                 f"--port={port}",
                 f"--pod-cidr={POD_NETWORK}",
                 f"--load-balancer-cidr={LOAD_BALANCER_NETWORK}",
+                *self.node_arguments,
             ],
             log=self.folder / "node.log",
             name="headgate node",
@@ -70,9 +74,9 @@ class Installed:
         finally:
             self.node.stop()
 
-    def controller_log(self) -> str:
-        """What the controller wrote, by `kubectl logs`."""
-        return self.kubernetes.kubectl("logs", f"--namespace={NAMESPACE}", f"deployment/{RELEASE}", "--tail=200")
+    def controller_log(self, lines: int = 200) -> str:
+        """The last lines that the controller wrote, by `kubectl logs`; -1 for all of them."""
+        return self.kubernetes.kubectl("logs", f"--namespace={NAMESPACE}", f"deployment/{RELEASE}", f"--tail={lines}")
 
     def _node_ready(self) -> None:
         def conditions() -> str:

@@ -44,7 +44,13 @@ ETCD = Toolset("etcd", _MODULE, ("etcd",))
 KUBERNETES = Toolset("kubernetes", _MODULE, ("kubectl", "kube-apiserver", "kube-controller-manager"))
 HELM = Toolset("helm", _MODULE, ("helm",))
 CRDS = Toolset("crds", ("modules.txt",))
+CONFORMANCE = Toolset("conformance", _MODULE, ("conformance.test", "echo-basic"))
+
 TOOLSETS = (CRDS, ETCD, KUBERNETES, HELM)
+"""What `make test` needs and `make tools` builds."""
+
+SEPARATE = (CONFORMANCE,)
+"""Each has a command of its own that builds it: `make conformance`."""
 
 
 def cache() -> Path:
@@ -56,7 +62,7 @@ def cache() -> Path:
 
 def path(program: str) -> Path:
     """The pinned program of this name."""
-    for toolset in TOOLSETS:
+    for toolset in (*TOOLSETS, *SEPARATE):
         if program in toolset.programs:
             return _built(toolset.folder / program)
     raise KeyError(f"no toolset gives {program}: tests/tools has {', '.join(sorted(_programs()))}")
@@ -73,7 +79,7 @@ def crds(module: str) -> Path:
 
 
 def _programs() -> set[str]:
-    return {program for toolset in TOOLSETS for program in toolset.programs}
+    return {program for toolset in (*TOOLSETS, *SEPARATE) for program in toolset.programs}
 
 
 def _built(place: Path) -> Path:

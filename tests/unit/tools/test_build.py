@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from support.tools import KUBERNETES, PINS, TOOLSETS
+from support.tools import KUBERNETES, PINS, SEPARATE, TOOLSETS
 from tools import build
 
 
@@ -41,4 +41,9 @@ def test_a_line_of_the_crd_table_names_module_checksum_and_copies() -> None:
 
 
 def test_each_toolset_has_a_folder_of_its_own() -> None:
-    assert len({toolset.folder for toolset in TOOLSETS}) == len(TOOLSETS)
+    every = (*TOOLSETS, *SEPARATE)
+    assert len({toolset.folder for toolset in every}) == len(every)
+
+
+def test_what_has_a_command_of_its_own_is_not_built_for_the_tests() -> None:
+    assert not set(SEPARATE) & set(TOOLSETS)

@@ -1,0 +1,94 @@
+"""BackendTLSPolicy, and what policies have in common (GEP-713)."""
+
+from typing import Annotated
+
+import msgspec
+
+from ..constraints import (
+    REQUIRED,
+    AnnotationValue,
+    DomainPath,
+    GroupName,
+    Hostname,
+    KindName,
+    ObjectName,
+    PreciseHostname,
+    SectionName,
+    atomic,
+    one_of,
+    said,
+)
+from ..meta import Object, Value
+from .shared import AGE, Column, Conditions, LocalObjectReference, ParentReference
+
+PRINTER_COLUMNS: dict[str, tuple[Column, ...]] = {"BackendTLSPolicy": (AGE,)}
+
+_URI = Annotated[
+    str, said(minLength=1, maxLength=253, pattern=r"^(([^:/?#]+):)(//([^/?#]*))([^?#]*)(\?([^#]*))?(#(.*))?")
+]
+_WellKnown = Annotated[
+    str,
+    said(
+        minLength=1,
+        maxLength=253,
+        pattern=r"^(System|([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/"
+        r"([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]))$",
+    ),
+]
+
+
+class LocalPolicyTargetReferenceWithSectionName(Value):
+    """An object in the policy's namespace, or a section of it: of a Service the name of a port."""
+
+    group: GroupName
+    kind: KindName
+    name: ObjectName
+    section_name: SectionName | None = None
+
+
+class SubjectAltName(Value):
+    """A name that the backend's certificate must carry; type Hostname or URI says which of the fields is set."""
+
+    type: Annotated[str, one_of("Hostname", "URI")]
+    hostname: Hostname | None = None
+    uri: _URI | None = None
+
+
+class BackendTLSPolicyValidation(Value):
+    """Whose certificates are believed and for which name; `hostname` is the server name that is sent, too."""
+
+    hostname: PreciseHostname
+    ca_certificate_refs: Annotated[tuple[LocalObjectReference, ...], atomic(8)] = ()
+    well_known_ca_certificates: _WellKnown | None = msgspec.field(default=None, name="wellKnownCACertificates")
+    subject_alt_names: Annotated[tuple[SubjectAltName, ...], atomic(5)] = ()
+
+
+class BackendTLSPolicySpec(Value):
+    """How backends are judged, and which ones."""
+
+    validation: BackendTLSPolicyValidation
+    target_refs: Annotated[tuple[LocalPolicyTargetReferenceWithSectionName, ...], REQUIRED, atomic(16, minItems=1)] = ()
+    options: Annotated[dict[str, AnnotationValue], said(maxProperties=16)] = {}
+
+
+class PolicyAncestorStatus(Value):
+    """What one controller says of a policy for one ancestor, usually a Gateway."""
+
+    ancestor_ref: ParentReference
+    controller_name: DomainPath
+    conditions: Annotated[Conditions, REQUIRED, said(minItems=1)] = ()
+
+
+class PolicyStatus(Value):
+    """One entry per ancestor and controller."""
+
+    ancestors: Annotated[tuple[PolicyAncestorStatus, ...], REQUIRED, atomic(16)] = ()
+
+
+class BackendTLSPolicy(Object, kw_only=True):
+    """TLS from the Gateway to backends."""
+
+    api_version: str = "gateway.networking.k8s.io/v1"
+    kind: str = "BackendTLSPolicy"
+    spec: BackendTLSPolicySpec
+    status: PolicyStatus = PolicyStatus()

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 import yaml
 
-from . import apps, coordination, core, delivery, discovery, gateway
+from . import apps, coordination, core, definitions, delivery, discovery, gateway
 from .meta import Object
 
 T = TypeVar("T", bound=Object)
@@ -90,6 +90,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(apps.Deployment, "deployments", short_names=("deploy",), categories=("all",), status=True),
     Kind(apps.ReplicaSet, "replicasets", short_names=("rs",), categories=("all",), status=True),
     Kind(discovery.EndpointSlice, "endpointslices"),
+    Kind(definitions.CustomResourceDefinition, "customresourcedefinitions", namespaced=False, status=True),
     Kind(coordination.Lease, "leases"),
     Kind(
         gateway.GatewayClass,

@@ -33,9 +33,12 @@ PAGE = 500
 #: Seconds that an unused connection is kept; kube-apiserver keeps it for 90.
 _KEEP_ALIVE = 75.0
 
-_JSON = "application/json"
+JSON = "application/json"
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
+#: Objects without their specs and statuses; an API that does not speak it gives whole ones.
+METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 
 
 class Listing(msgspec.Struct, Generic[T], frozen=True):
@@ -130,7 +133,7 @@ class Client:
         params: Mapping[str, str] | None = None,
         body: bytes | None = None,
         content_type: str | None = None,
-        accept: str = _JSON,
+        accept: str = JSON,
         timeout: float | None = None,
         repeatable: bool | None = None,
     ) -> bytes:
@@ -146,7 +149,7 @@ class Client:
         """
         again = method != "POST" if repeatable is None else repeatable
         total = aiohttp.ClientTimeout(total=timeout or 30.0, sock_connect=10.0)
-        headers = {"Content-Type": content_type or _JSON} if body is not None else {}
+        headers = {"Content-Type": content_type or JSON} if body is not None else {}
         async with self._turns:
             for attempt in (1, 2):
                 try:
@@ -163,6 +166,7 @@ class Client:
         path: str,
         *,
         params: Mapping[str, str] | None = None,
+        accept: str = JSON,
         silence: float | None = None,
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """A GET whose answer arrives bit by bit (watch, log): yields the chunks as they come.
@@ -175,7 +179,7 @@ class Client:
         """
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=silence)
         try:
-            async with self._send("GET", path, params, None, {}, _JSON, timeout) as answer:
+            async with self._send("GET", path, params, None, {}, accept, timeout) as answer:
                 self._streams.add(answer.content)
                 try:
                     yield answer.content.iter_any()
@@ -248,11 +252,12 @@ class Client:
         *,
         label_selector: str | None = None,
         field_selector: str | None = None,
+        accept: str = JSON,
     ) -> AsyncIterator[Page]:
         """A collection page by page. If the API forgets the rest in between, `ApiError` 410 says to start again."""
         params = selection(label_selector, field_selector) | {"limit": str(PAGE)}
         while True:
-            body = await self.request("GET", self.path(cls, namespace), params=params, timeout=60)
+            body = await self.request("GET", self.path(cls, namespace), params=params, accept=accept, timeout=60)
             try:
                 found = _list_decoder.decode(body)
             except msgspec.DecodeError as error:

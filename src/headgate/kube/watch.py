@@ -7,11 +7,12 @@ The rules, in the order in which `follow` keeps them:
 3. A watch that ends is continued from the last resourceVersion seen.
 4. 410 (the API has forgotten that version): list again, hand over what changed, and a deletion for everything that
    is gone.
-5. Any other error: wait (0.2 s doubling to 10 s, with jitter), then continue where we were. Said once per change of
-   the error, not at every attempt.
+5. Any other error: wait (0.2 s doubling to 10 s, with jitter), then continue where we were. An API that does not answer
+   at all is asked at least every 2 s: when it comes back, everybody waits for what we have missed, and a refused
+   connection costs it nothing. Said once per change of the error, not at every attempt.
 6. 404 for a collection means that the API does not serve the kind in this version: an older version of the kind is
    tried; if there is none, that is not an error. The collection counts as synced and empty, and we ask again slowly,
-   for its CRD may come.
+   for its CRD may come. (`defined.follow_defined` knows instead of trying: there 404 is an error like others.)
 7. An object that does not decode is handed over as *broken* with its key; all others go on. What was known of it
    before stays valid until it decodes again or is deleted.
 """
@@ -27,7 +28,7 @@ import structlog
 from headgate.api import codec
 from headgate.api.meta import Key, Object
 
-from .client import ApiError, Client, selection, status_error
+from .client import JSON, METADATA, METADATA_LIST, ApiError, Client, UnreachableError, selection, status_error
 
 T = TypeVar("T", bound=Object)
 
@@ -58,14 +59,17 @@ class Pace(msgspec.Struct, frozen=True):
 
     first: float = 0.2
     most: float = 10.0
+    #: The longest pause while nobody answers.
+    dead: float = 2.0
     #: Between two questions for a kind that is not served.
     unserved: float = 15.0
     #: How long the API keeps one watch open.
     watch: float = 290.0
 
-    def after(self, failures: int) -> float:
+    def after(self, failures: int, *, dead: bool = False) -> float:
         """The pause after so many failures in a row, with jitter so that many clients do not come at once."""
-        return min(self.most, self.first * 2.0 ** min(failures - 1, 16)) * random.uniform(0.7, 1.0)  # noqa: S311
+        most = min(self.most, self.dead) if dead else self.most
+        return min(most, self.first * 2.0 ** min(failures - 1, 16)) * random.uniform(0.7, 1.0)  # noqa: S311
 
 
 PATIENT = Pace()
@@ -79,14 +83,18 @@ async def follow(
     namespace: str | None = None,
     label_selector: str | None = None,
     field_selector: str | None = None,
+    metadata_only: bool = False,
     pace: Pace = PATIENT,
 ) -> Never:
     """Keeps `sink` informed of a collection until cancelled; the rules stand in the module's docstring.
 
     `sink` is called synchronously, in order, never concurrently with itself. What it raises ends `follow`.
+
+    Args:
+        metadata_only: objects come with nothing but their metadata.
     """
-    follower = _Follower(client, cls, sink, namespace, selection(label_selector, field_selector), pace)
-    await follower.run()
+    selectors = selection(label_selector, field_selector)
+    await Follower(client, cls, sink, namespace, selectors, pace, metadata_only=metadata_only).run()
 
 
 class _Metadata(msgspec.Struct, frozen=True, rename="camel"):
@@ -115,8 +123,12 @@ class _ForgottenError(Exception):
     """The API has forgotten our resourceVersion."""
 
 
-class _Follower(Generic[T]):
-    """State of one `follow`: what is known (key -> uid and resourceVersion) and from where to go on."""
+class Follower(Generic[T]):
+    """State of one `follow`: what is known (key -> uid and resourceVersion) and from where to go on.
+
+    Args:
+        guess: whether 404 means that the kind, or this version of it, is not served.
+    """
 
     def __init__(
         self,
@@ -126,7 +138,12 @@ class _Follower(Generic[T]):
         namespace: str | None,
         selectors: dict[str, str],
         pace: Pace,
+        *,
+        metadata_only: bool = False,
+        guess: bool = True,
     ) -> None:
+        self._metadata_only = metadata_only
+        self._guess = guess
         self._client = client
         self._cls = cls
         self._sink = sink
@@ -143,7 +160,19 @@ class _Follower(Generic[T]):
         self._versions = (kind.version, *kind.other_versions)
         self._tried = 0
 
+    def begin_anew(self) -> None:
+        """List again with the next `run`; what is known already and is still so is not handed over."""
+        self._from = ""
+        self._failures = 0
+
+    def all_gone(self) -> None:
+        """There are no objects of the kind any more, and will be none for now: complete, and empty."""
+        self.begin_anew()
+        self._synced = True
+        self._hand_over(self._gone(frozenset()))
+
     async def run(self) -> Never:
+        """Follow until cancelled."""
         while True:
             try:
                 if not self._from:
@@ -157,12 +186,12 @@ class _Follower(Generic[T]):
     async def _refused(self, error: ApiError) -> None:
         if error.status == 410:
             await self._forgotten()
-        elif error.status == 404:
+        elif error.status == 404 and self._guess:
             await self._not_served()
         else:
             self._failures += 1
             self._say(f"{error.reason}: {error.message}", attempts=self._failures)
-            await asyncio.sleep(self._pace.after(self._failures))
+            await asyncio.sleep(self._pace.after(self._failures, dead=isinstance(error, UnreachableError)))
 
     async def _forgotten(self) -> None:
         self._from = ""
@@ -177,8 +206,7 @@ class _Follower(Generic[T]):
         if self._tried % len(self._versions):
             return
         self._say("the API does not serve this kind")
-        self._synced = True
-        self._hand_over(self._gone(frozenset()))
+        self.all_gone()
         await asyncio.sleep(self._pace.unserved * random.uniform(0.8, 1.0))  # noqa: S311
 
     def _say(self, what: str | None, **more: object) -> None:
@@ -200,6 +228,7 @@ class _Follower(Generic[T]):
             self._namespace,
             label_selector=self._selectors.get("labelSelector"),
             field_selector=self._selectors.get("fieldSelector"),
+            accept=METADATA_LIST if self._metadata_only else JSON,
         )
         async for page in pages:
             changes: list[Change[T]] = []
@@ -247,7 +276,8 @@ class _Follower(Generic[T]):
         began = asyncio.get_running_loop().time()
         path = self._client.path(self._cls, self._namespace)
         heard = False
-        async with self._client.stream(path, params=params, silence=seconds + 20) as chunks:
+        accept = METADATA if self._metadata_only else JSON
+        async with self._client.stream(path, params=params, accept=accept, silence=seconds + 20) as chunks:
             self._say(None)
             rest = b""
             async for chunk in chunks:

@@ -65,7 +65,7 @@ Script = Callable[[Request, Reply], Coroutine[Any, Any, None]]
 
 @asynccontextmanager
 async def following(
-    script: Script, cls: type[Object] = Service, pace: Pace = EAGER, **selectors: str
+    script: Script, cls: type[Object] = Service, pace: Pace = EAGER, **selectors: Any
 ) -> AsyncIterator[tuple[ScriptedApi, Seen]]:
     async with ScriptedApi(script) as api, Client(Access(server=api.server)) as client:
         seen = Seen()
@@ -413,6 +413,11 @@ def test_a_server_that_hangs_up_without_a_word_is_asked_with_growing_pauses() ->
             assert len(api.asked(watch=True)) == 1
 
     run(test())
+
+
+def test_an_api_that_does_not_answer_is_asked_more_often_than_one_that_refuses() -> None:
+    pace = Pace(first=0.2, most=10.0, dead=2.0)
+    assert all(pace.after(20, dead=True) <= 2.0 < pace.after(20) for _ in range(100))
 
 
 def test_a_kind_that_is_not_served_is_synced_and_empty() -> None:

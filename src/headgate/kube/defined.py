@@ -1,0 +1,191 @@
+"""What an API serves of the kinds that it does not have by itself, kept current while definitions come and go.
+
+The metadata of all CustomResourceDefinitions are watched (a cluster may have hundreds, of half a megabyte each); those
+of our kinds are read when they change. So a kind is followed at the newest version that is served and that we know, it
+is taken up when its definition appears, and its objects are gone when the definition is.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, Never, TypeVar
+
+import structlog
+
+from headgate.api import codec
+from headgate.api.definitions import CustomResourceDefinition, Served, served
+from headgate.api.meta import Object
+
+from .client import ApiError, Client, selection
+from .watch import PATIENT, Batch, Follower, Pace, follow
+
+T = TypeVar("T", bound=Object)
+
+_log = structlog.get_logger("headgate.kube.watch")
+
+
+class Defined:
+    """The definitions of some kinds.
+
+    `changed` is called, in the event loop, after `served` has changed, and once when it is complete.
+    """
+
+    def __init__(self, client: Client, kinds: Iterable[type[Object]], *, pace: Pace = PATIENT) -> None:
+        self._client = client
+        self._pace = pace
+        self._classes = {_definition_of(cls): cls for cls in kinds}
+        self._served: dict[type[Object], Served] = {}
+        #: Names of definitions that have changed since they were read.
+        self._waiting: set[str] = set()
+        self._wake = asyncio.Event()
+        self._listed = False
+        self._listeners: list[Callable[[], None]] = []
+        #: Whether every definition that was there in the beginning has been read.
+        self.complete = False
+
+    def __contains__(self, cls: type[Object]) -> bool:
+        """Whether this is one of the kinds."""
+        return _definition_of(cls) in self._classes
+
+    def served(self, cls: type[Object]) -> Served | None:
+        """What the API serves of a kind; None if nothing that we know."""
+        return self._served.get(cls)
+
+    def all_served(self) -> Mapping[type[Object], Served]:
+        """What the API serves, by kind."""
+        return dict(self._served)
+
+    def listen(self, changed: Callable[[], None]) -> None:
+        """Have `changed` called."""
+        self._listeners.append(changed)
+
+    async def run(self) -> Never:
+        """Keep it current until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(
+                follow(self._client, CustomResourceDefinition, self._see, metadata_only=True, pace=self._pace)
+            )
+            tasks.create_task(self._keep_reading())
+        raise AssertionError("tasks do not end")
+
+    def _see(self, batch: Batch[CustomResourceDefinition]) -> None:
+        names = [change.key.name for change in batch.changes] + [key.name for key, _ in batch.broken]
+        self._waiting.update(name for name in names if name in self._classes)
+        self._listed = self._listed or batch.synced
+        self._wake.set()
+
+    async def _keep_reading(self) -> Never:
+        failures = 0
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            names, self._waiting = sorted(self._waiting), set()
+            errors = await asyncio.gather(*(self._read(name) for name in names))
+            if self._listed and not self._waiting:
+                self.complete = True
+            if self.complete:
+                self._tell()
+            failures = failures + 1 if any(errors) else 0
+            if failures:
+                _log.warning("a definition cannot be read", error=next(filter(None, errors)))
+                await asyncio.sleep(self._pace.after(failures))
+                self._wake.set()
+
+    async def _read(self, name: str) -> str:
+        """Read a definition; what went wrong, if it is to be tried again."""
+        try:
+            self._take(self._classes[name], await self._get(name))
+        except ApiError as error:
+            self._waiting.add(name)
+            return str(error)
+        except codec.DecodeError as error:
+            _log.error("a definition is not understood: the kind counts as not served", name=name, error=str(error))
+            self._take(self._classes[name], None)
+        return ""
+
+    async def _get(self, name: str) -> CustomResourceDefinition | None:
+        try:
+            return await self._client.get(CustomResourceDefinition, name)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def _take(self, cls: type[Object], definition: CustomResourceDefinition | None) -> None:
+        found = served(definition, _versions(cls)) if definition is not None else None
+        if found is None:
+            self._served.pop(cls, None)
+            return
+        self._client.use_version(cls, found.version)
+        self._served[cls] = found
+
+    def _tell(self) -> None:
+        for changed in self._listeners:
+            changed()
+
+
+async def follow_defined(
+    defined: Defined,
+    client: Client,
+    cls: type[T],
+    sink: Callable[[Batch[T]], None],
+    *,
+    namespace: str | None = None,
+    label_selector: str | None = None,
+    field_selector: str | None = None,
+    pace: Pace = PATIENT,
+) -> Never:
+    """As `watch.follow`, at the version that is served, while the kind is served; before and after that it is empty."""
+    selectors = selection(label_selector, field_selector)
+    follower = Follower(client, cls, sink, namespace, selectors, pace, guess=False)
+    changed = asyncio.Event()
+    defined.listen(changed.set)
+    kind = codec.kind_of(cls)
+    while not defined.complete:
+        await changed.wait()
+        changed.clear()
+    while True:
+        found = defined.served(cls)
+        if found is None:
+            _log.info("not served: watched as soon as it is", kind=kind.kind, group=kind.group)
+            follower.all_gone()
+            await _until(lambda: defined.served(cls) is not None, changed)
+            continue
+        _log.info("watched", kind=kind.kind, version=f"{kind.group}/{found.version}")
+        await _follow_while(follower, partial(_is_another, defined, cls, found), changed)
+
+
+async def _follow_while(follower: Follower[Any], over: Callable[[], bool], changed: asyncio.Event) -> None:
+    """Follow until it is over; the next `run` lists anew."""
+    following = asyncio.create_task(follower.run())
+    waiting = asyncio.create_task(_until(over, changed))
+    try:
+        await asyncio.wait((following, waiting), return_when=asyncio.FIRST_COMPLETED)
+        if following.done():
+            await following  # only an error ends it
+    finally:
+        for task in (following, waiting):
+            task.cancel()
+        await asyncio.gather(following, waiting, return_exceptions=True)
+    follower.begin_anew()
+
+
+async def _until(true: Callable[[], bool], changed: asyncio.Event) -> None:
+    while not true():
+        changed.clear()
+        await changed.wait()
+
+
+def _is_another(defined: Defined, cls: type[Object], then: Served) -> bool:
+    now = defined.served(cls)
+    return now is None or (now.version, now.uid) != (then.version, then.uid)
+
+
+def _definition_of(cls: type[Object]) -> str:
+    kind = codec.kind_of(cls)
+    return f"{kind.plural}.{kind.group}"
+
+
+def _versions(cls: type[Object]) -> tuple[str, ...]:
+    kind = codec.kind_of(cls)
+    return (kind.version, *kind.other_versions)

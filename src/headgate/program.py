@@ -17,6 +17,7 @@ def program(world: World, facts: Facts) -> Outputs:
         routing=resolved.routing,
         class_statuses=statuses.classes,
         gateway_statuses=statuses.gateways,
+        listener_set_statuses=statuses.listener_sets,
         route_statuses=statuses.routes,
         needs=resolved.needs,
         resources=translated.resources,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from headgate import pki
-from headgate.api.meta import Key
+from headgate.api.meta import Ref
 from headgate.envoy import clusters, listeners, routes
 from headgate.envoy.names import CLUSTER, ENDPOINTS, LISTENER, ROUTES, SECRET
 from headgate.envoy.resources import Resource, VirtualHost
@@ -36,7 +36,7 @@ def broken(name: str, regex: str = "[") -> VirtualHost:
         name,
         [f"{name}.example"],
         [routes.route(name, match, routes.Respond(200, "fine"))],
-        origins=[Key("shop", name)],
+        origins=[Ref("HTTPRoute", "shop", name)],
     )
 
 
@@ -114,7 +114,7 @@ def test_one_virtual_host_that_envoy_refuses_stops_no_other(stage: Stage) -> Non
         ROUTES,
         "http",
         "bad",
-        (Key("shop", "bad"),),
+        (Ref("HTTPRoute", "shop", "bad"),),
     )
 
 

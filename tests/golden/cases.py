@@ -31,7 +31,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from headgate.api import codec, core, discovery, gateway
 from headgate.api.meta import Key, Object, ObjectMeta
 from headgate.envoy.names import LISTENER
-from headgate.incremental import Collection, Engine
+from headgate.incremental import Engine
 from headgate.ir.routing import Binding
 from headgate.program import program
 from headgate.world import Facts, Fleet, ListenerFact, Outputs, Settings, World
@@ -221,16 +221,7 @@ class Running:
 
 def source_of(world: World, value: Object) -> Any:
     """The source that holds a kind."""
-    return {
-        "GatewayClass": world.classes,
-        "Gateway": world.gateways,
-        "HTTPRoute": world.routes,
-        "ReferenceGrant": world.grants,
-        "Namespace": world.namespaces,
-        "Service": world.services,
-        "EndpointSlice": world.slices,
-        "Secret": world.secrets,
-    }[value.kind]
+    return world.by_kind[type(value)]
 
 
 def empty(settings: Settings | None = None) -> Running:
@@ -267,14 +258,10 @@ def show(made: Running, output: str) -> str:
 
 
 def _statuses(made: Running) -> Any:
-    kinds: dict[str, Collection[Key, Any]] = {
-        "Gateway": made.outputs.gateway_statuses,
-        "HTTPRoute": made.outputs.route_statuses,
-    }
     return {
-        f"{kind} {key}": _plain(status)
-        for kind, collection in kinds.items()
-        for key, status in sorted(collection.items())
+        **{f"Gateway {key}": _plain(status) for key, status in sorted(made.outputs.gateway_statuses.items())},
+        **{f"ListenerSet {key}": _plain(status) for key, status in sorted(made.outputs.listener_set_statuses.items())},
+        **{str(ref): _plain(status) for ref, status in sorted(made.outputs.route_statuses.items())},
     }
 
 

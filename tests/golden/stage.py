@@ -199,7 +199,7 @@ def _addresses(outputs: Outputs, gateway: Key) -> tuple[GatewayStatusAddress, ..
 def _probes(outputs: Outputs, gateway: Key) -> Iterable[Probe]:
     listeners = {
         listener.name: listener
-        for (owner, _), port in outputs.routing.ports.items()
+        for (owner, *_), port in outputs.routing.ports.items()
         if owner == gateway
         for listener in port.listeners
     }

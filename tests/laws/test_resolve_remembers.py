@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from golden import cases as golden
 from headgate.api import codec
-from headgate.api.meta import Key, Object
+from headgate.api.meta import Key, Object, Ref
 from headgate.world import Fleet, Settings
 from laws import routing_worlds as worlds
 
@@ -147,7 +147,7 @@ EDITS_OF_ONE = {
     "a route that goes": lambda made: made.world.routes.delete(Key("one", "r3")),
     "a generation": lambda made: made.put(_route(3, generation=2)),
     "an address": lambda made: made.world.fleets.set(Key("one", "g0"), Fleet("g0", ("192.0.2.9",))),
-    "a refusal": lambda made: made.facts.refused_routes.set((Key("one", "g0"), Key("one", "r3")), "no"),
+    "a refusal": lambda made: made.facts.refused_routes.set((Key("one", "g0"), Ref("HTTPRoute", "one", "r3")), "no"),
     "an endpoint": lambda made: made.put(
         worlds.core(
             "EndpointSlice",
@@ -184,7 +184,7 @@ def test_a_change_of_a_weight_changes_one_value_of_weights_and_one_status() -> N
     made.run()
     changed = {name: list(collector.take().set) for name, collector in collections.items()}
     (key,) = changed.pop("weights")
-    assert changed.pop("route_statuses") == [Key("one", "r3")]
+    assert changed.pop("route_statuses") == [Ref("HTTPRoute", "one", "r3")]
     assert not any(changed.values())
     assert made.outputs.weights.get(key).clusters == (("one/a/80", 50), ("one/b/80", 50))  # type: ignore[union-attr]
 
@@ -197,7 +197,7 @@ def test_a_status_that_was_written_runs_one_function() -> None:
     )
     made.put(written)
     made.run()
-    assert dict(made.engine.runs) == {"specs": 1}
+    assert dict(made.engine.runs) == {"specs of routes": 1}
 
 
 def _plain(value: Object) -> dict[str, Any]:

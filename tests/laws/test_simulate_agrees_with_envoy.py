@@ -61,7 +61,7 @@ def test_the_simulation_and_envoy_give_every_request_to_the_same(
 ) -> None:
     made = theatre.play([*routes, *([gateway] if gateway else [])])
     for request, server_name in requests:
-        port = made.outputs.routing.ports.get((GATEWAY, request.port))
-        secure = port is not None and port.protocol == "HTTPS"
+        port = made.outputs.routing.ports.get((GATEWAY, "TCP", request.port))
+        secure = port is not None and port.family == "TLS"
         asked = msgspec.structs.replace(request, sni=server_name if secure else None)
         _agrees(theatre, ask(made.outputs.routing, GATEWAY, asked), asked, secure=secure)

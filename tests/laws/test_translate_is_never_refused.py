@@ -105,7 +105,7 @@ routes = st.builds(
 def test_envoy_takes_whatever_stands_in_a_route(theatre: Theatre, routes: list[Any]) -> None:
     made = theatre.play(routes)  # fails when Envoy refuses anything
     for route in routes:
-        (entry,) = made.outputs.route_statuses.get(route.key) or ()
+        (entry,) = made.outputs.route_statuses.get(route.ref) or ()
         for condition in entry.conditions:
             assert condition.message
             assert condition.status == "True" or "spec." in condition.message

@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headgate.api.meta import Key
+from headgate.api.meta import Key, Ref
 from headgate.envoy import names, routes
 from headgate.envoy.clusters import Endpoint, cluster_load_assignment
 from headgate.envoy.clusters import cluster as make_cluster
@@ -116,7 +116,7 @@ def parts(world: World) -> tuple[dict[Any, Resource], dict[Any, VirtualHost], di
     for key, host in world.hosts.items():
         forward = routes.Forward(tuple(map(routes.Destination, host.clusters)), host.key)
         route = routes.route(("bad" if host.bad else "good") + str(host.shape), routes.Match(), forward)
-        hosts[key] = routes.virtual_host(key[1], [key[1]], [route], origins=[Key("ns", key[1])])
+        hosts[key] = routes.virtual_host(key[1], [key[1]], [route], origins=[Ref("HTTPRoute", "ns", key[1])])
         weights[host.key] = Weights(tuple(zip(host.clusters, host.weights, strict=True)))
     return resources, hosts, weights
 

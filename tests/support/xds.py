@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from headgate import pki
-from headgate.api.meta import Key
+from headgate.api.meta import Key, Ref
 from headgate.envoy import clusters, listeners, names, routes
 from headgate.envoy.resources import Resource, VirtualHost, Weights
 from headgate.xds.desired import Update
@@ -224,7 +224,7 @@ def listener(address: str, port: int, configuration: str = "http") -> dict[tuple
 
 
 def split(
-    name: str, *parts: tuple[Backend, int], origins: Sequence[Key] = ()
+    name: str, *parts: tuple[Backend, int], origins: Sequence[Ref] = ()
 ) -> tuple[VirtualHost, dict[str, Weights]]:
     """A virtual host `<name>.example` that splits all its traffic, and the weights that it needs."""
     used = [backend.cluster for backend, _ in parts]

@@ -131,6 +131,22 @@ class Key(msgspec.Struct, frozen=True, gc=False, order=True):
         return f"{self.namespace}/{self.name}" if self.namespace else self.name
 
 
+class Ref(msgspec.Struct, frozen=True, gc=False, order=True):
+    """Identity of an object among kinds: one name may belong to an HTTPRoute and to a GRPCRoute."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+    @property
+    def key(self) -> Key:
+        """Without the kind."""
+        return Key(self.namespace, self.name)
+
+
 class Object(Value):
     """Base of every kind: an object with `apiVersion`, `kind` and metadata.
 
@@ -145,3 +161,8 @@ class Object(Value):
     def key(self) -> Key:
         """Namespace and name."""
         return Key(self.metadata.namespace, self.metadata.name)
+
+    @property
+    def ref(self) -> Ref:
+        """Kind, namespace and name."""
+        return Ref(self.kind, self.metadata.namespace, self.metadata.name)

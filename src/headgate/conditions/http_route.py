@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from headgate.api.meta import Condition
+from headgate.api.meta import Condition, Ref
 
 from .invalid import Invalid, Problem
 from .saying import envoys_words, say
@@ -39,21 +39,26 @@ def refs_not_resolved(reason: str, message: str) -> Condition:
 # Attaching: the parentRef.
 
 
-def no_matching_parent(path: str, gateway: str, section: str | None, port: int | None, names: Sequence[str]) -> Problem:
-    """The Gateway has no such listener."""
+def no_matching_parent(path: str, parent: Ref, section: str | None, port: int | None, names: Sequence[str]) -> Problem:
+    """The Gateway or ListenerSet has no such listener."""
     wanted = " and ".join([f"named {section!r}"] * (section is not None) + [f"on port {port}"] * (port is not None))
     return Problem(
         ACCEPTED,
         "NoMatchingParent",
         path,
-        f"Gateway {gateway} has no listener {wanted}; it has {', '.join(names) or 'none'}",
+        f"{parent} has no listener {wanted}; it has {', '.join(names) or 'none'}",
     )
 
 
-def not_allowed(path: str, gateway: str, reasons: Sequence[str]) -> Problem:
+def parent_closed(path: str, parent: Ref, why: str) -> Problem:
+    """The ListenerSet has no listeners to attach to, because its Gateway does not take it."""
+    return Problem(ACCEPTED, "NoMatchingParent", path, f"{parent} is not accepted: {why}")
+
+
+def not_allowed(path: str, parent: Ref, reasons: Sequence[str]) -> Problem:
     """No listener takes routes of this kind from this namespace."""
     return Problem(
-        ACCEPTED, "NotAllowedByListeners", path, f"Gateway {gateway} does not allow it: {'; '.join(reasons)}"
+        ACCEPTED, "NotAllowedByListeners", path, f"{parent} does not allow it: {'; '.join(reasons)}"
     )
 
 

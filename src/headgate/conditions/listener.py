@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from headgate.api.meta import Condition
+from headgate.api.meta import Condition, Ref
 
 from .invalid import Invalid, Problem
 from .saying import envoys_words, say
@@ -51,9 +51,9 @@ def programmed() -> Condition:
     return say(PROGRAMMED, True, "Programmed", "Envoy serves the listener")
 
 
-def not_programmed(because: str) -> Condition:
+def not_programmed(because: str, reason: str = "Invalid") -> Condition:
     """It is not valid, so Envoy was not told."""
-    return say(PROGRAMMED, False, "Invalid", because)
+    return say(PROGRAMMED, False, reason, because)
 
 
 def refused(sentence: str) -> Condition:
@@ -67,17 +67,20 @@ def pending(why: str) -> Condition:
 
 
 def protocol_conflict(path: str, port: int, others: Sequence[str]) -> Problem:
-    """One port, several protocols: none of them has it."""
+    """One port, protocols that cannot share it. Without `others` a listener of the Gateway or of an older ListenerSet
+    has it, which is not named.
+    """
     return Problem(
         CONFLICTED,
         "ProtocolConflict",
         f"{path}.protocol",
-        f"port {port} is wanted with another protocol by {_names(others)}; give one of them another port",
+        f"port {port} is wanted by {_names(others)} with a protocol that cannot share it;"
+        " give one of them another port",
     )
 
 
 def hostname_conflict(path: str, port: int, hostname: str, others: Sequence[str]) -> Problem:
-    """One port, one hostname, several listeners: none of them has it."""
+    """One port, one hostname, several listeners; `others` as above."""
     what = f"hostname {hostname!r}" if hostname else "every hostname"
     return Problem(
         CONFLICTED,
@@ -149,14 +152,14 @@ def unsupported_certificate_kind(path: str, group: str, kind: str) -> Invalid:
     )
 
 
-def certificate_not_permitted(path: str, namespace: str, name: str, gateway_namespace: str) -> Invalid:
+def certificate_not_permitted(path: str, namespace: str, name: str, owner: Ref) -> Invalid:
     """The Secret's namespace has not said yes. Whether the Secret exists is not told."""
     return Invalid(
         RESOLVED_REFS,
         "RefNotPermitted",
         path,
         f"Secret {name!r} is in namespace {namespace!r}, which does not allow it; a ReferenceGrant there"
-        f" from Gateway in {gateway_namespace!r} to Secret would",
+        f" from {owner.kind} in {owner.namespace!r} to Secret would",
     )
 
 
@@ -176,4 +179,6 @@ def certificate_broken(path: str, namespace: str, name: str, why: str) -> Invali
 
 
 def _names(names: Sequence[str]) -> str:
+    if not names:
+        return "a listener of the Gateway or of a ListenerSet that comes first"
     return ", ".join(f"listener {name!r}" for name in names)

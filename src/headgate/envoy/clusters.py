@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from headgate.api.meta import Key
+from headgate.api.meta import Ref
 
 from . import protos
 from .names import CLUSTER, ENDPOINTS
@@ -24,18 +24,33 @@ class Endpoint(msgspec.Struct, frozen=True, order=True):
     draining: bool = False
 
 
+class UpstreamTLS(msgspec.Struct, frozen=True):
+    """TLS to the endpoints of a cluster: the server name that is sent, and names of secrets (fetched by SDS) that say
+    how their certificates are judged, and which certificate is shown (empty: none). The protocol of the cluster decides
+    what is offered by ALPN.
+    """
+
+    server_name: str
+    validation: str
+    certificate: str = ""
+
+
 def cluster(
     name: str,
     stat_name: str,
     *,
     connect_timeout: float = 5.0,
     protocol: Literal["http1", "http2"] = "http1",
-    origins: Sequence[Key] = (),
+    tls: UpstreamTLS | None = None,
+    origins: Sequence[Ref] = (),
 ) -> Resource:
     """A cluster whose endpoints come by ADS under its own name, and that reports as `stat_name` (no dots in it)."""
     message = _common(name, stat_name, connect_timeout, protocol)
     message.type = protos.Cluster.EDS
     message.eds_cluster_config.eds_config.CopyFrom(ads())
+    if tls is not None:
+        message.transport_socket.name = "envoy.transport_sockets.tls"
+        message.transport_socket.typed_config.CopyFrom(protos.pack(_tls(tls)))
     return resource(CLUSTER, name, protos.serialise(message), origins)
 
 
@@ -84,6 +99,19 @@ def _common(name: str, stat_name: str, connect_timeout: float, protocol: str) ->
     key = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
     message.typed_extension_protocol_options[key].CopyFrom(protos.pack(options))
     return message
+
+
+def _tls(found: UpstreamTLS) -> Any:
+    context = protos.UpstreamTlsContext(sni=found.server_name)
+    common = context.common_tls_context
+    common.tls_params.tls_minimum_protocol_version = common.tls_params.TLSv1_2
+    # Envoy's own default as a client is 1.2, and some backends take nothing below 1.3.
+    common.tls_params.tls_maximum_protocol_version = common.tls_params.TLSv1_3
+    common.validation_context_sds_secret_config.name = found.validation
+    common.validation_context_sds_secret_config.sds_config.CopyFrom(ads())
+    if found.certificate:
+        common.tls_certificate_sds_secret_configs.add(name=found.certificate, sds_config=ads())
+    return context
 
 
 def _assignment(cluster_name: str, endpoints: Sequence[Endpoint]) -> Any:

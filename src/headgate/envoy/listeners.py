@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from headgate.api.meta import Key
+from headgate.api.meta import Ref
 
 from . import protos
 from .clusters import ads
@@ -32,6 +32,10 @@ class FilterChain(msgspec.Struct, frozen=True):
     route_configuration: str
     server_names: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    #: Name of the secret that says how certificates of clients are judged; empty: none is asked for.
+    client_validation: str = ""
+    #: Whether a client without a certificate is turned away.
+    client_required: bool = False
 
 
 def listener(
@@ -41,7 +45,7 @@ def listener(
     chains: Sequence[FilterChain],
     *,
     filters: Sequence[HttpFilter] = (),
-    origins: Sequence[Key] = (),
+    origins: Sequence[Ref] = (),
 ) -> Resource:
     """A TCP listener with one HTTP connection manager per filter chain, whose routes come by RDS over ADS.
 
@@ -62,7 +66,7 @@ def listener(
         manager.typed_config.CopyFrom(protos.pack(_connection_manager(chain, port, filters)))
         if chain.secrets:
             part.transport_socket.name = "envoy.transport_sockets.tls"
-            part.transport_socket.typed_config.CopyFrom(protos.pack(_tls(chain.secrets)))
+            part.transport_socket.typed_config.CopyFrom(protos.pack(_tls(chain)))
     return resource(LISTENER, name, protos.serialise(message), origins)
 
 
@@ -82,9 +86,14 @@ def _connection_manager(chain: FilterChain, port: int, filters: Sequence[HttpFil
     return manager
 
 
-def _tls(secrets: Sequence[str]) -> Any:
+def _tls(chain: FilterChain) -> Any:
     context = protos.DownstreamTlsContext()
     context.common_tls_context.alpn_protocols.extend(("h2", "http/1.1"))
-    for name in secrets:
+    for name in chain.secrets:
         context.common_tls_context.tls_certificate_sds_secret_configs.add(name=name, sds_config=ads())
+    if chain.client_validation:
+        validation = context.common_tls_context.validation_context_sds_secret_config
+        validation.name = chain.client_validation
+        validation.sds_config.CopyFrom(ads())
+        context.require_client_certificate.value = chain.client_required
     return context

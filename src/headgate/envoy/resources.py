@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from headgate.api.meta import Key
+from headgate.api.meta import Ref
 
 from . import protos, wire
 from .names import digest
@@ -21,7 +21,7 @@ class Resource(msgspec.Struct, frozen=True, gc=False):
     name: str
     body: bytes
     version: str
-    origins: tuple[Key, ...] = ()
+    origins: tuple[Ref, ...] = ()
 
     def __repr__(self) -> str:
         return f"Resource({self.type_url.rpartition('.')[2]}, {self.name!r}, {self.version})"
@@ -53,7 +53,7 @@ class VirtualHost(msgspec.Struct, frozen=True, gc=False):
     head: bytes
     routes: tuple[Route, ...]
     shape: str
-    origins: tuple[Key, ...] = ()
+    origins: tuple[Ref, ...] = ()
 
 
 class Weights(msgspec.Struct, frozen=True, gc=False):
@@ -64,7 +64,7 @@ class Weights(msgspec.Struct, frozen=True, gc=False):
     clusters: tuple[tuple[str, int], ...]
 
 
-def resource(type_url: str, name: str, body: bytes, origins: Iterable[Key] = ()) -> Resource:
+def resource(type_url: str, name: str, body: bytes, origins: Iterable[Ref] = ()) -> Resource:
     """A resource with its version."""
     return Resource(type_url, name, body, digest(body), tuple(origins))
 

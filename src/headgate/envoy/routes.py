@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from headgate.api.meta import Key
+from headgate.api.meta import Ref
 
 from . import protos
 from .names import digest
@@ -149,7 +149,7 @@ def route(
 
 
 def virtual_host(
-    name: str, domains: Sequence[str], routes: Sequence[Route], *, origins: Sequence[Key] = ()
+    name: str, domains: Sequence[str], routes: Sequence[Route], *, origins: Sequence[Ref] = ()
 ) -> VirtualHost:
     """A virtual host; `domains` as Envoy spells them: `shop.example`, `*.shop.example`, `*`. The first route that
     matches is taken.

@@ -9,7 +9,7 @@ The specification orders, and so do we, in this order:
 6. the older route; 7. `namespace/name` in alphabetical order; 8. the order of rules, then of matches, in the route.
 """
 
-from headgate.api.meta import Key
+from headgate.api.meta import Ref
 
 from .hostnames import rank
 from .matching import Match
@@ -30,7 +30,7 @@ def of_match(match: Match) -> Order:
     )
 
 
-def order(hostname: str, match: Match, created: str, route: Key, rule: int, index: int) -> Order:
+def order(hostname: str, match: Match, created: str, route: Ref, rule: int, index: int) -> Order:
     """The whole key. `created` is the creation timestamp in RFC 3339, which sorts as text."""
     return (*rank(hostname), *of_match(match), created, f"{route.namespace}/{route.name}", rule, index)
 

@@ -4,14 +4,29 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from headgate.api.meta import Key
+from headgate.api.meta import Key, Ref
 
 from .hostnames import covers
 from .http import Exchange
 from .matching import Match
 from .precedence import Order
 
-Protocols = Literal["HTTP", "HTTPS"]
+Protocols = Literal["HTTP", "HTTPS", "TLS", "TCP", "UDP"]
+Transport = Literal["TCP", "UDP"]
+
+#: Protocols that can share a port, by protocol: TLS and HTTPS both choose by server name.
+FAMILIES: dict[str, Literal["HTTP", "TLS", "TCP", "UDP"]] = {
+    "HTTP": "HTTP",
+    "HTTPS": "TLS",
+    "TLS": "TLS",
+    "TCP": "TCP",
+    "UDP": "UDP",
+}
+
+
+def transport(protocol: str) -> Transport:
+    """What a protocol runs over."""
+    return "UDP" if protocol == "UDP" else "TCP"
 
 
 class Filter(Protocol):
@@ -34,21 +49,29 @@ class Certificate(msgspec.Struct, frozen=True, order=True):
 
 
 class Listener(msgspec.Struct, frozen=True):
-    """A valid listener. `hostname` is empty for every host; HTTPS has at least one certificate."""
+    """A valid listener. `name` is unique within its Gateway (`namespace/set/section` for one of a ListenerSet).
+
+    `hostname` is empty for every host; HTTPS, and TLS that terminates, have at least one certificate.
+    """
 
     name: str
     port: int
     protocol: Protocols
     hostname: str = ""
     certificates: tuple[Certificate, ...] = ()
+    #: What a listener of protocol TLS does; HTTPS always terminates.
+    mode: Literal["Terminate", "Passthrough"] = "Terminate"
 
 
 class Port(msgspec.Struct, frozen=True):
-    """All valid listeners of a Gateway on one port, sorted by hostname (the most specific first)."""
+    """All valid listeners of a Gateway on one port, sorted by hostname (the most specific first).
+
+    Their protocols are of one family: plain HTTP; HTTPS and TLS, chosen by server name; or one listener of TCP or UDP.
+    """
 
     gateway: Key
     number: int
-    protocol: Protocols
+    family: Literal["HTTP", "TLS", "TCP", "UDP"]
     listeners: tuple[Listener, ...]
 
 
@@ -133,7 +156,7 @@ class Rule(msgspec.Struct, frozen=True):
 class Origin(msgspec.Struct, frozen=True, order=True):
     """Which match of which rule of which route; indexes as in the manifest."""
 
-    route: Key
+    route: Ref
     rule: int
     match: int
 

@@ -1,4 +1,4 @@
-"""Which route stands on which listener, for which hostnames.
+"""Which route stands on which listener, for which hostnames. All kinds of routes attach in one way.
 
 The order of checks is the specification's: a listener with this name and port (else NoMatchingParent), which takes
 this kind from this namespace (else NotAllowedByListeners), whose hostname has something in common with the route's
@@ -7,22 +7,24 @@ this kind from this namespace (else NotAllowedByListeners), whose hostname has s
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
-from headgate.api import core, selectors
 from headgate.api import gateway as api
-from headgate.api.meta import Key
+from headgate.api import selectors
+from headgate.api.meta import Key, Ref
 from headgate.conditions import Problem
 from headgate.conditions import http_route as say
 from headgate.incremental import Collection, Read
 from headgate.ir.hostnames import ANY, intersect, is_hostname, normal, rank
 from headgate.world import World
 
-from .gateways import Gateways
-from .listeners import Door, Listeners
+from .asked import Asked
+from .listeners import Door, Doors, Listeners
 
-KIND = "HTTPRoute"
+RouteSpec = api.HTTPRouteSpec | api.GRPCRouteSpec | api.TLSRouteSpec | api.TCPRouteSpec | api.UDPRouteSpec
+Route = api.HTTPRoute | api.GRPCRoute | api.TLSRoute | api.TCPRoute | api.UDPRoute
 
 
 class Spec(msgspec.Struct, frozen=True):
@@ -31,7 +33,7 @@ class Spec(msgspec.Struct, frozen=True):
     uid: str
     generation: int
     created: str
-    spec: api.HTTPRouteSpec
+    spec: RouteSpec
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -50,7 +52,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Parent(msgspec.Struct, frozen=True):
-    """What became of one parentRef to a Gateway of ours: places, or the problem."""
+    """What became of one parentRef to a Gateway of ours or to a ListenerSet of one: places, or the problem."""
 
     index: int
     gateway: Key
@@ -62,31 +64,36 @@ class Parent(msgspec.Struct, frozen=True):
 class Attached:
     """Routes and where they stand."""
 
-    specs: Collection[Key, Spec]
-    claims: Collection[Key, Claim]
-    #: Per route: one entry for each parentRef to a Gateway of ours.
-    parents: Collection[Key, tuple[Parent, ...]]
+    specs: Collection[Ref, Spec]
+    claims: Collection[Ref, Claim]
+    #: Per route: one entry for each parentRef to a Gateway of ours or to a ListenerSet of one.
+    parents: Collection[Ref, tuple[Parent, ...]]
     #: Per route: the Gateways that it stands on, sorted.
-    gateways: Collection[Key, tuple[Key, ...]]
+    gateways: Collection[Ref, tuple[Key, ...]]
     #: Per Gateway, listener and route.
-    places: Collection[tuple[Key, str, Key], Place]
+    places: Collection[tuple[Key, str, Ref], Place]
 
 
-def declare(world: World, gateways: Gateways, listeners: Listeners) -> Attached:
+def declare(world: World, asked: Asked, listeners: Listeners) -> Attached:
     """Judge every parentRef."""
     engine = world.engine
-    labels = engine.map("labels of a namespace", world.namespaces, _labels)
-    specs = engine.map("specs", world.routes, _spec)
+    sources: tuple[Collection[Key, Any], ...] = (
+        world.routes,
+        world.grpc_routes,
+        world.tls_routes,
+        world.tcp_routes,
+        world.udp_routes,
+    )
+    specs = engine.union("specs", *(engine.flat_map(f"specs of {each.name}", each, _spec) for each in sources))
     claims = engine.map("claims", specs, _claim)
 
-    def parents(read: Read, key: Key, claim: Claim) -> tuple[Parent, ...]:
+    def parents(read: Read, key: Ref, claim: Claim) -> tuple[Parent, ...]:
         found = []
         for at, ref in enumerate(claim.parent_refs):
-            gateway = Key(ref.namespace or key.namespace, ref.name)
-            if (ref.group, ref.kind) != (api.GROUP, "Gateway") or read(gateways.controllers, gateway) is None:
-                continue
-            doors = read(listeners.doors, gateway) or ()
-            found.append(_attach(read, labels, key, at, ref, gateway, doors, claim.hostnames))
+            parent = Ref(ref.kind, ref.namespace or key.namespace, ref.name)
+            doors = read(listeners.doors, parent) if ref.group == api.GROUP else None
+            if doors is not None:
+                found.append(_attach(read, asked.labels, key, at, ref, parent, doors, claim.hostnames))
         return tuple(found)
 
     all_parents = engine.map("parents", claims, parents)
@@ -99,24 +106,20 @@ def declare(world: World, gateways: Gateways, listeners: Listeners) -> Attached:
     )
 
 
-def _labels(_read: Read, _key: Key, found: core.Namespace) -> dict[str, str]:
-    return found.metadata.labels
-
-
-def _spec(_read: Read, _key: Key, found: api.HTTPRoute) -> Spec:
+def _spec(_read: Read, _key: Key, found: Route) -> Iterable[tuple[Ref, Spec]]:
     meta = found.metadata
-    return Spec(meta.uid, meta.generation, meta.creation_timestamp, found.spec)
+    yield found.ref, Spec(meta.uid, meta.generation, meta.creation_timestamp, found.spec)
 
 
-def _claim(_read: Read, _key: Key, found: Spec) -> Claim:
-    return Claim(found.created, found.spec.parent_refs, found.spec.hostnames)
+def _claim(_read: Read, _key: Ref, found: Spec) -> Claim:
+    return Claim(found.created, found.spec.parent_refs, getattr(found.spec, "hostnames", ()))
 
 
 def _gateways(parents: tuple[Parent, ...]) -> tuple[Key, ...]:
     return tuple(sorted({parent.gateway for parent in parents if parent.places}))
 
 
-def _places(route: Key, parents: tuple[Parent, ...]) -> Iterable[tuple[tuple[Key, str, Key], Place]]:
+def _places(route: Ref, parents: tuple[Parent, ...]) -> Iterable[tuple[tuple[Key, str, Ref], Place]]:
     for parent in parents:
         for place in parent.places:
             yield (parent.gateway, place.listener, route), place
@@ -125,48 +128,51 @@ def _places(route: Key, parents: tuple[Parent, ...]) -> Iterable[tuple[tuple[Key
 def _attach(
     read: Read,
     labels: Collection[Key, dict[str, str]],
-    route: Key,
+    route: Ref,
     at: int,
     ref: api.ParentReference,
-    gateway: Key,
-    doors: tuple[Door, ...],
+    parent: Ref,
+    found: Doors,
     hostnames: tuple[str, ...],
 ) -> Parent:
     path = f"spec.parentRefs[{at}]"
 
     def refused(problem: Problem) -> Parent:
-        return Parent(at, gateway, (), problem)
+        return Parent(at, found.gateway, (), problem)
 
-    named = [door for door in doors if ref.section_name in (None, door.name) and ref.port in (None, door.port)]
+    if found.closed:
+        return refused(say.parent_closed(path, parent, found.closed))
+    doors = found.doors
+    named = [door for door in doors if ref.section_name in (None, door.section) and ref.port in (None, door.port)]
     if not named:
-        known = [f"{door.name!r} on port {door.port}" for door in doors]
-        return refused(say.no_matching_parent(path, str(gateway), ref.section_name, ref.port, known))
-    whys = {door.name: _why_not_allowed(read, labels, door, gateway, route) for door in named}
+        known = [f"{door.section!r} on port {door.port}" for door in doors]
+        return refused(say.no_matching_parent(path, parent, ref.section_name, ref.port, known))
+    whys = {door.name: _why_not_allowed(read, labels, door, parent, route) for door in named}
     allowed = [door for door in named if whys[door.name] is None]
     if not allowed:
-        return refused(say.not_allowed(path, str(gateway), [why for why in whys.values() if why]))
+        return refused(say.not_allowed(path, parent, [why for why in whys.values() if why]))
     places = [(door, pairs(door.hostname, hostnames)) for door in allowed]
-    taken = tuple(Place(door.name, found) for door, found in places if found)
+    taken = tuple(Place(door.name, served) for door, served in places if served)
     if not taken:
         theirs = [door.hostname or "every host" for door in allowed]
         return refused(say.no_matching_hostname(path, hostnames, theirs))
-    return Parent(at, gateway, taken)
+    return Parent(at, found.gateway, taken)
 
 
 def _why_not_allowed(  # noqa: PLR0911 - one reason each
-    read: Read, labels: Collection[Key, dict[str, str]], door: Door, gateway: Key, route: Key
+    read: Read, labels: Collection[Key, dict[str, str]], door: Door, parent: Ref, route: Ref
 ) -> str | None:
     """Why a listener does not take a route, or None if it does."""
-    where = f"listener {door.name!r}"
-    if KIND not in door.kinds:
-        return f"{where} takes {', '.join(door.kinds) or 'no route'}, not {KIND}"
+    where = f"listener {door.section!r}"
+    if route.kind not in door.kinds:
+        return f"{where} takes {', '.join(door.kinds) or 'no route'}, not {route.kind}"
     match door.namespaces.from_:
         case "All":
             return None
         case "Same":
-            if route.namespace == gateway.namespace:
+            if route.namespace == parent.namespace:
                 return None
-            return f"{where} takes routes from its own namespace {gateway.namespace!r} only (allowedRoutes)"
+            return f"{where} takes routes from its own namespace {parent.namespace!r} only (allowedRoutes)"
         case "Selector" if door.namespaces.selector is not None:
             found = read(labels, Key("", route.namespace)) or {}
             if selectors.from_selector(door.namespaces.selector).matches(found):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import msgspec
 
 from headgate.api import discovery
-from headgate.api.meta import Key
+from headgate.api.meta import Key, Ref
 from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
 from headgate.world import World
@@ -38,8 +38,8 @@ def declare(world: World, references: References, attached: Attached, rules: Rul
     engine = world.engine
 
     def uses(
-        read: Read, route: Key, shapes: tuple[ir.Rule, ...]
-    ) -> Iterable[tuple[tuple[Key, ir.Backend, Key], ir.Backend]]:
+        read: Read, route: Ref, shapes: tuple[ir.Rule, ...]
+    ) -> Iterable[tuple[tuple[Key, ir.Backend, Ref], ir.Backend]]:
         for gateway in read(attached.gateways, route) or ():
             for rule in shapes:
                 for backend in rule.backends:

@@ -7,6 +7,7 @@ import msgspec
 from headgate.api import gateway as api
 from headgate.api.meta import Key
 from headgate.incremental import Collection, Read
+from headgate.ir.routing import Transport
 from headgate.world import Needs, Settings, World
 from headgate.world.objects import SETTINGS
 
@@ -85,7 +86,9 @@ def wanted_addresses(spec: api.GatewaySpec) -> tuple[str, ...]:
     return tuple(address.value for address in spec.addresses if address.value)
 
 
-def needs(world: World, gateways: Gateways, ports: "Collection[Key, tuple[int, ...]]") -> Collection[Key, Needs]:
+def needs(
+    world: World, gateways: Gateways, ports: Collection[Key, tuple[tuple[Transport, int], ...]]
+) -> Collection[Key, Needs]:
     """What each Gateway asks of its fleet."""
 
     def needs_of(read: Read, key: Key, found: Owned) -> Needs | None:
@@ -95,7 +98,7 @@ def needs(world: World, gateways: Gateways, ports: "Collection[Key, tuple[int, .
         return Needs(
             uid=found.uid,
             class_name=found.spec.gateway_class_name,
-            ports=read(ports, key) or (),
+            ports=tuple(number for transport, number in read(ports, key) or () if transport == "TCP"),
             labels=infrastructure.labels,
             annotations=infrastructure.annotations,
             addresses=wanted_addresses(found.spec),

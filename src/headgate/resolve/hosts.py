@@ -12,7 +12,7 @@ Two rules of the specification meet here:
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from headgate.api.meta import Key
+from headgate.api.meta import Key, Ref
 from headgate.incremental import Collection, Read
 from headgate.ir import precedence
 from headgate.ir import routing as ir
@@ -38,7 +38,7 @@ def declare(world: World, listeners: Listeners, attached: Attached, rules: Rules
     """Virtual hosts."""
     engine = world.engine
 
-    def entries(read: Read, key: tuple[Key, str, Key], place: Place) -> Iterable[tuple[EntryKey, _Entry]]:
+    def entries(read: Read, key: tuple[Key, str, Ref], place: Place) -> Iterable[tuple[EntryKey, _Entry]]:
         gateway, name, route = key
         doors = read(listeners.open, gateway) or ()
         door = next((each for each in doors if each.name == name), None)
@@ -93,7 +93,7 @@ def shadowed(hostname: str, door: Open, doors: Iterable[Open]) -> bool:
     )
 
 
-def _routes(route: Key, at: int, rule: ir.Rule, written: str, created: str, door: Open) -> Iterable[ir.Route]:
+def _routes(route: Ref, at: int, rule: ir.Rule, written: str, created: str, door: Open) -> Iterable[ir.Route]:
     for index, match in rule.matches:
         yield ir.Route(
             origin=ir.Origin(route, at, index),

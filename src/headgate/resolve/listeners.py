@@ -1,7 +1,7 @@
 """Which listeners of a Gateway are valid, with which certificates, and what is wrong with the others.
 
-Within one Gateway conflicting listeners have no winner (`Gateway.spec.listeners`): all of them are out, the others
-serve.
+Those of its ListenerSets are judged beside its own (`asked`), each by the rules of its owner: certificates, namespaces
+of routes and ReferenceGrants are its owner's.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from headgate.api import gateway as api
-from headgate.api.meta import Key
+from headgate.api.meta import Key, Ref
 from headgate.conditions import Invalid, Problem
 from headgate.conditions import listener as say
 from headgate.incremental import Collection, Read
@@ -20,16 +20,21 @@ from headgate.world import Settings, World
 from headgate.world.objects import SETTINGS
 
 from . import refs
+from .asked import Ask, Asked, Set, asks
+from .conflicts import conflicting
 from .gateways import Gateways, Owned, refused
 
 #: Route kinds that a protocol carries, as far as Headgate serves them.
-KINDS: dict[str, tuple[str, ...]] = {"HTTP": ("HTTPRoute",), "HTTPS": ("HTTPRoute",)}
+KINDS: dict[str, tuple[str, ...]] = {"HTTP": ("HTTPRoute", "GRPCRoute"), "HTTPS": ("HTTPRoute", "GRPCRoute")}
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """One listener: valid (`listener` is set) or not, and all its problems."""
+    """One listener: valid (`listener` is set) or not, and all its problems. `name` is unique within the Gateway."""
 
+    owner: Ref
+    section: str
     name: str
+    port: tuple[ir.Transport, int]
     kinds: tuple[str, ...]
     problems: tuple[Problem, ...]
     listener: ir.Listener | None
@@ -41,13 +46,24 @@ class Judged(msgspec.Struct, frozen=True):
 
 
 class Door(msgspec.Struct, frozen=True):
-    """A listener as a route sees it when it wants to attach: only what the Gateway's spec says."""
+    """A listener as a route sees it when it wants to attach: only what the owner's spec says."""
 
+    section: str
     name: str
     port: int
     hostname: str
     kinds: tuple[str, ...]
     namespaces: api.RouteNamespaces
+
+
+class Doors(msgspec.Struct, frozen=True):
+    """A parent of routes: a Gateway of ours, or a ListenerSet of one. One that the Gateway does not take has no doors,
+    and `closed` says why.
+    """
+
+    gateway: Key
+    doors: tuple[Door, ...]
+    closed: str = ""
 
 
 class Open(msgspec.Struct, frozen=True):
@@ -64,15 +80,17 @@ class Open(msgspec.Struct, frozen=True):
 class Listeners:
     """All views on the listeners of a Gateway."""
 
+    #: Per Gateway: its own and those of its ListenerSets, in order of precedence.
     judged: Collection[Key, tuple[Judged, ...]]
-    doors: Collection[Key, tuple[Door, ...]]
+    #: Per parent of routes.
+    doors: Collection[Ref, Doors]
     open: Collection[Key, tuple[Open, ...]]
-    ports: Collection[tuple[Key, int], ir.Port]
-    #: TCP ports that the Service must have.
-    wanted_ports: Collection[Key, tuple[int, ...]]
+    ports: Collection[tuple[Key, ir.Transport, int], ir.Port]
+    #: Ports that the Service must have.
+    wanted_ports: Collection[Key, tuple[tuple[ir.Transport, int], ...]]
 
 
-def declare(world: World, references: refs.References, gateways: Gateways) -> Listeners:
+def declare(world: World, references: refs.References, gateways: Gateways, asked: Asked) -> Listeners:
     """Judge, and project."""
     engine = world.engine
 
@@ -80,64 +98,45 @@ def declare(world: World, references: refs.References, gateways: Gateways) -> Li
         if refused(found.spec):
             return ()
         settings = read(world.settings, SETTINGS) or Settings()
-        binding = read(world.bindings, key)
-        ports = _Ports(found.spec.listeners, settings.reserved_ports, binding)
-        conflicts = conflicting(found.spec.listeners)
-        return tuple(
-            _judge(read, references, key, at, listener, conflicts.get(at), ports)
-            for at, listener in enumerate(found.spec.listeners)
-        )
+        every = read(asked.listeners, key) or ()
+        ports = _Ports((ask.listener for ask in every), settings.reserved_ports, read(world.bindings, key))
+        conflicts = conflicting(every)
+        return tuple(_judge(read, references, ask, conflicts.get(at), ports) for at, ask in enumerate(every))
 
     all_judged = engine.map("judged listeners", gateways.owned, judged)
-
-    def wanted_ports(read: Read, key: Key, found: Owned) -> tuple[int, ...]:
-        accepted = {each.name for each in read(all_judged, key) or () if each.accepted}
-        return tuple(sorted({each.port for each in found.spec.listeners if each.name in accepted}))
-
+    own_doors = engine.flat_map("doors of gateways", gateways.owned, lambda _read, key, found: [_own_doors(key, found)])
+    set_doors = engine.flat_map("doors of sets", asked.sets, lambda _read, key, found: [_set_doors(key, found)])
     return Listeners(
         judged=all_judged,
-        doors=engine.map("doors", gateways.owned, lambda _read, _key, found: doors(found.spec)),
+        doors=engine.union("doors", own_doors, set_doors),
         open=engine.map("open listeners", all_judged, lambda _read, _key, found: _open(found)),
         ports=engine.flat_map("ports", all_judged, lambda _read, key, found: _ports(key, found)),
-        wanted_ports=engine.map("wanted ports", gateways.owned, wanted_ports),
+        wanted_ports=engine.map("wanted ports", all_judged, lambda _read, _key, found: _wanted(found)),
     )
 
 
-# Conflicts.
-
-
-def conflicting(listeners: Sequence[api.Listener]) -> dict[int, Problem]:
-    """Listeners that want the same port with another protocol, or the same port and hostname; by index."""
-    problems: dict[int, Problem] = {}
-    tcp = [(at, each) for at, each in enumerate(listeners) if each.protocol != "UDP" and each.protocol in KINDS]
-    for at, one in tcp:
-        others = [other for there, other in tcp if there != at and other.port == one.port]
-        path = f"spec.listeners[{at}]"
-        if foreign := [other.name for other in others if other.protocol != one.protocol]:
-            problems[at] = say.protocol_conflict(path, one.port, foreign)
-        elif same := [other.name for other in others if normal(other.hostname) == normal(one.hostname)]:
-            problems[at] = say.hostname_conflict(path, one.port, normal(one.hostname), same)
-    return problems
+def _wanted(judged: Iterable[Judged]) -> tuple[tuple[ir.Transport, int], ...]:
+    return tuple(sorted({each.port for each in judged if each.accepted}))
 
 
 class _Ports:
     """Whether a port can be had: not Envoy's own, and not one that another listener was moved to."""
 
-    def __init__(self, listeners: Sequence[api.Listener], reserved: Iterable[int], binding: ir.Binding | None) -> None:
+    def __init__(self, listeners: Iterable[api.Listener], reserved: Iterable[int], binding: ir.Binding | None) -> None:
         self._reserved = frozenset(reserved)
         self._binding = binding
-        self._wanted = frozenset(each.port for each in listeners)
+        self._wanted = frozenset((ir.transport(each.protocol), each.port) for each in listeners)
 
-    def check(self, path: str, number: int) -> None:
-        if number in self._reserved:
+    def check(self, path: str, transport: ir.Transport, number: int) -> None:
+        if number in self._reserved and transport == "TCP":
             raise say.port_unavailable(path, number, "is where Envoy answers probes")
         if self._binding is None or not self._binding.offset:
             return
         real = self._binding.port(number)
-        if real in self._reserved:
+        if real in self._reserved and transport == "TCP":
             raise say.port_unavailable(path, number, f"would be served on {real}, where Envoy answers probes")
         moved_here = number - self._binding.offset
-        if real == number and moved_here in self._wanted and self._binding.port(moved_here) == number:
+        if real == number and (transport, moved_here) in self._wanted and self._binding.port(moved_here) == number:
             raise say.port_unavailable(
                 path, number, f"is where port {moved_here} is served, since ports below 1024 cannot be bound here"
             )
@@ -149,13 +148,11 @@ class _Ports:
 def _judge(
     read: Read,
     references: refs.References,
-    gateway: Key,
-    at: int,
-    listener: api.Listener,
+    ask: Ask,
     conflict: Problem | None,
     ports: _Ports,
 ) -> Judged:
-    path = f"spec.listeners[{at}]"
+    path, listener = ask.path, ask.listener
     problems = [conflict] if conflict else []
     kinds, wrong_kinds = supported_kinds(path, listener)
     problems += wrong_kinds
@@ -165,25 +162,28 @@ def _judge(
             raise say.unsupported_protocol(path, listener.protocol)
         if listener.hostname and not is_hostname(normal(listener.hostname)):
             raise say.bad_hostname(path, listener.hostname)
-        ports.check(path, listener.port)
+        ports.check(path, ir.transport(listener.protocol), listener.port)
         if listener.protocol == "HTTPS":
-            certificates, wrong = _certificates(read, references, gateway, path, listener)
+            certificates, wrong = _certificates(read, references, ask)
             problems += wrong
     except Invalid as error:
         problems.append(error.problem)
     serves = not any(problem.condition in (say.ACCEPTED, say.CONFLICTED) for problem in problems)
     serves = serves and (listener.protocol != "HTTPS" or bool(certificates))
     return Judged(
-        name=listener.name,
+        owner=ask.owner,
+        section=listener.name,
+        name=ask.name,
+        port=(ir.transport(listener.protocol), listener.port),
         kinds=kinds,
         problems=tuple(problems),
-        listener=_valid(listener, certificates) if serves else None,
+        listener=_valid(ask.name, listener, certificates) if serves else None,
     )
 
 
-def _valid(listener: api.Listener, certificates: tuple[ir.Certificate, ...]) -> ir.Listener:
+def _valid(name: str, listener: api.Listener, certificates: tuple[ir.Certificate, ...]) -> ir.Listener:
     return ir.Listener(
-        name=listener.name,
+        name=name,
         port=listener.port,
         protocol="HTTPS" if listener.protocol == "HTTPS" else "HTTP",
         hostname=normal(listener.hostname),
@@ -208,9 +208,10 @@ def supported_kinds(path: str, listener: api.Listener) -> tuple[tuple[str, ...],
 
 
 def _certificates(
-    read: Read, references: refs.References, gateway: Key, path: str, listener: api.Listener
+    read: Read, references: refs.References, ask: Ask
 ) -> tuple[tuple[ir.Certificate, ...], list[Problem]]:
     """Those that can be used, and what is wrong with the others."""
+    path, listener = ask.path, ask.listener
     config = listener.tls or api.GatewayTLSConfig()
     if config.mode != "Terminate":
         raise say.unsupported_tls_mode(path, config.mode)
@@ -220,7 +221,7 @@ def _certificates(
     problems = []
     for at, ref in enumerate(config.certificate_refs):
         try:
-            found.append(refs.certificate(read, references, f"{path}.tls.certificateRefs[{at}]", ref, gateway))
+            found.append(refs.certificate(read, references, f"{path}.tls.certificateRefs[{at}]", ref, ask.owner))
         except Invalid as error:
             problems.append(error.problem)
     return tuple(dict.fromkeys(found)), problems
@@ -229,34 +230,47 @@ def _certificates(
 # Views.
 
 
-def doors(spec: api.GatewaySpec) -> tuple[Door, ...]:
+def doors(owner: Ref, listeners: Sequence[api.Listener]) -> tuple[Door, ...]:
     """What routes see; a Gateway that is refused as a whole shows its listeners all the same."""
     return tuple(
         Door(
-            name=each.name,
-            port=each.port,
-            hostname=normal(each.hostname),
-            kinds=supported_kinds("", each)[0],
-            namespaces=each.allowed_routes.namespaces,
+            section=ask.listener.name,
+            name=ask.name,
+            port=ask.listener.port,
+            hostname=normal(ask.listener.hostname),
+            kinds=supported_kinds("", ask.listener)[0],
+            namespaces=ask.listener.allowed_routes.namespaces,
         )
-        for each in spec.listeners
+        for ask in asks(owner, listeners)
     )
 
 
+def _own_doors(key: Key, found: Owned) -> tuple[Ref, Doors]:
+    owner = Ref("Gateway", key.namespace, key.name)
+    return owner, Doors(key, doors(owner, found.spec.listeners))
+
+
+def _set_doors(key: Key, found: Set) -> tuple[Ref, Doors]:
+    owner = Ref("ListenerSet", key.namespace, key.name)
+    if found.refusal is not None:
+        return owner, Doors(found.gateway, (), found.refusal.message)
+    return owner, Doors(found.gateway, doors(owner, found.listeners))
+
+
 def _open(judged: tuple[Judged, ...]) -> tuple[Open, ...]:
-    valid = [each.listener for each in judged if each.listener is not None]
+    valid = [each.listener for each in judged if each.listener and each.listener.protocol in ("HTTP", "HTTPS")]
     return tuple(
         Open(each.name, each.port, each.protocol == "HTTPS", each.hostname, ir.configuration_name(each))
         for each in sorted(valid, key=lambda each: (each.port, rank(each.hostname), each.name))
     )
 
 
-def _ports(gateway: Key, judged: tuple[Judged, ...]) -> list[tuple[tuple[Key, int], ir.Port]]:
+def _ports(gateway: Key, judged: tuple[Judged, ...]) -> list[tuple[tuple[Key, ir.Transport, int], ir.Port]]:
     valid = [each.listener for each in judged if each.listener is not None]
-    ports: dict[int, list[ir.Listener]] = {}
+    ports: dict[tuple[ir.Transport, int], list[ir.Listener]] = {}
     for each in sorted(valid, key=lambda each: (rank(each.hostname), each.hostname, each.name)):
-        ports.setdefault(each.port, []).append(each)
+        ports.setdefault((ir.transport(each.protocol), each.port), []).append(each)
     return [
-        ((gateway, number), ir.Port(gateway, number, each[0].protocol, tuple(each)))
-        for number, each in sorted(ports.items())
+        ((gateway, *port), ir.Port(gateway, port[1], ir.FAMILIES[each[0].protocol], tuple(each)))
+        for port, each in sorted(ports.items())
     ]

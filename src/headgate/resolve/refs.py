@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from headgate.api import core, gateway, tls
-from headgate.api.meta import Key
+from headgate.api.meta import Key, Ref
 from headgate.conditions import http_route, listener
 from headgate.incremental import Collection, Read
 from headgate.ir.routing import Backend, Certificate
@@ -76,20 +76,20 @@ def permitted(
 
 
 def certificate(
-    read: Read, references: References, path: str, ref: gateway.SecretObjectReference, at: Key
+    read: Read, references: References, path: str, ref: gateway.SecretObjectReference, at: Ref
 ) -> Certificate:
-    """The certificate that a listener of Gateway `at` refers to; raises `Invalid`."""
+    """The certificate that a listener of `at`, a Gateway or a ListenerSet, refers to; raises `Invalid`."""
     if (ref.group, ref.kind) != ("", "Secret"):
         raise listener.unsupported_certificate_kind(path, ref.group, ref.kind)
     namespace = ref.namespace or at.namespace
     if namespace != at.namespace and not permitted(
         read,
         references.world,
-        who=(gateway.GROUP, "Gateway", at.namespace),
+        who=(gateway.GROUP, at.kind, at.namespace),
         what=("", "Secret", ref.name),
         namespace=namespace,
     ):
-        raise listener.certificate_not_permitted(path, namespace, ref.name, at.namespace)
+        raise listener.certificate_not_permitted(path, namespace, ref.name, at)
     found = read(references.certificates, Key(namespace, ref.name))
     if found is None:
         raise listener.certificate_missing(path, namespace, ref.name)
@@ -105,21 +105,19 @@ _HTTP2 = ("kubernetes.io/h2c", "h2c", "grpc")
 FindBackend = Callable[[str, gateway.BackendObjectReference], Backend]
 
 
-def backend(
-    read: Read, references: References, path: str, ref: gateway.BackendObjectReference, kind: str, at: Key
-) -> Backend:
-    """The Service port that a route (`kind`, `at`) refers to; raises `Invalid`."""
+def backend(read: Read, references: References, path: str, ref: gateway.BackendObjectReference, at: Ref) -> Backend:
+    """The Service port that route `at` refers to; raises `Invalid`."""
     if (ref.group, ref.kind) != ("", "Service"):
         raise http_route.invalid_backend_kind(path, ref.group, ref.kind)
     namespace = ref.namespace or at.namespace
     if namespace != at.namespace and not permitted(
         read,
         references.world,
-        who=(gateway.GROUP, kind, at.namespace),
+        who=(gateway.GROUP, at.kind, at.namespace),
         what=("", "Service", ref.name),
         namespace=namespace,
     ):
-        raise http_route.backend_not_permitted(path, namespace, ref.name, kind, at.namespace)
+        raise http_route.backend_not_permitted(path, namespace, ref.name, at.kind, at.namespace)
     found = read(references.services, Key(namespace, ref.name))
     if found is None:
         raise http_route.backend_not_found(path, namespace, ref.name)

@@ -12,7 +12,7 @@ import msgspec
 
 from headgate import filters
 from headgate.api import gateway as api
-from headgate.api.meta import Key
+from headgate.api.meta import Key, Ref
 from headgate.conditions import Invalid, Problem
 from headgate.conditions import http_route as say
 from headgate.incremental import Collection, Read
@@ -21,7 +21,7 @@ from headgate.ir.matching import Match
 from headgate.world import World
 
 from . import fields, refs
-from .attach import KIND, Attached, Spec
+from .attach import Attached, Spec
 
 
 class Ruled(msgspec.Struct, frozen=True):
@@ -36,9 +36,9 @@ class Ruled(msgspec.Struct, frozen=True):
 class Rules:
     """A change of weights changes `ruled` and one of `shares`, and leaves `shapes` and `problems` as they are."""
 
-    ruled: Collection[Key, Ruled]
-    shapes: Collection[Key, tuple[ir.Rule, ...]]
-    problems: Collection[Key, tuple[Problem, ...]]
+    ruled: Collection[Ref, Ruled]
+    shapes: Collection[Ref, tuple[ir.Rule, ...]]
+    problems: Collection[Ref, tuple[Problem, ...]]
     shares: Collection[tuple[Key, str], ir.Shares]
 
 
@@ -46,10 +46,12 @@ def declare(world: World, references: refs.References, attached: Attached) -> Ru
     """Read the rules of every route."""
     engine = world.engine
 
-    def ruled(read: Read, key: Key, found: Spec) -> Ruled:
-        return _Reader(read, references, key, found).ruled()
+    def ruled(read: Read, key: Ref, found: Spec) -> Ruled | None:
+        if not isinstance(found.spec, api.HTTPRouteSpec):
+            return None
+        return _Reader(read, references, key, found, found.spec).ruled()
 
-    def shares(read: Read, key: Key, found: Ruled) -> Iterable[tuple[tuple[Key, str], ir.Shares]]:
+    def shares(read: Read, key: Ref, found: Ruled) -> Iterable[tuple[tuple[Key, str], ir.Shares]]:
         for gateway in read(attached.gateways, key) or ():
             for weights_key, each in found.shares:
                 yield (gateway, weights_key), each
@@ -66,17 +68,18 @@ def declare(world: World, references: refs.References, attached: Attached) -> Ru
 class _Reader:
     """Reads one route."""
 
-    def __init__(self, read: Read, references: refs.References, key: Key, route: Spec) -> None:
+    def __init__(self, read: Read, references: refs.References, ref: Ref, route: Spec, spec: api.HTTPRouteSpec) -> None:
         self._read = read
         self._references = references
-        self._key = key
+        self._ref = ref
         self._route = route
+        self._spec = spec
         self._problems: list[Problem] = []
         self._shares: dict[str, ir.Shares] = {}
 
     def ruled(self) -> Ruled:
-        self._problems += fields.hostnames(self._route.spec.hostnames)
-        rules = tuple(self._rule(f"spec.rules[{at}]", rule) for at, rule in enumerate(self._route.spec.rules))
+        self._problems += fields.hostnames(self._spec.hostnames)
+        rules = tuple(self._rule(f"spec.rules[{at}]", rule) for at, rule in enumerate(self._spec.rules))
         return Ruled(rules, tuple(self._shares.items()), tuple(self._problems))
 
     def _rule(self, path: str, rule: api.HTTPRouteRule) -> ir.Rule:
@@ -125,7 +128,7 @@ class _Reader:
     # Where to.
 
     def _backend(self, path: str, ref: api.BackendObjectReference) -> ir.Backend:
-        return refs.backend(self._read, self._references, path, ref, KIND, self._key)
+        return refs.backend(self._read, self._references, path, ref, self._ref)
 
     def _target(self, path: str, ref: api.HTTPBackendRef) -> ir.Target:
         own = self._filters(f"{path}.filters", ref.filters, filters.Scope.BACKEND)
@@ -149,7 +152,7 @@ class _Reader:
             return ir.Refuse(500, f"{path}.backendRefs: none leads to a backend")
         if len(targets) == 1:
             return ir.Forward(targets)
-        return ir.Forward(targets, f"{self._route.uid or str(self._key).replace('/', '_')}.{_content(rule)}")
+        return ir.Forward(targets, f"{self._route.uid or str(self._ref.key).replace('/', '_')}.{_content(rule)}")
 
     # Time-outs and retries.
 

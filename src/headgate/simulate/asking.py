@@ -44,12 +44,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 def ask(routing: Routing, gateway: Key, request: Request) -> Outcome:
     """Where a request to a Gateway goes."""
-    port = routing.ports.get((gateway, request.port))
+    port = routing.ports.get((gateway, "TCP", request.port))
     if port is None:
         return Outcome(listener=None, why=f"Gateway {gateway} has no valid listener on port {request.port}")
     listener = choose_listener(port, request)
     if listener is None:
-        if port.protocol == "HTTPS":
+        if port.family == "TLS":
             return Outcome(listener=None, why=f"no listener on port {port.number} for SNI {request.sni or '(none)'}")
         return _own(404, f"no listener on port {port.number} for host {request.host}", listener="")
     host = virtual_host(routing, gateway, listener, request)
@@ -64,7 +64,7 @@ def ask(routing: Routing, gateway: Key, request: Request) -> Outcome:
 
 def choose_listener(port: ir.Port, request: Request) -> ir.Listener | None:
     """By SNI for HTTPS, by host otherwise: the most specific hostname that covers it."""
-    if port.protocol == "HTTP":
+    if port.family == "HTTP":
         return ir.select_listener(port.listeners, without_port(request.host))
     if request.sni is None:
         return next((each for each in port.listeners if not each.hostname), None)

@@ -28,7 +28,7 @@ class Explanation(msgspec.Struct, frozen=True):
 def explain(routing: Routing, gateway: Key, request: Request) -> Explanation:
     """The outcome and the reasons. Looks at every route of the Gateway: for people, not for the hot path."""
     outcome = ask(routing, gateway, request)
-    port = routing.ports.get((gateway, request.port))
+    port = routing.ports.get((gateway, "TCP", request.port))
     listener = choose_listener(port, request) if port else None
     host = virtual_host(routing, gateway, listener, request) if listener else None
     asked = normalised(request)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from headgate.api.meta import Key
 from headgate.envoy.resources import Resource, VirtualHost, Weights
 from headgate.incremental import Collection
+from headgate.ir.routing import Transport
 from headgate.world import Routing, World
 
 from . import clusters, listeners, routes, secrets
@@ -25,7 +26,7 @@ class Translated:
     hosts: Collection[tuple[Key, str, str], VirtualHost]
     weights: Collection[tuple[Key, str], Weights]
     #: Per Gateway and port: name and version of the listener resource.
-    listener_versions: Collection[tuple[Key, int], tuple[str, str]]
+    listener_versions: Collection[tuple[Key, Transport, int], tuple[str, str]]
 
 
 def declare(world: World, routing: Routing) -> Translated:

@@ -19,7 +19,7 @@ class Listeners:
     """Resources, their versions by port, and the names of RouteConfigurations."""
 
     resources: Collection[tuple[Key, str, str], Resource]
-    versions: Collection[tuple[Key, int], tuple[str, str]]
+    versions: Collection[tuple[Key, ir.Transport, int], tuple[str, str]]
     configurations: Collection[tuple[Key, str], str]
 
 
@@ -27,14 +27,18 @@ def declare(world: World, routing: Routing) -> Listeners:
     """A Gateway whose Envoys have not said how they bind has no listeners: a wrong address would be worse than none."""
     engine = world.engine
 
-    def listener(read: Read, key: tuple[Key, int], port: ir.Port) -> Resource | None:
+    def listener(read: Read, key: tuple[Key, ir.Transport, int], port: ir.Port) -> Resource | None:
         binding = read(world.bindings, key[0])
         return None if binding is None or not _knows_where(binding) else render(port, binding)
 
-    def keyed(_read: Read, key: tuple[Key, int], found: Resource) -> Iterable[tuple[tuple[Key, str, str], Resource]]:
+    def keyed(
+        _read: Read, key: tuple[Key, ir.Transport, int], found: Resource
+    ) -> Iterable[tuple[tuple[Key, str, str], Resource]]:
         yield (key[0], LISTENER, found.name), found
 
-    def configurations(_read: Read, key: tuple[Key, int], port: ir.Port) -> Iterable[tuple[tuple[Key, str], str]]:
+    def configurations(
+        _read: Read, key: tuple[Key, ir.Transport, int], port: ir.Port
+    ) -> Iterable[tuple[tuple[Key, str], str]]:
         for name in dict.fromkeys(map(ir.configuration_name, port.listeners)):
             yield (key[0], name), name
 
@@ -58,7 +62,7 @@ def render(port: ir.Port, binding: ir.Binding) -> Resource:
 
 
 def _chains(port: ir.Port) -> Iterable[envoy.FilterChain]:
-    if port.protocol == "HTTP":
+    if port.family == "HTTP":
         name = ir.configuration_name(port.listeners[0])
         yield envoy.FilterChain(name=name, route_configuration=name)
         return

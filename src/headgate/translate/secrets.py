@@ -19,7 +19,7 @@ def declare(world: World, routing: Routing) -> Collection[tuple[Key, str, str], 
     engine = world.engine
 
     def uses(
-        _read: Read, key: tuple[Key, int], port: ir.Port
+        _read: Read, key: tuple[Key, ir.Transport, int], port: ir.Port
     ) -> Iterable[tuple[tuple[Key, ir.Certificate, int], ir.Certificate]]:
         for listener in port.listeners:
             for certificate in listener.certificates:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from headgate.api.meta import Key
+from headgate.api.meta import Key, Ref
 from headgate.incremental import Engine, Source
 
 
@@ -33,7 +33,7 @@ class Facts:
 
     listeners: Source[tuple[Key, str], ListenerFact]
     #: Envoy's sentence on a virtual host that came from this route; delete it when it was taken.
-    refused_routes: Source[tuple[Key, Key], str]
+    refused_routes: Source[tuple[Key, Ref], str]
 
     @classmethod
     def over(cls, engine: Engine) -> "Facts":

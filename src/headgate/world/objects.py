@@ -1,11 +1,13 @@
 """The sources: one per kind, and what the shell knows besides."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
 from headgate.api import core, discovery, gateway
-from headgate.api.meta import Key
+from headgate.api.meta import Key, Object
 from headgate.incremental import Engine, Index, Source
 from headgate.ir.routing import Binding
 
@@ -50,13 +52,21 @@ class World:
     settings: Source[str, Settings]
     classes: Source[Key, gateway.GatewayClass]
     gateways: Source[Key, gateway.Gateway]
+    listener_sets: Source[Key, gateway.ListenerSet]
     routes: Source[Key, gateway.HTTPRoute]
+    grpc_routes: Source[Key, gateway.GRPCRoute]
+    tls_routes: Source[Key, gateway.TLSRoute]
+    tcp_routes: Source[Key, gateway.TCPRoute]
+    udp_routes: Source[Key, gateway.UDPRoute]
+    backend_tls_policies: Source[Key, gateway.BackendTLSPolicy]
     grants: Source[Key, gateway.ReferenceGrant]
     namespaces: Source[Key, core.Namespace]
     services: Source[Key, core.Service]
     slices: Source[Key, discovery.EndpointSlice]
     #: Secrets of type `kubernetes.io/tls` (others are ignored).
     secrets: Source[Key, core.Secret]
+    #: Authorities of clients and backends (`ca.crt`).
+    config_maps: Source[Key, core.ConfigMap]
     #: Per Gateway: how its Envoys bind, from the metadata of the one that connected last. Keep it when it disconnects.
     #: Without it no Envoy ever connected, and there are no listeners to send.
     bindings: Source[Key, Binding]
@@ -78,17 +88,45 @@ class World:
             settings=engine.source("settings"),
             classes=engine.source("classes"),
             gateways=engine.source("gateways"),
+            listener_sets=engine.source("sets of listeners"),
             routes=engine.source("routes"),
+            grpc_routes=engine.source("gRPC routes"),
+            tls_routes=engine.source("TLS routes"),
+            tcp_routes=engine.source("TCP routes"),
+            udp_routes=engine.source("UDP routes"),
+            backend_tls_policies=engine.source("backend TLS policies"),
             grants=grants,
             namespaces=engine.source("namespaces"),
             services=engine.source("services"),
             slices=slices,
             secrets=engine.source("secrets"),
+            config_maps=engine.source("config maps"),
             bindings=engine.source("bindings"),
             fleets=engine.source("fleets"),
             permissions=engine.index("permissions", grants, lambda _, grant: permissions(grant)),
             slices_of_service=engine.index("slices of service", slices, _service),
         )
+
+    @property
+    def by_kind(self) -> Mapping[type[Object], Source[Key, Any]]:
+        """The sources that hold objects of Kubernetes."""
+        return {
+            gateway.GatewayClass: self.classes,
+            gateway.Gateway: self.gateways,
+            gateway.ListenerSet: self.listener_sets,
+            gateway.HTTPRoute: self.routes,
+            gateway.GRPCRoute: self.grpc_routes,
+            gateway.TLSRoute: self.tls_routes,
+            gateway.TCPRoute: self.tcp_routes,
+            gateway.UDPRoute: self.udp_routes,
+            gateway.BackendTLSPolicy: self.backend_tls_policies,
+            gateway.ReferenceGrant: self.grants,
+            core.Namespace: self.namespaces,
+            core.Service: self.services,
+            discovery.EndpointSlice: self.slices,
+            core.Secret: self.secrets,
+            core.ConfigMap: self.config_maps,
+        }
 
 
 def permissions(grant: gateway.ReferenceGrant) -> list[Permission]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from headgate.api import gateway
-from headgate.api.meta import Key
+from headgate.api.meta import Key, Ref
 from headgate.envoy.resources import Resource, VirtualHost, Weights
 from headgate.incremental import Collection
 from headgate.ir import routing as ir
@@ -16,7 +16,7 @@ class Routing:
     """The IR: what `translate` renders and `simulate` answers from."""
 
     #: Per Gateway and port.
-    ports: Collection[tuple[Key, int], ir.Port]
+    ports: Collection[tuple[Key, ir.Transport, int], ir.Port]
     #: Per Gateway, RouteConfiguration, listener and hostname (empty: every host).
     hosts: Collection[tuple[Key, str, str, str], ir.VirtualHost]
     #: Per Gateway and weights key.
@@ -32,15 +32,16 @@ class Outputs:
     """Collections for `Engine.collect`. Keys begin with the Gateway where there is one.
 
     Statuses hold conditions without time, stamped with the generation they judge; only kinds and parents that are ours
-    have one. `route_statuses` are our own entries of `status.parents`, one per parentRef to a Gateway of ours, in the
-    order of `spec.parentRefs` (a route without one has no value).
+    have one. `route_statuses` are our own entries of `status.parents`, one per parentRef to a Gateway of ours or to a
+    ListenerSet of one, in the order of `spec.parentRefs` (a route without one has no value).
     """
 
     routing: Routing
 
     class_statuses: Collection[Key, gateway.GatewayClassStatus]
     gateway_statuses: Collection[Key, gateway.GatewayStatus]
-    route_statuses: Collection[Key, tuple[gateway.RouteParentStatus, ...]]
+    listener_set_statuses: Collection[Key, gateway.ListenerSetStatus]
+    route_statuses: Collection[Ref, tuple[gateway.RouteParentStatus, ...]]
 
     #: Gateways of our classes; what their Deployment and Service depend on.
     needs: Collection[Key, Needs]

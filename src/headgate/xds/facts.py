@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from headgate.api.meta import Key
+from headgate.api.meta import Key, Ref
 
 
 class Connected(msgspec.Struct, frozen=True):
@@ -36,7 +36,7 @@ class Outcome(msgspec.Struct, frozen=True):
     host: str
     version: str
     message: str = ""
-    origins: tuple[Key, ...] = ()
+    origins: tuple[Ref, ...] = ()
 
 
 Fact = Connected | Disconnected | Outcome

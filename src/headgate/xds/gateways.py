@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from headgate.api.meta import Key
+from headgate.api.meta import Key, Ref
 from headgate.envoy.names import LISTENER, ROUTES
 
 from .desired import Changes, Desired, Update
@@ -103,7 +103,7 @@ class Gateway:
             each = msgspec.structs.replace(each, origins=self._free(each.origins))
         return [Outcome(self.key, *msgspec.structs.astuple(each))]
 
-    def _free(self, origins: tuple[Key, ...]) -> tuple[Key, ...]:
+    def _free(self, origins: tuple[Ref, ...]) -> tuple[Ref, ...]:
         """Those of which no other part is refused."""
         refused = {origin for told in self._told.values() if told.message for origin in told.origins}
         return tuple(origin for origin in origins if origin not in refused)

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from headgate.api.meta import Key
+from headgate.api.meta import Ref
 from headgate.envoy.discovery import Request
 from headgate.envoy.names import BUILT_IN_CLUSTERS, CLUSTER, ENDPOINTS, LISTENER, ROUTES, RUNTIME, RUNTIME_LAYER, SECRET
 
@@ -38,7 +38,7 @@ class News(msgspec.Struct, frozen=True):
     host: str
     version: str
     message: str = ""
-    origins: tuple[Key, ...] = ()
+    origins: tuple[Ref, ...] = ()
 
 
 class Proxy:
@@ -71,7 +71,7 @@ class Proxy:
             self._past = {**past._past, **past.tables}
             self.lane.inherit(past.lane)
         self._dirty: dict[str, None] = {}
-        self._forgiven: dict[str, dict[str, tuple[Key, ...]]] = {}
+        self._forgiven: dict[str, dict[str, tuple[Ref, ...]]] = {}
         #: Clusters that should go: since when no route refers to them, None while one does.
         self._leaving: dict[str, float | None] = {}
 
@@ -326,6 +326,6 @@ class Proxy:
     # ── facts ────────────────────────────────────────────────────────────────
 
     def _tell(
-        self, type_url: str, name: str, host: str, version: str, message: str = "", origins: tuple[Key, ...] = ()
+        self, type_url: str, name: str, host: str, version: str, message: str = "", origins: tuple[Ref, ...] = ()
     ) -> None:
         self.news.append(News(type_url, name, host, version, message, origins))

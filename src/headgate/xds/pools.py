@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from headgate.api.meta import Key
+from headgate.api.meta import Ref
 from headgate.envoy.discovery import Request
 from headgate.envoy.names import ENDPOINTS, LISTENER
 from headgate.envoy.resources import Resource
@@ -24,7 +24,7 @@ class Refusal(msgspec.Struct, frozen=True):
 
     version: str
     message: str
-    origins: tuple[Key, ...] = ()
+    origins: tuple[Ref, ...] = ()
 
 
 class Pool:

@@ -12,7 +12,7 @@ Weights go on changing in whatever stays: they are no part of a host's shape.
 
 from collections.abc import Callable, Mapping
 
-from headgate.api.meta import Key
+from headgate.api.meta import Ref
 from headgate.envoy import names
 from headgate.envoy.resources import Resource, VirtualHost, Weights, clusters_of, route_configuration, unavailable
 
@@ -128,7 +128,7 @@ class Table:
         if not self._blame(body, message):
             self.found.append((None, message))
 
-    def forgive(self) -> dict[str, tuple[Key, ...]]:
+    def forgive(self) -> dict[str, tuple[Ref, ...]]:
         """Drop refusals of hosts that have changed or gone since; their names and what they came from."""
         gone = {}
         for name, refusals in list(self.refusals.items()):

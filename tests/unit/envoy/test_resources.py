@@ -2,7 +2,7 @@
 
 import pytest
 
-from headgate.api.meta import Key
+from headgate.api.meta import Ref
 from headgate.envoy import names, protos, routes, secrets
 from headgate.envoy.resources import (
     VirtualHost,
@@ -22,7 +22,8 @@ KEY = names.weights_key("u", ("a", "b"))
 
 def host(*, key: str = KEY, clusters: tuple[str, ...] = ("a", "b"), domain: str = "x.example") -> VirtualHost:
     forward = routes.Forward(tuple(map(routes.Destination, clusters)), key)
-    return routes.virtual_host("x", [domain], [routes.route("r", routes.Match(), forward)], origins=[Key("n", "x")])
+    origin = Ref("HTTPRoute", "n", "x")
+    return routes.virtual_host("x", [domain], [routes.route("r", routes.Match(), forward)], origins=[origin])
 
 
 def weights(a: int, b: int) -> dict[str, Weights]:
@@ -68,7 +69,7 @@ def test_a_joined_runtime_layer_is_what_protobuf_would_write() -> None:
 
 
 def test_the_shape_does_not_depend_on_where_a_host_came_from() -> None:
-    other = routes.virtual_host("x", ["x.example"], host().routes, origins=[Key("n", "other")])
+    other = routes.virtual_host("x", ["x.example"], host().routes, origins=[Ref("HTTPRoute", "n", "other")])
     assert other.shape == host().shape
 
 

@@ -2,33 +2,38 @@
 
 import pytest
 
-from headgate.api.meta import Key
+from headgate.api.meta import Ref
 from headgate.ir import precedence
 from headgate.ir.matching import Match, Path, Text
 
 HEADER = (("h", Text("Exact", "v")),)
 MORE_HEADERS = (*HEADER, ("i", Text("Exact", "v")))
 
+
+def route(namespace: str, name: str) -> Ref:
+    return Ref("HTTPRoute", namespace, name)
+
+
 #: Every step from best to worst: hostname, match, creation, route, rule, index.
 LADDER = [
-    ("a.example.com", Match(), "2026", Key("n", "a"), 0, 0),
-    ("a.com", Match(path=Path("Exact", "/a")), "2026", Key("n", "z"), 9, 9),
-    ("*.example.com", Match(path=Path("Exact", "/a")), "2026", Key("n", "a"), 0, 0),
-    ("*.com", Match(path=Path("Exact", "/a")), "2026", Key("n", "z"), 0, 0),
-    ("", Match(path=Path("Exact", "/a"), method="GET"), "2026", Key("n", "z"), 0, 0),
-    ("", Match(path=Path("Exact", "/a")), "2026", Key("n", "z"), 0, 0),
-    ("", Match(path=Path("RegularExpression", "/a/.*")), "2026", Key("n", "z"), 0, 0),
-    ("", Match(path=Path("RegularExpression", "/.*")), "2026", Key("n", "z"), 0, 0),
-    ("", Match(path=Path("PathPrefix", "/a/b/c")), "2026", Key("n", "z"), 0, 0),
-    ("", Match(path=Path("PathPrefix", "/a"), method="GET"), "2026", Key("n", "z"), 0, 0),
-    ("", Match(path=Path("PathPrefix", "/a"), headers=MORE_HEADERS), "2026", Key("n", "z"), 0, 0),
-    ("", Match(path=Path("PathPrefix", "/a"), headers=HEADER, query=MORE_HEADERS), "2026", Key("n", "z"), 0, 0),
-    ("", Match(path=Path("PathPrefix", "/a"), headers=HEADER, query=HEADER), "2026", Key("n", "z"), 0, 0),
-    ("", Match(path=Path("PathPrefix", "/a"), headers=HEADER), "2025", Key("n", "z"), 0, 0),
-    ("", Match(path=Path("PathPrefix", "/a"), headers=HEADER), "2026", Key("n", "a"), 0, 0),
-    ("", Match(path=Path("PathPrefix", "/a"), headers=HEADER), "2026", Key("n", "b"), 0, 1),
-    ("", Match(path=Path("PathPrefix", "/a"), headers=HEADER), "2026", Key("n", "b"), 1, 0),
-    ("", Match(path=Path("PathPrefix", "/a"), headers=HEADER), "2026", Key("n", "b"), 1, 1),
+    ("a.example.com", Match(), "2026", route("n", "a"), 0, 0),
+    ("a.com", Match(path=Path("Exact", "/a")), "2026", route("n", "z"), 9, 9),
+    ("*.example.com", Match(path=Path("Exact", "/a")), "2026", route("n", "a"), 0, 0),
+    ("*.com", Match(path=Path("Exact", "/a")), "2026", route("n", "z"), 0, 0),
+    ("", Match(path=Path("Exact", "/a"), method="GET"), "2026", route("n", "z"), 0, 0),
+    ("", Match(path=Path("Exact", "/a")), "2026", route("n", "z"), 0, 0),
+    ("", Match(path=Path("RegularExpression", "/a/.*")), "2026", route("n", "z"), 0, 0),
+    ("", Match(path=Path("RegularExpression", "/.*")), "2026", route("n", "z"), 0, 0),
+    ("", Match(path=Path("PathPrefix", "/a/b/c")), "2026", route("n", "z"), 0, 0),
+    ("", Match(path=Path("PathPrefix", "/a"), method="GET"), "2026", route("n", "z"), 0, 0),
+    ("", Match(path=Path("PathPrefix", "/a"), headers=MORE_HEADERS), "2026", route("n", "z"), 0, 0),
+    ("", Match(path=Path("PathPrefix", "/a"), headers=HEADER, query=MORE_HEADERS), "2026", route("n", "z"), 0, 0),
+    ("", Match(path=Path("PathPrefix", "/a"), headers=HEADER, query=HEADER), "2026", route("n", "z"), 0, 0),
+    ("", Match(path=Path("PathPrefix", "/a"), headers=HEADER), "2025", route("n", "z"), 0, 0),
+    ("", Match(path=Path("PathPrefix", "/a"), headers=HEADER), "2026", route("n", "a"), 0, 0),
+    ("", Match(path=Path("PathPrefix", "/a"), headers=HEADER), "2026", route("n", "b"), 0, 1),
+    ("", Match(path=Path("PathPrefix", "/a"), headers=HEADER), "2026", route("n", "b"), 1, 0),
+    ("", Match(path=Path("PathPrefix", "/a"), headers=HEADER), "2026", route("n", "b"), 1, 1),
 ]
 
 
@@ -39,12 +44,12 @@ def test_each_step_comes_before_the_next(step: int) -> None:
 
 def test_namespace_and_name_are_compared_as_one_text() -> None:
     # "a-b/x" comes before "a/x", since "-" comes before "/".
-    first = precedence.order("", Match(), "2026", Key("a-b", "x"), 0, 0)
-    second = precedence.order("", Match(), "2026", Key("a", "x"), 0, 0)
+    first = precedence.order("", Match(), "2026", route("a-b", "x"), 0, 0)
+    second = precedence.order("", Match(), "2026", route("a", "x"), 0, 0)
     assert first < second
 
 
 def test_the_reason_names_the_first_step_that_differs() -> None:
-    older = precedence.order("", Match(), "2025", Key("n", "z"), 0, 0)
-    newer = precedence.order("", Match(), "2026", Key("n", "a"), 0, 0)
+    older = precedence.order("", Match(), "2025", route("n", "z"), 0, 0)
+    newer = precedence.order("", Match(), "2026", route("n", "a"), 0, 0)
     assert precedence.why(older, newer) == "the older route comes first"

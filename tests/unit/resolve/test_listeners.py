@@ -5,17 +5,26 @@ from __future__ import annotations
 import pytest
 
 from headgate.api.gateway import AllowedRoutes, Listener, RouteGroupKind
+from headgate.api.meta import Ref
+from headgate.resolve.asked import asks
 from headgate.resolve.attach import pairs
+from headgate.resolve.conflicts import conflicting
 from headgate.resolve.hosts import shadowed
-from headgate.resolve.listeners import Open, conflicting, supported_kinds
+from headgate.resolve.listeners import Open, supported_kinds
 
 
 def listener(name: str, port: int = 80, hostname: str | None = None, protocol: str = "HTTP") -> Listener:
     return Listener(name=name, port=port, protocol=protocol, hostname=hostname)
 
 
-def reasons(*listeners: Listener) -> dict[int, str]:
-    return {at: problem.reason for at, problem in conflicting(listeners).items()}
+GATEWAY = Ref("Gateway", "n", "g")
+
+
+def reasons(*listeners: Listener, sets: tuple[tuple[Listener, ...], ...] = ()) -> dict[int, str]:
+    every = [*asks(GATEWAY, listeners)]
+    for at, each in enumerate(sets):
+        every += asks(Ref("ListenerSet", "n", f"s{at}"), each)
+    return {at: problem.reason for at, problem in conflicting(every).items()}
 
 
 def test_listeners_with_different_ports_or_hostnames_do_not_conflict() -> None:
@@ -32,6 +41,27 @@ def test_listeners_with_one_port_and_two_protocols_are_all_out() -> None:
     assert found == {0: "ProtocolConflict", 1: "ProtocolConflict"}
 
 
+def test_the_gateway_comes_before_its_sets_and_the_first_set_before_the_second() -> None:
+    of_sets = ((listener("a", hostname="x.y"), listener("b", hostname="s")), (listener("c", hostname="s"),))
+    assert reasons(listener("a", hostname="x.y"), sets=of_sets) == {1: "HostnameConflict", 3: "HostnameConflict"}
+
+
+def test_a_listener_that_lost_to_the_gateway_holds_nothing_against_a_later_set() -> None:
+    of_sets = ((listener("a", protocol="TCP"),), (listener("b", hostname="x.y"),))
+    assert reasons(listener("a"), sets=of_sets) == {1: "ProtocolConflict"}
+
+
+def test_https_and_tls_share_a_port_by_hostname_and_not_with_the_same_one() -> None:
+    tls, other = listener("a", hostname="x", protocol="TLS"), listener("b", hostname="y", protocol="HTTPS")
+    assert not reasons(tls, other)
+    assert set(reasons(tls, listener("b", hostname="x", protocol="HTTPS")).values()) == {"ProtocolConflict"}
+
+
+def test_udp_shares_a_number_with_anything_and_tcp_with_nothing() -> None:
+    assert not reasons(listener("a"), listener("b", protocol="UDP"))
+    assert len(reasons(listener("a", protocol="TCP"), listener("b", protocol="TCP"))) == 2
+
+
 def test_a_listener_of_an_unknown_protocol_conflicts_with_nobody() -> None:
     assert not reasons(listener("a"), listener("b", protocol="INVALID"))
 
@@ -39,7 +69,7 @@ def test_a_listener_of_an_unknown_protocol_conflicts_with_nobody() -> None:
 @pytest.mark.parametrize(
     ("wanted", "kinds", "reason"),
     [
-        ((), ("HTTPRoute",), []),
+        ((), ("HTTPRoute", "GRPCRoute"), []),
         (("HTTPRoute",), ("HTTPRoute",), []),
         (("TLSRoute",), (), ["InvalidRouteKinds"]),
         (("HTTPRoute", "TLSRoute"), ("HTTPRoute",), ["InvalidRouteKinds"]),

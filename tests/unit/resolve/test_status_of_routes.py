@@ -6,10 +6,10 @@ from typing import Any
 
 from golden import cases as golden
 from headgate.api import gateway as api
-from headgate.api.meta import Key
+from headgate.api.meta import Key, Ref
 from laws import routing_worlds as worlds
 
-ROUTE = Key("one", "r")
+ROUTE = Ref("HTTPRoute", "one", "r")
 
 
 def world(*rules: dict[str, Any], parents: list[dict[str, Any]] | None = None) -> golden.Running:

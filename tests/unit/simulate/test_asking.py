@@ -54,11 +54,11 @@ def test_the_shares_of_a_rule_are_its_weights() -> None:
 def test_losers_are_told_the_step_of_precedence_that_decided() -> None:
     found = explain(case("precedence").outputs.routing, GATEWAY, Request(host="p.example.com", target="/a/b"))
     reasons = {str(loser.origin): loser.reason for loser in found.losers}
-    assert reasons["shop/by-match rules[4].matches[0]"] == (
+    assert reasons["HTTPRoute shop/by-match rules[4].matches[0]"] == (
         "matches too, but an exact path comes first, then a regular expression, then a prefix:"
-        " shop/by-match rules[5].matches[0]"
+        " HTTPRoute shop/by-match rules[5].matches[0]"
     )
-    assert reasons["shop/a-newer rules[0].matches[0]"] == "path /a/b is not PathPrefix /age"
+    assert reasons["HTTPRoute shop/a-newer rules[0].matches[0]"] == "path /a/b is not PathPrefix /age"
 
 
 def test_routes_of_another_listener_are_told_whose_request_it_is() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from headgate.api.meta import Key
 from headgate.envoy import protos
-from headgate.ir.routing import Binding, Certificate, Listener, Port, Protocols
+from headgate.ir.routing import FAMILIES, Binding, Certificate, Listener, Port, Protocols
 from headgate.translate.listeners import render
 
 GATEWAY = Key("shop", "gate")
@@ -15,7 +15,7 @@ CERTIFICATE = Certificate(Key("shop", "tls"), "d")
 
 def rendered(binding: Binding, *listeners: Listener, number: int = 80, protocol: Protocols = "HTTP") -> Any:
     found = listeners or (Listener("http", number, protocol),)
-    return protos.Listener.FromString(render(Port(GATEWAY, number, protocol, found), binding).body)
+    return protos.Listener.FromString(render(Port(GATEWAY, number, FAMILIES[protocol], found), binding).body)
 
 
 def address(message: Any) -> tuple[str, int]:

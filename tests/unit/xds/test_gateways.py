@@ -2,7 +2,7 @@
 
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse
 
-from headgate.api.meta import Key
+from headgate.api.meta import Key, Ref
 from headgate.envoy.discovery import Request
 from headgate.envoy.listeners import FilterChain, listener
 from headgate.envoy.names import CLUSTER, LISTENER, ROUTES
@@ -13,11 +13,12 @@ from headgate.xds.gateways import Gateway
 from headgate.xds.order import Proxy
 
 GATE = Key("shop", "gate")
+OWNER = Ref("Gateway", "shop", "gate")
 
 
 def gateway() -> Gateway:
     made = Gateway(GATE, grace=1.0)
-    one = listener("l", "127.0.0.1", 80, [FilterChain("all", "r")], origins=[GATE])
+    one = listener("l", "127.0.0.1", 80, [FilterChain("all", "r")], origins=[OWNER])
     made.update(Update(resources={(LISTENER, "l"): one}, route_configurations=frozenset({"r"})))
     return made
 
@@ -52,7 +53,7 @@ def test_a_listener_that_one_envoy_refuses_is_refused() -> None:
     _, facts = take_listener(gate, "b", error="cannot bind")
     (fact,) = facts
     assert isinstance(fact, Outcome)
-    assert (fact.message, fact.origins) == ("cannot bind", (GATE,))
+    assert (fact.message, fact.origins) == ("cannot bind", (OWNER,))
 
 
 def test_a_refusal_goes_with_the_envoy_that_refused() -> None:
@@ -77,7 +78,7 @@ def test_an_envoy_with_two_streams_leaves_with_the_second() -> None:
     assert gate.leave(second) == [Disconnected(GATE, "a")]
 
 
-SHOP, BANK = Key("shop", "route"), Key("bank", "route")
+SHOP, BANK = Ref("HTTPRoute", "shop", "route"), Ref("HTTPRoute", "bank", "route")
 
 
 class Routes:
@@ -99,7 +100,7 @@ class Routes:
                 self.proxy.hear(Request(response.type_url, nonce=response.nonce, error="no" if bad else None))
         self.facts += [fact for fact in self.gate.news(self.proxy) if isinstance(fact, Outcome) and fact.host]
 
-    def set(self, **hosts: tuple[str, tuple[Key, ...]]) -> None:
+    def set(self, **hosts: tuple[str, tuple[Ref, ...]]) -> None:
         made = {
             ("r", name): virtual_host(name, [name], [route(kind, Match(), Respond(200))], origins=origins)
             for name, (kind, origins) in hosts.items()
@@ -107,7 +108,7 @@ class Routes:
         self.gate.update(Update(hosts=made))
         self.talk()
 
-    def said(self) -> list[tuple[str, str, tuple[Key, ...]]]:
+    def said(self) -> list[tuple[str, str, tuple[Ref, ...]]]:
         facts, self.facts = self.facts, []
         return [(fact.host, fact.message, fact.origins) for fact in facts]
 

@@ -21,6 +21,11 @@ from headgate.xds.desired import Update
 
 _log = structlog.get_logger("headgate.controllers.gateways")
 
+ROUTE_KINDS: dict[str, type[Object]] = {
+    cls.__name__: cls
+    for cls in (gateway.HTTPRoute, gateway.GRPCRoute, gateway.TLSRoute, gateway.TCPRoute, gateway.UDPRoute)
+}
+
 
 @dataclass(slots=True)
 class _Parts:
@@ -82,8 +87,8 @@ class Passes:
         self._statuses = (
             (gateway.GatewayClass, collect(self.outputs.class_statuses)),
             (gateway.Gateway, collect(self.outputs.gateway_statuses)),
-            (gateway.HTTPRoute, collect(self.outputs.route_statuses)),
         )
+        self._routes = collect(self.outputs.route_statuses)
         self._failed: set[Any] = set()
 
     def step(self) -> Stepped:
@@ -96,12 +101,14 @@ class Passes:
                 self._send(key, parts.update())
         for key in needs.removed:
             self._drop(key)
-        statuses = [
+        statuses: list[tuple[type[Object], Key]] = [
             (cls, key)
             for cls, collector in self._statuses
             for delta in (collector.take(),)
             for key in (*delta.set, *delta.removed)
         ]
+        routes = self._routes.take()
+        statuses += [(ROUTE_KINDS[ref.kind], ref.key) for ref in (*routes.set, *routes.removed)]
         return Stepped(tuple(statuses), tuple(needs.set), tuple(needs.removed))
 
     def _changed(self) -> dict[Key, _Parts]:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from headgate.api import gateway
-from headgate.api.meta import Condition, Key, Object, Value
+from headgate.api.meta import Condition, Key, Object, Ref, Value
 from headgate.controllers.work import WorkQueue
 from headgate.kube import apply
 from headgate.kube.client import Client
@@ -55,7 +55,7 @@ class StatusWriter:
         for key, _ in self._outputs.gateway_statuses.items():
             self.add(gateway.Gateway, key)
         for key, route in self._world.routes.items():
-            if self._outputs.route_statuses.get(key) or self._ours(route.status.parents):
+            if self._outputs.route_statuses.get(route.ref) or self._ours(route.status.parents):
                 self.add(gateway.HTTPRoute, key)
 
     def _ours(self, entries: Entries) -> Entries:
@@ -65,13 +65,13 @@ class StatusWriter:
         if cls is gateway.HTTPRoute:
             route = self._world.routes.get(key)
             return route is not None and not _same(
-                self._ours(route.status.parents), self._outputs.route_statuses.get(key) or ()
+                self._ours(route.status.parents), self._outputs.route_statuses.get(route.ref) or ()
             )
         if cls is gateway.Gateway:
             found, desired = self._world.gateways.get(key), self._outputs.gateway_statuses.get(key)
             return found is not None and desired is not None and not _same_gateway(found.status, desired)
         a_class, status = self._world.classes.get(key), self._outputs.class_statuses.get(key)
-        return a_class is not None and status is not None and not _same(a_class.status.conditions, status.conditions)
+        return a_class is not None and status is not None and not _same_class(a_class.status, status)
 
     async def _write(self, item: tuple[type[Object], Key]) -> None:
         cls, key = item
@@ -88,13 +88,13 @@ class StatusWriter:
             return []
         now = time.time()
         if cls is gateway.HTTPRoute:
-            return self._patch_entries(self._outputs.route_statuses.get(key) or (), raw, now)
+            ref = Ref(cls.__name__, key.namespace, key.name)
+            return self._patch_entries(self._outputs.route_statuses.get(ref) or (), raw, now)
         collection: Any = self._outputs.gateway_statuses if cls is gateway.Gateway else self._outputs.class_statuses
         desired: Value | None = collection.get(key)
         if desired is None or raw["metadata"].get("generation", 0) != _generation(desired):
             return []  # it has changed since; a later pass knows more
-        fields = ("conditions",) if cls is gateway.GatewayClass else None
-        return status_patch(raw, desired, now, fields=fields)
+        return status_patch(raw, desired, now)
 
     def _patch_entries(self, desired: Entries, raw: dict[str, Any], now: float) -> list[dict[str, Any]]:
         generation = raw["metadata"].get("generation", 0)
@@ -133,6 +133,11 @@ def _same(present: tuple[Any, ...], desired: tuple[Any, ...]) -> bool:
         and _same(old.conditions, new.conditions)
         for old, new in zip(present, desired, strict=True)
     )
+
+
+def _same_class(present: gateway.GatewayClassStatus, desired: gateway.GatewayClassStatus) -> bool:
+    features = present.supported_features == desired.supported_features
+    return features and _same(present.conditions, desired.conditions)
 
 
 def _same_gateway(present: gateway.GatewayStatus, desired: gateway.GatewayStatus) -> bool:

@@ -1,0 +1,133 @@
+"""Which listeners are asked for at a Gateway: its own, then those of the ListenerSets that it allows (GEP-1713).
+
+ListenerSets come by age, then by `namespace/name`; that is also the order in which they may have a port and hostname.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from headgate.api import core, selectors
+from headgate.api import gateway as api
+from headgate.api.meta import Key, Ref
+from headgate.conditions import Problem
+from headgate.conditions import listener_set as say
+from headgate.incremental import Collection, Read
+from headgate.world import World
+
+from .gateways import Gateways, Owned, refused
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """A listener as it is written. `owner` is the Gateway or a ListenerSet, `index` its place there."""
+
+    owner: Ref
+    index: int
+    listener: api.Listener
+
+    @property
+    def name(self) -> str:
+        """Unique within the Gateway: a section name of its own, `namespace/set/section` of a ListenerSet."""
+        return unique_name(self.owner, self.listener.name)
+
+    @property
+    def path(self) -> str:
+        """Where it is written in its owner."""
+        return f"spec.listeners[{self.index}]"
+
+
+def unique_name(owner: Ref, section: str) -> str:
+    """Names of sections may repeat across a Gateway and its ListenerSets; section names have no slash."""
+    return section if owner.kind == "Gateway" else f"{owner.namespace}/{owner.name}/{section}"
+
+
+class Set(msgspec.Struct, frozen=True):
+    """A ListenerSet whose parent is a Gateway of ours; `refusal` says why the Gateway does not take it."""
+
+    uid: str
+    generation: int
+    created: str
+    gateway: Key
+    listeners: tuple[api.Listener, ...]
+    refusal: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """All that is asked for."""
+
+    #: Per Gateway, in order of precedence.
+    listeners: Collection[Key, tuple[Ask, ...]]
+    #: ListenerSets with a parent of ours.
+    sets: Collection[Key, Set]
+    #: Per Gateway: the ListenerSets that it takes, in order of precedence.
+    sets_of: Collection[Key, tuple[Key, ...]]
+    #: Labels per namespace.
+    labels: Collection[Key, dict[str, str]]
+
+
+def declare(world: World, gateways: Gateways) -> Asked:
+    """Judge every ListenerSet as a whole, and concatenate."""
+    engine = world.engine
+    labels = engine.map("labels of a namespace", world.namespaces, _labels)
+
+    def judged(read: Read, key: Key, found: api.ListenerSet) -> Set | None:
+        parent = found.spec.parent_ref
+        gateway = Key(parent.namespace or key.namespace, parent.name)
+        owner = read(gateways.owned, gateway) if (parent.group, parent.kind) == (api.GROUP, "Gateway") else None
+        if owner is None:
+            return None
+        meta = found.metadata
+        why = _refusal(read, labels, gateway, owner, key.namespace)
+        return Set(meta.uid, meta.generation, meta.creation_timestamp, gateway, found.spec.listeners, why)
+
+    sets = engine.map("listener sets", world.listener_sets, judged)
+    of_gateway = engine.index(
+        "listener sets of a gateway", sets, lambda _key, found: () if found.refusal else (found.gateway,)
+    )
+
+    def taken(read: Read, key: Key, _owned: Owned) -> tuple[Key, ...]:
+        found = [(each, read(sets, each)) for each in read.group(of_gateway, key)]
+        return tuple(name for _, name in sorted((each.created, name) for name, each in found if each is not None))
+
+    sets_of = engine.map("listener sets that are taken", gateways.owned, taken)
+
+    def listeners(read: Read, key: Key, found: Owned) -> tuple[Ask, ...]:
+        every = [*asks(Ref("Gateway", key.namespace, key.name), found.spec.listeners)]
+        for name in read(sets_of, key) or ():
+            each = read(sets, name)
+            every += asks(Ref("ListenerSet", name.namespace, name.name), each.listeners if each else ())
+        return tuple(every)
+
+    return Asked(engine.map("listeners asked for", gateways.owned, listeners), sets, sets_of, labels)
+
+
+def asks(owner: Ref, listeners: Iterable[api.Listener]) -> Iterable[Ask]:
+    """The listeners of one owner."""
+    for at, each in enumerate(listeners):
+        yield Ask(owner, at, each)
+
+
+def _labels(_read: Read, _key: Key, found: core.Namespace) -> dict[str, str]:
+    return found.metadata.labels
+
+
+def _refusal(
+    read: Read, labels: Collection[Key, dict[str, str]], gateway: Key, owner: Owned, namespace: str
+) -> Problem | None:
+    """Why a Gateway does not take a ListenerSet from a namespace, or None if it does."""
+    if refused(owner.spec):
+        return say.parent_not_accepted(str(gateway))
+    allowed = owner.spec.allowed_listeners or api.AllowedListeners()
+    match allowed.namespaces.from_:
+        case "All":
+            return None
+        case "Same":
+            return None if namespace == gateway.namespace else say.not_allowed(str(gateway), "from its own namespace")
+        case "Selector" if allowed.namespaces.selector is not None:
+            found = read(labels, Key("", namespace)) or {}
+            if selectors.from_selector(allowed.namespaces.selector).matches(found):
+                return None
+            return say.not_allowed(str(gateway), "from namespaces with labels that this one lacks")
+    return say.not_allowed(str(gateway), "")

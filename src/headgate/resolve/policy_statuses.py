@@ -1,0 +1,103 @@
+"""What BackendTLSPolicies are told: one entry per Gateway that uses a target (`PolicyStatus.ancestors`, GEP-713)."""
+
+from collections.abc import Iterable, Sequence
+
+from headgate.api import gateway as api
+from headgate.api.meta import Key
+from headgate.conditions import Problem, first, sentence, stamp
+from headgate.conditions import backend_tls_policy as say
+from headgate.incremental import Collection, Index, Read
+from headgate.ir import routing as ir
+from headgate.policies.backend_tls import Policy, Target
+from headgate.world import World
+
+from . import authorities
+from .backend_tls import BackendTLS
+from .gateways import Gateways
+from .refs import References
+
+#: As many ancestors as a policy can carry.
+_MOST = 16
+
+_Used = tuple[Key, ir.Backend]
+
+
+def declare(
+    world: World,
+    references: References,
+    gateways: Gateways,
+    backends: Collection[_Used, ir.Backend],
+) -> Collection[Key, tuple[api.PolicyAncestorStatus, ...]]:
+    """Per policy: our entries, by Gateway; a policy whose targets no Gateway of ours uses has none."""
+    engine = world.engine
+    found = references.backend_tls
+    users: Index[Key, _Used] = engine.index("users of a service", backends, lambda key, _backend: (key[1].service,))
+
+    def status(read: Read, key: Key, policy: Policy) -> tuple[api.PolicyAncestorStatus, ...] | None:
+        missing = {at: _missing_section(read, references, at, target) for at, target in policy.targets}
+        shared = [*policy.problems, *_authority_problems(read, found, policy)]
+        entries = []
+        for gateway, targets in _used_targets(read, users, policy, missing).items():
+            problems = _conflicts(read, found, key, targets)
+            problems += [each for at, _ in targets if (each := missing[at]) is not None]
+            problems += shared
+            controller = read(gateways.controllers, gateway)
+            if controller is not None:
+                entries.append(_entry(gateway, controller, policy.generation, problems))
+        return tuple(entries[:_MOST]) or None
+
+    return engine.map("policy statuses", found.policies, status)
+
+
+def _used_targets(
+    read: Read, users: Index[Key, _Used], policy: Policy, missing: dict[int, Problem | None]
+) -> dict[Key, list[tuple[int, Target]]]:
+    """By Gateway, sorted: the targets of the policy that it uses, or would use if the section existed."""
+    found: dict[Key, dict[int, Target]] = {}
+    for at, target in policy.targets:
+        for gateway, backend in read.group(users, target.service):
+            if backend.tls is not None or missing[at] is not None:
+                found.setdefault(gateway, {})[at] = target
+    return {gateway: sorted(targets.items()) for gateway, targets in sorted(found.items())}
+
+
+def _missing_section(read: Read, references: References, at: int, target: Target) -> Problem | None:
+    service = read(references.services, target.service)
+    names = [port.name for port in service.ports] if service else []
+    if not target.section or service is None or target.section in names:
+        return None
+    return say.section_not_found(f"spec.targetRefs[{at}]", target.service, target.section, names)
+
+
+def _authority_problems(read: Read, found: BackendTLS, policy: Policy) -> Iterable[Problem]:
+    """References that lead nowhere; when none is left, the policy believes nobody (one that is invalid says so)."""
+    usable = policy.tls.system or first(policy.problems, say.ACCEPTED) is not None
+    for path, config_map in zip(policy.authorities, policy.tls.authorities, strict=True):
+        why = authorities.trouble(read, found.bundles, config_map)
+        usable = usable or not why
+        if why:
+            yield say.authority_invalid(path, config_map, why)
+    if not usable:
+        yield say.no_valid_authority("spec.validation.caCertificateRefs")
+
+
+def _conflicts(read: Read, found: BackendTLS, key: Key, targets: Sequence[tuple[int, Target]]) -> list[Problem]:
+    problems = []
+    for at, target in targets:
+        winner = read(found.winners, target)
+        if winner is not None and winner.policy != key:
+            problems.append(say.conflicted(f"spec.targetRefs[{at}]", str(target), winner.policy))
+    return problems
+
+
+def _entry(gateway: Key, controller: str, generation: int, problems: Sequence[Problem]) -> api.PolicyAncestorStatus:
+    accepted, refs = say.accepted(), say.refs_resolved()
+    if (problem := first(problems, say.ACCEPTED)) is not None:
+        accepted = say.not_accepted(problem.reason, sentence(problems, say.ACCEPTED))
+    if (problem := first(problems, say.RESOLVED_REFS)) is not None:
+        refs = say.refs_not_resolved(problem.reason, sentence(problems, say.RESOLVED_REFS))
+    return api.PolicyAncestorStatus(
+        ancestor_ref=api.ParentReference(name=gateway.name, namespace=gateway.namespace),
+        controller_name=controller,
+        conditions=stamp((accepted, refs), generation),
+    )

@@ -1,0 +1,109 @@
+"""Gateway."""
+
+import ipaddress
+from collections.abc import Sequence
+
+from headgate.api import gateway as api
+from headgate.api.meta import Condition, Key
+from headgate.conditions import gateway as say
+from headgate.conditions import stamp
+from headgate.incremental import Collection, Read
+from headgate.ir.routing import Binding
+from headgate.world import Fleet
+
+from .. import gateways as ours
+from ..gateways import Owned
+from ..listeners import Judged
+from .grounds import Grounds
+from .listener_sets import attached
+from .listeners import WAITING, WHOLE, Listening, Told
+
+
+def declare(grounds: Grounds, listening: Listening) -> Collection[Key, api.GatewayStatus]:
+    """Per Gateway of ours."""
+    world = grounds.world
+
+    def status(read: Read, key: Key, found: Owned) -> api.GatewayStatus:
+        every = read(listening.told, key) or ()
+        own = [each for each in every if each.judged.owner.kind == "Gateway"]
+        fleet = read(world.fleets, key) or Fleet()
+        reported = WHOLE in (read(listening.reported, key) or ())
+        whole = (
+            accepted(found.spec, [each.judged for each in own]),
+            programmed(found.spec, own, every, fleet, read(world.bindings, key), reported=reported),
+        )
+        return api.GatewayStatus(
+            addresses=addresses(found.spec, fleet),
+            attached_listener_sets=attached(every) if found.spec.allowed_listeners else None,
+            conditions=stamp(whole, found.generation),
+            listeners=tuple(each.status(found.generation) for each in own),
+        )
+
+    return world.engine.map("gateway statuses", grounds.gateways.owned, status)
+
+
+def accepted(spec: api.GatewaySpec, judged: Sequence[Judged]) -> Condition:
+    """Accepted: as a whole, then by its own listeners."""
+    if (parameters := ours.parameters(spec)) is not None:
+        return say.invalid_parameters(parameters.kind, parameters.name)
+    if (at := ours.unsupported_address(spec)) is not None:
+        return say.unsupported_address(at, spec.addresses[at].type)
+    bad = [each.section for each in judged if not each.accepted]
+    if not bad:
+        return say.accepted()
+    if len(bad) == len(judged):
+        return say.no_valid_listener(bad)
+    return say.some_listeners_not_valid(bad)
+
+
+def programmed(
+    spec: api.GatewaySpec,
+    own: Sequence[Told],
+    every: Sequence[Told],
+    fleet: Fleet,
+    binding: Binding | None,
+    *,
+    reported: bool,
+) -> Condition:
+    """Programmed: it has an address, and an Envoy has taken at least one listener.
+
+    A Gateway none of whose listeners can serve yet, because references are not resolved, is programmed as soon as an
+    Envoy is there.
+    """
+    if accepted(spec, [each.judged for each in own]).status != "True":
+        return say.not_accepted()
+    if not fleet.addresses:
+        if fleet.trouble:
+            return say.pending(fleet.trouble)
+        return say.address_not_assigned(fleet.service or "of the Envoys")
+    wanted = ours.wanted_addresses(spec)
+    if missing := [each for each in wanted if each not in fleet.addresses]:
+        return say.address_not_usable(missing, fleet.addresses)
+    idle = not any(each.judged.listener for each in every)
+    if any(each.serving for each in every) or (idle and (binding is not None or reported)):
+        moved = () if binding is None else _moved(every, binding)
+        return say.programmed(fleet.addresses, moved)
+    return say.pending(fleet.trouble or WAITING)
+
+
+def _moved(every: Sequence[Told], binding: Binding) -> tuple[tuple[int, int], ...]:
+    ports = sorted({each.judged.listener.port for each in every if each.judged.listener})
+    return tuple((port, binding.port(port)) for port in ports if binding.port(port) != port)
+
+
+def addresses(spec: api.GatewaySpec, fleet: Fleet) -> tuple[api.GatewayStatusAddress, ...]:
+    """The addresses that were assigned; of those only the ones that were asked for, if any were."""
+    wanted = ours.wanted_addresses(spec)
+    return tuple(
+        api.GatewayStatusAddress(value=each, type="IPAddress" if _is_ip(each) else "Hostname")
+        for each in fleet.addresses
+        if not wanted or each in wanted
+    )
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

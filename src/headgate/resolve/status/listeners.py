@@ -1,0 +1,156 @@
+"""Listeners of a Gateway and of its ListenerSets: what each is told, whoever owns it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from headgate.api import gateway as api
+from headgate.api.meta import Condition, Key, Ref
+from headgate.conditions import Problem, first, sentence, stamp
+from headgate.conditions import http_route as say_route
+from headgate.conditions import listener as say
+from headgate.incremental import Collection, Read
+from headgate.world import Fleet, ListenerFact
+
+from ..asked import unique_name
+from ..attach import Place
+from ..gateways import Owned
+from ..listeners import Judged
+from .grounds import Grounds
+
+#: In `reported`: the Gateway itself, beside the names of its listeners.
+WHOLE = ""
+WAITING = "waiting for the first Envoy of the Gateway to connect and take its listeners"
+
+
+class Told(msgspec.Struct, frozen=True):
+    """A listener with its conditions, without generation."""
+
+    judged: Judged
+    attached_routes: int
+    conditions: tuple[Condition, ...]
+
+    @property
+    def serving(self) -> bool:
+        """Whether Envoys serve it."""
+        return any(each.type == say.PROGRAMMED and each.status == "True" for each in self.conditions)
+
+    def status(self, generation: int) -> api.ListenerStatus:
+        """Its entry in the status of its owner."""
+        return api.ListenerStatus(
+            name=self.judged.section,
+            attached_routes=self.attached_routes,
+            supported_kinds=tuple(api.RouteGroupKind(kind=kind) for kind in self.judged.kinds),
+            conditions=stamp(self.conditions, generation),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """What all listeners are told, and what owners said before."""
+
+    #: Per Gateway, in order of precedence.
+    told: Collection[Key, tuple[Told, ...]]
+    #: Per Gateway: whether its status says that it is programmed, and which of its listeners are.
+    reported: Collection[Key, frozenset[str]]
+
+
+def declare(grounds: Grounds) -> Listening:
+    """Everything about listeners; the owners only sort it out."""
+    engine, facts = grounds.world.engine, grounds.facts
+    attached_routes = _attached_routes(grounds)
+    reported = engine.map("reported as programmed", grounds.world.gateways, lambda _read, _key, found: _own(found))
+    of_sets = engine.map("reported of sets", grounds.world.listener_sets, lambda _read, key, found: _of_set(key, found))
+
+    def told(read: Read, key: Key, _owned: Owned) -> tuple[Told, ...]:
+        says: list[frozenset[str] | None] = [read(reported, key)]
+        says += [read(of_sets, name) for name in read(grounds.asked.sets_of, key) or ()]
+        before = frozenset[str]().union(*(each for each in says if each))
+        fleet = read(grounds.world.fleets, key) or Fleet()
+        every = []
+        for each in read(grounds.listeners.judged, key) or ():
+            version = read(grounds.versions, (key, *each.port)) if each.listener else None
+            fact = read(facts.listeners, (key, version[0])) if version else None
+            serving = programmed(each, version, fact, fleet, each.name in before)
+            count = read(attached_routes, (key, each.name)) or 0
+            every.append(Told(each, count, (*conditions(each), serving)))
+        return tuple(every)
+
+    return Listening(engine.map("what listeners are told", grounds.gateways.owned, told), reported)
+
+
+def _attached_routes(grounds: Grounds) -> Collection[tuple[Key, str], int]:
+    """Routes that are accepted, per Gateway and listener, whatever the listener's own state."""
+    engine = grounds.world.engine
+
+    def counts(read: Read, key: tuple[Key, str, Ref], _place: Place) -> bool | None:
+        gateway, _, route = key
+        refused = read(grounds.facts.refused_routes, (gateway, route)) is not None
+        broken = any(each.condition == say_route.ACCEPTED for each in read(grounds.rules.problems, route) or ())
+        return None if refused or broken else True
+
+    accepted = engine.map("accepted places", grounds.attached.places, counts)
+    return engine.count("attached routes", accepted, lambda key, _true: (key[0], key[1]))
+
+
+def _own(found: api.Gateway) -> frozenset[str]:
+    """Which listeners the Gateway's status says are programmed, and whether it is itself."""
+    names = _programmed_names(found.ref, found.status.listeners)
+    return frozenset(names | {WHOLE} if _says_programmed(found.status.conditions) else names)
+
+
+def _of_set(_key: Key, found: api.ListenerSet) -> frozenset[str]:
+    return frozenset(_programmed_names(found.ref, found.status.listeners))
+
+
+def _programmed_names(owner: Ref, listeners: Iterable[api.ListenerStatus]) -> set[str]:
+    return {unique_name(owner, each.name) for each in listeners if _says_programmed(each.conditions)}
+
+
+def _says_programmed(conditions: Sequence[Condition]) -> bool:
+    return any(each.type == say.PROGRAMMED and each.status == "True" for each in conditions)
+
+
+def conditions(judged: Judged) -> tuple[Condition, ...]:
+    """Accepted, Conflicted, ResolvedRefs."""
+    return (_accepted(judged.problems), _conflicted(judged.problems), _refs(judged.problems))
+
+
+def _accepted(problems: Sequence[Problem]) -> Condition:
+    if (problem := first(problems, say.ACCEPTED) or first(problems, say.CONFLICTED)) is not None:
+        return say.not_accepted(problem.reason, sentence(problems, problem.condition))
+    return say.accepted()
+
+
+def _conflicted(problems: Sequence[Problem]) -> Condition:
+    if (problem := first(problems, say.CONFLICTED)) is not None:
+        return say.conflicted(problem)
+    return say.not_conflicted()
+
+
+def _refs(problems: Sequence[Problem]) -> Condition:
+    if (problem := first(problems, say.RESOLVED_REFS)) is not None:
+        return say.refs_not_resolved(problem.reason, sentence(problems, say.RESOLVED_REFS))
+    return say.refs_resolved()
+
+
+def programmed(
+    judged: Judged, version: tuple[str, str] | None, fact: ListenerFact | None, fleet: Fleet, reported: bool
+) -> Condition:
+    """Programmed: an Envoy took this very version; or it was programmed before and nothing is known to be wrong."""
+    if judged.listener is None:
+        conflict = first(judged.problems, say.CONFLICTED)
+        return say.not_programmed(
+            "; ".join(str(each) for each in judged.problems), conflict.reason if conflict else "Invalid"
+        )
+    if version is not None and fact is not None:
+        if fact.refused and fact.refused_version == version[1]:
+            return say.refused(fact.refused)
+        if fact.acked == version[1]:
+            return say.programmed()
+    if reported:
+        return say.programmed()
+    if version is None:
+        return say.pending(fleet.trouble or WAITING)
+    return say.pending("the Envoys of the Gateway were told and have not answered yet")

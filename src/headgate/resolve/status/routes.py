@@ -1,0 +1,53 @@
+"""Routes of every kind: our entries of `status.parents`."""
+
+from collections.abc import Sequence
+
+from headgate.api import gateway as api
+from headgate.api.meta import Ref
+from headgate.conditions import Problem, first, sentence, stamp
+from headgate.conditions import http_route as say
+from headgate.incremental import Collection, Read
+
+from ..attach import Parent, Spec
+from .grounds import Grounds
+
+
+def declare(grounds: Grounds) -> Collection[Ref, tuple[api.RouteParentStatus, ...]]:
+    """Per route: one entry for each parentRef to a Gateway of ours or to a ListenerSet of one."""
+
+    def status(read: Read, key: Ref, found: Spec) -> tuple[api.RouteParentStatus, ...] | None:
+        problems = read(grounds.rules.problems, key) or ()
+        entries = tuple(
+            parent_status(
+                found,
+                parent,
+                read(grounds.gateways.controllers, parent.gateway) or "",
+                problems,
+                read(grounds.facts.refused_routes, (parent.gateway, key)),
+            )
+            for parent in read(grounds.attached.parents, key) or ()
+        )
+        return entries or None
+
+    return grounds.world.engine.map("route statuses", grounds.attached.specs, status)
+
+
+def parent_status(
+    found: Spec, parent: Parent, controller: str, problems: Sequence[Problem], refused: str | None
+) -> api.RouteParentStatus:
+    """Our entry for one parentRef, which is copied as it is written."""
+    every = ([parent.problem] if parent.problem else []) + list(problems)
+    if (problem := first(every, say.ACCEPTED)) is not None:
+        accepted = say.not_accepted(problem.reason, sentence(every, say.ACCEPTED))
+    elif refused is not None:
+        accepted = say.refused(refused)
+    else:
+        accepted = say.accepted()
+    refs = say.refs_resolved()
+    if (problem := first(every, say.RESOLVED_REFS)) is not None:
+        refs = say.refs_not_resolved(problem.reason, sentence(every, say.RESOLVED_REFS))
+    return api.RouteParentStatus(
+        parent_ref=found.spec.parent_refs[parent.index],
+        controller_name=controller,
+        conditions=stamp((accepted, refs), found.generation),
+    )

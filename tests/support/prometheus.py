@@ -33,6 +33,7 @@ class Prometheus:
         self.folder = folder
         self.address = f"127.0.0.1:{free_port()}"
         self.url = f"http://{self.address}"
+        self._more = folder / "targets.json"
         self._configuration = {
             "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
             "scrape_configs": [
@@ -40,6 +41,7 @@ class Prometheus:
                     "job_name": "test",
                     "metrics_path": metrics_path,
                     "static_configs": [{"targets": list(targets), "labels": dict(labels or {})}],
+                    "file_sd_configs": [{"files": [str(self._more)], "refresh_interval": "1s"}],
                 }
             ],
         }
@@ -72,6 +74,12 @@ class Prometheus:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.program.stop()
+
+    def scrape(self, targets: Iterable[str], *, metrics_path: str = "/metrics") -> None:
+        """Scrape these as well, in place of those of the last call."""
+        new = self._more.with_suffix(".new")
+        new.write_text(json.dumps([{"targets": list(targets), "labels": {"__metrics_path__": metrics_path}}]))
+        new.rename(self._more)
 
     def query(self, promql: str) -> list[dict[str, Any]]:
         """The instant vector of an expression: `[{"metric": {…}, "value": [time, "1"]}]`."""

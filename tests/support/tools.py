@@ -44,9 +44,11 @@ ETCD = Toolset("etcd", _MODULE, ("etcd",))
 KUBERNETES = Toolset("kubernetes", _MODULE, ("kubectl", "kube-apiserver", "kube-controller-manager"))
 HELM = Toolset("helm", _MODULE, ("helm",))
 CRDS = Toolset("crds", ("modules.txt",))
+FLAGGER = Toolset("flagger", _MODULE, ("flagger",))
+CERT_MANAGER = Toolset("cert-manager", ("go.mod", "go.sum", "main.go"), ("cert-manager",))
 CONFORMANCE = Toolset("conformance", _MODULE, ("conformance.test", "echo-basic"))
 
-TOOLSETS = (CRDS, ETCD, KUBERNETES, HELM)
+TOOLSETS = (CRDS, ETCD, KUBERNETES, HELM, FLAGGER, CERT_MANAGER)
 """What `make test` needs and `make tools` builds."""
 
 SEPARATE = (CONFORMANCE,)

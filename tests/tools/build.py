@@ -1,4 +1,5 @@
-"""Build what the tests run beside Headgate: etcd, the Kubernetes programs, Helm; and fetch the official CRDs.
+"""Build what the tests run beside Headgate: etcd, the Kubernetes programs, Helm, Flagger, cert-manager; and fetch the
+official CRDs.
 
 The conformance suite is built only when it is named: `make conformance` does that.
 
@@ -64,6 +65,8 @@ BUILDS = (
         "k8s.io/kubernetes",
     ),
     Build(tools.HELM, ("helm.sh/helm/v4/cmd/helm",), HELM_VERSION, "helm.sh/helm/v4"),
+    Build(tools.FLAGGER, ("github.com/fluxcd/flagger/cmd/flagger",)),
+    Build(tools.CERT_MANAGER, (".",)),
     Build(
         tools.CONFORMANCE,
         ("sigs.k8s.io/gateway-api/conformance", "sigs.k8s.io/gateway-api-conformance-images/echo-basic"),

@@ -3,91 +3,137 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import version
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
+from typing import get_args
 
-from conformance.cluster import CLASS, Cluster, cluster
-from conformance.verdicts import Reader, Verdict, begun, table
-from headgate.resolve.features import SUPPORTED
-from support import tools
+from conformance import isolation, keeping, rights, suite
+from conformance.cluster import Api, Channel, Cluster, cluster
+from conformance.verdicts import counts, of_gateways, table
 
 OUT = Path(__file__).resolve().parents[2] / "dist" / "conformance"
-PROJECT = (
-    "--organization=headgate",
-    "--project=headgate",
-    "--url=https://headgate.dev",
-    "--contact=https://headgate.dev",
-    f"--version={version('headgate')}",
-)
 
 
-def main() -> int:
-    """The suite's exit code."""
-    chosen = _arguments()
-    chosen.out.mkdir(parents=True, exist_ok=True)
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="headgate-conformance-") as temporary, cluster(Path(temporary)) as running:
-        _say(f"the cluster is ready after {time.monotonic() - began:.0f} s")
-        began = time.monotonic()
-        code, verdicts = _run(running, chosen)
-        took = time.monotonic() - began
-        (chosen.out / "node.log").write_text(running.headgate.node.output())
-        (chosen.out / "controller.log").write_text(running.headgate.controller_log(lines=-1))
-    print(table(verdicts))
-    _say(f"the suite took {took:.0f} s (exit code {code}); logs and report are in {chosen.out}")
-    return code
+def main(words: list[str]) -> int:
+    """0 if everything that was asked for passed and nothing was denied."""
+    chosen = _parser().parse_args(words)
+    try:
+        return _main(chosen, words)
+    except isolation.RefusedError as refused:
+        print(f"conformance: {refused}", file=sys.stderr)
+        return 2
 
 
-def _arguments() -> argparse.Namespace:
+def _main(chosen: argparse.Namespace, words: list[str]) -> int:
+    kept = keeping.Kept.of(_kept_file(chosen))
+    if chosen.hold is not None:
+        keeping.hold(chosen.api, chosen.channel, chosen.hold)
+        return 0
+    if chosen.end:
+        if kept is not None:
+            kept.end(_kept_file(chosen))
+        return 0
+    if not isolation.is_inside():
+        isolation.enter([sys.executable, "-m", "conformance", *words], of=kept.pid if kept and chosen.keep else None)
+    with _running(chosen, kept) as running:
+        return max([_run(running, chosen, number) for number in range(1, chosen.times + 1)])
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make conformance", description=__doc__)
-    parser.add_argument("--profiles", default="GATEWAY-HTTP", help="conformance profiles, with commas between")
-    parser.add_argument("--features", default=",".join(SUPPORTED), help="unless told, what the GatewayClass says")
-    parser.add_argument("--run-test", default="", help="this test only, whatever the features")
-    parser.add_argument("--keep", action="store_true", help="leave the tests' objects there, for a look at them")
-    parser.add_argument("--out", type=Path, default=OUT, help="folder of the logs and the report")
-    return parser.parse_args()
+    parser.add_argument("--api", choices=get_args(Api), default="kube-apiserver", help="[%(default)s]")
+    parser.add_argument("--channel", choices=get_args(Channel), default="standard", help="of the CRDs [%(default)s]")
+    parser.add_argument("--profiles", default=",".join(suite.PROFILES), help="with commas between [%(default)s]")
+    parser.add_argument(
+        "--features",
+        default="",
+        help=f"with commas between; unless told what the GatewayClass says; `{suite.INFERRED}`: the suite finds out",
+    )
+    parser.add_argument(
+        "--run-test", action="append", default=[], metavar="NAME", help="this test only (repeatable); no report"
+    )
+    parser.add_argument("--times", type=int, default=1, metavar="N", help="so many runs, one after the other")
+    parser.add_argument(
+        "--keep", action="store_true", help="use the cluster that an earlier --keep left, and leave it up again"
+    )
+    parser.add_argument("--end", action="store_true", help="end the cluster that --keep left, and nothing else")
+    parser.add_argument("--out", type=Path, default=OUT, help="folder of the logs and the reports [%(default)s]")
+    parser.add_argument("--hold", type=Path, help=argparse.SUPPRESS)
+    return parser
 
 
-def _run(running: Cluster, chosen: argparse.Namespace) -> tuple[int, list[Verdict]]:
-    reader = Reader()
-    command = [
-        tools.path("conformance.test"),
-        *("-test.run=^TestConformance$", "-test.v", "-test.timeout=0", "-test.parallel=4"),
-        f"--gateway-class={CLASS}",
-        f"--conformance-profiles={chosen.profiles}",
-        f"--report-output={chosen.out / 'report.yaml'}",
-        *PROJECT,
-        *((f"--run-test={chosen.run_test}",) if chosen.run_test else (f"--supported-features={chosen.features}",)),
-        *(("--cleanup-test-resources=false", "--cleanup-base-resources=false") if chosen.keep else ()),
-    ]
-    environment = {**os.environ, "KUBECONFIG": str(running.kubernetes.kubeconfig)}
+def _kept_file(chosen: argparse.Namespace) -> Path:
+    folder: Path = chosen.out
+    return folder / f"kept-{chosen.api}-{chosen.channel}.json"
+
+
+@contextmanager
+def _running(chosen: argparse.Namespace, kept: keeping.Kept | None) -> Iterator[Cluster]:
+    began = time.monotonic()
+    if chosen.keep:
+        if kept is None:
+            kept = keeping.start(chosen.api, chosen.channel, _kept_file(chosen))
+        else:
+            kept.cluster.renew()
+        _say(f"the cluster is ready after {time.monotonic() - began:.0f} s; it stays up: {kept.cluster.folder}")
+        yield kept.cluster
+        return
     with (
-        (chosen.out / "suite.log").open("w") as log,
-        subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        ) as suite,
+        tempfile.TemporaryDirectory(prefix="headgate-conformance-") as temporary,
+        cluster(chosen.api, chosen.channel, Path(temporary)) as running,
     ):
-        assert suite.stdout is not None
-        try:
-            for line in suite.stdout:
-                log.write(line)
-                reader.read(line)
-                if test := begun(line):
-                    _say(test)
-        except BaseException:
-            suite.terminate()
-            raise
-    return suite.returncode, list(reader.verdicts.values())
+        _say(f"the cluster is ready after {time.monotonic() - began:.0f} s")
+        yield running
+
+
+def _run(running: Cluster, chosen: argparse.Namespace, number: int) -> int:
+    """One run; its files lie in a folder of its own."""
+    out = chosen.out / f"{running.api}-{running.channel}" / str(number)
+    features = tuple(filter(None, chosen.features.split(","))) or running.features()
+    wish = suite.Wish(tuple(chosen.profiles.split(",")), features, tuple(chosen.run_test))
+    seen = _lines(running)
+    done = suite.run(running, wish, out, _say)
+    for name, log in running.logs().items():
+        (out / f"{name}.log").write_text(log)
+    print(table(done.verdicts))
+    refused = _rights(running, seen, out)
+    gateways = asdict(counts(of_gateways(done.verdicts)))
+    (out / "run.json").write_text(json.dumps({"seconds": round(done.seconds), **gateways}, indent=2) + "\n")
+    _say(f"run {number} took {done.seconds:.0f} s (exit code {done.code}); logs and report are in {out}")
+    return 1 if refused else done.code
+
+
+def _lines(running: Cluster) -> int:
+    """How many lines the audit log has."""
+    if running.audit is None:
+        return 0
+    with running.audit.open() as log:
+        return sum(1 for _ in log)
+
+
+def _rights(running: Cluster, seen: int, out: Path) -> int:
+    """Says what was denied to our accounts, and which of their rights nobody used; how many were denied.
+
+    What happened before the run counts as well: starting, and taking up work, use rights too.
+    """
+    if running.audit is None:
+        return 0
+    calls = list(rights.calls(running.audit.read_text().splitlines()))
+    refused = rights.denied(calls)
+    for right, count in sorted(refused.items()):
+        _say(f"DENIED {right}: {count} times")
+    idle = rights.unused(rights.granted(running.kubectl), calls)
+    (out / "unused-rights.txt").write_text("".join(f"{right}\n" for right in idle))
+    _say(f"{len(calls)} calls of our accounts ({len(calls) - seen} in this run), {len(refused)} rights denied")
+    _say(f"rights that were never used: {'; '.join(map(str, idle)) or 'none'}")
+    return len(refused)
 
 
 def _say(text: str) -> None:
@@ -95,4 +141,5 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    sys.exit(main(sys.argv[1:]))

@@ -98,6 +98,26 @@ def begun(line: str) -> str:
     return found[1] if found else ""
 
 
+@dataclass(frozen=True)
+class Counts:
+    """How many tests of a kind ended how."""
+
+    passed: int
+    failed: int
+    skipped: int
+
+
+def counts(verdicts: Iterable[Verdict]) -> Counts:
+    """Of all tests of some kind."""
+    found = Counter(each.result for each in verdicts)
+    return Counts(found["pass"], found["fail"], found["skip"])
+
+
+def of_gateways(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """Without the tests of meshes, which are called so."""
+    return [each for each in verdicts if not each.test.startswith("Mesh")]
+
+
 def table(verdicts: Iterable[Verdict]) -> str:
     """What ran, failures last; why the others did not; the counts."""
     every = sorted(verdicts, key=lambda each: (each.result == "fail", each.test))

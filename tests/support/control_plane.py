@@ -44,9 +44,10 @@ WITHOUT_CONTROLLERS = (
 class ControlPlane:
     """Starts on entering, is ready then, and ends as a whole on leaving."""
 
-    def __init__(self, folder: Path) -> None:
-        """Everything it stores and logs lies in `folder`."""
+    def __init__(self, folder: Path, *, api: tuple[str, ...] = ()) -> None:
+        """Everything it stores and logs lies in `folder`; `api` are more arguments of kube-apiserver."""
         self.folder = folder
+        self.api = api
         self.kubeconfig = folder / "admin.kubeconfig"
         self.port = free_port()
         self.server = f"https://127.0.0.1:{self.port}"
@@ -149,6 +150,7 @@ class ControlPlane:
             "--endpoint-reconciler-type=none",
             # Pods here are processes that get their kubeconfig from the test, not from a projected volume.
             "--disable-admission-plugins=ServiceAccount",
+            *self.api,
         )
         ready = f"{self.server}/readyz"
         until(lambda: _get(ready) == b"ok", deadline=90, says="kube-apiserver's /readyz", running=apiserver)

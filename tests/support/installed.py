@@ -18,6 +18,8 @@ from support.waiting import until
 
 CHART = Path(__file__).parents[2] / "charts" / "headgate"
 NAMESPACE = "headgate-system"
+NODE_ACCOUNT = ("kube-system", "headgate-node")
+"""The ServiceAccount of `headgate node`: namespace and name, as in node_account.yaml."""
 RELEASE = "headgate"
 SECRET = "controller-api"
 MOUNT = "/etc/headgate/api"
@@ -42,12 +44,14 @@ class Installed:
 
     def __enter__(self) -> Self:
         port = free_port()
+        self.kubernetes.kubectl.apply((Path(__file__).parent / "node_account.yaml").read_text())
+        account = self.kubernetes.service_account_kubeconfig(*NODE_ACCOUNT)
         self.node = Program(
             [
                 *HEADGATE,
                 "node",
                 "--schedule",
-                f"--kubeconfig={self.kubernetes.kubeconfig}",
+                f"--kubeconfig={account}",
                 f"--data={self.folder / 'node'}",
                 f"--port={port}",
                 f"--pod-cidr={POD_NETWORK}",

@@ -127,6 +127,7 @@ class PodRun:
         self._in_order = self._in_order and in_order
         self._stop.set()
         self._told.set()
+        self._news.set()
 
     def removed(self) -> None:
         """The pod is gone from the API, by force: nobody waits for a graceful end."""
@@ -164,7 +165,8 @@ class PodRun:
             await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if self._stop.is_set():
                 await self._end(work)
-            await work
+            if not work.cancelled():
+                await work
         finally:
             for task in (work, stopped, reporter):
                 task.cancel()
@@ -222,8 +224,8 @@ class PodRun:
                 return
 
     async def _enter(self) -> None:
-        """Until the pod has its network namespace, if it is to have one."""
-        while self._make_namespace is not None and self._namespace is None:
+        """Until the pod has its network namespace, if it is to have one, or is to be stopped."""
+        while self._make_namespace is not None and self._namespace is None and not self._stop.is_set():
             try:
                 self._namespace = await self._make_namespace()
             except NamespaceError as error:
@@ -233,9 +235,9 @@ class PodRun:
     # ── volumes ──────────────────────────────────────────────────────────────
 
     async def _prepare(self, wanted: list[Any]) -> None:
-        """Until every volume has its files."""
+        """Until every volume has its files, or the pod is to be stopped."""
         said = ""
-        while True:
+        while not self._stop.is_set():
             self._news.clear()
             missing = None
             if self._interests.ready(wanted):

@@ -133,6 +133,14 @@ def test_a_missing_config_map_is_waited_for(api: Api) -> None:
 MOUNT: Plain = {"volumeMounts": [{"name": "v", "mountPath": "/etc/thing"}]}
 
 
+def test_a_pod_that_waits_for_a_volume_can_be_deleted(api: Api) -> None:
+    body = pod("one", **MOUNT, spec={"volumes": [{"name": "v", "secret": {"secretName": "never"}}]})
+    api.create(body)
+    until(lambda: any("FailedMount" in event for event in api.events("one")), says="it waits")
+    api.delete("Pod", "one")
+    until(lambda: api.find("Pod", "one") is None, says="it is gone")
+
+
 def test_a_mount_path_in_an_argument_is_the_folder_of_the_volume(api: Api) -> None:
     api.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"file": "hello"}})
     program = "import json, sys; print(open(json.loads(sys.argv[1])['path']).read())"

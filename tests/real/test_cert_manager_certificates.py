@@ -7,6 +7,7 @@ import json
 import socket
 import ssl
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,7 @@ class Site:
         self.kubernetes = kubernetes
         self.folder = folder
         self.cert_manager: Program
+        self.programs = ExitStack()
 
     def kubectl(self, *arguments: str) -> str:
         return self.kubernetes.kubectl("-n", NAMESPACE, *arguments)
@@ -88,10 +90,8 @@ class Site:
         return json.loads(self.kubectl("get", kind, name, "-o", "json"))
 
     def start_cert_manager(self) -> None:
-        self.cert_manager = Program(
-            [tools.path("cert-manager"), f"--kubeconfig={self.kubernetes.kubeconfig}"],
-            log=self.folder / "cert-manager.log",
-        )
+        command = [str(tools.path("cert-manager")), f"--kubeconfig={self.kubernetes.kubeconfig}"]
+        self.cert_manager = self.programs.enter_context(Program(command, log=self.folder / "cert-manager.log"))
 
     def listener(self, name: str) -> dict[str, tuple[str, str]]:
         """Status and reason of a listener's conditions, by type."""
@@ -139,8 +139,8 @@ def site(installed: Installed, kubernetes: ControlPlane, tmp_path_factory: pytes
     kubernetes.kubectl.apply(walk_manifests.application("app", NAMESPACE, "1"))
     kubernetes.kubectl.apply(GATEWAY)
     made.kubectl("wait", "gateway/edge", "--for=condition=Programmed", "--timeout=60s")
-    yield made
-    made.cert_manager.stop()
+    with made.programs:
+        yield made
     kubernetes.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
 
@@ -170,7 +170,7 @@ def test_cert_manager_owns_the_certificate_of_the_gateway(site: Site) -> None:
 
 def test_renewals_under_load_lose_no_request_and_each_new_certificate_is_served(site: Site) -> None:
     target = Target(site.address(), 443, host=HOST, tls=trusting_anyone())
-    until(lambda: site.served(), says="a handshake", tolerate=(OSError,))
+    until(site.served, says="a handshake")
     with Steady(target) as steady:
         steady.more(100)
         for _ in range(RENEWALS):

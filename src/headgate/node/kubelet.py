@@ -17,6 +17,7 @@ import msgspec
 from aiohttp import web
 
 from headgate import pki
+from headgate.api import times
 
 from . import peers
 from .files import write_atomically
@@ -35,6 +36,9 @@ class Log(Protocol):
     def grows(self) -> bool:
         """Whether anything may still be appended."""
 
+    def since(self, moment: float) -> int:
+        """Where in the file begins what was written since then (seconds since 1970)."""
+
 
 class ListenError(Exception):
     """The port cannot be had; the text says why."""
@@ -47,20 +51,32 @@ class Query(msgspec.Struct, frozen=True):
     previous: bool = False
     tail: int | None = None
     limit: int | None = None
+    since: float | None = None
+    """seconds since 1970"""
 
 
-def query(parameters: "web.BaseRequest | dict[str, str]") -> Query:
+def query(parameters: "web.BaseRequest | dict[str, str]", now: float) -> Query:
     """Reads the parameters of a request. Raises `ValueError`."""
     given = parameters if isinstance(parameters, dict) else dict(parameters.query)
-    for unknown in ("sinceSeconds", "sinceTime", "timestamps"):
-        if given.get(unknown, "") not in ("", "false"):
-            raise ValueError(f"{unknown}: this node keeps lines without their times; use tailLines")
+    if given.get("timestamps", "") not in ("", "false"):
+        raise ValueError("timestamps: this node keeps lines without their times; use sinceTime")
     return Query(
         follow=given.get("follow", "") in ("true", "1"),
         previous=given.get("previous", "") in ("true", "1"),
         tail=_number(given, "tailLines"),
         limit=_number(given, "limitBytes"),
+        since=_since(given, now),
     )
+
+
+def _since(given: dict[str, str], now: float) -> float | None:
+    if (ago := _number(given, "sinceSeconds")) is not None:
+        return now - ago
+    if not (text := given.get("sinceTime", "")):
+        return None
+    if (moment := times.seconds(text)) is None:
+        raise ValueError(f"sinceTime: {text!r} is no time as 2027-01-15T08:00:00Z")
+    return moment
 
 
 def _number(given: dict[str, str], name: str) -> int | None:
@@ -131,7 +147,7 @@ class Kubelet:
             return web.Response(status=403, text="logs are shown to the user that runs the node, and to root\n")
         where = request.match_info
         try:
-            wanted = query(request)
+            wanted = query(request, time.time())
         except ValueError as error:
             return web.Response(status=400, text=f"{error}\n")
         log = self._find(where["namespace"], where["pod"], where["container"], wanted.previous)
@@ -152,6 +168,8 @@ class Kubelet:
 async def _read(log: Log, wanted: Query) -> AsyncIterator[bytes]:
     left = wanted.limit
     position = _begin_of_tail(log.path, wanted.tail)
+    if wanted.since is not None:
+        position = max(position, log.since(wanted.since))
     while left is None or left > 0:
         grows = log.grows()  # before reading, so that what came last is not missed
         if log.path.exists() and log.path.stat().st_size < position:

@@ -26,10 +26,11 @@ from headgate.api.core import (
 )
 from headgate.kube.client import ApiError, Client
 
-from . import log_files, volumes
+from . import log_files, log_times, volumes
 from .containers import ContainerRun, Machine, Room
 from .environment import NotThereError, Place, Sources, sources_of
 from .interests import Interests
+from .log_times import LogTimes
 from .mounts import mounts_of
 from .namespaces import Namespace, NamespaceError
 from .status import is_over, pod_status
@@ -56,6 +57,11 @@ class ContainerLog:
         """Whether anything may still be appended: it is the latest run, and neither it nor the pod has ended."""
         latest = self._run.status.restart_count == self._number
         return latest and self._run.status.state.terminated is None and not self._pod.ended
+
+    def since(self, moment: float) -> int:
+        """Where in the file begins what was written since then (seconds since 1970)."""
+        times = self._pod.log_times.get(self.path.name)
+        return times.offset(moment) if times else 0
 
 
 class PodRun:
@@ -92,6 +98,7 @@ class PodRun:
         self._in_order = True
         self.ended = False
         self.is_removed = False
+        self.log_times: dict[str, LogTimes] = {}
         self._volumes = {each.name: volumes.folder_of(each, folder / "volumes") for each in pod.spec.volumes}
         self._tokens = Tokens(client, pod, self._news.set)
         self._room = Room(
@@ -183,7 +190,7 @@ class PodRun:
         try:
             await self._enter()
             await self._prepare(wanted)
-            beside += [asyncio.ensure_future(self._keep_volumes()), asyncio.ensure_future(self._trim_logs())]
+            beside += [asyncio.ensure_future(self._keep_volumes()), asyncio.ensure_future(self._keep_logs())]
             for run in self._init:
                 if self._stop.is_set():
                     return
@@ -256,10 +263,16 @@ class PodRun:
             self._news.clear()
             self._publish()
 
-    async def _trim_logs(self) -> None:
+    async def _keep_logs(self) -> None:
+        """Notes when they grow, and cuts those that are too long."""
+        folder, looks = self.folder / "logs", 0
         while True:
-            await asyncio.sleep(_TRIM)
-            await asyncio.to_thread(log_files.trim, self.folder / "logs")
+            log_times.look(folder, self.log_times, self._machine.clock())
+            await asyncio.sleep(log_times.LOOK)
+            looks += 1
+            if looks * log_times.LOOK >= _TRIM:
+                looks = 0
+                await asyncio.to_thread(log_files.trim, folder)
 
     def _publish(self) -> str | None:
         """Brings the volumes up to date; what is missing, if something is."""

@@ -331,6 +331,14 @@ def _runs(pid: int) -> bool:
         return False
 
 
+def test_logs_are_shown_since_a_moment(api: Api) -> None:
+    program = "import time; print('old'); time.sleep(60)"
+    api.create(pod("one", **python(program), spec={"restartPolicy": "Never"}))
+    wait_log(api, "one", "old")
+    until(lambda: "old" not in api.logs("one", sinceSeconds=1), says="the line is older than a second")
+    assert "old" in api.logs("one", sinceSeconds=3600)
+
+
 def test_logs_can_be_followed(api: Api) -> None:
     api.create(
         pod(

@@ -2,7 +2,7 @@
 
 A schema is a plain dict as it stands in a CustomResourceDefinition. Kubernetes' extensions that change what fits are
 honoured: `x-kubernetes-int-or-string`, `-preserve-unknown-fields`, `-embedded-resource`, `-list-type` and
-`-list-map-keys`. CEL rules (`x-kubernetes-validations`) are evaluated by whoever passes `rules` to `validate`.
+`-list-map-keys`. CEL rules (`x-kubernetes-validations`) are asked by `headgate.api.cel.rules`.
 """
 
 import base64
@@ -32,10 +32,6 @@ class Problem(msgspec.Struct, frozen=True):
     path: str
     reason: str
     message: str
-
-
-#: Evaluates the CEL rules of one schema node for a value and the value it replaces.
-Rules = Callable[[Schema, Any, Any, str], Iterator[Problem]]
 
 
 def at(path: str, part: str | int) -> str:
@@ -123,18 +119,16 @@ def _prune(schema: Schema, value: Any, path: str, unknown: list[str], *, keep: f
 # --- validation -------------------------------------------------------------------------------------------------------
 
 
-def validate(
-    schema: Schema, value: Any, path: str = "", *, old: Any = None, rules: Rules | None = None
-) -> list[Problem]:
+def validate(schema: Schema, value: Any, path: str = "", *, old: Any = None) -> list[Problem]:
     """Everything that does not fit, in the order of the document; each with its path and what would work.
 
     What is the same in `old` (the object that this one replaces) is not judged again: a definition may become stricter
     without freezing the objects that were there before.
     """
-    return list(_validate(schema, value, path, old, rules))
+    return list(_validate(schema, value, path, old))
 
 
-def _validate(schema: Schema, value: Any, path: str, old: Any, rules: Rules | None) -> Iterator[Problem]:
+def _validate(schema: Schema, value: Any, path: str, old: Any) -> Iterator[Problem]:
     if (value is None and schema.get("nullable")) or (old is not None and value == old):
         return
     if wrong := _wrong_type(schema, value, path):
@@ -147,13 +141,11 @@ def _validate(schema: Schema, value: Any, path: str, old: Any, rules: Rules | No
     elif isinstance(value, int | float) and not isinstance(value, bool):
         yield from _number(schema, value, path)
     elif isinstance(value, list):
-        yield from _list(schema, value, path, old, rules)
+        yield from _list(schema, value, path, old)
     elif isinstance(value, dict):
-        yield from _object(schema, value, path, old, rules)
+        yield from _object(schema, value, path, old)
     if "anyOf" in schema or "oneOf" in schema or "allOf" in schema or "not" in schema:
         yield from _combinations(schema, value, path)
-    if rules is not None and "x-kubernetes-validations" in schema:
-        yield from rules(schema, value, old, path)
 
 
 _TYPES: dict[str, Callable[[Any], bool]] = {
@@ -271,7 +263,7 @@ def _number(schema: Schema, value: float, path: str) -> Iterator[Problem]:
         yield _invalid(path, value, f"should be between {low} and {high}")
 
 
-def _list(schema: Schema, value: list[Any], path: str, old: Any, rules: Rules | None) -> Iterator[Problem]:
+def _list(schema: Schema, value: list[Any], path: str, old: Any) -> Iterator[Problem]:
     if (most := schema.get("maxItems")) is not None and len(value) > most:
         yield Problem(path, "FieldValueTooMany", f"Too many: {len(value)}: must have at most {most} items")
     if (least := schema.get("minItems")) is not None and len(value) < least:
@@ -280,10 +272,10 @@ def _list(schema: Schema, value: list[Any], path: str, old: Any, rules: Rules | 
     items = schema.get("items")
     if not items:
         return
-    before = _correlated(schema, old) if old is not None else None
+    before = correlated(schema, old)
     for index, item in enumerate(value):
         counterpart = before(item) if before else None
-        yield from _validate(items, item, at(path, index), counterpart, rules)
+        yield from _validate(items, item, at(path, index), counterpart)
 
 
 def _identity(schema: Schema) -> Callable[[Any], Any] | None:
@@ -318,7 +310,7 @@ def _duplicates(schema: Schema, value: list[Any], path: str) -> Iterator[Problem
         seen.add(key)
 
 
-def _correlated(schema: Schema, old: Any) -> Callable[[Any], Any] | None:
+def correlated(schema: Schema, old: Any) -> Callable[[Any], Any] | None:
     """The old entry that a new one replaces; only lists that are maps have such a thing."""
     identity = _identity(schema)
     if identity is None or not isinstance(old, list) or schema.get("x-kubernetes-list-type") != "map":
@@ -327,7 +319,7 @@ def _correlated(schema: Schema, old: Any) -> Callable[[Any], Any] | None:
     return lambda entry: olds.get(identity(entry))
 
 
-def _object(schema: Schema, value: Mapping[str, Any], path: str, old: Any, rules: Rules | None) -> Iterator[Problem]:
+def _object(schema: Schema, value: Mapping[str, Any], path: str, old: Any) -> Iterator[Problem]:
     for name in schema.get("required") or ():
         if name not in value:
             yield Problem(at(path, name), "FieldValueRequired", "Required value")
@@ -341,17 +333,17 @@ def _object(schema: Schema, value: Mapping[str, Any], path: str, old: Any, rules
     for name, child in value.items():
         known = properties.get(name) or (more if isinstance(more, dict) else None)
         if known:
-            yield from _validate(known, child, at(path, name), olds.get(name), rules)
+            yield from _validate(known, child, at(path, name), olds.get(name))
 
 
 def _combinations(schema: Schema, value: Any, path: str) -> Iterator[Problem]:
     for part in schema.get("allOf") or ():
-        yield from _validate(part, value, path, None, None)
-    fits = [not any(_validate(part, value, path, None, None)) for part in schema.get("anyOf") or ()]
+        yield from _validate(part, value, path, None)
+    fits = [not any(_validate(part, value, path, None)) for part in schema.get("anyOf") or ()]
     if fits and not any(fits):
         yield _invalid(path, value, "must fit at least one of the schemas of anyOf")
-    fits = [not any(_validate(part, value, path, None, None)) for part in schema.get("oneOf") or ()]
+    fits = [not any(_validate(part, value, path, None)) for part in schema.get("oneOf") or ()]
     if fits and fits.count(True) != 1:
         yield _invalid(path, value, f"must fit exactly one of the schemas of oneOf, fits {fits.count(True)}")
-    if (excluded := schema.get("not")) and not any(_validate(excluded, value, path, None, None)):
+    if (excluded := schema.get("not")) and not any(_validate(excluded, value, path, None)):
         yield _invalid(path, value, "must not fit the schema of not")

@@ -228,6 +228,7 @@ class Api:
             raise refusals.forbidden(resource.group, resource.plural, name, why, [cause])
 
     def _put(self, resource: Resource, new: Object, old: Object | None, options: Options) -> Record:
+        options.warnings.extend(resource.behaviour.warnings(new))
         if old is not None and writes.finished(resource, new):
             return self._remove(resource, new, options)
         if options.dry_run:

@@ -6,6 +6,8 @@ from typing import Any
 import msgspec
 import re2
 
+from headgate.api.cel import rules
+from headgate.api.cel.programs import ExpressionError
 from headgate.api.schema import Problem, at
 
 from . import tables
@@ -117,7 +119,7 @@ def resource() -> Resource:
         short_names=("crd", "crds"),
         categories=("api-extensions",),
         status=True,
-        behaviour=Behaviour(prepare=_prepare, validate=_problems, generation=True),
+        behaviour=Behaviour(prepare=_prepare, validate=_problems, warnings=unenforced, generation=True),
     )
 
 
@@ -165,6 +167,7 @@ def _problems(new: Object, old: Object | None) -> Iterator[Problem]:
     for index, version in enumerate(spec["versions"]):
         path = f"spec.versions[{index}]"
         yield from _schema_problems(version["schema"]["openAPIV3Schema"], f"{path}.schema.openAPIV3Schema")
+        yield from _rule_problems(version["schema"]["openAPIV3Schema"], f"{path}.schema.openAPIV3Schema")
         for position, column in enumerate(version.get("additionalPrinterColumns") or ()):
             try:
                 compile_path(column["jsonPath"])
@@ -190,6 +193,28 @@ def _schema_problems(schema: Any, path: str) -> Iterator[Problem]:
     for name in ("items", "additionalProperties"):
         if isinstance(schema.get(name), dict):
             yield from _schema_problems(schema[name], at(path, name))
+
+
+def _rule_problems(schema: Any, path: str) -> Iterator[Problem]:
+    """Rules in CEL that nobody can read; those that only Kubernetes can read are warned of, see `unenforced`."""
+    for where, problem in _unread(schema, path):
+        if not problem.ours:
+            yield Problem(at(where, "rule"), "FieldValueInvalid", f"Invalid value: compilation failed: {problem}")
+
+
+def _unread(schema: Any, path: str) -> list[tuple[str, ExpressionError]]:
+    unread: list[tuple[str, ExpressionError]] = []
+    if isinstance(schema, dict):
+        rules.read(schema, unread, path)
+    return unread
+
+
+def unenforced(definition: Object) -> Iterator[str]:
+    """A sentence for each rule of a definition that is kept and never asked."""
+    for index, version in enumerate(definition["spec"]["versions"]):
+        for where, problem in _unread(version["schema"]["openAPIV3Schema"], f"spec.versions[{index}].schema"):
+            if problem.ours:
+                yield f"{where}: this rule is not enforced here: its syntax is not understood: {problem}"
 
 
 # --- what a definition makes ------------------------------------------------------------------------------------------
@@ -238,7 +263,7 @@ def _served(spec: Object, version: Object) -> Version:
             version.get("deprecationWarning")
             or f"{spec['group']}/{version['name']} {spec['names']['kind']} is deprecated"
         )
-    return Version(schema, tuple(_column(column) for column in columns), note)
+    return Version(schema, tuple(_column(column) for column in columns), note, rules.read(schema, []))
 
 
 def _column(column: Object) -> Column:

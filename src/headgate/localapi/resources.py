@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from headgate.api.cel.rules import Node
 from headgate.api.meta import Key
 from headgate.api.schema import Problem
 
@@ -43,6 +44,8 @@ class Behaviour(msgspec.Struct, frozen=True):
     prepare: Callable[[Object, Object | None], None] = lambda new, old: None
     #: What does not fit.
     validate: Callable[[Object, Object | None], Iterable[Problem]] = lambda new, old: ()
+    #: What is good to know of an object that fits.
+    warnings: Callable[[Object], Iterable[str]] = lambda new: ()
     #: Whether `metadata.generation` counts changes of this kind.
     generation: bool = False
     #: The status of a new object, where clients may not set one.
@@ -56,6 +59,8 @@ class Version(msgspec.Struct, frozen=True):
     columns: tuple[Column, ...] = ()
     #: What every write is told.
     note: str = ""
+    #: Its rules in CEL.
+    rules: Node | None = None
 
 
 class Resource(msgspec.Struct, frozen=True, kw_only=True):

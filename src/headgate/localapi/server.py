@@ -5,6 +5,7 @@ import contextlib
 import errno
 import gc
 import ipaddress
+import logging
 import secrets
 import socket
 import time
@@ -187,6 +188,8 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             timeout_graceful_shutdown=2,
             timeout_keep_alive=75,
         )
+        # The library tells of every expression that has no value; the answer to the client says it.
+        logging.getLogger("cel").setLevel(logging.ERROR)
         gc.collect()
         gc.freeze()
         async with _uvicorn(config, listener, api), _background(Collector(api).run(), housekeeping.run(api)):

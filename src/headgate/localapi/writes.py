@@ -3,12 +3,13 @@
 The order is Kubernetes': unknown fields, status, defaults, what the server sets, validation.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from headgate.api import schema as schemas_
+from headgate.api.cel import rules
 from headgate.api.schema import Problem
 
 from . import names, refusals, schemas
@@ -194,10 +195,43 @@ def _check(resource: Resource, version: str, obj: Object, old: Object | None, *,
     required = [name for name in schema.get("required", ()) if name not in {"metadata", "apiVersion", "kind"}]
     before = {k: v for k, v in (old or {}).items() if k in rest} if old else None
     problems += schemas_.validate({**schema, "required": required}, rest, old=before)
+    problems += _broken_rules(resource, version, obj, old, problems)
     if not only and not problems:
         problems += resource.behaviour.validate(obj, old)
     if problems:
         raise refusals.invalid(resource.group, resource.kind, obj["metadata"].get("name", ""), problems)
+
+
+#: Problems after which Kubernetes asks no rules: an expression might meet a value of the wrong type.
+_BLOCKING = frozenset(
+    {"FieldValueNotSupported", "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid"}
+)
+_NOT_ASKED = Problem(
+    "<nil>",
+    "FieldValueInvalid",
+    "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing "
+    "errors to complete validation",
+)
+
+
+def _broken_rules(
+    resource: Resource, version: str, obj: Object, old: Object | None, before: list[Problem]
+) -> Iterator[Problem]:
+    """Rules in CEL that the whole object breaks, also when only its status is written."""
+    node = resource.versions[version].rules
+    if node is None:
+        return
+    if any(problem.reason in _BLOCKING for problem in before):
+        yield _NOT_ASKED
+        return
+    about = {"apiVersion": resource.api_version(version), "kind": resource.kind}
+    yield from rules.problems(node, _ruled(obj, about), None if old is None else _ruled(old, about))
+
+
+def _ruled(obj: Object, about: Object) -> Object:
+    """An object as its rules see it: of the metadata, only the names."""
+    metadata = {k: v for k, v in obj["metadata"].items() if k in {"name", "generateName"}}
+    return {**about, **obj, "metadata": metadata}
 
 
 def _metadata_problems(resource: Resource, metadata: Object, old: Object | None) -> list[Problem]:

@@ -153,21 +153,6 @@ def test_formats_are_checked(form: str, fits: str, fits_not: str) -> None:
     assert len(validate(schema, fits_not)) == 1
 
 
-def test_rules_are_asked_with_the_value_that_is_replaced() -> None:
-    schema = {
-        "type": "object",
-        "properties": {"x": {"type": "string", "x-kubernetes-validations": [{"rule": "self == oldSelf"}]}},
-    }
-    asked: list[tuple[Any, Any, str]] = []
-
-    def rules(node: Any, value: Any, old: Any, path: str) -> Any:
-        asked.append((value, old, path))
-        return iter(())
-
-    validate(schema, {"x": "new"}, old={"x": "old"}, rules=rules)
-    assert asked == [("new", "old", "x")]
-
-
 def test_what_is_as_it_was_is_not_judged_again() -> None:
     old = {"backends": [{"name": "toolong"}, {"name": "b"}]}
     new = {"backends": [{"name": "toolong"}, {"name": "b", "weight": -1}]}

@@ -31,6 +31,7 @@ from support.addresses import loopback_network
 from support.waiting import until
 from support.xds import GATEWAY, ControlPlane, Loop
 
+from . import http2
 from .cases import Addresses, Backend
 from .expecting import DELAY
 
@@ -116,7 +117,11 @@ class Stage:
         address = writer.get_extra_info("sockname")[0]
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+                first = await reader.readuntil(b"\r\n")
+                if first == http2.PREFACE:
+                    await http2.serve(first, reader, writer, lambda _: self.heard.update([address]))
+                    break
+                head = (first + await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
                 method, target, _ = head[0].split(" ")
                 self.heard[address] += 1
                 headers = [

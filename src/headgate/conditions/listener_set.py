@@ -52,7 +52,7 @@ def pending(why: str) -> Condition:
 
 def not_allowed(gateway: str, which: str) -> Problem:
     """`allowedListeners` of the Gateway does not select the namespace."""
-    works = f"takes ListenerSets {which} only" if which else "takes no ListenerSet"
+    works = f"takes ListenerSets only {which}" if which else "takes no ListenerSet"
     return Problem(
         ACCEPTED,
         "NotAllowed",

@@ -15,7 +15,7 @@ import base64
 import json
 from typing import Any
 
-from .names import INVALID_BACKEND, RUNTIME_LAYER, XDS_SERVER
+from .names import INVALID_BACKEND, RUNTIME_LAYER, UNAVAILABLE_BACKEND, XDS_SERVER
 
 #: The port of the pod's address with `/ready` and `/stats/prometheus`.
 METRICS_PORT = 19001
@@ -108,7 +108,7 @@ def bootstrap(
         },
         "static_resources": {
             "listeners": [_door(address, metrics_port), _refuser()],
-            "clusters": [_controller(xds_host, xds_port, certificates), _admin(admin_socket), _invalid_backend()],
+            "clusters": [_controller(xds_host, xds_port, certificates), _admin(admin_socket), _invalid_backend(), _unavailable_backend()],
         },
         "bootstrap_extensions": [
             {
@@ -215,6 +215,15 @@ def _invalid_backend() -> dict[str, Any]:
         "load_assignment": _assignment(
             INVALID_BACKEND, {"envoy_internal_address": {"server_listener_name": INVALID_BACKEND}}
         ),
+    }
+
+
+def _unavailable_backend() -> dict[str, Any]:
+    return {
+        "name": UNAVAILABLE_BACKEND,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": {"cluster_name": UNAVAILABLE_BACKEND},
     }
 
 

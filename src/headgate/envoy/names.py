@@ -20,8 +20,11 @@ RUNTIME_LAYER = "headgate"
 XDS_SERVER = "xds.headgate.dev"
 #: A cluster of the bootstrap that answers every request with 500: the share of an invalid backend.
 INVALID_BACKEND = "headgate_invalid_backend"
+#: A cluster of the bootstrap without endpoints: 503 to every request, UNAVAILABLE to every call, and a connection is
+#: closed.
+UNAVAILABLE_BACKEND = "headgate_unavailable_backend"
 #: Clusters that every Envoy has from its bootstrap, so no route has to wait for them.
-BUILT_IN_CLUSTERS = frozenset({INVALID_BACKEND})
+BUILT_IN_CLUSTERS = frozenset({INVALID_BACKEND, UNAVAILABLE_BACKEND})
 
 
 def digest(*parts: bytes | str) -> str:

@@ -68,13 +68,27 @@ class Path(msgspec.Struct, frozen=True):
         return f"{self.kind} {self.value or '/'}"
 
 
+class GRPCMethod(msgspec.Struct, frozen=True):
+    """What a match of a GRPCRoute says of service and method, for its precedence: longer is more specific.
+
+    Empty: any.
+    """
+
+    service: str = ""
+    method: str = ""
+
+
 class Match(msgspec.Struct, frozen=True):
-    """All parts must hold. `headers` are by lower-case name, `query` by exact name; each name once, sorted."""
+    """All parts must hold. `headers` are by lower-case name, `query` by exact name; each name once, sorted.
+
+    `grpc` is there for matches of a GRPCRoute, whose `path` says the same as a path.
+    """
 
     path: Path = Path("PathPrefix", "")
     method: str | None = None
     headers: tuple[tuple[str, Text], ...] = ()
     query: tuple[tuple[str, Text], ...] = ()
+    grpc: GRPCMethod | None = None
 
     def mismatch(self, request: Request) -> str | None:  # noqa: PLR0911 - one reason each
         """Why a request does not match, or None if it does."""

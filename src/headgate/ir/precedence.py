@@ -21,6 +21,8 @@ _PATHS = {"Exact": 0, "RegularExpression": 1, "PathPrefix": 2}
 
 def of_match(match: Match) -> Order:
     """Steps 2 to 5: smaller wins."""
+    if match.grpc is not None:
+        return _of_grpc(match, len(match.grpc.service), len(match.grpc.method))
     return (
         _PATHS[match.path.kind],
         0 if match.path.kind == "Exact" else -len(match.path.value),
@@ -28,6 +30,12 @@ def of_match(match: Match) -> Order:
         -len(match.headers),
         -len(match.query),
     )
+
+
+def _of_grpc(match: Match, service: int, method: int) -> Order:
+    """`GRPCRouteRule.matches`: characters of the service, of the method, then the number of headers."""
+    anything = not service and not method
+    return (_PATHS["PathPrefix"] if anything else _PATHS["Exact"], -service, -method, -len(match.headers), 0)
 
 
 def order(hostname: str, match: Match, created: str, route: Ref, rule: int, index: int) -> Order:

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable
 
 from headgate.api import gateway as api
-from headgate.conditions import Problem
+from headgate.conditions import Invalid, Problem
 from headgate.conditions import http_route as say
-from headgate.ir import routing as ir
 from headgate.ir.hostnames import is_hostname, normal
+from headgate.ir.limits import Limits, Retries
 from headgate.ir.matching import Match, Path, Text, regex_error
 
 #: `HTTPMethod` of the API.
@@ -27,6 +27,15 @@ def hostnames(found: Iterable[str]) -> Iterable[Problem]:
             ).problem
 
 
+def matches(path: str, rule: api.HTTPRouteRule) -> Iterable[tuple[int, Match] | Problem]:
+    """The matches of a rule (all requests, if there are none), and what is wrong with the others."""
+    for at, found in enumerate(rule.matches or (api.HTTPRouteMatch(),)):
+        try:
+            yield at, match(f"{path}.matches[{at}]", found)
+        except Invalid as error:
+            yield error.problem
+
+
 def match(path: str, found: api.HTTPRouteMatch) -> Match:
     """One match."""
     if found.method is not None and found.method not in METHODS:
@@ -40,15 +49,15 @@ def match(path: str, found: api.HTTPRouteMatch) -> Match:
     return Match(
         path=path_match(f"{path}.path", found.path),
         method=found.method,
-        headers=_texts(f"{path}.headers", ((each.name.lower(), each) for each in found.headers)),
-        query=_texts(f"{path}.queryParams", ((each.name, each) for each in found.query_params)),
+        headers=texts(f"{path}.headers", ((each.name.lower(), each) for each in found.headers)),
+        query=texts(f"{path}.queryParams", ((each.name, each) for each in found.query_params)),
     )
 
 
 def path_match(path: str, found: api.HTTPPathMatch) -> Path:
     """A path; a prefix loses its trailing slash, which has no meaning."""
     if found.type == "RegularExpression":
-        _check_regex(f"{path}.value", found.value)
+        check_regex(f"{path}.value", found.value)
         return Path("RegularExpression", found.value)
     if found.type not in ("Exact", "PathPrefix"):
         raise say.unsupported(f"{path}.type", found.type, "Exact, PathPrefix and RegularExpression are")
@@ -59,14 +68,14 @@ def path_match(path: str, found: api.HTTPPathMatch) -> Path:
     return Path("PathPrefix", found.value.rstrip("/"))
 
 
-def _texts(
-    path: str, named: Iterable[tuple[str, api.HTTPHeaderMatch | api.HTTPQueryParamMatch]]
+def texts(
+    path: str, named: Iterable[tuple[str, api.HTTPHeaderMatch | api.HTTPQueryParamMatch | api.GRPCHeaderMatch]]
 ) -> tuple[tuple[str, Text], ...]:
     """By name, sorted; of equal names only the first counts."""
     found: dict[str, Text] = {}
     for at, (name, each) in enumerate(named):
         if each.type == "RegularExpression":
-            _check_regex(f"{path}[{at}].value", each.value)
+            check_regex(f"{path}[{at}].value", each.value)
             found.setdefault(name, Text("RegularExpression", each.value))
         elif each.type == "Exact":
             found.setdefault(name, Text("Exact", each.value))
@@ -75,7 +84,8 @@ def _texts(
     return tuple(sorted(found.items()))
 
 
-def _check_regex(path: str, pattern: str) -> None:
+def check_regex(path: str, pattern: str) -> None:
+    """Raises `Invalid` for what RE2 refuses."""
     if not pattern:
         raise say.bad_value(path, pattern, "a regular expression is not empty; .* matches everything")
     if (why := regex_error(pattern)) is not None:
@@ -85,6 +95,8 @@ def _check_regex(path: str, pattern: str) -> None:
 # Times.
 
 _PART = re.compile(r"([0-9]{1,5})(ms|h|m|s)")
+#: More is a mistake, and Envoy counts in 32 bits.
+_MOST_ATTEMPTS = 2**31 - 1
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
@@ -96,21 +108,38 @@ def duration(path: str, text: str) -> float:
     return float(sum(int(number) * _SECONDS[unit] for number, unit in parts))
 
 
-def limits(path: str, rule: api.HTTPRouteRule) -> ir.Limits:
-    """How long a request may take.
+def limits(path: str, rule: api.HTTPRouteRule) -> Limits:
+    """How long a request may take, and how often it is tried.
 
     Without retries that reach a backend a second time, the time for one backend request and the time for the whole
     request are one limit: the shorter one.
     """
-    if rule.retry is not None and (rule.retry.codes or rule.retry.attempts != 0):
-        raise say.unsupported(
-            f"{path}.retry", "retry", "leave it out: requests that reached no backend are tried once more in any case"
-        )
     times = rule.timeouts or api.HTTPRouteTimeouts()
-    given = [
-        duration(f"{path}.timeouts.{name}", text)
-        for name, text in (("request", times.request), ("backendRequest", times.backend_request))
-        if text is not None
-    ]
-    bounded = [seconds for seconds in given if seconds > 0]
-    return ir.Limits(min(bounded) if bounded else None)
+    whole = _limit(f"{path}.timeouts.request", times.request)
+    one = _limit(f"{path}.timeouts.backendRequest", times.backend_request)
+    if whole is not None and one is not None and one > whole:
+        raise say.bad_value(
+            f"{path}.timeouts.backendRequest", str(times.backend_request), f"it is at most request, {times.request}"
+        )
+    again = _retries(f"{path}.retry", rule.retry)
+    if again is None or not again.attempts:
+        return Limits(min((each for each in (whole, one) if each is not None), default=None), retries=again)
+    return Limits(whole, one, again)
+
+
+def _limit(path: str, text: str | None) -> float | None:
+    """Seconds; 0 and nothing are no limit."""
+    return None if text is None else duration(path, text) or None
+
+
+def _retries(path: str, found: api.HTTPRouteRetry | None) -> Retries | None:
+    if found is None:
+        return None
+    attempts = 1 if found.attempts is None else found.attempts
+    if not 0 <= attempts <= _MOST_ATTEMPTS:
+        raise say.bad_value(f"{path}.attempts", str(attempts), f"it is from 0, no retries, to {_MOST_ATTEMPTS}")
+    for at, code in enumerate(found.codes):
+        if not 400 <= code <= 599:
+            raise say.unsupported(f"{path}.codes[{at}]", str(code), "400 to 599 are")
+    backoff = None if found.backoff is None else duration(f"{path}.backoff", found.backoff)
+    return Retries(attempts, tuple(sorted(set(found.codes))), backoff)

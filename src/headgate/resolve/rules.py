@@ -7,6 +7,7 @@ another rule that happens to match as well. The other rules of the route serve o
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -17,10 +18,11 @@ from headgate.conditions import Invalid, Problem
 from headgate.conditions import http_route as say
 from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
+from headgate.ir.limits import Limits
 from headgate.ir.matching import Match
 from headgate.world import World
 
-from . import fields, refs
+from . import fields, grpc, refs
 from .attach import Attached, Spec
 
 
@@ -42,14 +44,19 @@ class Rules:
     shares: Collection[tuple[Key, str], ir.Shares]
 
 
-def declare(world: World, references: refs.References, attached: Attached) -> Rules:
-    """Read the rules of every route."""
+def declare(
+    world: World, references: refs.References, attached: Attached, of_streams: Collection[Ref, tuple[Problem, ...]]
+) -> Rules:
+    """Read the rules of every route of requests; the problems are those of all kinds, `of_streams` included."""
     engine = world.engine
 
     def ruled(read: Read, key: Ref, found: Spec) -> Ruled | None:
-        if not isinstance(found.spec, api.HTTPRouteSpec):
-            return None
-        return _Reader(read, references, key, found, found.spec).ruled()
+        match found.spec:
+            case api.HTTPRouteSpec() as spec:
+                return _Reader(read, references, key, found, spec).ruled()
+            case api.GRPCRouteSpec() as spec:
+                return _GRPCReader(read, references, key, found, spec).ruled()
+        return None
 
     def shares(read: Read, key: Ref, found: Ruled) -> Iterable[tuple[tuple[Key, str], ir.Shares]]:
         for gateway in read(attached.gateways, key) or ():
@@ -60,13 +67,20 @@ def declare(world: World, references: refs.References, attached: Attached) -> Ru
     return Rules(
         ruled=every,
         shapes=engine.map("shapes of rules", every, lambda _read, _key, found: found.rules),
-        problems=engine.map("problems of rules", every, lambda _read, _key, found: found.problems),
+        problems=engine.union(
+            "problems of routes",
+            engine.map("problems of rules", every, lambda _read, _key, found: found.problems),
+            of_streams,
+        ),
         shares=engine.flat_map("shares", every, shares),
     )
 
 
 class _Reader:
-    """Reads one route."""
+    """Reads one HTTPRoute."""
+
+    #: What is answered when a rule leads nowhere.
+    nowhere: ClassVar[Literal[500, 503]] = 500
 
     def __init__(self, read: Read, references: refs.References, ref: Ref, route: Spec, spec: api.HTTPRouteSpec) -> None:
         self._read = read
@@ -79,18 +93,18 @@ class _Reader:
 
     def ruled(self) -> Ruled:
         self._problems += fields.hostnames(self._spec.hostnames)
-        rules = tuple(self._rule(f"spec.rules[{at}]", rule) for at, rule in enumerate(self._spec.rules))
+        rules = tuple(self._rule(f"spec.rules[{at}]", at, rule) for at, rule in enumerate(self._spec.rules))
         return Ruled(rules, tuple(self._shares.items()), tuple(self._problems))
 
-    def _rule(self, path: str, rule: api.HTTPRouteRule) -> ir.Rule:
+    def _rule(self, path: str, at: int, rule: api.HTTPRouteRule) -> ir.Rule:
         before = len(self._problems)
-        matches = tuple(self._matches(path, rule.matches or (api.HTTPRouteMatch(),)))
+        matches = tuple(self._valid_matches(path, at))
         prefixes = all(each.path.type == "PathPrefix" for each in rule.matches)
         found = self._filters(f"{path}.filters", rule.filters, filters.Scope.RULE, prefixes=prefixes)
         limits = self._limits(path, rule)
         action = self._action(path, rule, found)
         if wrong := [each for each in self._problems[before:] if each.condition == say.ACCEPTED]:
-            found, action = (), ir.Refuse(500, str(wrong[0]))
+            found, action = (), ir.Refuse(self.nowhere, str(wrong[0]))
         elif isinstance(action, ir.Forward) and action.weights_key:
             # Of two rules with the same content the second is never asked.
             weights = tuple(ref.weight for ref in rule.backend_refs)
@@ -99,12 +113,15 @@ class _Reader:
 
     # Matches.
 
-    def _matches(self, path: str, matches: tuple[api.HTTPRouteMatch, ...]) -> Iterable[tuple[int, Match]]:
-        for at, found in enumerate(matches):
-            try:
-                yield at, fields.match(f"{path}.matches[{at}]", found)
-            except Invalid as error:
-                self._problems.append(error.problem)
+    def _valid_matches(self, path: str, at: int) -> Iterable[tuple[int, Match]]:
+        for found in self._matches(path, at):
+            if isinstance(found, Problem):
+                self._problems.append(found)
+            else:
+                yield found
+
+    def _matches(self, path: str, at: int) -> Iterable[tuple[int, Match] | Problem]:
+        return fields.matches(path, self._spec.rules[at])
 
     # Filters.
 
@@ -130,13 +147,16 @@ class _Reader:
     def _backend(self, path: str, ref: api.BackendObjectReference) -> ir.Backend:
         return refs.backend(self._read, self._references, path, ref, self._ref)
 
-    def _target(self, path: str, ref: api.HTTPBackendRef) -> ir.Target:
-        own = self._filters(f"{path}.filters", ref.filters, filters.Scope.BACKEND)
+    def _target(self, path: str, ref: api.HTTPBackendRef, *, prefixes: bool) -> ir.Target:
+        before = len(self._problems)
+        own = self._filters(f"{path}.filters", ref.filters, filters.Scope.BACKEND, prefixes=prefixes)
+        if any(each.condition == say.ACCEPTED for each in self._problems[before:]):
+            return ir.Target(None, status=self.nowhere)
         try:
             return ir.Target(self._backend(path, ref), own)
         except Invalid as error:
             self._problems.append(error.problem)
-            return ir.Target(None)
+            return ir.Target(None, status=self.nowhere)
 
     def _action(
         self, path: str, rule: api.HTTPRouteRule, found: tuple[filters.HTTPFilter, ...]
@@ -145,23 +165,36 @@ class _Reader:
         if any(each.TERMINAL for each in found):
             return ir.Refuse(500, "a filter answers before")
         if not targets:
-            return ir.Refuse(500, f"{path}.backendRefs: there are none")
+            return ir.Refuse(self.nowhere, f"{path}.backendRefs: there are none")
         if sum(ref.weight for ref in rule.backend_refs) == 0:
-            return ir.Refuse(500, f"{path}.backendRefs: all weights are 0")
+            return ir.Refuse(self.nowhere, f"{path}.backendRefs: all weights are 0")
         if all(target.backend is None for target in targets):
-            return ir.Refuse(500, f"{path}.backendRefs: none leads to a backend")
+            return ir.Refuse(self.nowhere, f"{path}.backendRefs: none leads to a backend")
         if len(targets) == 1:
             return ir.Forward(targets)
         return ir.Forward(targets, f"{self._route.uid or str(self._ref.key).replace('/', '_')}.{_content(rule)}")
 
     # Time-outs and retries.
 
-    def _limits(self, path: str, rule: api.HTTPRouteRule) -> ir.Limits:
+    def _limits(self, path: str, rule: api.HTTPRouteRule) -> Limits:
         try:
             return fields.limits(path, rule)
         except Invalid as error:
             self._problems.append(error.problem)
-            return ir.Limits()
+            return Limits()
+
+
+class _GRPCReader(_Reader):
+    """Reads one GRPCRoute."""
+
+    nowhere = 503
+
+    def __init__(self, read: Read, references: refs.References, ref: Ref, route: Spec, spec: api.GRPCRouteSpec) -> None:
+        super().__init__(read, references, ref, route, grpc.as_http(spec))
+        self._calls = spec
+
+    def _matches(self, path: str, at: int) -> Iterable[tuple[int, Match] | Problem]:
+        return grpc.matches(path, self._calls.rules[at])
 
 
 def _backends(found: tuple[filters.HTTPFilter, ...], action: ir.Forward | ir.Refuse) -> tuple[ir.Backend, ...]:

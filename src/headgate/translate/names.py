@@ -1,19 +1,26 @@
 """How the IR's nouns are called in Envoy. Names live within one Gateway: its Envoys see no others."""
 
+import msgspec
+
 from headgate.api.meta import Key
 from headgate.envoy import names
 from headgate.ir.routing import Backend, Target
+from headgate.ir.tls import ClientValidation, UpstreamTLS
 
 
 def cluster(backend: Backend) -> str:
     """A Service port's cluster; another protocol is another cluster, so that one is warm before the other goes."""
-    policy = () if backend.protocol == "http1" else (backend.protocol,)
+    policy: list[bytes | str] = [] if backend.protocol == "http1" else [backend.protocol]
+    if backend.tls is not None:
+        policy.append(msgspec.json.encode(backend.tls))
     return names.cluster_name(backend.service.namespace, backend.service.name, backend.port, *policy)
 
 
 def target(found: Target) -> str:
-    """Where a backendRef's share goes; without a backend it is answered with 500."""
-    return names.INVALID_BACKEND if found.backend is None else cluster(found.backend)
+    """Where a backendRef's share goes; without a backend its status is the answer."""
+    if found.backend is None:
+        return names.INVALID_BACKEND if found.status == 500 else names.UNAVAILABLE_BACKEND
+    return cluster(found.backend)
 
 
 def weights_key(key: str, targets: tuple[Target, ...]) -> str:
@@ -29,6 +36,16 @@ def listener(port: int) -> str:
 def secret(key: Key) -> str:
     """The certificate in a Secret."""
     return str(key)
+
+
+def backend_validation(found: UpstreamTLS) -> str:
+    """How backends are judged: one for each way, whatever the number of clusters."""
+    return f"backends/{found.server_name}#{names.digest(msgspec.json.encode(found))}"
+
+
+def client_validation(found: ClientValidation) -> str:
+    """How clients are judged."""
+    return f"clients/{found.authorities[0]}#{names.digest(msgspec.json.encode(found))}"
 
 
 def virtual_host(listener: str, hostname: str) -> str:

@@ -30,6 +30,7 @@ GATEWAY = Key("infra", "gateway")
 ENVOY_ADDRESS = "127.90.0.1"
 BACKENDS = {"a": "127.90.0.2", "b": "127.90.0.3"}
 PORT = 8080
+GOOD, NOT_FOUND = 200, 404
 
 
 # ── backends and probe: processes of their own ───────────────────────────────

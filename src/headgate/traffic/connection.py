@@ -6,6 +6,7 @@ counts as reset, because nobody can tell whether it is whole.
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 import httptools
 
@@ -61,8 +62,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called when the connection stands."""
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass of it
 
     def data_received(self, data: bytes) -> None:
         """Called with bytes of the answer."""

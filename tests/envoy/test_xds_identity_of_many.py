@@ -8,12 +8,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
 
 import grpc
 import pytest
 from cryptography import x509
-from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DeltaDiscoveryResponse
 
 from golden import cases as golden
 from headgate import pki
@@ -26,14 +24,12 @@ from headgate.xds.desired import Update
 from headgate.xds.facts import Connected, Disconnected
 from support.addresses import loopback_network
 from support.envoys import Envoy
+from support.strangers import ask
 from support.waiting import until
 from support.xds import ControlPlane
 
 GATEWAYS = 8
 PORT = 8443
-#: Seconds in which a server that had something to say would have said it.
-WHILE = 2.0
-TYPES = (names.CLUSTER, names.ENDPOINTS, names.LISTENER, names.ROUTES, names.SECRET, names.RUNTIME)
 
 
 @dataclass
@@ -78,6 +74,11 @@ class Town:
     plane: ControlPlane
     tenants: list[Tenant]
 
+    @property
+    def server(self) -> str:
+        """HOST:PORT for Envoys."""
+        return f"127.0.0.1:{self.plane.port}"
+
     def arrivals(self) -> Counter[Key]:
         """How many streams each Gateway's Envoy opened."""
         return Counter(fact.gateway for fact in list(self.plane.facts) if isinstance(fact, Connected))
@@ -108,28 +109,6 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         yield made
 
 
-def ask(plane: ControlPlane, certified: pki.Certified, wanted: Sequence[str], node_id: str) -> str:
-    """Everything that a stream with this certificate gets in a while, asking for all there is and for these by name."""
-    credentials = grpc.ssl_channel_credentials(plane.authority.certificates, certified.key, certified.certificate)
-    options = (("grpc.ssl_target_name_override", names.XDS_SERVER),)
-    questions: SimpleQueue[bytes | None] = SimpleQueue()
-    for kind in TYPES:
-        request = DeltaDiscoveryRequest(type_url=kind, resource_names_subscribe=["*", "http", *wanted])
-        request.node.id = node_id
-        questions.put(request.SerializeToString())
-    heard = []
-    with grpc.secure_channel(f"127.0.0.1:{plane.port}", credentials, options) as channel:
-        stream = channel.stream_stream(f"/{SERVICE}/{METHOD}")(iter(questions.get, None), timeout=WHILE)
-        with contextlib.suppress(grpc.RpcError):
-            for body in stream:
-                answer = DeltaDiscoveryResponse.FromString(body)
-                heard.append(str(answer.resources))
-                taken = DeltaDiscoveryRequest(type_url=answer.type_url, response_nonce=answer.nonce)
-                questions.put(taken.SerializeToString())
-    questions.put(None)
-    return "\n".join(heard)
-
-
 def test_an_envoy_has_nothing_that_names_another_gateway(town: Town) -> None:
     for tenant in town.tenants:
         dump = tenant.envoy.admin("/config_dump?include_eds")
@@ -145,14 +124,14 @@ def test_an_envoy_has_the_one_certificate_of_its_gateway(town: Town) -> None:
 def test_a_stream_that_asks_for_another_gateways_secret_by_name_is_not_given_it(town: Town) -> None:
     mine, other = town.tenants[:2]
     certified = pki.issue_client(town.plane.authority, pki.gateway_id(mine.key), time.time())
-    heard = ask(town.plane, certified, [other.secret, f"l-{other.key.namespace}"], node_id="tenant-1/gate")
+    heard = ask(town.server, certified, [other.secret, f"l-{other.key.namespace}"], node_id="tenant-1/gate")
     assert mine.secret in heard
     assert other.key.namespace not in heard
 
 
 def test_a_stream_of_a_gateway_that_does_not_exist_is_given_nothing(town: Town) -> None:
     certified = pki.issue_client(town.plane.authority, pki.gateway_id(Key("tenant-1", "other")), time.time())
-    assert ask(town.plane, certified, [each.secret for each in town.tenants], node_id="envoy-0") == ""
+    assert ask(town.server, certified, [each.secret for each in town.tenants], node_id="envoy-0") == ""
 
 
 def test_a_stranger_without_a_certificate_gets_no_connection(town: Town) -> None:

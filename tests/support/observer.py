@@ -282,7 +282,7 @@ class Admin:
 
     def _get(self, path: str) -> Any:
         if self._socket is None:
-            self._socket = _admin_socket(self._gateway)
+            self._socket = admin_socket(self._gateway)
         connection = OverSocket(self._socket)
         try:
             connection.request("GET", path)
@@ -307,7 +307,8 @@ def process_of_envoy(gateway: str) -> tuple[int, list[str]]:
     raise FileNotFoundError(f"no Envoy of Gateway {gateway} runs")
 
 
-def _admin_socket(gateway: str) -> Path:
+def admin_socket(gateway: str) -> Path:
+    """Where the admin API of a Gateway's Envoy is."""
     _, words = process_of_envoy(gateway)
     config = json.loads(words[words.index("--config-yaml") + 1])
     return Path(config["admin"]["address"]["pipe"]["path"])

@@ -87,7 +87,7 @@ def foreign(raw: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def patch(raw: dict[str, Any], desired: list[RouteParentStatus]) -> list[dict[str, Any]]:
-    return entries_patch(raw, PATH, desired, controller=OURS, now=NOW)
+    return entries_patch(raw, PATH, desired, controllers=(OURS,), now=NOW)
 
 
 @given(st.none() | raw_entries, entries)
@@ -158,7 +158,7 @@ def test_writers_that_overlap_all_get_their_way(
         if who not in read:
             read[who] = copy.deepcopy(server)
             continue
-        operations = entries_patch(read.pop(who), PATH, waiting[who], controller=who, now=NOW)
+        operations = entries_patch(read.pop(who), PATH, waiting[who], controllers=(who,), now=NOW)
         try:
             server = json_patch(server, operations)
         except PatchError:
@@ -167,7 +167,7 @@ def test_writers_that_overlap_all_get_their_way(
             server["metadata"]["resourceVersion"] += "+"
         del waiting[who]
     for who, wanted in writers.items():
-        assert entries_patch(server, PATH, wanted, controller=who, now=NOW) == []
+        assert entries_patch(server, PATH, wanted, controllers=(who,), now=NOW) == []
     assert [entry for entry in parents_of(server) if entry["controllerName"] == "example.com/other"] == untouched
 
 

@@ -28,6 +28,12 @@ EVERYWHERE = {
     "gateways.gateway.networking.k8s.io/finalizers": {"update"},
     "httproutes.gateway.networking.k8s.io": READ | {"create", "patch"},
     "httproutes.gateway.networking.k8s.io/status": {"patch"},
+    **{
+        f"{plural}.gateway.networking.k8s.io{part}": verbs
+        for plural in ("backendtlspolicies", "grpcroutes", "listenersets", "tcproutes", "tlsroutes", "udproutes")
+        for part, verbs in (("", READ), ("/status", {"patch"}))
+    },
+    "customresourcedefinitions.apiextensions.k8s.io": READ,
     "referencegrants.gateway.networking.k8s.io": READ,
     "canaries.flagger.app": READ | {"patch"},
     "canaries.flagger.app/status": {"patch"},

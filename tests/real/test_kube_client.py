@@ -165,7 +165,7 @@ def test_a_hundred_writers_at_once_leave_each_others_entries_as_they_are(kuberne
         for turn in range(10):
 
             def compute(raw: dict[str, Any], turn: int = turn) -> list[dict[str, Any]]:
-                return status_patch(raw, parents(controller, f"g-{turn}"), time.time(), controller=controller)
+                return status_patch(raw, parents(controller, f"g-{turn}"), time.time(), controllers=(controller,))
 
             assert await write(client, HTTPRoute, key, compute, subresource="status", attempts=400)
 
@@ -231,7 +231,7 @@ def test_the_envoys_of_a_gateway_are_made_once_and_then_left(kubernetes: Control
                 api_version=owner.api_version,
                 class_name="c",
                 controller="example.com/another",
-                ports=ports,
+                ports=tuple(("TCP", port) for port in ports),
                 labels=labels,
             )
             found = fleet.objects(envoys, fleet.Settings(xds_address="headgate.x.svc:18000"), {"tls.crt": b"x"})

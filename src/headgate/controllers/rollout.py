@@ -24,6 +24,7 @@ from headgate.api.delivery import Canary, MetricTemplate
 from headgate.api.gateway import HTTPRoute
 from headgate.api.meta import Key, Object
 from headgate.kube.client import ApiError, Client
+from headgate.kube.defined import Defined, follow_defined
 from headgate.kube.events import EventRecorder, reference_of
 from headgate.kube.watch import Batch, follow
 from headgate.rollout import seen as seeing
@@ -71,6 +72,7 @@ async def run(
     clock: Callable[[], float] = time.time,
     registry: CollectorRegistry = REGISTRY,
     synced: Callable[[], None] = lambda: None,
+    defined: Defined | None = None,
 ) -> Never:
     """Releases Canaries until cancelled.
 
@@ -79,6 +81,7 @@ async def run(
         holding: whether this replica may write.
         namespace: only the Canaries of this namespace.
         synced: called once, when every watch has its first complete list.
+        defined: knows which kinds are served (somebody else runs it); without it every kind is asked for.
     """
     exported = RolloutMetrics(registry)
     settings = settings or Settings()
@@ -93,7 +96,11 @@ async def run(
         async with asyncio.TaskGroup() as tasks:
             followed: tuple[type[Object], ...] = (Canary, *_WATCHED)
             for cls in followed:
-                tasks.create_task(follow(client, cls, rollouts.sink(cls, synced), namespace=namespace))
+                sink = rollouts.sink(cls, synced)
+                if defined is not None and cls in defined:
+                    tasks.create_task(follow_defined(defined, client, cls, sink, namespace=namespace))
+                else:
+                    tasks.create_task(follow(client, cls, sink, namespace=namespace))
             tasks.create_task(rollouts.run())
             tasks.create_task(rollouts.watch_lease())
     raise AssertionError("watches do not end")

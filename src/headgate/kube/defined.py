@@ -25,10 +25,7 @@ _log = structlog.get_logger("headgate.kube.watch")
 
 
 class Defined:
-    """The definitions of some kinds.
-
-    `changed` is called, in the event loop, after `served` has changed, and once when it is complete.
-    """
+    """The definitions of some kinds; listeners are called in the event loop whenever they may have changed."""
 
     def __init__(self, client: Client, kinds: Iterable[type[Object]], *, pace: Pace = PATIENT) -> None:
         self._client = client
@@ -56,8 +53,10 @@ class Defined:
         return dict(self._served)
 
     def listen(self, changed: Callable[[], None]) -> None:
-        """Have `changed` called."""
+        """Have `changed` called, at once if there is something to tell already."""
         self._listeners.append(changed)
+        if self.complete:
+            changed()
 
     async def run(self) -> Never:
         """Keep it current until cancelled."""

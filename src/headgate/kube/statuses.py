@@ -14,8 +14,11 @@ from headgate.api.times import rfc3339
 
 from .patches import Operation, Raw, diff, find, guard, list_patch, plain, pointer
 
-#: The fields that say where an entry belongs, in lists that several controllers write.
-_REFERENCES = ("parent_ref", "ancestor_ref")
+#: The longest lists that the Gateway API's schemas allow.
+MOST_CONDITIONS = 8
+MOST_ENTRIES = {"parents": 32, "ancestors": 16}
+#: Conditions that an object can do without: they make room when other controllers' have filled the list.
+OPTIONAL = ("AddressesAssigned", "InsecureFrontendValidationMode", "OverlappingTLSConfig", "PartiallyInvalid")
 
 
 def status_patch(
@@ -23,8 +26,9 @@ def status_patch(
     desired: Value,
     now: float,
     *,
-    controller: str = "",
+    controllers: Collection[str] = (),
     owned_conditions: Collection[str] = (),
+    owned_in_items: Collection[str] = (),
     fields: Collection[str] | None = None,
 ) -> list[Operation]:
     """Operations that make an object's status so; for the status subresource.
@@ -34,8 +38,10 @@ def status_patch(
     same name keep the times of their conditions.
 
     Args:
-        controller: our controller name, for lists of entries with a `controllerName`.
-        owned_conditions: condition types that are ours, so that they go when they are not desired.
+        controllers: our controller names, for lists of entries with a `controllerName`.
+        owned_conditions: condition types that are ours, so that they go when they are not desired: of the object, or
+            of our entries.
+        owned_in_items: the same for items of other lists (listeners).
         fields: attribute names of the fields that are ours; None: all that the type has.
     """
     operations: list[Operation] = []
@@ -52,22 +58,24 @@ def status_patch(
             operations += conditions_patch(raw, value, now, path=path, owned=owned_conditions)
         elif field.encode_name in ("parents", "ancestors"):
             operations += entries_patch(
-                raw, path, value, controller=controller, now=now, owned_conditions=owned_conditions
+                raw, path, value, controllers=controllers, now=now, owned_conditions=owned_conditions
             )
         else:
-            operations += _field_patch(raw, path, _overlay_value(find(raw, path), value, now))
+            operations += _field_patch(raw, path, _overlay_value(find(raw, path), value, now, owned_in_items))
     return _guard_once(operations) if len(operations) > created else []
 
 
 def _field_patch(raw: Raw, path: tuple[str, ...], value: Any) -> list[Operation]:
+    """The field is tested as it was read, not the object's version: others may write other fields meanwhile."""
     present = find(raw, path)
     where = pointer(*path)
-    if value is _ABSENT:
-        return [] if present is None else [guard(raw), {"op": "remove", "path": where}]
     if present is None:
-        return [guard(raw), {"op": "add", "path": where, "value": value}]
+        return [] if value is _ABSENT else [guard(raw), {"op": "add", "path": where, "value": value}]
+    test = {"op": "test", "path": where, "value": present}
+    if value is _ABSENT:
+        return [test, {"op": "remove", "path": where}]
     operations = diff(present, value, where)
-    return [guard(raw), *operations] if operations else []
+    return [test, *operations] if operations else []
 
 
 def _guard_once(operations: Sequence[Operation]) -> list[Operation]:
@@ -97,10 +105,14 @@ def merge_conditions(
     """The list of conditions as it should be.
 
     Foreign types stay where they are and as they are. Ours keep their place; `lastTransitionTime` moves only when the
-    status does; one that says the same is left as it is. Types in `owned` that are not desired go.
+    status does; one that says the same is left as it is. Types in `owned` that are not desired go. Where foreign ones
+    leave no room for all of ours, ours are left out, those in `OPTIONAL` first.
     """
-    wanted = {condition["type"]: condition for condition in map(_builtins, desired)}
-    ours = {*wanted, *owned}
+    every = {condition["type"]: condition for condition in map(_builtins, desired)}
+    ours = {*every, *owned}
+    room = max(0, MOST_CONDITIONS - sum(old.get("type") not in ours for old in present))
+    kept = sorted(every, key=OPTIONAL.__contains__)[:room]
+    wanted = {kind: condition for kind, condition in every.items() if kind in kept}
     merged: list[dict[str, Any]] = []
     for old in present:
         if (kind := old.get("type")) not in ours:
@@ -135,22 +147,25 @@ def entries_patch(
     path: Sequence[str],
     desired: Sequence[Value],
     *,
-    controller: str,
+    controllers: Collection[str],
     now: float,
     owned_conditions: Collection[str] = (),
 ) -> list[Operation]:
     """Operations that make our entries of `status.parents` (or `status.ancestors`) so.
 
-    Ours are the entries whose `controllerName` is `controller`; they are told apart by what their `parentRef`
-    (`ancestorRef`) refers to. Ours that are not desired go, others are never touched.
+    Ours are the entries whose `controllerName` is one of `controllers`; they are told apart by that and by what their
+    `parentRef` (`ancestorRef`) refers to. Ours that are not desired go, others are never touched; where those leave no
+    room for all of ours, the first of ours are written.
     """
     present: list[dict[str, Any]] = list(find(raw, path) or [])
-    wanted = {_refers(_builtins(entry)): entry for entry in desired}
+    foreign = sum(entry.get("controllerName") not in controllers for entry in present)
+    room = max(0, MOST_ENTRIES.get(path[-1], MOST_ENTRIES["parents"]) - foreign)
+    wanted = {_identity(_builtins(entry)): entry for entry in desired[:room]}
     result: list[dict[str, Any]] = []
     for entry in present:
-        if entry.get("controllerName") != controller:
+        if entry.get("controllerName") not in controllers:
             result.append(entry)
-        elif (mine := wanted.pop(_refers(entry), None)) is not None:
+        elif (mine := wanted.pop(_identity(entry), None)) is not None:
             result.append(overlay(entry, mine, now, owned_conditions=owned_conditions))
     result.extend(overlay({}, mine, now) for mine in wanted.values())
     return list_patch(raw, path, present, result, _identity)
@@ -203,17 +218,19 @@ def overlay(present: Raw, desired: Value, now: float, *, owned_conditions: Colle
     return result
 
 
-def _overlay_value(present: Any, value: Any, now: float) -> Any:
+def _overlay_value(present: Any, value: Any, now: float, owned: Collection[str]) -> Any:
     """The JSON of a whole field, keeping of `present` what says the same."""
     if isinstance(value, Value):
-        return overlay(present if isinstance(present, Mapping) else {}, value, now)
+        return overlay(present if isinstance(present, Mapping) else {}, value, now, owned_conditions=owned)
     if isinstance(value, tuple) and value and isinstance(value[0], Value):
         old = [item for item in present or () if isinstance(item, Mapping)]
         named = {item.get("name"): item for item in old} if hasattr(value[0], "name") else {}
         places = [named.get(item.name) if named else None for item in value]
         if not named and len(old) == len(value):
             places = [*old]
-        return [overlay(place or {}, item, now) for place, item in zip(places, value, strict=True)]
+        return [
+            overlay(place or {}, item, now, owned_conditions=owned) for place, item in zip(places, value, strict=True)
+        ]
     if value is None or (present is None and value in ((), {}, "", 0)):
         return _ABSENT
     return plain(value)

@@ -23,6 +23,15 @@ class Settings(msgspec.Struct, frozen=True):
     reserved_ports: tuple[int, ...] = (19001,)
 
 
+class Definitions(msgspec.Struct, frozen=True):
+    """What the API serves of the kinds that it does not have by itself: per kind the paths of its fields.
+
+    A kind that is absent is not served.
+    """
+
+    fields: dict[str, frozenset[str]]
+
+
 class Fleet(msgspec.Struct, frozen=True):
     """What became of the Envoys of a Gateway, as the shell sees their objects.
 
@@ -50,6 +59,8 @@ class World:
 
     engine: Engine
     settings: Source[str, Settings]
+    #: At the key `SETTINGS`; without it everything that we know is taken to be served.
+    definitions: Source[str, Definitions]
     classes: Source[Key, gateway.GatewayClass]
     gateways: Source[Key, gateway.Gateway]
     listener_sets: Source[Key, gateway.ListenerSet]
@@ -86,6 +97,7 @@ class World:
         return cls(
             engine=engine,
             settings=engine.source("settings"),
+            definitions=engine.source("definitions"),
             classes=engine.source("classes"),
             gateways=engine.source("gateways"),
             listener_sets=engine.source("sets of listeners"),

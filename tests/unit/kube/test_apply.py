@@ -148,7 +148,7 @@ def test_a_hundred_writers_at_once_leave_each_others_entries_as_they_are(local_a
 
             def compute(raw: dict[str, Any], name: str = f"gateway-{turn}") -> list[dict[str, Any]]:
                 mine = [parent(controller, name)]
-                return entries_patch(raw, ("status", "parents"), mine, controller=controller, now=NOW)
+                return entries_patch(raw, ("status", "parents"), mine, controllers=(controller,), now=NOW)
 
             assert await write(client, HTTPRoute, key, compute, subresource="status", attempts=400)
 

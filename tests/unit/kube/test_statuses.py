@@ -95,12 +95,12 @@ def parent(name: str, *conditions: Condition) -> RouteParentStatus:
 def test_what_the_api_filled_in_of_a_parent_reference_is_no_difference() -> None:
     filled = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "g"}
     raw = gateway({"parents": [entry("g", OURS, parentRef=filled)]})
-    assert entries_patch(raw, ("status", "parents"), [parent("g")], controller=OURS, now=NOW) == []
+    assert entries_patch(raw, ("status", "parents"), [parent("g")], controllers=(OURS,), now=NOW) == []
 
 
 def test_entries_of_a_parent_that_we_left_go_and_others_stay() -> None:
     raw = gateway({"parents": [entry("old", OURS), entry("old", "example.com/other"), entry("g", OURS)]})
-    operations = status_patch(raw, RouteStatus(parents=(parent("g"),)), NOW, controller=OURS)
+    operations = status_patch(raw, RouteStatus(parents=(parent("g"),)), NOW, controllers=(OURS,))
     assert operations == [
         {"op": "test", "path": "/status/parents/0", "value": entry("old", OURS)},
         {"op": "remove", "path": "/status/parents/0"},
@@ -109,7 +109,7 @@ def test_entries_of_a_parent_that_we_left_go_and_others_stay() -> None:
 
 def test_a_second_entry_of_ours_for_one_parent_goes() -> None:
     raw = gateway({"parents": [entry("g", OURS), entry("g", OURS, conditions=[])]})
-    after = json_patch(raw, status_patch(raw, RouteStatus(parents=(parent("g"),)), NOW, controller=OURS))
+    after = json_patch(raw, status_patch(raw, RouteStatus(parents=(parent("g"),)), NOW, controllers=(OURS,)))
     assert after["status"]["parents"] == [entry("g", OURS)]
 
 
@@ -117,7 +117,7 @@ def test_conditions_of_others_in_our_entry_stay() -> None:
     theirs = condition("example.com/Theirs")
     raw = gateway({"parents": [entry("g", OURS, conditions=[theirs, condition()])]})
     after = json_patch(
-        raw, status_patch(raw, RouteStatus(parents=(parent("g", accepted("False")),)), NOW, controller=OURS)
+        raw, status_patch(raw, RouteStatus(parents=(parent("g", accepted("False")),)), NOW, controllers=(OURS,))
     )
     assert after["status"]["parents"][0]["conditions"][0] == theirs
 
@@ -157,3 +157,64 @@ def test_fields_that_are_not_asked_for_are_left_alone() -> None:
 def test_fields_that_we_own_and_leave_empty_are_emptied() -> None:
     raw = gateway({"addresses": [{"value": "10.0.0.1"}]})
     assert json_patch(raw, status_patch(raw, GatewayStatus(), NOW))["status"]["addresses"] == []
+
+
+def test_a_condition_of_ours_that_a_listener_no_longer_has_goes_and_foreign_ones_stay() -> None:
+    theirs = condition("example.com/Theirs", observedGeneration=1)
+    raw = json_patch(gateway(), status_patch(gateway(), GatewayStatus(listeners=(listener(0),)), NOW))
+    raw["status"]["listeners"][0]["conditions"] += [theirs, condition("OverlappingTLSConfig")]
+    owned = ("Accepted", "OverlappingTLSConfig")
+    after = json_patch(raw, status_patch(raw, GatewayStatus(listeners=(listener(0),)), NOW, owned_in_items=owned))
+    conditions = after["status"]["listeners"][0]["conditions"]
+    assert [each["type"] for each in conditions] == ["Accepted", "example.com/Theirs"]
+    assert conditions[1] == theirs
+
+
+def test_where_foreign_conditions_leave_little_room_our_optional_ones_are_left_out() -> None:
+    foreign = [condition(f"example.com/{number}") for number in range(6)]
+    desired = [Condition(type=kind, status="True") for kind in ("OverlappingTLSConfig", "Accepted", "Programmed")]
+    raw = gateway({"conditions": foreign})
+    after = json_patch(raw, conditions_patch(raw, desired, NOW))["status"]["conditions"]
+    assert after[:6] == foreign
+    assert [each["type"] for each in after[6:]] == ["Accepted", "Programmed"]
+    assert conditions_patch(gateway({"conditions": after}), desired, NOW) == []
+
+
+def test_where_foreign_conditions_leave_no_room_nothing_is_written() -> None:
+    raw = gateway({"conditions": [condition(f"example.com/{number}") for number in range(8)]})
+    assert conditions_patch(raw, [accepted()], NOW) == []
+
+
+def test_an_optional_condition_of_ours_gives_its_place_back_to_one_that_must_be_there() -> None:
+    present = [*(condition(f"example.com/{number}") for number in range(7)), condition("OverlappingTLSConfig")]
+    desired = [Condition(type="OverlappingTLSConfig", status="True"), accepted()]
+    raw = gateway({"conditions": present})
+    after = json_patch(raw, conditions_patch(raw, desired, NOW))["status"]["conditions"]
+    assert [each["type"] for each in after[7:]] == ["Accepted"]
+
+
+def test_where_foreign_entries_leave_little_room_the_first_of_ours_are_written() -> None:
+    foreign = [entry(f"g-{number}", "example.com/other") for number in range(31)]
+    raw = gateway({"parents": foreign})
+    desired = [parent("first"), parent("second")]
+    after = json_patch(raw, entries_patch(raw, ("status", "parents"), desired, controllers=(OURS,), now=NOW))
+    parents = after["status"]["parents"]
+    assert parents[:31] == foreign
+    assert [each["parentRef"]["name"] for each in parents[31:]] == ["first"]
+
+
+def test_entries_under_all_our_names_are_written_in_one_patch() -> None:
+    second = "example.com/second-name"
+    desired = [parent("a"), RouteParentStatus(parent_ref=ParentReference(name="a"), controller_name=second)]
+    raw = gateway({"parents": [entry("a", "example.com/other"), entry("gone", second)]})
+    after = json_patch(raw, entries_patch(raw, ("status", "parents"), desired, controllers=(OURS, second), now=NOW))
+    found = [(each["controllerName"], each["parentRef"]["name"]) for each in after["status"]["parents"]]
+    assert found == [("example.com/other", "a"), (OURS, "a"), (second, "a")]
+
+
+def test_somebody_elses_write_to_another_field_is_no_reason_to_write_again() -> None:
+    raw = json_patch(gateway(), status_patch(gateway(), GatewayStatus(listeners=(listener(0),)), NOW))
+    operations = status_patch(raw, GatewayStatus(listeners=(listener(3),)), NOW)
+    raw["metadata"]["resourceVersion"] = "6"
+    raw["status"]["conditions"] = [condition("example.com/Theirs")]
+    assert json_patch(raw, operations)["status"]["listeners"][0]["attachedRoutes"] == 3

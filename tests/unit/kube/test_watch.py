@@ -546,12 +546,12 @@ def test_an_error_is_logged_when_it_changes_and_not_at_every_attempt() -> None:
         else:
             await reply.json(listing(1))
 
-    async def test() -> None:
-        async with following(script) as (api, _):
-            await come_true(lambda: api.asked(watch=True))
+    async def test(logs: list[Any]) -> None:
+        async with following(script):
+            await come_true(lambda: logs and logs[-1]["event"] == "watch is back")
 
     with capture_logs() as logs:
-        run(test())
+        run(test(logs))
     assert [entry.get("why") for entry in logs] == ["Forbidden: not you", "InternalError: oh", None]
 
 

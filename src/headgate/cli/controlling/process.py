@@ -12,14 +12,16 @@ import structlog
 from prometheus_client import REGISTRY
 
 from headgate.api.core import Namespace
+from headgate.api.delivery import Canary, MetricTemplate
 from headgate.api.meta import ObjectMeta
 from headgate.cli.controlling.health import serving_health
 from headgate.cli.controlling.leading import Always, ByLease
 from headgate.cli.exits import BadEnvironment
 from headgate.controllers import gateways, rollout
-from headgate.controllers.gateways.loop import GatewayController
+from headgate.controllers.gateways.loop import GatewayController, custom_kinds
 from headgate.controllers.telemetry import Counters
 from headgate.kube.client import ApiError, Client
+from headgate.kube.defined import Defined
 from headgate.rollout.settings import Settings as RolloutSettings
 
 _log = structlog.get_logger("headgate.controller")
@@ -109,9 +111,10 @@ class _Work:
         self._controller: GatewayController | None = None
         self._held = False
         self._counters = Counters()
+        self._defined = Defined(client, (*custom_kinds(), Canary, MetricTemplate))
 
     def parts(self) -> list[Coroutine[Any, Any, None]]:
-        parts = [self._leading.work(self._took)]
+        parts = [self._leading.work(self._took), self._defined.run()]
         if self._wishes.gateways is not None:
             self._readiness.waits_for["gateways"] = asyncio.Event()
             parts.append(self._gateways(self._wishes.gateways))
@@ -131,7 +134,12 @@ class _Work:
     async def _gateways(self, settings: gateways.Settings) -> None:
         try:
             await gateways.run(
-                self._client, settings, holding=self._holding, started=self._started, counters=self._counters
+                self._client,
+                settings,
+                holding=self._holding,
+                started=self._started,
+                counters=self._counters,
+                defined=self._defined,
             )
         except OSError as error:
             raise BadEnvironment(
@@ -155,6 +163,7 @@ class _Work:
             holding=self._holding,
             registry=REGISTRY,
             synced=self._readiness.waits_for["rollouts"].set,
+            defined=self._defined,
         )
 
 

@@ -16,12 +16,13 @@ from dataclasses import dataclass
 import structlog
 
 from headgate import fleet, pki
-from headgate.api import gateway
+from headgate.api import codec, gateway
 from headgate.api.meta import Key, Object
 from headgate.controllers.telemetry import Counters
 from headgate.envoy.names import LISTENER, ROUTES, XDS_SERVER
 from headgate.ir.routing import Binding
 from headgate.kube.client import Client
+from headgate.kube.defined import Defined
 from headgate.world import ListenerFact
 from headgate.world import Settings as WorldSettings
 from headgate.xds.facts import Connected, Disconnected, Fact, Outcome
@@ -30,7 +31,7 @@ from headgate.xds.server import XdsServer
 from . import identity
 from .fleets import FleetKeeper
 from .passes import Passes
-from .statuses import StatusWriter
+from .statuses import WRITTEN, StatusWriter
 from .watching import Watching
 
 _log = structlog.get_logger("headgate.controllers.gateways")
@@ -77,6 +78,7 @@ class GatewayController:
         server: XdsServer,
         counters: Counters,
         holding: Callable[[], bool],
+        defined: Defined,
     ) -> None:
         self._client = client
         self._settings = settings
@@ -92,11 +94,11 @@ class GatewayController:
         names = settings.controller_names
         self.passes = Passes(WorldSettings(controller_names=names), server.update, self._drop)
         world, outputs = self.passes.world, self.passes.outputs
-        self.statuses = StatusWriter(client, world, outputs, names, holding)
+        self.statuses = StatusWriter(client, world, outputs, names, holding, defined)
         self.fleets = FleetKeeper(
             client, world, outputs, settings.fleet, lambda: self._authority, holding, self._world_changed
         )
-        self.watching = Watching(client, world, self.fleets, self._seen, self._step)
+        self.watching = Watching(client, world, defined, self.fleets, self._seen, self._step)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -117,7 +119,7 @@ class GatewayController:
 
     def _seen(self, cls: type[Object], keys: list[Key]) -> None:
         """Objects came or changed: one of them may say of its status what it should not."""
-        if self._stepped_once and cls in (gateway.GatewayClass, gateway.Gateway, gateway.HTTPRoute):
+        if self._stepped_once and cls in WRITTEN:
             for key in keys:
                 self.statuses.add(cls, key)
 
@@ -225,9 +227,10 @@ async def run(
     holding: Callable[[], bool] = lambda: True,
     started: Callable[[GatewayController], None] = lambda _: None,
     counters: Counters | None = None,
+    defined: Defined | None = None,
 ) -> None:
     """Serve Gateways until cancelled. `started` is given the controller, to ask whether it is ready; `counters` takes
-    what Envoys report.
+    what Envoys report; `defined` (which somebody else runs) knows the kinds that are served.
 
     Raises:
         OSError: the xDS port is taken.
@@ -251,14 +254,23 @@ async def run(
         on_fact=hear,
         on_metrics=counters.take,
     )
-    controller = GatewayController(client, settings, authority, certified, server, counters, holding)
+    known = defined or Defined(client, custom_kinds())
+    controller = GatewayController(client, settings, authority, certified, server, counters, holding, known)
     controllers.append(controller)
     await server.start()
     started(controller)
     try:
-        await controller.run()
+        async with asyncio.TaskGroup() as tasks:
+            if defined is None:
+                tasks.create_task(known.run())
+            tasks.create_task(controller.run())
     finally:
         await _quietly(server.stop())
+
+
+def custom_kinds() -> tuple[type[Object], ...]:
+    """The kinds of the Gateway API that we know: an API serves some of them, in some version."""
+    return tuple(kind.type for kind in codec.KINDS if kind.group == gateway.GROUP)
 
 
 async def _quietly(stopping: Awaitable[None]) -> None:

@@ -13,7 +13,7 @@ import structlog
 from headgate.api import gateway
 from headgate.api.meta import Key, Object
 from headgate.envoy.names import LISTENER
-from headgate.incremental import Engine
+from headgate.incremental import Collector, Engine
 from headgate.program import program
 from headgate.world import Facts, Outputs, World
 from headgate.world.objects import SETTINGS, Settings
@@ -84,9 +84,11 @@ class Passes:
         self._weights = collect(self.outputs.weights)
         self._configurations = collect(self.outputs.configurations)
         self._needs = collect(self.outputs.needs)
-        self._statuses = (
+        self._statuses: tuple[tuple[type[Object], Collector[Key, Any]], ...] = (
             (gateway.GatewayClass, collect(self.outputs.class_statuses)),
             (gateway.Gateway, collect(self.outputs.gateway_statuses)),
+            (gateway.ListenerSet, collect(self.outputs.listener_set_statuses)),
+            (gateway.BackendTLSPolicy, collect(self.outputs.policy_statuses)),
         )
         self._routes = collect(self.outputs.route_statuses)
         self._failed: set[Any] = set()

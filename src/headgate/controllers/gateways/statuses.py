@@ -1,7 +1,8 @@
 """Writes statuses: each object in one patch of our own fields and entries, and only when it does not say so already."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -11,20 +12,54 @@ from headgate.api.meta import Condition, Key, Object, Ref, Value
 from headgate.controllers.work import WorkQueue
 from headgate.kube import apply
 from headgate.kube.client import Client
-from headgate.kube.statuses import entries_patch, status_patch
+from headgate.kube.defined import Defined
+from headgate.kube.statuses import status_patch
 from headgate.world import Outputs, World
 
 #: How many statuses are written at the same time.
 WRITERS = 16
 
-Entries = tuple[gateway.RouteParentStatus, ...]
+_LISTENER = ("Accepted", "Conflicted", "ResolvedRefs", "Programmed", "OverlappingTLSConfig")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What of the status of a kind is ours: conditions of the object (or of our entries), and of its listeners.
+
+    These types go when they are not desired; others are somebody else's.
+    """
+
+    conditions: tuple[str, ...]
+    of_listeners: tuple[str, ...] = ()
+
+
+_ROUTE = Written(("Accepted", "ResolvedRefs", "PartiallyInvalid"))
+
+WRITTEN: Mapping[type[Object], Written] = {
+    gateway.GatewayClass: Written(("Accepted",)),
+    gateway.Gateway: Written(
+        ("Accepted", "Programmed", "ResolvedRefs", "InsecureFrontendValidationMode", "AddressesAssigned"), _LISTENER
+    ),
+    gateway.ListenerSet: Written(("Accepted", "Programmed"), _LISTENER),
+    gateway.HTTPRoute: _ROUTE,
+    gateway.GRPCRoute: _ROUTE,
+    gateway.TLSRoute: _ROUTE,
+    gateway.TCPRoute: _ROUTE,
+    gateway.UDPRoute: _ROUTE,
+    gateway.BackendTLSPolicy: Written(("Accepted", "ResolvedRefs")),
+}
+
+#: Lists of entries of several controllers, by the attribute of the status.
+_ENTRIES = ("parents", "ancestors")
 
 
 class StatusWriter:
-    """What the program says about classes, Gateways and routes, brought to the API.
+    """What the program says about objects, brought to the API.
 
     Args:
+        controllers: our names: entries under them are ours.
         holding: whether we may write (the lease is ours); asked before every write.
+        defined: what the API serves of a kind: a field that its definition lacks is not written.
     """
 
     def __init__(
@@ -34,12 +69,14 @@ class StatusWriter:
         outputs: Outputs,
         controllers: tuple[str, ...],
         holding: Callable[[], bool],
+        defined: Defined,
     ) -> None:
         self._client = client
-        self._world = world
+        self._sources = world.by_kind
         self._outputs = outputs
         self._controllers = controllers
         self._holding = holding
+        self._defined = defined
         self.queue: WorkQueue[tuple[type[Object], Key]] = WorkQueue("status", self._write, workers=WRITERS)
         self.writes = 0
 
@@ -50,99 +87,114 @@ class StatusWriter:
 
     def add_all(self) -> None:
         """Have every status looked at: after the first pass, or when the lease has become ours."""
-        for key, _ in self._outputs.class_statuses.items():
-            self.add(gateway.GatewayClass, key)
-        for key, _ in self._outputs.gateway_statuses.items():
-            self.add(gateway.Gateway, key)
-        for key, route in self._world.routes.items():
-            if self._outputs.route_statuses.get(route.ref) or self._ours(route.status.parents):
-                self.add(gateway.HTTPRoute, key)
+        for cls in WRITTEN:
+            for key, _ in self._sources[cls].items():
+                self.add(cls, key)
 
-    def _ours(self, entries: Entries) -> Entries:
-        return tuple(each for each in entries if each.controller_name in self._controllers)
+    def _desired(self, cls: type[Object], key: Key) -> Value | None:
+        """What an object's status should say; None: nothing of it is ours to say."""
+        outputs = self._outputs
+        if cls is gateway.GatewayClass:
+            return outputs.class_statuses.get(key)
+        if cls is gateway.Gateway:
+            return outputs.gateway_statuses.get(key)
+        if cls is gateway.ListenerSet:
+            return outputs.listener_set_statuses.get(key)
+        if cls is gateway.BackendTLSPolicy:
+            return gateway.PolicyStatus(ancestors=outputs.policy_statuses.get(key) or ())
+        ref = Ref(cls.__name__, key.namespace, key.name)
+        return gateway.RouteStatus(parents=outputs.route_statuses.get(ref) or ())
+
+    def _fields(self, cls: type[Object], status: Value) -> list[str]:
+        """The attributes of a status that the installed definition has."""
+        served = self._defined.served(cls)
+        return [
+            field.name
+            for field in msgspec.structs.fields(status)
+            if served is None or f"status.{field.encode_name}" in served.fields
+        ]
 
     def _differs(self, cls: type[Object], key: Key) -> bool:
-        if cls is gateway.HTTPRoute:
-            route = self._world.routes.get(key)
-            return route is not None and not _same(
-                self._ours(route.status.parents), self._outputs.route_statuses.get(route.ref) or ()
-            )
-        if cls is gateway.Gateway:
-            found, desired = self._world.gateways.get(key), self._outputs.gateway_statuses.get(key)
-            return found is not None and desired is not None and not _same_gateway(found.status, desired)
-        a_class, status = self._world.classes.get(key), self._outputs.class_statuses.get(key)
-        return a_class is not None and status is not None and not _same_class(a_class.status, status)
+        found, desired = self._sources[cls].get(key), self._desired(cls, key)
+        if found is None or desired is None:
+            return False
+        return any(
+            not self._same(name, WRITTEN[cls], getattr(found.status, name), getattr(desired, name))
+            for name in self._fields(cls, desired)
+        )
+
+    def _same(self, name: str, written: Written, present: Any, desired: Any) -> bool:
+        if name == "conditions":
+            return _same_conditions(present, desired, written.conditions)
+        if name in _ENTRIES:
+            mine = [each for each in present if each.controller_name in self._controllers]
+            return _same_items(mine, desired, _belongs, written.conditions)
+        if name == "listeners":
+            return _same_items(present, desired, _name, written.of_listeners)
+        return bool(present == desired)
 
     async def _write(self, item: tuple[type[Object], Key]) -> None:
         cls, key = item
         if not self._holding():
             return
         wrote = await apply.write(self._client, cls, key, lambda raw: self._patch(cls, key, raw), subresource="status")
-        if wrote:
-            self.writes += 1
-            if cls is gateway.HTTPRoute and len(self._controllers) > 1:
-                self.queue.add(item)  # entries are patched one controller name at a time
+        self.writes += wrote
 
     def _patch(self, cls: type[Object], key: Key, raw: dict[str, Any]) -> list[dict[str, Any]]:
-        if not self._holding():
+        desired = self._desired(cls, key)
+        if not self._holding() or desired is None:
             return []
-        now = time.time()
-        if cls is gateway.HTTPRoute:
-            ref = Ref(cls.__name__, key.namespace, key.name)
-            return self._patch_entries(self._outputs.route_statuses.get(ref) or (), raw, now)
-        collection: Any = self._outputs.gateway_statuses if cls is gateway.Gateway else self._outputs.class_statuses
-        desired: Value | None = collection.get(key)
-        if desired is None or raw["metadata"].get("generation", 0) != _generation(desired):
+        if _generations(desired) - {raw["metadata"].get("generation", 0)}:
             return []  # it has changed since; a later pass knows more
-        return status_patch(raw, desired, now)
-
-    def _patch_entries(self, desired: Entries, raw: dict[str, Any], now: float) -> list[dict[str, Any]]:
-        generation = raw["metadata"].get("generation", 0)
-        if any(condition.observed_generation != generation for each in desired for condition in each.conditions):
-            return []
-        for controller in self._controllers:
-            mine = [each for each in desired if each.controller_name == controller]
-            operations = entries_patch(raw, ("status", "parents"), mine, controller=controller, now=now)
-            if operations:
-                return operations
-        return []
+        written = WRITTEN[cls]
+        return status_patch(
+            raw,
+            desired,
+            time.time(),
+            controllers=self._controllers,
+            owned_conditions=written.conditions,
+            owned_in_items=written.of_listeners,
+            fields=self._fields(cls, desired),
+        )
 
 
-def _generation(desired: Value) -> int:
-    conditions: tuple[Condition, ...] = getattr(desired, "conditions", ())
-    return conditions[0].observed_generation if conditions else 0
+def _generations(desired: Value) -> set[int]:
+    """The generations that a status speaks of: one, or none if it says nothing."""
+    holders = [desired, *(each for name in _ENTRIES for each in getattr(desired, name, ()))]
+    return {condition.observed_generation for each in holders for condition in getattr(each, "conditions", ())}
+
+
+# ── saying the same: times, order and what others say aside ──────────────────
+
+
+def _same_conditions(present: tuple[Condition, ...], desired: tuple[Condition, ...], owned: tuple[str, ...]) -> bool:
+    wanted = {each.type: _timeless(each) for each in desired}
+    there = {each.type: _timeless(each) for each in present if each.type in wanted or each.type in owned}
+    return there == wanted
+
+
+def _same_items(present: Any, desired: Any, identity: Callable[[Any], Any], owned: tuple[str, ...]) -> bool:
+    """Whether entries or listeners, each with conditions, say the same."""
+    wanted = {identity(each): each for each in desired}
+    there = {identity(each): each for each in present}
+    return (
+        len(there) == len(present)
+        and there.keys() == wanted.keys()
+        and all(
+            msgspec.structs.replace(there[at], conditions=()) == msgspec.structs.replace(new, conditions=())
+            and _same_conditions(there[at].conditions, new.conditions, owned)
+            for at, new in wanted.items()
+        )
+    )
 
 
 def _timeless(condition: Condition) -> Condition:
     return msgspec.structs.replace(condition, last_transition_time="")
 
 
-def _by_type(conditions: tuple[Condition, ...]) -> dict[str, Condition]:
-    return {condition.type: _timeless(condition) for condition in conditions}
+def _name(listener: Any) -> Any:
+    return listener.name
 
 
-def _same(present: tuple[Any, ...], desired: tuple[Any, ...]) -> bool:
-    """Whether conditions, or entries with conditions, say the same; times, order of types and foreign types aside."""
-    if desired and isinstance(desired[0], Condition):
-        there = _by_type(present)
-        return all(there.get(each.type) == _timeless(each) for each in desired)
-    if len(present) != len(desired):
-        return False
-    return all(
-        msgspec.structs.replace(old, conditions=()) == msgspec.structs.replace(new, conditions=())
-        and _same(old.conditions, new.conditions)
-        for old, new in zip(present, desired, strict=True)
-    )
-
-
-def _same_class(present: gateway.GatewayClassStatus, desired: gateway.GatewayClassStatus) -> bool:
-    features = present.supported_features == desired.supported_features
-    return features and _same(present.conditions, desired.conditions)
-
-
-def _same_gateway(present: gateway.GatewayStatus, desired: gateway.GatewayStatus) -> bool:
-    return (
-        present.addresses == desired.addresses
-        and _same(present.conditions, desired.conditions)
-        and _same(present.listeners, desired.listeners)
-    )
+def _belongs(entry: Any) -> Any:
+    return entry.controller_name, getattr(entry, "parent_ref", None) or getattr(entry, "ancestor_ref", None)

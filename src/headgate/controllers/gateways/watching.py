@@ -4,24 +4,30 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import structlog
 
-from headgate.api import apps, core, discovery, gateway
-from headgate.api.meta import Key, Object
-from headgate.incremental import Source
+from headgate.api import apps, codec, core
+from headgate.api.meta import Key, Object, ObjectMeta
 from headgate.kube.client import Client
+from headgate.kube.defined import Defined, follow_defined
 from headgate.kube.watch import Batch, follow
 from headgate.world import World
+from headgate.world.objects import SETTINGS, Definitions
 
 from .fleets import SELECTOR, FleetKeeper
 
 _log = structlog.get_logger("headgate.controllers.gateways")
+
+#: The one key of a ConfigMap that is anybody's business here: certificates of authorities.
+_AUTHORITIES = "ca.crt"
 
 
 class Watching:
     """Followers of everything that the program reads.
 
     Args:
+        defined: which of the kinds are served, and with which fields.
         seen: called with the kind and the keys that a batch brought, after the world was set.
         step: called once per batch when all collections are complete.
     """
@@ -30,26 +36,22 @@ class Watching:
         self,
         client: Client,
         world: World,
+        defined: Defined,
         fleets: FleetKeeper,
         seen: Callable[[type[Object], list[Key]], None],
         step: Callable[[], None],
     ) -> None:
         self._client = client
+        self._world = world
+        self._defined = defined
         self._fleets = fleets
         self._seen = seen
         self._step = step
-        self._sources: dict[type[Object], Source[Any, Any]] = {
-            gateway.GatewayClass: world.classes,
-            gateway.Gateway: world.gateways,
-            gateway.HTTPRoute: world.routes,
-            gateway.ReferenceGrant: world.grants,
-            core.Namespace: world.namespaces,
-            core.Service: world.services,
-            discovery.EndpointSlice: world.slices,
-            core.Secret: world.secrets,
-        }
+        self._sources = world.by_kind
         self._ours: dict[type[Object], dict[Key, Object]] = {apps.Deployment: {}, core.Pod: {}, core.Service: {}}
-        self._pending: set[str] = {cls.__name__ for cls in self._sources} | {"our Deployment", "our Pod", "our Service"}
+        self._pending: set[str] = {"definitions"}
+        self._pending |= {cls.__name__ for cls in self._sources} | {f"our {cls.__name__}" for cls in self._ours}
+        defined.listen(self._define)
 
     @property
     def synced(self) -> bool:
@@ -67,9 +69,20 @@ class Watching:
             for cls in self._sources:
                 # Secrets of other types are nobody's business here, and a controller must not hold them.
                 selector = "type=kubernetes.io/tls" if cls is core.Secret else None
-                tasks.create_task(follow(self._client, cls, self._into(cls), field_selector=selector))
+                sink = self._into(cls)
+                if cls in self._defined:
+                    tasks.create_task(follow_defined(self._defined, self._client, cls, sink))
+                else:
+                    tasks.create_task(follow(self._client, cls, sink, field_selector=selector))
             for ours in self._ours:
                 tasks.create_task(follow(self._client, ours, self._into_fleet(ours), label_selector=SELECTOR))
+
+    def _define(self) -> None:
+        """Definitions came, changed or went."""
+        served = self._defined.all_served()
+        fields = {codec.kind_of(cls).kind: found.fields for cls, found in served.items()}
+        self._world.definitions.set(SETTINGS, Definitions(fields))
+        self._end("definitions", synced=True)
 
     def _into(self, cls: type[Object]) -> Callable[[Batch[Any]], None]:
         source = self._sources[cls]
@@ -79,11 +92,11 @@ class Watching:
                 if change.object is None:
                     source.delete(change.key)
                 else:
-                    source.set(change.key, change.object)
+                    source.set(change.key, _kept(change.object))
             for key, error in batch.broken:
                 _log.error("an object cannot be read", kind=cls.__name__, key=str(key), error=str(error))
             self._seen(cls, [change.key for change in batch.changes])
-            self._end(cls.__name__, batch)
+            self._end(cls.__name__, synced=batch.synced)
 
         return sink
 
@@ -96,12 +109,21 @@ class Watching:
                 if change.object is not None:
                     held[change.key] = change.object
                 self._fleets.see(change.key, change.object, before)
-            self._end(f"our {cls.__name__}", batch)
+            self._end(f"our {cls.__name__}", synced=batch.synced)
 
         return sink
 
-    def _end(self, name: str, batch: Batch[Any]) -> None:
-        if batch.synced:
+    def _end(self, name: str, *, synced: bool) -> None:
+        if synced:
             self._pending.discard(name)
         if self.synced:
             self._step()
+
+
+def _kept(found: Object) -> Object:
+    """What is held of an object: of a ConfigMap its authorities and its name, however much else is in it."""
+    if not isinstance(found, core.ConfigMap):
+        return found
+    data = {name: text for name, text in found.data.items() if name == _AUTHORITIES}
+    about = ObjectMeta(name=found.metadata.name, namespace=found.metadata.namespace)
+    return msgspec.structs.replace(found, metadata=about, data=data)

@@ -1,0 +1,197 @@
+"""Statuses that several controllers write, on a real kube-apiserver: a hundred writers at once, nobody loses a word."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+from headgate.api.core import Namespace
+from headgate.api.gateway import (
+    BackendTLSPolicy,
+    BackendTLSPolicySpec,
+    BackendTLSPolicyValidation,
+    Gateway,
+    GatewaySpec,
+    GatewayStatus,
+    Listener,
+    ListenerStatus,
+    LocalPolicyTargetReferenceWithSectionName,
+    ParentReference,
+    PolicyAncestorStatus,
+    PolicyStatus,
+    RouteGroupKind,
+)
+from headgate.api.meta import Condition, Key, Object, ObjectMeta, Value
+from headgate.kube.apply import status_patch, write
+from headgate.kube.client import ApiError, Client
+from support.control_plane import ControlPlane
+from support.scripted_api import run
+
+OURS = "headgate.dev/gateway-controller"
+OWNED = ("Accepted", "Programmed", "ResolvedRefs", "OverlappingTLSConfig")
+#: Writers beside us, and how often each writes; how often we do.
+WRITERS, TURNS = 99, 1
+OURS_TURNS = 5
+LAST = str(OURS_TURNS)
+#: Types of foreign conditions: four of ours and these fill a list.
+FOREIGN = 4
+
+
+def condition(kind: str, message: str, generation: int = 1) -> Condition:
+    return Condition(type=kind, status="True", reason="Because", message=message, observed_generation=generation)
+
+
+def foreign(kind: str, message: str) -> dict[str, Any]:
+    """A condition such as others write: an old generation, an old time, odd letters."""
+    return {
+        "type": kind,
+        "status": "Unknown",
+        "reason": "Because",
+        "message": f"{message}: ünï → 'quoted'",
+        "observedGeneration": 1,
+        "lastTransitionTime": "2020-01-01T00:00:00Z",
+    }
+
+
+class Change(Protocol):
+    """How a writer changes a status that was read."""
+
+    def __call__(self, status: dict[str, Any], *, number: int, turn: int) -> None: ...
+
+
+async def replace_status(client: Client, cls: type[Object], key: Key, change: Callable[[dict[str, Any]], None]) -> int:
+    """What most controllers do: read, change, PUT the whole status, again when somebody was faster; its version."""
+    while True:
+        raw = await client.get_raw(cls, key.name, key.namespace)
+        change(raw.setdefault("status", {}))
+        try:
+            stored = await client.replace_raw(cls, key.name, key.namespace, raw, subresource="status")
+        except ApiError as error:
+            assert error.status == 409, error
+        else:
+            return int(stored["metadata"]["resourceVersion"])
+
+
+async def all_at_once(
+    client: Client, cls: type[Object], key: Key, desired: list[Value], theirs: Change
+) -> tuple[dict[str, Any], list[tuple[int, int]]]:
+    """We write our statuses one after the other while everybody else writes theirs.
+
+    The status afterwards, and the writes of others (writer and turn) in the order in which the API took them.
+    """
+    taken: list[tuple[int, int, int]] = []
+
+    async def other(number: int) -> None:
+        for turn in range(TURNS):
+            version = await replace_status(client, cls, key, partial(theirs, number=number, turn=turn))
+            taken.append((version, number, turn))
+
+    async def we() -> None:
+        for value in desired:
+            compute = partial(
+                status_patch,
+                desired=value,
+                now=time.time(),
+                controllers=(OURS,),
+                owned_conditions=OWNED,
+                owned_in_items=OWNED,
+            )
+            assert await write(client, cls, key, compute, subresource="status", attempts=1000)
+
+    await asyncio.gather(we(), *(other(number) for number in range(WRITERS)))
+    status = (await client.get_raw(cls, key.name, key.namespace))["status"]
+    return status, [(number, turn) for _, number, turn in sorted(taken)]
+
+
+def put(conditions: list[dict[str, Any]], new: dict[str, Any]) -> None:
+    conditions[:] = [each for each in conditions if each["type"] != new["type"]] + [new]
+
+
+def of_type(conditions: list[dict[str, Any]], *types: str) -> dict[str, dict[str, Any]]:
+    return {each["type"]: each for each in conditions if each["type"] in types}
+
+
+def test_conditions_of_others_on_a_gateway_and_its_listeners_survive_a_hundred_writers(
+    kubernetes: ControlPlane,
+) -> None:
+    key = Key("crowded-gateway", "g")
+    kinds = [f"example.com/Foreign{number}" for number in range(FOREIGN)]
+
+    def said(turn: int) -> Value:
+        conditions = tuple(condition(kind, str(turn)) for kind in OWNED[: 4 if turn < OURS_TURNS else 3])
+        listener = ListenerStatus(
+            name="http",
+            attached_routes=turn,
+            supported_kinds=(RouteGroupKind(kind="HTTPRoute"),),
+            conditions=conditions,
+        )
+        return GatewayStatus(conditions=conditions, listeners=(listener,))
+
+    def theirs(status: dict[str, Any], *, number: int, turn: int) -> None:
+        for conditions in (status["conditions"], status["listeners"][0]["conditions"]):
+            put(conditions, foreign(kinds[number % FOREIGN], f"{number}.{turn}"))
+
+    async def test() -> None:
+        async with Client.from_kubeconfig(kubernetes.kubeconfig) as client:
+            await client.create(Namespace(metadata=ObjectMeta(name=key.namespace)))
+            spec = GatewaySpec(gateway_class_name="c", listeners=(Listener(name="http", port=80, protocol="HTTP"),))
+            await client.create(Gateway(metadata=ObjectMeta(name="g", namespace=key.namespace), spec=spec))
+            begin = partial(status_patch, desired=said(0), now=time.time())
+            await write(client, Gateway, key, begin, subresource="status")
+            ours = [said(turn) for turn in range(1, OURS_TURNS + 1)]
+            status, taken = await all_at_once(client, Gateway, key, ours, theirs)
+            last = {kinds[number % FOREIGN]: f"{number}.{turn}" for number, turn in taken}
+            for conditions in (status["conditions"], status["listeners"][0]["conditions"]):
+                assert of_type(conditions, *kinds) == {kind: foreign(kind, last[kind]) for kind in kinds}
+                mine = of_type(conditions, *OWNED)
+                assert {kind: each["message"] for kind, each in mine.items()} == dict.fromkeys(
+                    OWNED[:3], str(OURS_TURNS)
+                )
+            assert status["listeners"][0]["attachedRoutes"] == OURS_TURNS
+
+    run(test(), 240)
+
+
+def test_ancestors_of_others_on_a_policy_survive_a_hundred_writers(kubernetes: ControlPlane) -> None:
+    key = Key("crowded-policy", "p")
+    controllers = [f"example.com/controller-{number}" for number in range(15)]
+
+    def said(turn: int) -> Value:
+        entry = PolicyAncestorStatus(
+            ancestor_ref=ParentReference(name=f"g-{turn}"),
+            controller_name=OURS,
+            conditions=(condition("Accepted", str(turn)),),
+        )
+        return PolicyStatus(ancestors=(entry,))
+
+    def theirs(status: dict[str, Any], *, number: int, turn: int) -> None:
+        controller = controllers[number % len(controllers)]
+        entry = {
+            "ancestorRef": {"name": "unmanaged-gateway"},
+            "controllerName": controller,
+            "conditions": [foreign("example.com/Stale", f"{number}.{turn}")],
+        }
+        ancestors = status.setdefault("ancestors", [])
+        ancestors[:] = [each for each in ancestors if each["controllerName"] != controller] + [entry]
+
+    async def test() -> None:
+        async with Client.from_kubeconfig(kubernetes.kubeconfig) as client:
+            await client.create(Namespace(metadata=ObjectMeta(name=key.namespace)))
+            target = LocalPolicyTargetReferenceWithSectionName(group="", kind="Service", name="s")
+            validation = BackendTLSPolicyValidation(hostname="a.example.com", well_known_ca_certificates="System")
+            spec = BackendTLSPolicySpec(target_refs=(target,), validation=validation)
+            await client.create(BackendTLSPolicy(metadata=ObjectMeta(name="p", namespace=key.namespace), spec=spec))
+            ours = [said(turn) for turn in range(OURS_TURNS)]
+            status, taken = await all_at_once(client, BackendTLSPolicy, key, ours, theirs)
+            last = {controllers[number % len(controllers)]: f"{number}.{turn}" for number, turn in taken}
+            others = {each["controllerName"]: each for each in status["ancestors"] if each["controllerName"] != OURS}
+            assert sorted(others) == sorted(controllers)
+            for controller, entry in others.items():
+                assert entry["conditions"] == [foreign("example.com/Stale", last[controller])]
+            mine = [each["ancestorRef"]["name"] for each in status["ancestors"] if each["controllerName"] == OURS]
+            assert mine == [f"g-{OURS_TURNS - 1}"]
+
+    run(test(), 240)

@@ -1,0 +1,63 @@
+"""What a GatewayClass says is supported, by what the installed definitions have."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import yaml
+
+from headgate.api import codec
+from headgate.api.definitions import CustomResourceDefinition, served
+from headgate.resolve.features import SUPPORTED, supported
+from support import tools
+
+
+def defined(release: str) -> Mapping[str, frozenset[str]]:
+    """The fields of each kind of an official release, as an API would serve it."""
+    found = {}
+    for file in sorted(Path(tools.crds(release)).glob("*s.yaml")):
+        for document in yaml.load_all(file.read_text(), yaml.CSafeLoader):
+            if document["kind"] != "CustomResourceDefinition":
+                continue
+            document["status"] = {"conditions": [{"type": "Established", "status": "True"}]}
+            definition = codec.convert(CustomResourceDefinition, document)
+            kind = next(each for each in codec.KINDS if each.kind == definition.spec.names.kind)
+            if (serving := served(definition, (kind.version, *kind.other_versions))) is not None:
+                found[kind.kind] = serving.fields
+    return found
+
+
+def test_features_are_said_in_ascending_order_once_each() -> None:
+    assert list(SUPPORTED) == sorted(set(SUPPORTED))
+
+
+def test_where_nothing_is_known_of_the_definitions_everything_is_supported() -> None:
+    assert supported(None) == SUPPORTED
+
+
+def test_with_the_definitions_of_v1_7_everything_of_the_standard_channel_is_supported() -> None:
+    assert supported(defined("gateway-api-v1.7.0/standard")) == SUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("release", "absent"),
+    [
+        ("gateway-api-v1.3.0/standard", ("BackendTLSPolicy", "ListenerSet", "TLSRoute", "TCPRoute", "UDPRoute")),
+        ("gateway-api-v1.3.0/standard", ("HTTPRouteRetry", "HTTPRouteCORS", "HTTPRouteNamedRouteRule")),
+        ("gateway-api-v1.3.0/standard", ("GatewayBackendClientCertificate", "GatewayFrontend")),
+        ("gateway-api-v1.6.3/standard", ("HTTPRouteRetry",)),
+    ],
+)
+def test_what_an_older_release_lacks_is_not_supported_there(release: str, absent: tuple[str, ...]) -> None:
+    assert [name for name in supported(defined(release)) if name.startswith(absent)] == []
+
+
+def test_what_an_older_release_has_is_supported_there() -> None:
+    found = supported(defined("gateway-api-v1.3.0/standard"))
+    assert {"Gateway", "HTTPRoute", "HTTPRouteRequestPercentageMirror", "ReferenceGrant"} <= set(found)
+
+
+def test_without_a_kind_none_of_its_features_are_supported() -> None:
+    assert [name for name in supported({"Gateway": frozenset({"spec.infrastructure"})}) if "Route" in name] == [
+        "GatewayRouteHostnameIntersectionPrecedence"
+    ]

@@ -19,6 +19,7 @@ def program(world: World, facts: Facts) -> Outputs:
         gateway_statuses=statuses.gateways,
         listener_set_statuses=statuses.listener_sets,
         route_statuses=statuses.routes,
+        policy_statuses=resolved.policy_statuses,
         needs=resolved.needs,
         resources=translated.resources,
         configurations=translated.configurations,

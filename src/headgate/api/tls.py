@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from .core import Secret
+from .core import ConfigMap, Secret
 from .times import rfc3339
 
 CERTIFICATE = "tls.crt"
@@ -106,6 +106,17 @@ def certificates(pem: bytes, path: str = AUTHORITY) -> tuple[x509.Certificate, .
     except (ValueError, x509.DuplicateExtension) as error:
         raise TlsError(path, f"is not a PEM certificate ({_short(error)})") from None
     return tuple(found)
+
+
+def of_config_map(found: ConfigMap) -> bytes:
+    """The authorities in a ConfigMap, PEM: certificates and nothing else. Raises `TlsError`."""
+    path = f"data[{AUTHORITY}]"
+    text = found.data.get(AUTHORITY)
+    if text is None:
+        raise TlsError(path, "is missing")
+    if not text.strip():
+        raise TlsError(path, "is empty")
+    return b"".join(each.public_bytes(Encoding.PEM) for each in certificates(text.encode(), path))
 
 
 def names_of(certificate: x509.Certificate) -> tuple[str, ...]:

@@ -2,12 +2,17 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from headgate.api.meta import Condition
 
+from .invalid import Problem
 from .saying import say
 
 ACCEPTED = "Accepted"
 PROGRAMMED = "Programmed"
+RESOLVED_REFS = "ResolvedRefs"
+INSECURE_FRONTEND = "InsecureFrontendValidationMode"
 
 
 def accepted() -> Condition:
@@ -93,6 +98,40 @@ def address_not_usable(wanted: Sequence[str], assigned: Sequence[str]) -> Condit
 def pending(why: str) -> Condition:
     """No Envoy has taken the configuration yet."""
     return say(PROGRAMMED, False, "Pending", why)
+
+
+def refs_resolved() -> Condition:
+    """The Gateway's own references and those of its listeners lead somewhere."""
+    return say(RESOLVED_REFS, True, "ResolvedRefs", "all references are resolved")
+
+
+def refs_not_resolved(problem: Problem) -> Condition:
+    """A reference of the Gateway itself."""
+    return say(RESOLVED_REFS, False, problem.reason, str(problem))
+
+
+def listeners_not_resolved(names: Sequence[str]) -> Condition:
+    """References of listeners."""
+    return say(
+        RESOLVED_REFS, False, "ListenersNotResolved", f"not resolved: {_listeners(names)}; their conditions say why"
+    )
+
+
+def client_certificate(problem: Problem) -> Problem:
+    """What is wrong with the certificate for backends, in the words for a listener's."""
+    reason = "InvalidClientCertificateRef" if problem.reason == "InvalidCertificateRef" else problem.reason
+    return msgspec.structs.replace(problem, condition=RESOLVED_REFS, reason=reason)
+
+
+def insecure_frontend(paths: Sequence[str]) -> Condition:
+    """Clients without a valid certificate are let in; only said while it is so."""
+    return say(
+        INSECURE_FRONTEND,
+        True,
+        "ConfigurationChanged",
+        f"{', '.join(paths)}: AllowInsecureFallback lets clients in that show no certificate, or one that nobody"
+        " signed; AllowValidOnly turns them away",
+    )
 
 
 def _listeners(names: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from headgate.api.meta import Condition, Ref
+from headgate.api.meta import Condition, Key, Ref
 
 from .invalid import Invalid, Problem
 from .saying import envoys_words, say
@@ -11,6 +11,8 @@ ACCEPTED = "Accepted"
 CONFLICTED = "Conflicted"
 RESOLVED_REFS = "ResolvedRefs"
 PROGRAMMED = "Programmed"
+#: Only there when it is True.
+OVERLAPPING = "OverlappingTLSConfig"
 
 #: The order in which conditions of a listener are written.
 TYPES = (ACCEPTED, CONFLICTED, RESOLVED_REFS, PROGRAMMED)
@@ -93,7 +95,10 @@ def hostname_conflict(path: str, port: int, hostname: str, others: Sequence[str]
 def unsupported_protocol(path: str, protocol: str) -> Invalid:
     """A protocol that we do not serve."""
     return Invalid(
-        ACCEPTED, "UnsupportedProtocol", f"{path}.protocol", f"{protocol!r} is not supported; HTTP and HTTPS are"
+        ACCEPTED,
+        "UnsupportedProtocol",
+        f"{path}.protocol",
+        f"{protocol!r} is not supported; HTTP, HTTPS, TLS, TCP and UDP are",
     )
 
 
@@ -112,13 +117,14 @@ def bad_hostname(path: str, hostname: str) -> Invalid:
     )
 
 
-def unsupported_tls_mode(path: str, mode: str) -> Invalid:
-    """HTTPS is terminated, by its meaning."""
+def unsupported_tls_mode(path: str, protocol: str, mode: str) -> Invalid:
+    """HTTPS is terminated, by its meaning; TLS may be passed through as well."""
+    works = "use Terminate" if protocol == "HTTPS" else "use Terminate or Passthrough"
     return Invalid(
         ACCEPTED,
         "UnsupportedValue",
         f"{path}.tls.mode",
-        f"{mode!r} is not possible with protocol HTTPS; use Terminate",
+        f"{mode!r} is not possible with protocol {protocol}; {works}",
     )
 
 
@@ -132,13 +138,13 @@ def invalid_route_kind(path: str, group: str, kind: str, known: Sequence[str]) -
     )
 
 
-def no_certificate(path: str) -> Invalid:
-    """HTTPS without a certificate."""
+def no_certificate(path: str, protocol: str) -> Invalid:
+    """TLS that ends here, without a certificate."""
     return Invalid(
         RESOLVED_REFS,
         "InvalidCertificateRef",
         f"{path}.tls.certificateRefs",
-        "protocol HTTPS needs a certificate; refer to a Secret of type kubernetes.io/tls",
+        f"protocol {protocol} needs a certificate; refer to a Secret of type kubernetes.io/tls",
     )
 
 
@@ -176,6 +182,62 @@ def certificate_missing(path: str, namespace: str, name: str) -> Invalid:
 def certificate_broken(path: str, namespace: str, name: str, why: str) -> Invalid:
     """The Secret holds no usable certificate and key."""
     return Invalid(RESOLVED_REFS, "InvalidCertificateRef", path, f"Secret {namespace}/{name}: {why}")
+
+
+# Certificates of clients: `spec.tls.frontend` of the Gateway.
+
+
+def unknown_client_mode(path: str, mode: str, known: Sequence[str]) -> Problem:
+    """A mode that this version does not know."""
+    return Problem(ACCEPTED, "UnsupportedValue", path, f"{mode!r} is not known; {' and '.join(known)} are")
+
+
+def unsupported_authority_kind(path: str, group: str, kind: str) -> Invalid:
+    """An authority that is not in a ConfigMap."""
+    return Invalid(
+        RESOLVED_REFS,
+        "InvalidCACertificateKind",
+        path,
+        f"{group or 'core'}/{kind} is not supported; use a ConfigMap with a key ca.crt",
+    )
+
+
+def authority_not_permitted(path: str, config_map: Key, gateway: Key) -> Invalid:
+    """The ConfigMap's namespace has not said yes. Whether the ConfigMap exists is not told."""
+    return Invalid(
+        RESOLVED_REFS,
+        "RefNotPermitted",
+        path,
+        f"ConfigMap {config_map.name!r} is in namespace {config_map.namespace!r}, which does not allow it;"
+        f" a ReferenceGrant there from Gateway in {gateway.namespace!r} to ConfigMap would",
+    )
+
+
+def authority_invalid(path: str, config_map: Key, why: str) -> Invalid:
+    """The ConfigMap is missing or holds no certificate."""
+    return Invalid(RESOLVED_REFS, "InvalidCACertificateRef", path, f"ConfigMap {config_map}: {why}")
+
+
+def no_valid_authority(path: str) -> Problem:
+    """None of the references leads to a certificate: no client could be let in."""
+    return Problem(
+        ACCEPTED,
+        "NoValidCACertificate",
+        path,
+        "none of the references leads to a certificate, so no client could be told from another; HTTPS is not served",
+    )
+
+
+def overlapping(reason: str, port: int, others: Sequence[str]) -> Condition:
+    """A client could use a connection to this listener for requests to others; such requests are answered 421."""
+    what = "hostnames" if reason == "OverlappingHostnames" else "certificates"
+    return say(
+        OVERLAPPING,
+        True,
+        reason,
+        f"{what} overlap with {', '.join(others)} on port {port}: a client may reuse a connection for both; a request"
+        " that belongs to another listener is answered 421 Misdirected Request",
+    )
 
 
 def _names(names: Sequence[str]) -> str:

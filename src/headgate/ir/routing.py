@@ -8,8 +8,10 @@ from headgate.api.meta import Key, Ref
 
 from .hostnames import covers
 from .http import Exchange
+from .limits import Limits
 from .matching import Match
 from .precedence import Order
+from .tls import ClientValidation, UpstreamTLS
 
 Protocols = Literal["HTTP", "HTTPS", "TLS", "TCP", "UDP"]
 Transport = Literal["TCP", "UDP"]
@@ -61,6 +63,8 @@ class Listener(msgspec.Struct, frozen=True):
     certificates: tuple[Certificate, ...] = ()
     #: What a listener of protocol TLS does; HTTPS always terminates.
     mode: Literal["Terminate", "Passthrough"] = "Terminate"
+    #: What clients must show; HTTPS only.
+    clients: ClientValidation | None = None
 
 
 class Port(msgspec.Struct, frozen=True):
@@ -91,15 +95,31 @@ class Binding(msgspec.Struct, frozen=True):
         return number + self.offset if number < 1024 else number
 
 
-class Backend(msgspec.Struct, frozen=True, order=True):
-    """One TCP port of a Service: one cluster in Envoy. `protocol` is what it speaks."""
+class Backend(msgspec.Struct, frozen=True):
+    """One port of a Service. `protocol` is what is spoken to it (`tcp`: whatever the client speaks), `tls` how that is
+    secured (None: plain text).
+    """
 
     service: Key
     port: int
-    protocol: Literal["http1", "http2"] = "http1"
+    protocol: Literal["http1", "http2", "tcp", "udp"] = "http1"
+    tls: UpstreamTLS | None = None
 
     def __str__(self) -> str:
         return f"{self.service}:{self.port}"
+
+    @property
+    def transport(self) -> Transport:
+        """What the port is of: a Service may have the same number for TCP and for UDP."""
+        return "UDP" if self.protocol == "udp" else "TCP"
+
+    def __lt__(self, other: "Backend") -> bool:
+        """A total order; plain text comes before TLS."""
+        return self._rank < other._rank
+
+    @property
+    def _rank(self) -> tuple[Key, int, str, tuple[UpstreamTLS, ...]]:
+        return self.service, self.port, self.protocol, () if self.tls is None else (self.tls,)
 
 
 class Endpoint(msgspec.Struct, frozen=True, order=True):
@@ -110,10 +130,13 @@ class Endpoint(msgspec.Struct, frozen=True, order=True):
 
 
 class Target(msgspec.Struct, frozen=True):
-    """One backendRef of a rule. Without a backend the reference is not resolved: its share is answered with 500."""
+    """One backendRef of a rule. Without a backend the reference is not resolved: its share is answered with `status`
+    (503 is gRPC's UNAVAILABLE).
+    """
 
     backend: Backend | None
     filters: tuple[Filter, ...] = ()
+    status: Literal[500, 503] = 500
 
 
 class Forward(msgspec.Struct, frozen=True, tag=True):
@@ -131,12 +154,6 @@ class Refuse(msgspec.Struct, frozen=True, tag=True):
 
     status: int
     why: str
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """How long a request may take, in seconds; None is no limit."""
-
-    timeout: float | None = None
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -181,7 +198,8 @@ class Route(msgspec.Struct, frozen=True):
 class VirtualHost(msgspec.Struct, frozen=True):
     """All routes that may answer for a hostname on a listener, in order; the first that matches wins.
 
-    `configuration` names the RouteConfiguration that it stands in.
+    `configuration` names the RouteConfiguration that it stands in. With `refuse` every request is answered so: the
+    hostname is another listener's, and the connection came by the wrong one (`Listener.hostname`: 421).
     """
 
     gateway: Key
@@ -189,6 +207,7 @@ class VirtualHost(msgspec.Struct, frozen=True):
     listener: str
     hostname: str
     routes: tuple[Route, ...] = ()
+    refuse: Refuse | None = None
 
 
 class Shares(msgspec.Struct, frozen=True):

@@ -1,14 +1,18 @@
 """Which routes answer for a hostname on a listener, and in which order.
 
-Two rules of the specification meet here:
+Three rules of the specification meet here:
 
 * *listener isolation*: a request belongs to the listener of its port with the most specific hostname, and what that
   listener's routes do not take is a 404, even if a wider listener has a route for it;
 * between routes of *one* listener it is the other way round: what a route with a more specific hostname does not take
   falls through to a route with a wider one. Envoy never falls through from one virtual host to another, so the virtual
-  host of a hostname holds the routes of every hostname that covers it.
+  host of a hostname holds the routes of every hostname that covers it;
+* *misdirected requests*: of HTTPS the server name of the connection chooses the listener. A request on it whose host
+  belongs to another listener of the port is a 421 (`Listener.hostname`), a host that belongs to none a 404.
 """
 
+import itertools
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -32,6 +36,7 @@ EntryKey = tuple[Host, ir.Origin | None]
 @dataclass(frozen=True, slots=True)
 class _Entry:
     route: ir.Route | None
+    refuse: ir.Refuse | None = None
 
 
 def declare(world: World, listeners: Listeners, attached: Attached, rules: Rules) -> Collection[Host, ir.VirtualHost]:
@@ -55,6 +60,8 @@ def declare(world: World, listeners: Listeners, attached: Attached, rules: Rules
     def own_hosts(_read: Read, key: Key, doors: tuple[Open, ...]) -> Iterable[tuple[EntryKey, _Entry]]:
         for door in doors:
             yield ((key, door.configuration, door.name, door.hostname), None), _Entry(None)
+        for door, other in misdirected(doors):
+            yield ((key, door.configuration, door.name, other.hostname), None), _Entry(None, _refusal(other))
 
     every = engine.union(
         "entries of hosts",
@@ -68,8 +75,10 @@ def declare(world: World, listeners: Listeners, attached: Attached, rules: Rules
         lambda _key, entry: entry.route.order if entry.route else (),
     )
 
-    def host(read: Read, key: Host, _own: object) -> ir.VirtualHost:
+    def host(read: Read, key: Host, own: tuple[tuple[EntryKey, _Entry], ...]) -> ir.VirtualHost:
         gateway, configuration, listener, hostname = key
+        if (refuse := next((entry.refuse for _, entry in own if entry.refuse), None)) is not None:
+            return ir.VirtualHost(gateway, configuration, listener, hostname, refuse=refuse)
         found: dict[ir.Origin, ir.Route] = {}
         for wide in covering(hostname):
             for _, entry in read(lists, (gateway, configuration, listener, wide)) or ():
@@ -91,6 +100,38 @@ def shadowed(hostname: str, door: Open, doors: Iterable[Open]) -> bool:
         and covers(other.hostname, hostname)
         for other in doors
     )
+
+
+#: Above so many HTTPS listeners on a port a host of another one is known as such only if the hostnames overlap.
+_ALL_PAIRS = 64
+
+
+def misdirected(doors: Iterable[Open]) -> Iterable[tuple[Open, Open]]:
+    """A listener, and another one whose hosts must not come by its connections.
+
+    Of hostnames that do not overlap the specification only wishes it (SHOULD), and pairs grow with the square.
+    """
+    ports: dict[int, list[Open]] = defaultdict(list)
+    for door in doors:
+        if door.secure:
+            ports[door.port].append(door)
+    for same in ports.values():
+        if len(same) <= _ALL_PAIRS:
+            yield from itertools.permutations(same, 2)
+            continue
+        by_hostname = {door.hostname: door for door in same}
+        for narrow in same:
+            for hostname in covering(narrow.hostname):
+                if hostname != narrow.hostname and (wide := by_hostname.get(hostname)) is not None:
+                    yield narrow, wide
+                    yield wide, narrow
+
+
+def _refusal(other: Open) -> ir.Refuse:
+    """What a request gets whose host is another listener's than the server name of its connection: 421 (RFC 9110,
+    15.5.20). A connection of its own would have come to the other listener, with the certificate of that one.
+    """
+    return ir.Refuse(421, f"the host belongs to listener {other.name!r}, the connection does not")
 
 
 def _routes(route: Ref, at: int, rule: ir.Rule, written: str, created: str, door: Open) -> Iterable[ir.Route]:

@@ -4,8 +4,9 @@ Those of its ListenerSets are judged beside its own (`asked`), each by the rules
 of routes and ReferenceGrants are its owner's.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import msgspec
 
@@ -19,13 +20,20 @@ from headgate.ir.hostnames import is_hostname, normal, rank
 from headgate.world import Settings, World
 from headgate.world.objects import SETTINGS
 
-from . import refs
+from . import client_validation, refs
 from .asked import Ask, Asked, Set, asks
+from .client_validation import Frontend
 from .conflicts import conflicting
 from .gateways import Gateways, Owned, refused
 
 #: Route kinds that a protocol carries, as far as Headgate serves them.
-KINDS: dict[str, tuple[str, ...]] = {"HTTP": ("HTTPRoute", "GRPCRoute"), "HTTPS": ("HTTPRoute", "GRPCRoute")}
+KINDS: dict[str, tuple[str, ...]] = {
+    "HTTP": ("HTTPRoute", "GRPCRoute"),
+    "HTTPS": ("HTTPRoute", "GRPCRoute"),
+    "TLS": ("TLSRoute",),
+    "TCP": ("TCPRoute",),
+    "UDP": ("UDPRoute",),
+}
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -101,7 +109,8 @@ def declare(world: World, references: refs.References, gateways: Gateways, asked
         every = read(asked.listeners, key) or ()
         ports = _Ports((ask.listener for ask in every), settings.reserved_ports, read(world.bindings, key))
         conflicts = conflicting(every)
-        return tuple(_judge(read, references, ask, conflicts.get(at), ports) for at, ask in enumerate(every))
+        clients = client_validation.by_port(read, references, key, found.spec)
+        return tuple(_judge(read, references, ask, conflicts.get(at), ports, clients) for at, ask in enumerate(every))
 
     all_judged = engine.map("judged listeners", gateways.owned, judged)
     own_doors = engine.flat_map("doors of gateways", gateways.owned, lambda _read, key, found: [_own_doors(key, found)])
@@ -151,25 +160,29 @@ def _judge(
     ask: Ask,
     conflict: Problem | None,
     ports: _Ports,
+    clients: Callable[[int], Frontend],
 ) -> Judged:
     path, listener = ask.path, ask.listener
     problems = [conflict] if conflict else []
     kinds, wrong_kinds = supported_kinds(path, listener)
     problems += wrong_kinds
     certificates: tuple[ir.Certificate, ...] = ()
+    terminates = False
+    frontend = clients(listener.port) if listener.protocol == "HTTPS" else Frontend()
+    problems += frontend.problems
     try:
         if listener.protocol not in KINDS:
             raise say.unsupported_protocol(path, listener.protocol)
         if listener.hostname and not is_hostname(normal(listener.hostname)):
             raise say.bad_hostname(path, listener.hostname)
         ports.check(path, ir.transport(listener.protocol), listener.port)
-        if listener.protocol == "HTTPS":
+        if terminates := _terminates(path, listener):
             certificates, wrong = _certificates(read, references, ask)
             problems += wrong
     except Invalid as error:
         problems.append(error.problem)
     serves = not any(problem.condition in (say.ACCEPTED, say.CONFLICTED) for problem in problems)
-    serves = serves and (listener.protocol != "HTTPS" or bool(certificates))
+    serves = serves and (not terminates or bool(certificates))
     return Judged(
         owner=ask.owner,
         section=listener.name,
@@ -177,17 +190,21 @@ def _judge(
         port=(ir.transport(listener.protocol), listener.port),
         kinds=kinds,
         problems=tuple(problems),
-        listener=_valid(ask.name, listener, certificates) if serves else None,
+        listener=_valid(ask.name, listener, certificates, frontend) if serves else None,
     )
 
 
-def _valid(name: str, listener: api.Listener, certificates: tuple[ir.Certificate, ...]) -> ir.Listener:
+def _valid(
+    name: str, listener: api.Listener, certificates: tuple[ir.Certificate, ...], frontend: Frontend
+) -> ir.Listener:
     return ir.Listener(
         name=name,
         port=listener.port,
-        protocol="HTTPS" if listener.protocol == "HTTPS" else "HTTP",
+        protocol=cast(ir.Protocols, listener.protocol),
         hostname=normal(listener.hostname),
         certificates=certificates,
+        mode="Terminate" if certificates or listener.protocol != "TLS" else "Passthrough",
+        clients=frontend.validation,
     )
 
 
@@ -207,16 +224,26 @@ def supported_kinds(path: str, listener: api.Listener) -> tuple[tuple[str, ...],
     return tuple(dict.fromkeys(taken)), problems
 
 
+def _terminates(path: str, listener: api.Listener) -> bool:
+    """Whether TLS ends here, so that certificates are needed."""
+    if listener.protocol not in ("HTTPS", "TLS"):
+        return False
+    mode = listener.tls.mode if listener.tls else "Terminate"
+    if mode == "Passthrough" and listener.protocol == "TLS":
+        return False
+    if mode != "Terminate":
+        raise say.unsupported_tls_mode(path, listener.protocol, mode)
+    return True
+
+
 def _certificates(
     read: Read, references: refs.References, ask: Ask
 ) -> tuple[tuple[ir.Certificate, ...], list[Problem]]:
     """Those that can be used, and what is wrong with the others."""
     path, listener = ask.path, ask.listener
     config = listener.tls or api.GatewayTLSConfig()
-    if config.mode != "Terminate":
-        raise say.unsupported_tls_mode(path, config.mode)
     if not config.certificate_refs:
-        raise say.no_certificate(path)
+        raise say.no_certificate(path, listener.protocol)
     found: list[ir.Certificate] = []
     problems = []
     for at, ref in enumerate(config.certificate_refs):

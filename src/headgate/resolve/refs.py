@@ -13,8 +13,11 @@ from headgate.api import core, gateway, tls
 from headgate.api.meta import Key, Ref
 from headgate.conditions import http_route, listener
 from headgate.incremental import Collection, Read
-from headgate.ir.routing import Backend, Certificate
+from headgate.ir.routing import Backend, Certificate, Transport
 from headgate.world import World
+
+from . import backend_tls
+from .backend_tls import BackendTLS
 
 
 class ServicePorts(msgspec.Struct, frozen=True):
@@ -38,6 +41,7 @@ class References:
     world: World
     services: Collection[Key, ServicePorts]
     certificates: Collection[Key, TLSSecret]
+    backend_tls: BackendTLS
 
 
 def declare(world: World) -> References:
@@ -46,6 +50,7 @@ def declare(world: World) -> References:
         world=world,
         services=world.engine.map("ports of a service", world.services, _service),
         certificates=world.engine.map("certificates", world.secrets, _certificate),
+        backend_tls=backend_tls.declare(world),
     )
 
 
@@ -101,6 +106,12 @@ def certificate(
 #: Protocols of a Service port (`appProtocol`) that are HTTP/2 without TLS.
 _HTTP2 = ("kubernetes.io/h2c", "h2c", "grpc")
 
+#: Kinds of routes whose bytes are passed on as they are: no BackendTLSPolicy concerns them.
+_NEVER_SECURED = ("TCPRoute", "UDPRoute")
+
+#: Kinds of routes that pass on connections or datagrams, whatever is spoken: the transport of the ports that they need.
+_STREAMS: dict[str, Transport] = {"TLSRoute": "TCP", "TCPRoute": "TCP", "UDPRoute": "UDP"}
+
 #: Finds the backend of a reference at a path; raises `Invalid`.
 FindBackend = Callable[[str, gateway.BackendObjectReference], Backend]
 
@@ -123,16 +134,42 @@ def backend(read: Read, references: References, path: str, ref: gateway.BackendO
         raise http_route.backend_not_found(path, namespace, ref.name)
     if found.external:
         raise http_route.backend_external(path, ref.name)
-    return _port(path, Key(namespace, ref.name), ref.port, found)
+    if at.kind in _STREAMS:
+        plain = _stream_port(path, Key(namespace, ref.name), ref.port, found, at.kind)
+    else:
+        plain = _port(path, Key(namespace, ref.name), ref.port, found, grpc=at.kind == "GRPCRoute")
+    return plain if at.kind in _NEVER_SECURED else _secured(read, references, found, plain)
 
 
-def _port(path: str, service: Key, wanted: int | None, found: ServicePorts) -> Backend:
+def _secured(read: Read, references: References, service: ServicePorts, plain: Backend) -> Backend:
+    """The same with the TLS of the policy that counts for it."""
+    names = (port.name for port in service.ports if port.port == plain.port and port.protocol == "TCP")
+    found = backend_tls.of_port(read, references.backend_tls, plain.service, next(names, ""))
+    return plain if found is None else msgspec.structs.replace(plain, tls=found)
+
+
+def _same_number(path: str, service: Key, wanted: int | None, found: ServicePorts) -> list[core.ServicePort]:
+    """The ports with this number: at most one of each transport."""
     numbers = [port.port for port in found.ports]
     if wanted is None:
         raise http_route.backend_without_port(f"{path}.port", service.name, numbers)
     same = [port for port in found.ports if port.port == wanted]
     if not same:
         raise http_route.backend_port_not_found(f"{path}.port", service.name, wanted, numbers)
+    return same
+
+
+def _stream_port(path: str, service: Key, wanted: int | None, found: ServicePorts, kind: str) -> Backend:
+    same, transport = _same_number(path, service, wanted, found), _STREAMS[kind]
+    if all(port.protocol != transport for port in same):
+        raise http_route.backend_protocol(
+            f"{path}.port", service.name, same[0].protocol, f"{kind} needs a {transport} port"
+        )
+    return Backend(service, same[0].port, "udp" if transport == "UDP" else "tcp")
+
+
+def _port(path: str, service: Key, wanted: int | None, found: ServicePorts, *, grpc: bool) -> Backend:
+    same = _same_number(path, service, wanted, found)
     port = next((port for port in same if port.protocol == "TCP"), None)
     if port is None:
         raise http_route.backend_protocol(f"{path}.port", service.name, same[0].protocol, "HTTP needs a TCP port")
@@ -141,4 +178,4 @@ def _port(path: str, service: Key, wanted: int | None, found: ServicePorts) -> B
         raise http_route.backend_protocol(
             f"{path}.port", service.name, f"appProtocol {spoken!r}", "HTTP/1.1 and kubernetes.io/h2c are supported"
         )
-    return Backend(service, wanted, "http2" if spoken in _HTTP2 else "http1")
+    return Backend(service, port.port, "http2" if spoken in _HTTP2 or grpc else "http1")

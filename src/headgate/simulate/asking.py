@@ -7,16 +7,17 @@ import msgspec
 
 from headgate.api.meta import Key
 from headgate.ir import routing as ir
-from headgate.ir.hostnames import covering, covers, without_port
+from headgate.ir.hostnames import covering, without_port
 from headgate.ir.http import Answer, Exchange, Mirrored, Request
+from headgate.ir.limits import Limits
 from headgate.world import Routing
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):
     """A share of the requests like this one. `backend` is a Service port; without one the Gateway answers `status`.
 
-    `request` is what the backend sees; `response_changes` are what filters do to the answer's headers, in order. A
-    backend that takes longer than `timeout` seconds is cut off with 504.
+    `request` is what the backend sees; `response_changes` are what filters do to the answer's headers, in order;
+    `limits` say what becomes of a backend that is slow or fails.
     """
 
     weight: int
@@ -25,7 +26,7 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     request: Request | None = None
     response_changes: tuple[object, ...] = ()
     mirrors: tuple[Mirrored, ...] = ()
-    timeout: float | None = None
+    limits: Limits = Limits()
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,8 +54,9 @@ def ask(routing: Routing, gateway: Key, request: Request) -> Outcome:
             return Outcome(listener=None, why=f"no listener on port {port.number} for SNI {request.sni or '(none)'}")
         return _own(404, f"no listener on port {port.number} for host {request.host}", listener="")
     host = virtual_host(routing, gateway, listener, request)
-    if host is None:
-        return _own(404, f"listener {listener.name!r} does not serve host {request.host}", listener=listener.name)
+    if host is None or host.refuse is not None:
+        refuse = (host.refuse if host else None) or ir.Refuse(404, f"no hostname of the listener is {request.host}")
+        return _own(refuse.status, refuse.why, listener=listener.name, hostname=host.hostname if host else None)
     request = normalised(request)
     found = next((route for route in host.routes if route.match.mismatch(request) is None), None)
     if found is None:
@@ -74,8 +76,6 @@ def choose_listener(port: ir.Port, request: Request) -> ir.Listener | None:
 def virtual_host(routing: Routing, gateway: Key, listener: ir.Listener, request: Request) -> ir.VirtualHost | None:
     """The one with the most specific hostname that covers the request's host."""
     host = without_port(request.host)
-    if not covers(listener.hostname, host):
-        return None
     configuration = ir.configuration_name(listener)
     candidates = (routing.hosts.get((gateway, configuration, listener.name, each)) for each in covering(host))
     return next((each for each in candidates if each is not None), None)
@@ -99,7 +99,7 @@ def _through(
         shares: tuple[Share, ...] = (own,)
     else:
         every = _shares(routing, gateway, found.action, exchange)
-        shares = tuple(msgspec.structs.replace(share, timeout=found.limits.timeout) for share in every)
+        shares = tuple(msgspec.structs.replace(share, limits=found.limits) for share in every)
     return Outcome(
         listener=listener.name,
         hostname=host.hostname,
@@ -112,12 +112,16 @@ def _through(
 
 def _arriving(host: ir.VirtualHost, found: ir.Route, request: Request) -> Exchange:
     prefix = found.match.path.value if found.match.path.kind == "PathPrefix" else ""
-    return Exchange(request=request, hostname=host.hostname, matched_prefix=prefix, secure=found.secure)
+    return Exchange(
+        request=request, arrived=request, hostname=host.hostname, matched_prefix=prefix, secure=found.secure
+    )
 
 
 def _filtered(filters: Sequence[ir.Filter], exchange: Exchange) -> Exchange:
     for each in filters:
         exchange = each.simulate(exchange)
+        if exchange.answer is not None:
+            break
     return exchange
 
 
@@ -137,7 +141,7 @@ def _shares(routing: Routing, gateway: Key, action: ir.Forward | ir.Refuse, exch
 
 def _share(routing: Routing, target: ir.Target, weight: int, exchange: Exchange) -> Share:
     if target.backend is None:
-        return Share(weight=weight, status=500, response_changes=exchange.response_changes)
+        return Share(weight=weight, status=target.status, response_changes=exchange.response_changes)
     # Headers of a backendRef are changed on the way out after the rule's, and on the way back before them.
     at_backend = _filtered(target.filters, msgspec.structs.replace(exchange, response_changes=()))
     changes = (*at_backend.response_changes, *exchange.response_changes)

@@ -1,10 +1,13 @@
 """How the IR's nouns are called in Envoy. Names live within one Gateway: its Envoys see no others."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from headgate.api.meta import Key
 from headgate.envoy import names
-from headgate.ir.routing import Backend, Target
+from headgate.ir.routing import Backend, Target, Transport
+from headgate.ir.streams import PoolName
 from headgate.ir.tls import ClientValidation, UpstreamTLS
 
 
@@ -28,9 +31,17 @@ def weights_key(key: str, targets: tuple[Target, ...]) -> str:
     return names.weights_key(key, map(target, targets))
 
 
-def listener(port: int) -> str:
+def listener(transport: Transport, port: int) -> str:
     """The listener of a port."""
-    return f"tcp-{port}"
+    return f"{transport.lower()}-{port}"
+
+
+def pool(name: PoolName, policies: Iterable[str] = ()) -> str:
+    """The cluster of a route's connections. It cannot be a Service port's, since no namespace has upper case letters.
+    With other TLS it is another cluster, so that no endpoint is spoken to otherwise than was meant for it.
+    """
+    plain = f"{name.route.kind}/{name.route.namespace}/{name.route.name}"
+    return f"{plain}#{names.digest(*policies)}" if name.originates else plain
 
 
 def secret(key: Key) -> str:

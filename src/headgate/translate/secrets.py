@@ -1,4 +1,8 @@
-"""Certificates of listeners. The IR carries names and hashes only; here the bytes are read, once per certificate."""
+"""Certificates that Envoys show, and how they judge those of clients and backends, handed out by SDS.
+
+The IR carries names and hashes only; here the bytes are read. Other bytes under the same name reach every listener and
+cluster that uses them, without a new connection and without a lost one.
+"""
 
 from collections.abc import Iterable
 
@@ -9,34 +13,128 @@ from headgate.envoy.names import SECRET
 from headgate.envoy.resources import Resource
 from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
+from headgate.ir.tls import ClientValidation, UpstreamTLS
 from headgate.world import Routing, World
 
 from . import names
 
+_Keyed = tuple[tuple[Key, str, str], Resource]
+_Port = tuple[Key, ir.Transport, int]
+
 
 def declare(world: World, routing: Routing) -> Collection[tuple[Key, str, str], Resource]:
-    """Per Gateway: those that its listeners show."""
+    """Per Gateway: what its listeners and clusters refer to."""
+    return world.engine.union(
+        "secrets of Envoys",
+        _certificates(world, routing),
+        _client_validations(world, routing),
+        _backend_validations(world, routing),
+    )
+
+
+# Certificates.
+
+
+def _certificates(world: World, routing: Routing) -> Collection[tuple[Key, str, str], Resource]:
     engine = world.engine
 
-    def uses(
-        _read: Read, key: tuple[Key, ir.Transport, int], port: ir.Port
-    ) -> Iterable[tuple[tuple[Key, ir.Certificate, int], ir.Certificate]]:
+    def of_listeners(
+        _read: Read, key: _Port, port: ir.Port
+    ) -> Iterable[tuple[tuple[Key, ir.Certificate, str], ir.Certificate]]:
         for listener in port.listeners:
             for certificate in listener.certificates:
-                yield (key[0], certificate, port.number), certificate
+                yield (key[0], certificate, f"{key[1]} {key[2]}"), certificate
 
-    every = engine.flat_map("uses of certificates", routing.ports, uses)
+    def of_clusters(
+        _read: Read, key: Key, found: ir.Certificate
+    ) -> Iterable[tuple[tuple[Key, ir.Certificate, str], ir.Certificate]]:
+        yield (key, found, "clusters"), found
+
+    every = engine.union(
+        "uses of certificates",
+        engine.flat_map("certificates of listeners", routing.ports, of_listeners),
+        engine.flat_map("certificates of clusters", routing.client_certificates, of_clusters),
+    )
     shown: Collection[tuple[Key, Key], ir.Certificate] = engine.least(
         "certificates in use", every, lambda key, _found: (key[0], key[1].secret), lambda _key, _found: 0
     )
 
-    def secret(
-        read: Read, key: tuple[Key, Key], found: ir.Certificate
-    ) -> Iterable[tuple[tuple[Key, str, str], Resource]]:
+    def secret(read: Read, key: tuple[Key, Key], found: ir.Certificate) -> Iterable[_Keyed]:
         held = read(world.secrets, found.secret)
         if held is not None:
             pair = tls.of_secret(held)
             name = names.secret(found.secret)
             yield (key[0], SECRET, name), envoy.tls_certificate(name, pair.certificate, pair.key)
 
-    return engine.flat_map("secrets of listeners", shown, secret)
+    return engine.flat_map("secrets with certificates", shown, secret)
+
+
+# Who is believed.
+
+
+def _client_validations(world: World, routing: Routing) -> Collection[tuple[Key, str, str], Resource]:
+    engine = world.engine
+
+    def uses(
+        _read: Read, key: _Port, port: ir.Port
+    ) -> Iterable[tuple[tuple[Key, ClientValidation, int], ClientValidation]]:
+        for listener in port.listeners:
+            if listener.clients is not None:
+                yield (key[0], listener.clients, key[2]), listener.clients
+
+    every = engine.flat_map("uses of client validations", routing.ports, uses)
+    used: Collection[tuple[Key, str], ClientValidation] = engine.least(
+        "client validations",
+        every,
+        lambda key, found: (key[0], names.client_validation(found)),
+        lambda key, _found: key[2],
+    )
+
+    def secret(read: Read, key: tuple[Key, str], found: ClientValidation) -> Iterable[_Keyed]:
+        pem = _authorities(read, world, found.authorities)
+        made = envoy.validation(key[1], pem, accept_untrusted=not found.required)
+        yield (key[0], SECRET, key[1]), made
+
+    return engine.flat_map("secrets with client validations", used, secret)
+
+
+def _backend_validations(world: World, routing: Routing) -> Collection[tuple[Key, str, str], Resource]:
+    engine = world.engine
+
+    def uses(
+        _read: Read, key: tuple[Key, ir.Backend], backend: ir.Backend
+    ) -> Iterable[tuple[tuple[Key, ir.Backend], UpstreamTLS]]:
+        if backend.tls is not None:
+            yield key, backend.tls
+
+    every = engine.flat_map("uses of backend validations", routing.backends, uses)
+    used: Collection[tuple[Key, str], UpstreamTLS] = engine.least(
+        "backend validations",
+        every,
+        lambda key, found: (key[0], names.backend_validation(found)),
+        lambda key, _found: key[1],
+    )
+
+    def secret(read: Read, key: tuple[Key, str], found: UpstreamTLS) -> Iterable[_Keyed]:
+        made = envoy.validation(
+            key[1],
+            _authorities(read, world, found.authorities),
+            system=found.system,
+            names=[envoy.SubjectName(each.kind, each.value) for each in found.names],
+        )
+        yield (key[0], SECRET, key[1]), made
+
+    return engine.flat_map("secrets with backend validations", used, secret)
+
+
+def _authorities(read: Read, world: World, config_maps: Iterable[Key]) -> bytes:
+    """All certificates of ConfigMaps; what is broken or missing adds nothing."""
+    return b"".join(_certificates_of(read, world, each) for each in config_maps)
+
+
+def _certificates_of(read: Read, world: World, config_map: Key) -> bytes:
+    found = read(world.config_maps, config_map)
+    try:
+        return b"" if found is None else tls.of_config_map(found)
+    except tls.TlsError:
+        return b""

@@ -7,6 +7,7 @@ from headgate.api.meta import Key, Ref
 from headgate.envoy.resources import Resource, VirtualHost, Weights
 from headgate.incremental import Collection
 from headgate.ir import routing as ir
+from headgate.ir.streams import Pool, PoolName, Streams
 
 from .needs import Needs
 
@@ -25,6 +26,12 @@ class Routing:
     backends: Collection[tuple[Key, ir.Backend], ir.Backend]
     #: Who serves a backend, for each that is used.
     endpoints: Collection[ir.Backend, ir.Endpoints]
+    #: Per Gateway and port: what its listeners of TLS, TCP and UDP do.
+    streams: Collection[tuple[Key, ir.Transport, int], tuple[Streams, ...]]
+    #: Per Gateway: where they send connections and datagrams.
+    pools: Collection[tuple[Key, PoolName], Pool]
+    #: Per Gateway: the certificate that it shows to backends with TLS.
+    client_certificates: Collection[Key, ir.Certificate]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,8 @@ class Outputs:
     gateway_statuses: Collection[Key, gateway.GatewayStatus]
     listener_set_statuses: Collection[Key, gateway.ListenerSetStatus]
     route_statuses: Collection[Ref, tuple[gateway.RouteParentStatus, ...]]
+    #: BackendTLSPolicies: our own entries of `status.ancestors`, one per Gateway of ours that uses a target.
+    policy_statuses: Collection[Key, tuple[gateway.PolicyAncestorStatus, ...]]
 
     #: Gateways of our classes; what their Deployment and Service depend on.
     needs: Collection[Key, Needs]

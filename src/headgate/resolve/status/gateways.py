@@ -5,13 +5,16 @@ from collections.abc import Sequence
 
 from headgate.api import gateway as api
 from headgate.api.meta import Condition, Key
+from headgate.conditions import first, stamp
 from headgate.conditions import gateway as say
-from headgate.conditions import stamp
+from headgate.conditions.listener import RESOLVED_REFS
 from headgate.incremental import Collection, Read
 from headgate.ir.routing import Binding
 from headgate.world import Fleet
 
+from .. import client_validation
 from .. import gateways as ours
+from ..client_certificates import Shown
 from ..gateways import Owned
 from ..listeners import Judged
 from .grounds import Grounds
@@ -31,6 +34,8 @@ def declare(grounds: Grounds, listening: Listening) -> Collection[Key, api.Gatew
         whole = (
             accepted(found.spec, [each.judged for each in own]),
             programmed(found.spec, own, every, fleet, read(world.bindings, key), reported=reported),
+            refs(read(grounds.client_certificates, key), own),
+            *insecure_frontend(found.spec),
         )
         return api.GatewayStatus(
             addresses=addresses(found.spec, fleet),
@@ -54,6 +59,20 @@ def accepted(spec: api.GatewaySpec, judged: Sequence[Judged]) -> Condition:
     if len(bad) == len(judged):
         return say.no_valid_listener(bad)
     return say.some_listeners_not_valid(bad)
+
+
+def refs(shown: Shown | None, own: Sequence[Told]) -> Condition:
+    """ResolvedRefs: the Gateway's own reference, then those of its listeners."""
+    if shown is not None and shown.problem is not None:
+        return say.refs_not_resolved(shown.problem)
+    bad = [each.judged.section for each in own if first(each.judged.problems, RESOLVED_REFS) is not None]
+    return say.listeners_not_resolved(bad) if bad else say.refs_resolved()
+
+
+def insecure_frontend(spec: api.GatewaySpec) -> Sequence[Condition]:
+    """InsecureFrontendValidationMode, while it is so."""
+    paths = client_validation.insecure(spec)
+    return (say.insecure_frontend(paths),) if paths else ()
 
 
 def programmed(

@@ -9,6 +9,7 @@ from headgate.world import Facts, World
 
 from ..asked import Asked
 from ..attach import Attached
+from ..client_certificates import Shown
 from ..gateways import Gateways
 from ..listeners import Listeners
 from ..rules import Rules
@@ -28,4 +29,5 @@ class Grounds:
     listeners: Listeners
     attached: Attached
     rules: Rules
+    client_certificates: Collection[Key, Shown]
     versions: Versions

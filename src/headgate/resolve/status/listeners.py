@@ -17,6 +17,7 @@ from ..asked import unique_name
 from ..attach import Place
 from ..gateways import Owned
 from ..listeners import Judged
+from ..overlaps import overlapping
 from .grounds import Grounds
 
 #: In `reported`: the Gateway itself, beside the names of its listeners.
@@ -68,13 +69,16 @@ def declare(grounds: Grounds) -> Listening:
         says += [read(of_sets, name) for name in read(grounds.asked.sets_of, key) or ()]
         before = frozenset[str]().union(*(each for each in says if each))
         fleet = read(grounds.world.fleets, key) or Fleet()
+        judged = read(grounds.listeners.judged, key) or ()
+        overlaps = overlapping(judged)
         every = []
-        for each in read(grounds.listeners.judged, key) or ():
+        for each in judged:
             version = read(grounds.versions, (key, *each.port)) if each.listener else None
             fact = read(facts.listeners, (key, version[0])) if version else None
             serving = programmed(each, version, fact, fleet, each.name in before)
             count = read(attached_routes, (key, each.name)) or 0
-            every.append(Told(each, count, (*conditions(each), serving)))
+            extra = [overlaps[each.name]] if each.name in overlaps else []
+            every.append(Told(each, count, (*conditions(each), serving, *extra)))
         return tuple(every)
 
     return Listening(engine.map("what listeners are told", grounds.gateways.owned, told), reported)

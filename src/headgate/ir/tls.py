@@ -1,0 +1,42 @@
+"""TLS beside the certificates of listeners: towards backends, and certificates of clients."""
+
+from typing import Literal
+
+import msgspec
+
+from headgate.api.meta import Key
+
+
+class SubjectName(msgspec.Struct, frozen=True, order=True):
+    """A name that a certificate must carry."""
+
+    kind: Literal["DNS", "URI"]
+    value: str
+
+
+class UpstreamTLS(msgspec.Struct, frozen=True, order=True):
+    """How a backend is spoken to (Gateway API: `BackendTLSPolicy.spec.validation`).
+
+    `server_name` is sent in the handshake. The backend's certificate must come from one of `authorities` (ConfigMaps,
+    key `ca.crt`) or of those of the `system`, and carry one of `names`. With neither kind of authority nobody is
+    believed, so nothing can be sent.
+    """
+
+    server_name: str
+    names: tuple[SubjectName, ...]
+    authorities: tuple[Key, ...] = ()
+    system: bool = False
+
+    def __str__(self) -> str:
+        return f"TLS to {self.server_name}"
+
+
+class ClientValidation(msgspec.Struct, frozen=True):
+    """How certificates of clients are judged (`Gateway.spec.tls.frontend`).
+
+    `authorities` are ConfigMaps with a key `ca.crt`, at least one. Without `required` a client may show nothing, or
+    something that nobody signed.
+    """
+
+    authorities: tuple[Key, ...]
+    required: bool = True

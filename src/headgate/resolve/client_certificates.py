@@ -1,0 +1,43 @@
+"""Which certificate a Gateway shows to backends that it speaks TLS with (`Gateway.spec.tls.backend`; GEP-3155)."""
+
+import msgspec
+
+from headgate.api.meta import Key, Ref
+from headgate.conditions import Invalid, Problem
+from headgate.conditions import gateway as say
+from headgate.incremental import Collection, Read
+from headgate.ir.routing import Certificate
+from headgate.world import World
+
+from . import refs
+from .gateways import Gateways, Owned
+
+_PATH = "spec.tls.backend.clientCertificateRef"
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """The certificate, or why there is none although the Gateway refers to one."""
+
+    certificate: Certificate | None
+    problem: Problem | None = None
+
+
+def declare(world: World, references: refs.References, gateways: Gateways) -> Collection[Key, Shown]:
+    """Gateways that refer to one."""
+
+    def shown(read: Read, key: Key, found: Owned) -> Shown | None:
+        backend = found.spec.tls.backend if found.spec.tls else None
+        if backend is None or backend.client_certificate_ref is None:
+            return None
+        at = Ref("Gateway", key.namespace, key.name)
+        try:
+            return Shown(refs.certificate(read, references, _PATH, backend.client_certificate_ref, at))
+        except Invalid as error:
+            return Shown(None, say.client_certificate(error.problem))
+
+    return world.engine.map("certificates for backends", gateways.owned, shown)
+
+
+def usable(world: World, found: Collection[Key, Shown]) -> Collection[Key, Certificate]:
+    """Only those that can be shown."""
+    return world.engine.map("usable certificates for backends", found, lambda _read, _key, each: each.certificate)

@@ -17,6 +17,7 @@ from headgate.api.times import rfc3339
 
 from . import names, ownership, refusals, resources, writes
 from .cache import Cache, Record
+from .matching import Review
 from .resources import Object, Registry, Resource
 from .store import Row, Store
 
@@ -32,6 +33,8 @@ class Options(msgspec.Struct):
     warnings: list[str] = []
     #: Who writes, for objects whose fields have owners.
     manager: str = "unknown"
+    #: Whose token it is, for admission policies; nobody's when the server itself writes, which is not asked.
+    user: str = ""
 
 
 class Api:
@@ -41,6 +44,8 @@ class Api:
         self.registry = registry
         self.clock = clock
         self.cache = Cache(store, lambda resource, row: resources.record(registry.get(resource), row))
+        #: Asked before every write of a client; gives warnings, or raises `Refusal`.
+        self.admission: Callable[[Review], list[str]] = lambda review: []
         #: Called after every write with the resource, the new object (None: gone) and the old one (None: new).
         self.written: list[Callable[[Resource, Object | None, Object | None], None]] = []
         for name in NAMESPACES:
@@ -99,6 +104,7 @@ class Api:
             raise refusals.already_exists(resource.group, resource.plural, name)
         if managed:
             new["metadata"]["managedFields"] = managed
+        self._admit("CREATE", resource, version, new, None, options)
         return self._put(resource, new, None, options)
 
     def replace(
@@ -144,6 +150,7 @@ class Api:
         if new == _bare(old):
             return record
         ownership.written(resource, version, _bare(old), new, options.manager, subresource, rfc3339(self.clock()))
+        self._admit("UPDATE", resource, version, new, old, options, subresource)
         return self._put(resource, new, old, options)
 
     def apply(
@@ -173,7 +180,10 @@ class Api:
         )
         new = writes.update(resource, version, old, merged, subresource)
         new["metadata"]["managedFields"] = managed
-        return (record if new == old else self._put(resource, new, old, options)), False
+        if new == old:
+            return record, False
+        self._admit("UPDATE", resource, version, new, old, options, subresource)
+        return self._put(resource, new, old, options), False
 
     def write(self, resource: Resource, old: Object, new: Object, options: Options | None = None) -> Record:
         """A change that the server itself has made (a binding, the end of a finalizer)."""
@@ -187,6 +197,7 @@ class Api:
         record = self.get(resource, namespace, name)
         old = decode(record)
         self._may_delete(resource, record, how)
+        self._admit("DELETE", resource, resource.storage, None, old, options)
         new = writes.delete(resource, _bare(old), how, now=self.clock(), timestamp=rfc3339)
         if new is None:
             return self._remove(resource, old, options), True
@@ -206,6 +217,33 @@ class Api:
             if wanted and wanted != found:
                 why = f"Precondition failed: {word} in precondition: {wanted}, {word} in object meta: {found}"
                 raise refusals.conflict(resource.group, resource.plural, name, why)
+
+    def _admit(
+        self,
+        operation: str,
+        resource: Resource,
+        version: str,
+        new: Object | None,
+        old: Object | None,
+        options: Options,
+        subresource: str = "",
+    ) -> None:
+        if not options.user:
+            return
+        metadata = (new or old or {})["metadata"]
+        review = Review(
+            operation=operation,
+            resource=resource,
+            version=version,
+            subresource=subresource,
+            namespace=metadata.get("namespace", ""),
+            name=metadata["name"],
+            new=new,
+            old=old,
+            user=options.user,
+            dry_run=options.dry_run,
+        )
+        options.warnings.extend(self.admission(review))
 
     def _draft(self, resource: Resource, version: str, obj: Any, options: Options) -> Object:
         draft = writes.read(resource, version, obj)

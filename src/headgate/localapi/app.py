@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 import structlog
 
 from . import discovery, openapi, reading, refusals, subresources, targets, writing
@@ -57,8 +58,7 @@ class App:
 
     async def _answer(self, request: Request) -> Answer | Stream:
         try:
-            user = self._user(request)
-            return await self._route(request, user)
+            return await self._route(msgspec.structs.replace(request, user=self._user(request)))
         except refusals.Refusal as refusal:
             return writing.with_warnings(json_answer(refusal.status(), refusal.code), refusal.warnings)
         except Exception as error:
@@ -73,7 +73,7 @@ class App:
             raise refusals.Refusal(401, "Unauthorized", "Unauthorized")
         return user or "system:anonymous"
 
-    async def _route(self, request: Request, user: str) -> Answer | Stream:
+    async def _route(self, request: Request) -> Answer | Stream:
         parts = [part for part in request.path.split("/") if part]
         fixed = self._fixed(request, parts)
         if fixed is not None:
@@ -82,7 +82,7 @@ class App:
         if target is None:
             raise refusals.no_such_path()
         if target.subresource not in ("", "status") or target.resource.question:
-            return await subresources.answer(self.api, self.outside, request, target, user)
+            return await subresources.answer(self.api, self.outside, request, target, request.user)
         return _on_resource(self.api, request, target)
 
     def _fixed(self, request: Request, parts: list[str]) -> Answer | None:  # noqa: PLR0911 - one per path

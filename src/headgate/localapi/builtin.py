@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from . import schemas, tables
-from .kinds import apps, core, pods, services
+from . import schemas
+from .kinds import apps, core, pods, policies, services
 from .resources import Behaviour, Column, Resource, Scale, Version
 
 _REPLICAS = Scale("spec.replicas", "status.replicas", "spec.selector")
@@ -49,7 +49,6 @@ class _Builtin(msgspec.Struct, frozen=True):
     others: tuple[str, ...] = ()
     selectable: tuple[str, ...] = ()
     question: bool = False
-    note: str = ""
 
     def resource(self) -> Resource:
         """The resource."""
@@ -59,7 +58,7 @@ class _Builtin(msgspec.Struct, frozen=True):
             kind=kind,
             plural=self.plural,
             namespaced=self.namespaced,
-            versions={version: Version(schemas.kind(self.message), self.columns, self.note)},
+            versions={version: Version(schemas.kind(self.message), self.columns)},
             storage=version,
             short_names=self.short,
             categories=self.categories,
@@ -74,7 +73,6 @@ class _Builtin(msgspec.Struct, frozen=True):
 
 _RBAC = "rbac.authorization.k8s.io"
 _ADMISSION = "admissionregistration.k8s.io"
-_NOT_ENFORCED = "this API keeps admission policies and does not enforce them"
 
 
 def resources(addresses: services.Addresses) -> Iterator[Resource]:
@@ -175,25 +173,24 @@ def _list(addresses: services.Addresses) -> tuple[_Builtin, ...]:
         _Builtin(
             "rbac.v1.ClusterRoleBinding", "clusterrolebindings", core.BINDING_COLUMNS, group=_RBAC, namespaced=False
         ),
-        # The official definitions of the Gateway API come with a policy.
         _Builtin(
             "admissionregistration.v1.ValidatingAdmissionPolicy",
             "validatingadmissionpolicies",
-            (tables.AGE,),
+            policies.POLICY_COLUMNS,
+            policies.POLICY,
             group=_ADMISSION,
             namespaced=False,
             categories=("api-extensions",),
             status=True,
-            note=_NOT_ENFORCED,
         ),
         _Builtin(
             "admissionregistration.v1.ValidatingAdmissionPolicyBinding",
             "validatingadmissionpolicybindings",
-            (tables.AGE,),
+            policies.BINDING_COLUMNS,
+            policies.BINDING,
             group=_ADMISSION,
             namespaced=False,
             categories=("api-extensions",),
-            note=_NOT_ENFORCED,
         ),
         _question("authorization", "SelfSubjectAccessReview"),
         _question("authorization", "SelfSubjectRulesReview"),

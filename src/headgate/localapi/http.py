@@ -25,6 +25,8 @@ class Request(msgspec.Struct, frozen=True):
     query: dict[str, list[str]]
     headers: dict[str, str]
     body: bytes = b""
+    #: Whose token it carries.
+    user: str = ""
 
     def parameter(self, name: str, default: str = "") -> str:
         """A query parameter."""

@@ -34,7 +34,7 @@ def answer(request: Request, resource: Resource, version: str, user: str, tokens
     return json_answer(body | ({"spec": asked["spec"]} if "spec" in asked else {}) | {"status": status}, 201)
 
 
-def _who(user: str) -> dict[str, Any]:
+def who(user: str) -> dict[str, Any]:
     """A user as reviews describe it."""
     parts = user.split(":")
     groups = ["system:authenticated"]
@@ -47,13 +47,13 @@ def _token(spec: Object, tokens: Tokens) -> Object:
     user = tokens.user(str(spec.get("token", "")))
     if user is None:
         return {"authenticated": False, "error": "this token was not issued here, or its time is over"}
-    return {"authenticated": True, "user": _who(user)}
+    return {"authenticated": True, "user": who(user)}
 
 
 _STATUS: dict[str, Callable[[Object, str, Tokens], Object]] = {
     "SelfSubjectAccessReview": lambda spec, user, tokens: _ALLOWED,
     "SubjectAccessReview": lambda spec, user, tokens: _ALLOWED,
     "SelfSubjectRulesReview": lambda spec, user, tokens: _EVERYTHING,
-    "SelfSubjectReview": lambda spec, user, tokens: {"userInfo": _who(user)},
+    "SelfSubjectReview": lambda spec, user, tokens: {"userInfo": who(user)},
     "TokenReview": lambda spec, user, tokens: _token(spec, tokens),
 }

@@ -22,6 +22,7 @@ from headgate import pki
 from headgate.api import crd
 
 from . import builtin, custom, housekeeping
+from .admission import Policies
 from .api import Api
 from .app import App
 from .garbage import Collector
@@ -210,6 +211,7 @@ def open_api(store: Store, services: ipaddress.IPv4Network = NETWORK, clock: Cal
     registry = Registry([*builtin.resources(addresses), custom.resource(), *custom.stored(store.rows())])
     api = Api(store, registry, clock)
     api.written.append(custom.follow(api))
+    api.admission = Policies(api.cache, registry).review
     custom.bundle(api, crd.definitions())
     api.written.append(housekeeping.give_accounts(api))
     return api

@@ -34,6 +34,7 @@ def options(request: Request) -> Options:
         validation=validation,
         warnings=[],
         manager=request.parameter("fieldManager") or agent or "unknown",
+        user=request.user,
     )
 
 
@@ -206,7 +207,7 @@ def deletion(request: Request) -> tuple[writes.Deletion, Options]:
         revision=conditions.get("resourceVersion") or "",
     )
     dry_run = _dry_run([*request.query.get("dryRun", []), *(given.get("dryRun") or [])])
-    return how, Options(dry_run=dry_run, warnings=[])
+    return how, Options(dry_run=dry_run, warnings=[], user=request.user)
 
 
 def delete(api: Api, request: Request, resource: Resource, version: str, namespace: str, name: str) -> Answer:

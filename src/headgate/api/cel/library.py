@@ -262,5 +262,17 @@ _TEXTS: dict[str, Function] = {
     "max": _least(max),
 }
 
+# --- the authorizer of admission policies -----------------------------------------------------------------------------
+
+_STEPS = ("group", "resource", "subresource", "namespace", "name", "path", "serviceAccount", "check")
+#: `authorizer.group('').resource('pods').check('get').allowed()`: everything is allowed where nothing is forbidden.
+_AUTHORIZER: dict[str, Function] = {
+    **{step: (lambda *_: {}) for step in (*_STEPS, "fieldSelector", "labelSelector")},
+    "allowed": lambda _: True,
+    "reason": lambda _: "",
+    "errored": lambda _: False,
+    "error": lambda _: "",
+}
+
 #: Every function by the name that an expression calls it by.
-LIBRARY: dict[str, Function] = {**_TEXTS, **_ADDRESSES, **_URLS, **_QUANTITIES, **_NAMED}
+LIBRARY: dict[str, Function] = {**_TEXTS, **_ADDRESSES, **_URLS, **_QUANTITIES, **_NAMED, **_AUTHORIZER}

@@ -80,6 +80,7 @@ FORMS: list[Callable[[Engine, str, Collection[Any, Any], Collection[Any, Any]], 
     _flat,
     _joined,
     lambda engine, name, over, _other: engine.count(name, over, _group),
+    lambda engine, name, over, _other: engine.distinct(name, over, _group, lambda group: ("group", group)),
     lambda engine, name, over, _other: engine.least(name, over, _group, lambda _key, value: number(value)),
     lambda engine, name, over, _other: engine.sorted(name, over, _group, lambda _key, value: number(value)),
     lambda engine, name, over, other: engine.union(
@@ -89,7 +90,7 @@ FORMS: list[Callable[[Engine, str, Collection[Any, Any], Collection[Any, Any]], 
     ),
 ]
 
-RECIPES = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=7)
+RECIPES = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=7)
 EDITS = st.lists(st.tuples(st.integers(0, 1), KEYS, st.none() | VALUES), max_size=25)
 
 

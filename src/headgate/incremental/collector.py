@@ -1,0 +1,48 @@
+"""What changed in a collection, for the shell."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from .collections import ABSENT, Collection
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class Delta(Generic[K, V]):
+    """What changed in a collection between two calls of a collector: current values, and keys that are gone."""
+
+    set: dict[K, V]
+    removed: frozenset[K]
+
+    def __bool__(self) -> bool:
+        return bool(self.set or self.removed)
+
+
+class Collector(Generic[K, V]):
+    """Remembers what changed in a collection until it is taken."""
+
+    def __init__(self, over: Collection[K, V]) -> None:
+        self._current = over._held
+        self._before: dict[K, Any] = dict.fromkeys(self._current, ABSENT)
+        over._followers.append(self._follow)
+
+    def _follow(self, key: K, old: Any, _new: Any) -> None:
+        self._before.setdefault(key, old)
+
+    def take(self) -> Delta[K, V]:
+        """Changes since the last call; a value that changed and came back is no change."""
+        before, self._before = self._before, {}
+        current = self._current
+        changed: dict[K, V] = {}
+        removed = set()
+        for key, old in before.items():
+            new: Any = current.get(key, ABSENT)
+            if new is ABSENT:
+                if old is not ABSENT:
+                    removed.add(key)
+            elif old is ABSENT or old != new:
+                changed[key] = new
+        return Delta(changed, frozenset(removed))

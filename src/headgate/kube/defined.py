@@ -39,6 +39,7 @@ class Defined:
         self._listeners: list[Callable[[], None]] = []
         #: Whether every definition that was there in the beginning has been read.
         self.complete = False
+        self._said: dict[type[Object], str] = {}
 
     def __contains__(self, cls: type[Object]) -> bool:
         """Whether this is one of the kinds."""
@@ -119,8 +120,22 @@ class Defined:
         self._served[cls] = found
 
     def _tell(self) -> None:
+        for cls in self._classes.values():
+            self._say(cls)
         for changed in self._listeners:
             changed()
+
+    def _say(self, cls: type[Object]) -> None:
+        """In the log, once for each change."""
+        kind, found = codec.kind_of(cls), self._served.get(cls)
+        version = found.version if found is not None else ""
+        if self._said.get(cls) == version:
+            return
+        self._said[cls] = version
+        if version:
+            _log.info("watched", kind=kind.kind, version=f"{kind.group}/{version}")
+        else:
+            _log.info("not served: watched as soon as it is", kind=kind.kind, group=kind.group)
 
 
 async def follow_defined(
@@ -139,18 +154,15 @@ async def follow_defined(
     follower = Follower(client, cls, sink, namespace, selectors, pace, guess=False)
     changed = asyncio.Event()
     defined.listen(changed.set)
-    kind = codec.kind_of(cls)
     while not defined.complete:
         await changed.wait()
         changed.clear()
     while True:
         found = defined.served(cls)
         if found is None:
-            _log.info("not served: watched as soon as it is", kind=kind.kind, group=kind.group)
             follower.all_gone()
             await _until(lambda: defined.served(cls) is not None, changed)
             continue
-        _log.info("watched", kind=kind.kind, version=f"{kind.group}/{found.version}")
         await _follow_while(follower, partial(_is_another, defined, cls, found), changed)
 
 

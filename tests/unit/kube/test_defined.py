@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from structlog.testing import capture_logs
+
 from headgate.api.gateway import HTTPRoute, ReferenceGrant
 from headgate.kube.access import Access
 from headgate.kube.client import Client
@@ -235,6 +237,24 @@ def test_the_fields_of_the_watched_version_are_known() -> None:
             assert found.fields == {"spec", "spec.rules", "spec.rules.retry"}
 
     run(test())
+
+
+def test_what_is_watched_of_a_kind_is_logged_once_for_each_change() -> None:
+    async def test() -> None:
+        cluster = Cluster()
+        await cluster.define(GRANTS, "v1beta1")
+        async with following(cluster) as seen:
+            await come_true(lambda: seen.watched("/apis/gateway.networking.k8s.io/v1beta1/referencegrants"))
+            await cluster.define(GRANTS, "v1", "v1beta1")
+            await come_true(lambda: seen.watched("/apis/gateway.networking.k8s.io/v1/referencegrants"))
+
+    with capture_logs() as logs:
+        run(test())
+    assert [(each["event"].partition(":")[0], each["kind"], each.get("version", "")) for each in logs] == [
+        ("not served", "HTTPRoute", ""),
+        ("watched", "ReferenceGrant", "gateway.networking.k8s.io/v1beta1"),
+        ("watched", "ReferenceGrant", "gateway.networking.k8s.io/v1"),
+    ]
 
 
 def test_only_the_metadata_of_definitions_are_watched() -> None:

@@ -1,10 +1,12 @@
 """An expectation of a golden case: as a request, and as shares of who answers."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 from urllib.parse import urlsplit
 
 from headgate.ir.http import Request
-from headgate.simulate import Outcome
+from headgate.ir.limits import Try
+from headgate.simulate import Outcome, Share
 
 from .cases import Expectation
 
@@ -13,13 +15,21 @@ Answerer = str
 CLOSED = "closed"
 
 
-#: Tells a backend of the stage how many seconds to wait.
-DELAY = "x-echo-delay"
+#: Tells a backend of the stage what to do with the tries of a request, one after the other: `500,0.6s` fails first,
+#: then takes 0.6 seconds, then answers at once.
+TRIES = "x-echo-tries"
 
 
-def slow(expectation: Expectation) -> float:
-    """How long backends take for it, in seconds."""
-    return float(expectation.text.get("slow", 0))
+def tries(expectation: Expectation) -> list[Try]:
+    """What backends do with it; `slow` is short for one try."""
+    if slow := expectation.text.get("slow"):
+        return [Try(seconds=float(slow))]
+    return [read_try(str(each)) for each in expectation.text.get("tries", ())]
+
+
+def read_try(text: str) -> Try:
+    """`500`, or `0.6s`."""
+    return Try(seconds=float(text[:-1])) if text.endswith("s") else Try(status=int(text))
 
 
 def request(expectation: Expectation) -> Request:
@@ -28,8 +38,8 @@ def request(expectation: Expectation) -> Request:
     parts = urlsplit(url)
     secure = parts.scheme == "https"
     given = dict(expectation.text.get("headers", {}))
-    if delay := slow(expectation):
-        given[DELAY] = delay
+    if plan := tries(expectation):
+        given[TRIES] = ",".join(f"{each.seconds}s" if each.seconds else str(each.status) for each in plan)
     headers = tuple((name.lower(), str(value)) for name, value in given.items())
     default = 443 if secure else 80
     # The Host header as written: the port stands in it only if it is in the URL.
@@ -41,11 +51,20 @@ def request(expectation: Expectation) -> Request:
         headers=headers,
         port=parts.port or default,
         sni=parts.hostname if secure else None,
+        certified=bool(expectation.text.get("client", {}).get("believed", "client" in expectation.text)),
     )
 
 
-def seen(request: Request, name: str) -> str | None:
-    """What a backend sees of a request: a header, or `:path`."""
+def seen(share: Share, name: str) -> str | None:
+    """What a backend sees of a request: a header, `:path`, or of TLS the server name (`:sni`) and for whom the
+    certificate of the Gateway is (`:client`).
+    """
+    request = share.request
+    assert request is not None
+    if name == ":sni":
+        return share.server_name
+    if name == ":client":
+        return ",".join(share.shown)
     if name == ":path":
         return request.target
     return request.host if name == "host" else request.header(name)
@@ -76,15 +95,18 @@ def wanted(expectation: Expectation) -> dict[Answerer, Fraction]:
     return {name: Fraction(weight, total) for name, weight in weights.items()}
 
 
-def simulated(outcome: Outcome, slow: float = 0.0) -> dict[Answerer, Fraction]:
-    """Who answers according to an outcome, if backends take `slow` seconds."""
+def simulated(outcome: Outcome, plan: Sequence[Try] = (), *, distrusted: bool = False) -> dict[Answerer, Fraction]:
+    """Who answers according to an outcome, if backends do this with the tries of a request. One that is `distrusted`
+    has another certificate than the policy wants, which no object of the API says.
+    """
     if outcome.listener is None:
         return {CLOSED: Fraction(1)}
     total = sum(share.weight for share in outcome.shares)
     found: dict[Answerer, Fraction] = {}
     for share in outcome.shares:
-        late = share.backend is not None and share.timeout is not None and slow > share.timeout
-        status = 504 if late else share.status
+        status = 503 if distrusted and share.backend is not None else share.status
+        if share.backend is not None and status is None and (failed := share.limits.status(plan)) != 200:
+            status = failed
         name = str(status) if status is not None else str(share.backend)
         found[name] = found.get(name, Fraction(0)) + Fraction(share.weight, total)
     return found

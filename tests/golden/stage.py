@@ -24,6 +24,7 @@ from headgate.api.gateway import GatewayStatusAddress
 from headgate.api.meta import Key
 from headgate.envoy import routes
 from headgate.ir.http import Request
+from headgate.ir.limits import Try
 from headgate.translate import names
 from headgate.world import Outputs
 from headgate.xds.desired import Update
@@ -33,7 +34,7 @@ from support.xds import GATEWAY, ControlPlane, Loop
 
 from . import http2
 from .cases import Addresses, Backend
-from .expecting import DELAY
+from .expecting import TRIES, read_try
 
 #: A request with this header is answered by the virtual host itself, with the number of the load.
 MARK = "x-golden-mark"
@@ -75,6 +76,7 @@ class Stage:
         self._plane = ControlPlane(grace=0.05)
         self._servers: list[asyncio.Server] = []
         self.heard: Counter[str] = Counter()
+        self._tried: Counter[str] = Counter()
         self._loads = itertools.count(1)
         self._loaded = Update()
         self._served: set[Probe] = set()
@@ -127,7 +129,7 @@ class Stage:
                 headers = [
                     (name.lower(), value) for name, _, value in (line.partition(": ") for line in head[1:] if line)
                 ]
-                await asyncio.sleep(float(dict(headers).get(DELAY, 0)))
+                status = await self._try(dict(headers))
                 seen = {
                     "address": address,
                     "method": method,
@@ -136,11 +138,20 @@ class Stage:
                 }
                 body = b"" if method == "HEAD" else json.dumps(seen).encode()
                 writer.write(
-                    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-echo: 1\r\ncontent-length: %d\r\n\r\n%s"
-                    % (len(body), body)
+                    b"HTTP/1.1 %d OK\r\ncontent-type: application/json\r\nx-echo: 1\r\ncontent-length: %d\r\n\r\n%s"
+                    % (status, len(body), body)
                 )
                 await writer.drain()
         writer.close()
+
+    async def _try(self, headers: dict[str, str]) -> int:
+        """Do with a try of a request what it says (`TRIES`), and tell the status."""
+        number = self._tried[headers.get("x-request-id", "")]
+        self._tried[headers.get("x-request-id", "")] += 1
+        planned = [read_try(each) for each in headers.get(TRIES, "").split(",") if each]
+        now = planned[number] if number < len(planned) else Try()
+        await asyncio.sleep(now.seconds)
+        return now.status
 
     # Configuration.
 
@@ -301,6 +312,6 @@ def tally(answers: Iterable[Answer], backends: Iterable[Backend]) -> Counter[str
     def who(answer: Answer) -> str:
         if answer.status is None:
             return "closed"
-        return services[answer.backend] if answer.backend else str(answer.status)
+        return services[answer.backend] if answer.backend and answer.status == 200 else str(answer.status)
 
     return Counter(map(who, answers))

@@ -9,6 +9,8 @@ from .saying import envoys_words, say
 
 ACCEPTED = "Accepted"
 RESOLVED_REFS = "ResolvedRefs"
+#: Only there when it is true.
+PARTIALLY_INVALID = "PartiallyInvalid"
 
 
 def accepted() -> Condition:
@@ -19,6 +21,13 @@ def accepted() -> Condition:
 def not_accepted(reason: str, message: str) -> Condition:
     """What keeps it from being accepted: the first problem's reason, all problems' sentences."""
     return say(ACCEPTED, False, reason, message)
+
+
+def dropped_rules(message: str) -> Condition:
+    """Some rules cannot be served, the others are. What matches the dropped ones is refused, not given to others."""
+    return say(
+        PARTIALLY_INVALID, True, "UnsupportedValue", f"Dropped Rule: requests for it are answered with 500; {message}"
+    )
 
 
 def refused(message: str) -> Condition:
@@ -94,6 +103,16 @@ def bad_regex(path: str, pattern: str, why: str) -> Invalid:
 def bad_value(path: str, value: str, works: str) -> Invalid:
     """A value that cannot be programmed."""
     return Invalid(ACCEPTED, "UnsupportedValue", path, f"{value!r} cannot be used; {works}")
+
+
+def unknown_extension(path: str, group: str, kind: str, name: str) -> Invalid:
+    """A filter of a kind that nobody here knows; what it would have done cannot be left out."""
+    return Invalid(
+        ACCEPTED,
+        "UnsupportedValue",
+        path,
+        f"{group or 'core'}/{kind} {name!r} cannot be resolved: there are no kinds of filters beside the API's own",
+    )
 
 
 def incompatible_filters(path: str, why: str) -> Invalid:

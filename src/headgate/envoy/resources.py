@@ -4,7 +4,7 @@ A route's *shape* is everything but its weights. `translate` hands out both apar
 weights through their own lane (`headgate.xds.lane`) and everything else as a new RouteConfiguration.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -33,13 +33,15 @@ class Route(msgspec.Struct, frozen=True, gc=False):
     `template` is a serialised `envoy.config.route.v3.Route` whose weighted clusters all stand at weight 1.
     `weights_key` is their `runtime_key_prefix`, empty when the route has no weighted clusters. `lane` says that the
     runtime may carry its weights (its clusters are distinct). `clusters` are all that it refers to: Envoy must have
-    them before it gets the route.
+    them before it gets the route. A `part` is the place among the weights whose share of the requests it takes, when
+    several routes share them (`routes.Forward`).
     """
 
     template: bytes
     weights_key: str
     lane: bool
     clusters: tuple[str, ...]
+    part: int | None = None
 
 
 class VirtualHost(msgspec.Struct, frozen=True, gc=False):
@@ -79,12 +81,21 @@ def render_route(route: Route, weights: Mapping[str, Weights]) -> bytes:
     if not route.weights_key:
         return route.template
     message = protos.Route.FromString(route.template)
+    if route.part is not None:
+        fraction = message.match.runtime_fraction.default_value
+        fraction.numerator = _up_to(route.part, [weight for _, weight in weights[route.weights_key].clusters])
+        return protos.serialise(message)
     parts = message.route.weighted_clusters.clusters
     for part, (name, weight) in zip(parts, weights[route.weights_key].clusters, strict=True):
         if part.name != name:
             raise ValueError(f"weights of {route.weights_key} are for {name}, the route has {part.name}")
         part.weight.value = weight
     return protos.serialise(message)
+
+
+def _up_to(part: int, weights: Sequence[int]) -> int:
+    """The share of this part and all before it, of 1,000,000: Envoy throws one dice per request for all its routes."""
+    return round(1_000_000 * sum(weights[: part + 1]) / sum(weights))
 
 
 def keys_of(host: VirtualHost) -> tuple[str, ...]:

@@ -7,12 +7,13 @@ import msgspec
 
 from headgate.api.meta import Ref
 
-from . import protos
+from . import protos, retries
 from .names import digest
 from .resources import Route, VirtualHost
+from .retries import SAFE, Retries
 
-#: Failures after which no byte of the request has reached a backend, so that it may be tried elsewhere.
-_SAFE_TO_RETRY = "connect-failure,refused-stream,reset-before-request"
+#: `FractionalPercent.DenominatorType`.
+MILLION = 2
 
 
 class PathMatch(msgspec.Struct, frozen=True):
@@ -25,11 +26,13 @@ class PathMatch(msgspec.Struct, frozen=True):
 
 
 class ValueMatch(msgspec.Struct, frozen=True):
-    """A named value, header or query parameter, that is equal to `value` or that the RE2 `value` matches as a whole."""
+    """A named value, header or query parameter, that is equal to `value`, or that the RE2 `value` matches as a whole,
+    or that is just there (`present`).
+    """
 
     name: str
-    kind: Literal["exact", "regex"]
-    value: str
+    kind: Literal["exact", "regex", "present"]
+    value: str = ""
 
 
 class Match(msgspec.Struct, frozen=True):
@@ -42,11 +45,14 @@ class Match(msgspec.Struct, frozen=True):
 
 
 class HeaderChanges(msgspec.Struct, frozen=True):
-    """Headers to set (replacing what is there), to add and to remove, in one direction."""
+    """Headers to set (replacing what is there), to add and to remove, in one direction. `computed` are set to what an
+    expression of Envoy's format commands says (`%REQ(origin)%`), and left as they are where it says nothing.
+    """
 
     set: tuple[tuple[str, str], ...] = ()
     add: tuple[tuple[str, str], ...] = ()
     remove: tuple[str, ...] = ()
+    computed: tuple[tuple[str, str], ...] = ()
 
 
 UNCHANGED = HeaderChanges()
@@ -82,11 +88,17 @@ class Forward(msgspec.Struct, frozen=True):
     """Send the request on. Several destinations, or a `weights_key`, make weighted clusters. A route whose weights may
     ever change needs a key, even with one destination. `timeout` is for the whole request in seconds, None for none.
     `host` replaces the Host header on the way to the backend.
+
+    With a `part` this is one of several routes with one match, which share its requests: it takes those of the
+    `part`-th of the weights under the key, and has the destination for them. They stand one after another in the
+    order of the weights, and the last of them has no part: it takes what is left.
     """
 
     destinations: tuple[Destination, ...]
     weights_key: str = ""
+    part: int | None = None
     timeout: float | None = None
+    retries: Retries = SAFE
     host: str = ""
     path: PathRewrite | None = None
     mirrors: tuple[Mirror, ...] = ()
@@ -127,7 +139,7 @@ def route(
     """
     message = protos.Route(name=name, match=_match(match))
     clusters: tuple[str, ...] = ()
-    weights_key = ""
+    weights_key, part = "", None
     if isinstance(action, Respond):
         message.direct_response.status = action.status
         if action.body:
@@ -136,14 +148,17 @@ def route(
         message.redirect.CopyFrom(_redirect(action))
     else:
         clusters = tuple(destination.cluster for destination in action.destinations)
-        weights_key = action.weights_key
+        weights_key, part = action.weights_key, action.part
         message.route.CopyFrom(_forward(action))
+        if action.part is not None:
+            message.match.runtime_fraction.default_value.denominator = MILLION
     _change(message, request_headers, response_headers)
     _per_filter(message, (filters or {}).items())
     return Route(
         template=protos.serialise(message),
         weights_key=weights_key,
-        lane=bool(weights_key) and len(set(clusters)) == len(clusters),
+        lane=bool(weights_key) and part is None and len(set(clusters)) == len(clusters),
+        part=part,
         clusters=tuple(dict.fromkeys((*clusters, *_mirrored(action), *also))),
     )
 
@@ -157,7 +172,7 @@ def virtual_host(
     head = protos.serialise(protos.VirtualHost(name=name, domains=domains))
     parts: list[bytes | str] = [head]
     for each in routes:
-        parts += (each.template, each.weights_key, "lane" if each.lane else "", *each.clusters)
+        parts += (each.template, each.weights_key, "lane" if each.lane else f"{each.part}", *each.clusters)
     return VirtualHost(name=name, head=head, routes=tuple(routes), shape=digest(*parts), origins=tuple(origins))
 
 
@@ -166,7 +181,12 @@ def virtual_host(
 
 def _match(match: Match) -> dict[str, Any]:
     message: dict[str, Any] = {
-        "headers": [{"name": each.name, "string_match": _string(each)} for each in match.headers],
+        "headers": [
+            {"name": each.name, "present_match": True}
+            if each.kind == "present"
+            else {"name": each.name, "string_match": _string(each)}
+            for each in match.headers
+        ],
         "query_parameters": [{"name": each.name, "string_match": _string(each)} for each in match.query],
     }
     if match.method:
@@ -192,19 +212,15 @@ def _forward(action: Forward) -> Any:
         raise ValueError("a route that forwards needs a destination; without one it should respond")
     message = protos.Route().route
     message.timeout.FromMilliseconds(round((action.timeout or 0) * 1000))
-    message.retry_policy.retry_on = _SAFE_TO_RETRY
-    message.retry_policy.num_retries.value = 1
-    message.retry_policy.host_selection_retry_max_attempts = 5
-    elsewhere = message.retry_policy.retry_host_predicate.add(name="envoy.retry_host_predicates.previous_hosts")
-    elsewhere.typed_config.CopyFrom(protos.pack(protos.PreviousHostsPredicate()))
+    retries.put(message, action.retries)
     if action.host:
         message.host_rewrite_literal = action.host
     _rewrite(message, action.path)
     for mirror in action.mirrors:
         part = message.request_mirror_policies.add(cluster=mirror.cluster, disable_shadow_host_suffix_append=True)
         part.runtime_fraction.default_value.numerator = mirror.share
-        part.runtime_fraction.default_value.denominator = 2  # MILLION
-    plain = len(action.destinations) == 1 and not action.weights_key
+        part.runtime_fraction.default_value.denominator = MILLION
+    plain = len(action.destinations) == 1 and (not action.weights_key or action.part is not None)
     if plain and action.destinations[0] == Destination(action.destinations[0].cluster):
         message.cluster = action.destinations[0].cluster
         return message
@@ -215,7 +231,8 @@ def _forward(action: Forward) -> Any:
         _per_filter(part, destination.filters)
     if not plain and not action.weights_key:
         raise ValueError("a route to several destinations needs a weights_key")
-    message.weighted_clusters.runtime_key_prefix = action.weights_key
+    if not plain:
+        message.weighted_clusters.runtime_key_prefix = action.weights_key
     return message
 
 
@@ -263,6 +280,9 @@ def _change(message: Any, request: HeaderChanges, response: HeaderChanges) -> No
                 option.header.key = key
                 # A percent sign begins a format command in Envoy; the API knows no commands.
                 option.header.value = value.replace("%", "%%")
+        for key, expression in changes.computed:
+            option = add.add(append_action="OVERWRITE_IF_EXISTS_OR_ADD")
+            option.header.key, option.header.value = key, expression
 
 
 def _per_filter(message: Any, filters: Any) -> None:

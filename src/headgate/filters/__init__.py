@@ -17,10 +17,11 @@ from types import MappingProxyType, ModuleType
 from headgate.api.gateway import HTTPRouteFilter
 from headgate.conditions import http_route as say
 
-from .base import HTTPFilter, Rendering, Scope, Where, backends, check_together, in_order
+from .base import Case, HTTPFilter, Rendering, Scope, Where, backends, check_together, in_order
 
 __all__ = [
     "KNOWN",
+    "Case",
     "HTTPFilter",
     "Rendering",
     "Scope",

@@ -9,7 +9,7 @@ import msgspec
 from headgate.api.gateway import BackendObjectReference
 from headgate.conditions import Problem
 from headgate.conditions import http_route as say
-from headgate.envoy.routes import UNCHANGED, HeaderChanges, PathRewrite, Redirect
+from headgate.envoy.routes import UNCHANGED, HeaderChanges, PathRewrite, Redirect, Respond, ValueMatch
 from headgate.ir.hostnames import is_hostname
 from headgate.ir.http import Exchange
 from headgate.ir.routing import Backend
@@ -33,6 +33,17 @@ class Where(msgspec.Struct, frozen=True):
     backend: Callable[[str, BackendObjectReference], Backend]
 
 
+class Case(msgspec.Struct, frozen=True):
+    """Requests for which something else holds: those that have `headers`, and `method` unless it is empty. They get
+    `answer` and nothing else is done for them; or, without one, the answer that all get, with `response_headers` on it.
+    """
+
+    headers: tuple[ValueMatch, ...]
+    method: str = ""
+    answer: Respond | None = None
+    response_headers: HeaderChanges = UNCHANGED
+
+
 class Rendering(msgspec.Struct, frozen=True):
     """An Envoy route, or one of its weighted clusters, as far as filters change it.
 
@@ -52,6 +63,13 @@ class Rendering(msgspec.Struct, frozen=True):
     redirect: Redirect | None = None
     #: Backend and share of 1,000,000.
     mirrors: tuple[tuple[Backend, int], ...] = ()
+    #: Asked in this order, before what holds for all other requests.
+    cases: tuple[Case, ...] = ()
+
+    @property
+    def needs_route(self) -> bool:
+        """Whether Envoy can say it of a route only, not of one of its weighted clusters."""
+        return bool(self.host or self.path or self.mirrors)
 
 
 class HTTPFilter(msgspec.Struct, frozen=True):

@@ -27,6 +27,17 @@ def changes(path: str, kind: str, found: HTTPHeaderFilter | None) -> HeaderChang
     )
 
 
+def combined(first: HeaderChanges, then: HeaderChanges) -> HeaderChanges:
+    """Both, one after the other, as one: what `then` removes or sets, `first` need not set or add."""
+    over = {*then.remove, *(name for name, _ in then.set)}
+    return HeaderChanges(
+        set=(*(pair for pair in first.set if pair[0] not in over), *then.set),
+        add=(*(pair for pair in first.add if pair[0] not in over), *then.add),
+        remove=tuple(dict.fromkeys((*first.remove, *then.remove))),
+        computed=first.computed + then.computed,
+    )
+
+
 def _pairs(path: str, found: Iterable[HTTPHeader]) -> tuple[tuple[str, str], ...]:
     first: dict[str, str] = {}
     for at, each in enumerate(found):

@@ -1,8 +1,8 @@
 """RequestMirror: a copy of (a share of) the requests to another backend (`HTTPRequestMirrorFilter`, support: extended).
 
 Answers of the mirror are dropped, the client never waits for it. Neither `percent` nor `fraction` is every request.
-Several mirrors in a rule are independent. A mirror whose backend is not resolved is left out, with a condition; the
-request itself goes on.
+Several mirrors in a rule are independent; one on a backendRef copies what that backend gets. A mirror whose backend is
+not resolved is left out, with a condition; the request itself goes on.
 
     filters:
     - type: RequestMirror
@@ -19,7 +19,7 @@ from headgate.conditions import http_route as say
 from headgate.ir.http import Exchange, Mirrored
 from headgate.ir.routing import Backend
 
-from .base import HTTPFilter, Rendering, Scope, Where
+from .base import HTTPFilter, Rendering, Where
 
 TYPE = "RequestMirror"
 
@@ -31,7 +31,6 @@ class RequestMirror(HTTPFilter, frozen=True):
 
     PHASE: ClassVar[int] = 70
     REPEATABLE: ClassVar[bool] = True
-    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.RULE,)
 
     backend: Backend | None
     share: int = _ALL

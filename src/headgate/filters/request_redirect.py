@@ -8,23 +8,30 @@ else the listener's. `:80` with http and `:443` with https are left out. The rul
       requestRedirect: {scheme: https, statusCode: 301}
 """
 
+import re
 from typing import ClassVar, Literal, cast
 
 import msgspec
 
 from headgate.api.gateway import HTTPRouteFilter
 from headgate.conditions import http_route as say
-from headgate.envoy.routes import Redirect
-from headgate.ir.hostnames import without_port
+from headgate.envoy.routes import UNCHANGED, HeaderChanges, Redirect
 from headgate.ir.http import Answer, Exchange
 
 from .base import HTTPFilter, Rendering, Scope, Where
 from .base import hostname as read_hostname
+from .headers import combined
 from .paths import NewPath, new_path
 
 TYPE = "RequestRedirect"
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_PORT = re.compile(r":[0-9]*$")
+#: The location header without the port, whatever the client wrote.
+_WITHOUT_PORT = (
+    "location",
+    r"%CEL(re.extract(response.headers['location'], '^([a-z]+://(\\[[^\\]]*\\]|[^/:]*))(:[0-9]*)?(.*)$', '\\1\\4'))%",
+)
 _STATUSES = (301, 302, 303, 307, 308)
 
 
@@ -41,48 +48,50 @@ class RequestRedirect(HTTPFilter, frozen=True):
     port: int = 0
     path: NewPath | None = None
 
-    def _target(self, hostname: str, listener: int, *, secure: bool) -> tuple[str, int]:
-        """Host and port of the location as far as they are set; an empty host is the one that the client sent."""
-        own = "https" if secure else "http"
-        scheme = self.scheme or own
+    def _port(self, listener: int, *, secure: bool) -> int:
+        """The port of the location; 0 for a scheme's default one, which is not printed."""
+        scheme = self.scheme or _scheme(secure)
         port = self.port or (_DEFAULT_PORTS[scheme] if self.scheme else listener)
-        if port != _DEFAULT_PORTS[scheme]:
-            return self.hostname, port
-        # A scheme's default port is not printed. But where the listener's own port is not the default one, the Host
-        # header has it and Envoy would keep it: then the host is said without it, or, for a wildcard, the right port.
-        if self.hostname or listener == _DEFAULT_PORTS[own]:
-            return self.hostname, 0
-        exact = bool(hostname) and not hostname.startswith("*")
-        return (hostname, 0) if exact else ("", port)
+        return 0 if port == _DEFAULT_PORTS[scheme] else port
+
+    def _host(self, served: str, port: int) -> str:
+        """The host of the location where it can be said beforehand; empty is the one that the client sent."""
+        exact = "" if port or served.startswith("*") else served
+        return self.hostname or exact
 
     def render(self, into: Rendering) -> Rendering:
         """A redirect instead of a backend."""
         full = self.path.value if self.path and self.path.kind == "full" else ""
-        host, port = self._target(into.hostname, into.port, secure=into.secure)
+        port = self._port(into.port, secure=into.secure)
         redirect = Redirect(
             status=cast("Literal[301, 302, 303, 307, 308]", self.status),
             scheme=self.scheme,
-            host=host,
+            host=self._host(into.hostname, port),
             port=port,
             full_path=full,
             path=self.path.rewrite(into.prefix) if self.path and not full else None,
         )
-        return msgspec.structs.replace(into, redirect=redirect)
+        # Envoy keeps the port of the Host header where neither host nor port are set: it is taken out again.
+        alone = UNCHANGED if redirect.host or port else HeaderChanges(computed=(_WITHOUT_PORT,))
+        changes = combined(into.response_headers, alone)
+        return msgspec.structs.replace(into, redirect=redirect, response_headers=changes)
 
     def simulate(self, exchange: Exchange) -> Exchange:
         """The answer with its location."""
         request = exchange.request
-        host, port = self._target(exchange.hostname, request.port, secure=exchange.secure)
-        own = "https" if exchange.secure else "http"
-        scheme = self.scheme or own
+        port = self._port(request.port, secure=exchange.secure)
+        scheme = self.scheme or _scheme(exchange.secure)
+        host = self._host(exchange.hostname, port) or _PORT.sub("", request.host)
         if port:
-            host = f"{host or without_port(request.host)}:{port}"
-        elif not host:
-            host = request.host if scheme == own else request.host.removesuffix(f":{_DEFAULT_PORTS[own]}")
+            host = f"{host}:{port}"
         path = self.path.of(request.path, exchange.matched_prefix) if self.path else request.path
         _, mark, query = request.target.partition("?")
         location = f"{scheme}://{host}{path}{mark}{query}"
         return msgspec.structs.replace(exchange, answer=Answer(self.status, (("location", location),)))
+
+
+def _scheme(secure: bool) -> str:
+    return "https" if secure else "http"
 
 
 def parse(found: HTTPRouteFilter, where: Where) -> RequestRedirect:

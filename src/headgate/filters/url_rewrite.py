@@ -1,6 +1,9 @@
 """URLRewrite: another host or path for the backend (`HTTPURLRewriteFilter`, support: extended).
 
-The client sees nothing of it. May not stand beside RequestRedirect.
+The client sees nothing of it. May not stand beside RequestRedirect. Of a rewrite on a rule and one on a backendRef the
+backendRef's counts, for host and path each; both speak of the path as it came in. Envoy rewrites paths per route and
+not per weighted cluster: where one of several backendRefs has a rewrite, each is a route of its own, and the weights go
+with the routes, not with the runtime.
 
     filters:
     - type: URLRewrite
@@ -17,7 +20,7 @@ from headgate.api.gateway import HTTPRouteFilter
 from headgate.conditions import http_route as say
 from headgate.ir.http import Exchange
 
-from .base import HTTPFilter, Rendering, Scope, Where, hostname
+from .base import HTTPFilter, Rendering, Where, hostname
 from .paths import NewPath, new_path
 
 TYPE = "URLRewrite"
@@ -27,23 +30,23 @@ class URLRewrite(HTTPFilter, frozen=True):
     """Another host, another path."""
 
     PHASE: ClassVar[int] = 50
-    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.RULE,)
 
     hostname: str = ""
     path: NewPath | None = None
 
     def render(self, into: Rendering) -> Rendering:
         """Options of the Envoy route."""
-        path = self.path.rewrite(into.prefix) if self.path else None
-        return msgspec.structs.replace(into, host=self.hostname, path=path)
+        path = self.path.rewrite(into.prefix) if self.path else into.path
+        return msgspec.structs.replace(into, host=self.hostname or into.host, path=path)
 
     def simulate(self, exchange: Exchange) -> Exchange:
         """What the backend sees."""
         request = exchange.request
         target = request.target
         if self.path is not None:
-            _, mark, query = target.partition("?")
-            target = self.path.of(request.path, exchange.matched_prefix) + mark + query
+            arrived = exchange.arrived
+            _, mark, query = arrived.target.partition("?")
+            target = self.path.of(arrived.path, exchange.matched_prefix) + mark + query
         changed = msgspec.structs.replace(request, host=self.hostname or request.host, target=target)
         return msgspec.structs.replace(exchange, request=changed)
 

@@ -46,11 +46,13 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     """A request on its way through filters.
 
-    `request` is what the backend will see, `response_changes` are applied to the answer in this order. `answer` is set
-    by a filter that answers itself: status and headers. `mirrors` are backends that get a copy.
+    `request` is what the backend will see, `arrived` what came in. `response_changes` are applied to the answer in this
+    order. `answer` is set by a filter that answers itself: status and headers; no filter after it is asked. `mirrors`
+    are backends that get a copy.
     """
 
     request: Request
+    arrived: Request
     #: The hostname of the virtual host: perhaps a wildcard, or empty.
     hostname: str = ""
     #: The part of the path that the route's prefix matched, for rewrites.

@@ -5,7 +5,7 @@ another rule that happens to match as well. The other rules of the route serve o
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -92,18 +92,22 @@ class _Reader:
         self._shares: dict[str, ir.Shares] = {}
 
     def ruled(self) -> Ruled:
-        self._problems += fields.hostnames(self._spec.hostnames)
-        rules = tuple(self._rule(f"spec.rules[{at}]", at, rule) for at, rule in enumerate(self._spec.rules))
-        return Ruled(rules, tuple(self._shares.items()), tuple(self._problems))
+        rules, found = [], []
+        for at, rule in enumerate(self._spec.rules):
+            rules.append(self._rule(f"spec.rules[{at}]", at, rule))
+            found.append(tuple(self._problems))
+            self._problems.clear()
+        problems = (*fields.hostnames(self._spec.hostnames), *partly(found))
+        return Ruled(tuple(rules), tuple(self._shares.items()), problems)
 
     def _rule(self, path: str, at: int, rule: api.HTTPRouteRule) -> ir.Rule:
-        before = len(self._problems)
         matches = tuple(self._valid_matches(path, at))
         prefixes = all(each.path.type == "PathPrefix" for each in rule.matches)
         found = self._filters(f"{path}.filters", rule.filters, filters.Scope.RULE, prefixes=prefixes)
         limits = self._limits(path, rule)
-        action = self._action(path, rule, found)
-        if wrong := [each for each in self._problems[before:] if each.condition == say.ACCEPTED]:
+        wrong = [each for each in self._problems if each.condition == say.ACCEPTED]
+        action = self._action(path, rule, found, prefixes=prefixes)
+        if wrong:
             found, action = (), ir.Refuse(self.nowhere, str(wrong[0]))
         elif isinstance(action, ir.Forward) and action.weights_key:
             # Of two rules with the same content the second is never asked.
@@ -159,9 +163,12 @@ class _Reader:
             return ir.Target(None, status=self.nowhere)
 
     def _action(
-        self, path: str, rule: api.HTTPRouteRule, found: tuple[filters.HTTPFilter, ...]
+        self, path: str, rule: api.HTTPRouteRule, found: tuple[filters.HTTPFilter, ...], *, prefixes: bool
     ) -> ir.Forward | ir.Refuse:
-        targets = tuple(self._target(f"{path}.backendRefs[{at}]", ref) for at, ref in enumerate(rule.backend_refs))
+        targets = tuple(
+            self._target(f"{path}.backendRefs[{at}]", ref, prefixes=prefixes)
+            for at, ref in enumerate(rule.backend_refs)
+        )
         if any(each.TERMINAL for each in found):
             return ir.Refuse(500, "a filter answers before")
         if not targets:
@@ -195,6 +202,18 @@ class _GRPCReader(_Reader):
 
     def _matches(self, path: str, at: int) -> Iterable[tuple[int, Match] | Problem]:
         return grpc.matches(path, self._calls.rules[at])
+
+
+def partly(found: Sequence[tuple[Problem, ...]]) -> Iterable[Problem]:
+    """The problems of all rules: while some rule has nothing to be refused for, the route is accepted, without the
+    others (`RouteConditionPartiallyInvalid`).
+    """
+    refused = [any(each.condition == say.ACCEPTED for each in problems) for problems in found]
+    for problem in (each for problems in found for each in problems):
+        if problem.condition == say.ACCEPTED and not all(refused):
+            yield msgspec.structs.replace(problem, condition=say.PARTIALLY_INVALID)
+        else:
+            yield problem
 
 
 def _backends(found: tuple[filters.HTTPFilter, ...], action: ir.Forward | ir.Refuse) -> tuple[ir.Backend, ...]:

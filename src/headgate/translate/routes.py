@@ -1,13 +1,19 @@
 """Virtual hosts and weights."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
 
 from headgate import filters
 from headgate.api.meta import Key
 from headgate.envoy import routes as envoy
 from headgate.envoy.resources import Route, VirtualHost, Weights
+from headgate.envoy.retries import SAFE, Retries
+from headgate.envoy.routes import UNCHANGED
+from headgate.filters.headers import combined
 from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
+from headgate.ir.limits import Limits
 from headgate.ir.matching import Match, Path, Text
 from headgate.world import Routing, World
 
@@ -44,48 +50,126 @@ def virtual_host(host: ir.VirtualHost) -> VirtualHost:
     return envoy.virtual_host(
         names.virtual_host(host.listener, host.hostname),
         (host.hostname or "*",),
-        [route(host.hostname, each) for each in host.routes],
+        tuple(_routes(host)),
         origins=tuple(dict.fromkeys(each.origin.route for each in host.routes)),
     )
 
 
-def route(hostname: str, found: ir.Route) -> Route:
-    """One match of one rule. Its name is the API's, without an index: that would change when a rule is inserted."""
-    prefix = found.match.path.value if found.match.path.kind == "PathPrefix" else ""
-    given = filters.Rendering(hostname=hostname, prefix=prefix, port=found.port, secure=found.secure)
+def _routes(host: ir.VirtualHost) -> Iterator[Route]:
+    if host.refuse is not None:
+        yield refusal(host.refuse)
+        return
+    for each in host.routes:
+        yield from routes(host.hostname, each)
+
+
+def routes(hostname: str, found: ir.Route) -> Iterator[Route]:
+    """One match of one rule: what filters say of some of its requests first, then of all others. The name is the
+    API's, without an index: that would change when a rule is inserted.
+    """
+    given = _given(hostname, found)
     rendering = filters.render(_filters(found.filters), given)
-    return envoy.route(
-        str(found.origin.route),
-        match(found.match),
-        rendering.redirect or _action(found, rendering),
-        request_headers=rendering.request_headers,
-        response_headers=rendering.response_headers,
-    )
+    for case in (*rendering.cases, filters.Case(())):
+        asked = _narrowed(match(found.match), case)
+        if asked is None:
+            continue
+        changes = combined(rendering.response_headers, case.response_headers)
+        if case.answer is not None:
+            yield envoy.route(_name(found), asked, case.answer, response_headers=case.response_headers)
+            continue
+        for action in _actions(found, rendering, given):
+            # Envoy changes the headers of a weighted cluster before those of its route: then all are the cluster's.
+            common = UNCHANGED if _below(action) else rendering.request_headers
+            yield envoy.route(_name(found), asked, action, request_headers=common, response_headers=changes)
+
+
+def _below(action: envoy.Forward | envoy.Respond | envoy.Redirect) -> bool:
+    return isinstance(action, envoy.Forward) and any(each.request_headers != UNCHANGED for each in action.destinations)
+
+
+def _name(found: ir.Route) -> str:
+    return str(found.origin.route)
+
+
+def _given(hostname: str, found: ir.Route) -> filters.Rendering:
+    prefix = found.match.path.value if found.match.path.kind == "PathPrefix" else ""
+    return filters.Rendering(hostname=hostname, prefix=prefix, port=found.port, secure=found.secure)
+
+
+def _narrowed(found: envoy.Match, case: filters.Case) -> envoy.Match | None:
+    """The match for the requests of a case; None if no request can be both."""
+    if case.method and found.method not in ("", case.method):
+        return None
+    return msgspec.structs.replace(found, headers=(*found.headers, *case.headers), method=case.method or found.method)
+
+
+def refusal(found: ir.Refuse) -> Route:
+    """The one route of a virtual host that answers itself."""
+    return envoy.route("refused", envoy.Match(), envoy.Respond(found.status))
 
 
 def _filters(found: Sequence[ir.Filter]) -> list[filters.HTTPFilter]:
     return [each for each in found if isinstance(each, filters.HTTPFilter)]
 
 
-def _action(found: ir.Route, rendering: filters.Rendering) -> envoy.Forward | envoy.Respond:
+def _actions(
+    found: ir.Route, rendering: filters.Rendering, given: filters.Rendering
+) -> Iterator[envoy.Forward | envoy.Respond | envoy.Redirect]:
+    """One action; or one for each target, when a target asks for what Envoy cannot say of a weighted cluster."""
+    if rendering.redirect is not None:
+        yield rendering.redirect
+        return
     if isinstance(found.action, ir.Refuse):
-        return envoy.Respond(found.action.status)
-    targets = found.action.targets
+        yield envoy.Respond(found.action.status)
+        return
+    own = [filters.render(_filters(each.filters), given) for each in found.action.targets]
+    whole = _forward(found.action, found.limits, rendering, own)
+    if not any(each.needs_route for each in own):
+        yield whole
+        return
+    last = len(own) - 1
+    for at, (destination, each) in enumerate(zip(whole.destinations, own, strict=True)):
+        yield msgspec.structs.replace(
+            whole,
+            destinations=(destination,),
+            weights_key=whole.weights_key if at < last else "",
+            part=at if at < last else None,
+            host=each.host or whole.host,
+            path=each.path or whole.path,
+            mirrors=(*whole.mirrors, *_mirrors(each)),
+        )
+
+
+def _forward(
+    action: ir.Forward, limits: Limits, rendering: filters.Rendering, own: Sequence[filters.Rendering]
+) -> envoy.Forward:
+    rule = rendering.request_headers if any(each.request_headers != UNCHANGED for each in own) else UNCHANGED
     return envoy.Forward(
-        destinations=tuple(_destination(target) for target in targets),
-        weights_key=names.weights_key(found.action.weights_key, targets) if found.action.weights_key else "",
-        timeout=found.limits.timeout,
+        destinations=tuple(_destination(target, each, rule) for target, each in zip(action.targets, own, strict=True)),
+        weights_key=names.weights_key(action.weights_key, action.targets) if action.weights_key else "",
+        timeout=limits.timeout,
+        retries=_retries(limits),
         host=rendering.host,
         path=rendering.path,
-        mirrors=tuple(envoy.Mirror(names.cluster(backend), share) for backend, share in rendering.mirrors),
+        mirrors=_mirrors(rendering),
     )
 
 
-def _destination(target: ir.Target) -> envoy.Destination:
-    rendering = filters.render(_filters(target.filters), filters.Rendering())
+def _mirrors(rendering: filters.Rendering) -> tuple[envoy.Mirror, ...]:
+    return tuple(envoy.Mirror(names.cluster(backend), share) for backend, share in rendering.mirrors)
+
+
+def _retries(limits: Limits) -> Retries:
+    found = limits.retries
+    if found is None:
+        return SAFE
+    return Retries(found.attempts, found.codes, limits.try_timeout, found.backoff)
+
+
+def _destination(target: ir.Target, rendering: filters.Rendering, rule: envoy.HeaderChanges) -> envoy.Destination:
     return envoy.Destination(
         cluster=names.target(target),
-        request_headers=rendering.request_headers,
+        request_headers=combined(rule, rendering.request_headers),
         response_headers=rendering.response_headers,
     )
 

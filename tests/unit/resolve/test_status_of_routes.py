@@ -80,9 +80,13 @@ def test_all_problems_are_told_at_once() -> None:
         backend("s0", path={"type": "RegularExpression", "value": "(a"}),
         backend("also-missing"),
     )
-    assert said(made) == {"Accepted": ("False", "UnsupportedValue"), "ResolvedRefs": ("False", "BackendNotFound")}
-    assert "spec.rules[1].filters[0].type" in message(made, "Accepted")
-    assert "spec.rules[2].matches[0].path.value" in message(made, "Accepted")
+    assert said(made) == {
+        "Accepted": ("True", "Accepted"),
+        "ResolvedRefs": ("False", "BackendNotFound"),
+        "PartiallyInvalid": ("True", "UnsupportedValue"),
+    }
+    assert "spec.rules[1].filters[0].type" in message(made, "PartiallyInvalid")
+    assert "spec.rules[2].matches[0].path.value" in message(made, "PartiallyInvalid")
     assert "spec.rules[0].backendRefs[0]" in message(made, "ResolvedRefs")
     assert "spec.rules[3].backendRefs[0]" in message(made, "ResolvedRefs")
 
@@ -103,6 +107,30 @@ def test_a_refusal_on_one_gateway_says_nothing_of_another() -> None:
     made.run()
     accepted = [next(c.status for c in each.conditions if c.type == "Accepted") for each in entries(made)]
     assert accepted == ["False", "True"]
+
+
+def test_a_route_without_a_rule_that_can_be_served_is_not_accepted() -> None:
+    odd = {**backend("s0"), "filters": [{"type": "Unheard-of"}]}
+    assert said(world(odd, odd)) == {
+        "Accepted": ("False", "UnsupportedValue"),
+        "ResolvedRefs": ("True", "ResolvedRefs"),
+    }
+
+
+def test_a_route_whose_rules_are_dropped_in_part_says_which_and_is_counted() -> None:
+    made = world({**backend("s0"), "filters": [{"type": "Unheard-of"}]}, backend("s0"))
+    assert message(made, "PartiallyInvalid").startswith("Dropped Rule")
+    assert "spec.rules[0]" in message(made, "PartiallyInvalid")
+    assert attached(made) == {"l0": 1, "l1": 1}
+
+
+def test_a_hostname_that_is_none_concerns_the_whole_route() -> None:
+    made = golden.empty()
+    for value in [golden.gateway_class(), *worlds.furniture()]:
+        made.put(value)
+    spec = {"parentRefs": [{"name": "g0"}], "hostnames": ["a..b", "a.example.com"], "rules": [backend("s0")]}
+    made.put(worlds.gateway_api("HTTPRoute", ROUTE.name, ROUTE.namespace, spec, generation=3, uid="u"))
+    assert said(made.run())["Accepted"] == ("False", "UnsupportedValue")
 
 
 def test_a_route_that_is_not_accepted_is_not_counted() -> None:

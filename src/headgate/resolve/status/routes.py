@@ -46,8 +46,11 @@ def parent_status(
     refs = say.refs_resolved()
     if (problem := first(every, say.RESOLVED_REFS)) is not None:
         refs = say.refs_not_resolved(problem.reason, sentence(every, say.RESOLVED_REFS))
+    conditions = [accepted, refs]
+    if accepted.status == "True" and first(every, say.PARTIALLY_INVALID) is not None:
+        conditions.append(say.dropped_rules(sentence(every, say.PARTIALLY_INVALID)))
     return api.RouteParentStatus(
         parent_ref=found.spec.parent_refs[parent.index],
         controller_name=controller,
-        conditions=stamp((accepted, refs), found.generation),
+        conditions=stamp(conditions, found.generation),
     )

@@ -1,0 +1,172 @@
+"""CORS: which pages of other origins may read the answers (`HTTPCORSFilter`, support: extended).
+
+A browser asks before it sends anything unusual: a preflight, which is OPTIONS with the headers Origin and
+Access-Control-Request-Method. The gateway answers it, the backend never sees it: 204 with what is allowed, or 403
+without any of the headers for an origin that is not. To other requests of an allowed origin the answer says that the
+page may read it; those of another origin go on as they are, for it is the browser that keeps the answer from the page.
+
+An origin is `scheme://host:port`, where the port may be missing (80 or 443), and the host may be, or begin with, a
+wildcard for any number of labels; `*` alone is every origin. With `allowCredentials` no answer ever says `*`: origin,
+method and headers are those that were asked for. Envoy's own filter of this name tells origins that are not allowed
+which methods are, and says nothing on redirects; this one is made of routes.
+
+    filters:
+    - type: CORS
+      cors:
+        allowOrigins: ["https://shop.example.com", "https://*.example.org"]
+        allowMethods: [GET, PUT]
+        allowHeaders: [x-tier]
+        allowCredentials: true
+        maxAge: 600
+"""
+
+import re
+from collections.abc import Iterable
+from typing import ClassVar
+
+import msgspec
+
+from headgate.api.gateway import HTTPCORSFilter, HTTPRouteFilter
+from headgate.conditions import http_route as say
+from headgate.envoy.routes import HeaderChanges, Respond, ValueMatch
+from headgate.ir.http import Answer, Exchange, Headers, Request
+from headgate.ir.matching import compiled
+
+from .base import Case, HTTPFilter, Rendering, Scope, Where
+
+TYPE = "CORS"
+
+_ORIGIN, _METHOD, _HEADERS = "origin", "access-control-request-method", "access-control-request-headers"
+_ALLOW = "access-control-allow-"
+_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "*")
+_ANY = "*"
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256}")
+_LONGEST = 2**31 - 1
+
+#: `CORSOrigin`: scheme, host with or without a wildcard before it, port.
+_WRITTEN = re.compile(r"(https?)://(\*|(?:\*\.)?(?:[a-zA-Z0-9-]+\.)*[a-zA-Z0-9-]+)(?::([0-9]{1,5}))?")
+_PORTS = {"http": 80, "https": 443}
+
+
+class CORS(HTTPFilter, frozen=True):
+    """What is allowed to whom. `origins` is a regular expression of RE2 that matches whole origins, empty for none;
+    lists that are `("*",)` are everything.
+    """
+
+    PHASE: ClassVar[int] = 80
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.RULE,)
+
+    origins: str
+    every_origin: bool = False
+    credentials: bool = False
+    methods: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    exposed: tuple[str, ...] = ()
+    max_age: int = 5
+
+    def _allowed(self, origin: str, method: str | None, headers: str | None) -> Headers:
+        """The headers of an answer to a preflight that asked for these."""
+        lists = {"methods": self._list(self.methods, method), "headers": self._list(self.headers, headers)}
+        return (
+            *self._readable(origin),
+            *((f"{_ALLOW}{name}", said) for name, said in lists.items() if said),
+            ("access-control-max-age", str(self.max_age)),
+        )
+
+    def _readable(self, origin: str) -> Headers:
+        """The headers of any answer to an allowed origin."""
+        exposed = "" if self.credentials and self.exposed == (_ANY,) else ", ".join(self.exposed)
+        return (
+            (f"{_ALLOW}origin", _ANY if self.every_origin and not self.credentials else origin),
+            *([(f"{_ALLOW}credentials", "true")] if self.credentials else []),
+            *([("access-control-expose-headers", exposed)] if exposed else []),
+        )
+
+    def _list(self, listed: tuple[str, ...], asked: str | None) -> str:
+        if self.credentials and listed == (_ANY,):
+            return asked or ""
+        return ", ".join(listed)
+
+    def render(self, into: Rendering) -> Rendering:
+        """Preflights of allowed origins, all other preflights, all other requests of allowed origins."""
+        preflight = ValueMatch(_METHOD, "regex", ".+")
+        refused = Case((ValueMatch(_ORIGIN, "regex", ".+"), preflight), "OPTIONS", Respond(403))
+        if not self.origins:
+            return msgspec.structs.replace(into, cases=(*into.cases, refused))
+        allowed = ValueMatch(_ORIGIN, "regex", self.origins)
+        answer = self._allowed(f"%REQ({_ORIGIN})%", f"%REQ({_METHOD})%", f"%REQ({_HEADERS})%")
+        readable = self._readable(f"%REQ({_ORIGIN})%")
+        cases = (
+            Case((allowed, preflight), "OPTIONS", Respond(204), HeaderChanges(computed=answer)),
+            refused,
+            Case((allowed,), response_headers=HeaderChanges(computed=readable)),
+        )
+        return msgspec.structs.replace(into, cases=(*into.cases, *cases))
+
+    def simulate(self, exchange: Exchange) -> Exchange:
+        """A preflight's answer, or headers on the answer."""
+        request = exchange.arrived
+        origin = request.header(_ORIGIN)
+        if not origin:
+            return exchange
+        allowed = bool(self.origins) and compiled(self.origins).fullmatch(origin) is not None
+        if request.method == "OPTIONS" and request.header(_METHOD):
+            answer = self._answer(request, origin if allowed else "")
+            return msgspec.structs.replace(exchange, answer=answer, response_changes=())
+        if not allowed:
+            return exchange
+        changes = HeaderChanges(set=self._readable(origin))
+        return msgspec.structs.replace(exchange, response_changes=(*exchange.response_changes, changes))
+
+    def _answer(self, request: Request, origin: str) -> Answer:
+        if not origin:
+            return Answer(403)
+        return Answer(204, self._allowed(origin, request.header(_METHOD), request.header(_HEADERS)))
+
+
+def parse(found: HTTPRouteFilter, where: Where) -> CORS:
+    """Reads `cors`."""
+    field, asked = f"{where.path}.cors", found.cors
+    if asked is None:
+        raise say.bad_value(field, "nothing", f"a filter of type {TYPE} needs this field")
+    if not 1 <= asked.max_age <= _LONGEST:
+        raise say.bad_value(f"{field}.maxAge", str(asked.max_age), "it is seconds, at least 1")
+    return CORS(
+        origins=_origins(field, asked),
+        every_origin=_ANY in asked.allow_origins,
+        credentials=asked.allow_credentials or False,
+        methods=_list(f"{field}.allowMethods", asked.allow_methods, _METHODS),
+        headers=_list(f"{field}.allowHeaders", asked.allow_headers),
+        exposed=_list(f"{field}.exposeHeaders", asked.expose_headers),
+        max_age=asked.max_age,
+    )
+
+
+def _list(path: str, found: Iterable[str], known: tuple[str, ...] = ()) -> tuple[str, ...]:
+    for at, each in enumerate(found):
+        if known and each not in known:
+            raise say.unsupported(f"{path}[{at}]", each, f"{', '.join(known)} are")
+        if not _NAME.fullmatch(each):
+            raise say.bad_value(f"{path}[{at}]", each, "a header name is letters, digits and some of !#$%&'*+-.^_`|~")
+    every = tuple(dict.fromkeys(found))
+    return (_ANY,) if _ANY in every else every
+
+
+def _origins(field: str, asked: HTTPCORSFilter) -> str:
+    """A regular expression for all origins; empty without any."""
+    if _ANY in asked.allow_origins:
+        return ".+"
+    written = [_origin(f"{field}.allowOrigins[{at}]", each) for at, each in enumerate(asked.allow_origins)]
+    return f"(?i:{'|'.join(dict.fromkeys(written))})" if written else ""
+
+
+def _origin(path: str, text: str) -> str:
+    parts = _WRITTEN.fullmatch(text)
+    port = int(parts[3] or _PORTS[parts[1]]) if parts else 0
+    if parts is None or not 1 <= port <= 65_535:
+        raise say.bad_value(path, text, "an origin is like https://shop.example.com, https://*.example.com:8443 or *")
+    scheme, host = parts[1], parts[2]
+    name = host.removeprefix(_ANY)
+    pattern = (r"(?:\[[^\]/]+\]|[^/:]+)" if not name else "[^/:]+") if host != name else ""
+    number = f"(?::{port})?" if port == _PORTS[scheme] else f":{port}"
+    return f"{scheme}://{pattern}{re.escape(name)}{number}"

@@ -1,0 +1,24 @@
+"""ExtensionRef: a filter of a kind of its own (`HTTPRouteFilter.extensionRef`, support: implementation-specific).
+
+There are no such kinds yet. A reference that does not lead anywhere must not be skipped: the requests of its rule, or
+of its backendRef, are answered with 500, and the route says why.
+
+    filters:
+    - type: ExtensionRef
+      extensionRef: {group: example.com, kind: RateLimit, name: slow}
+"""
+
+from headgate.api.gateway import HTTPRouteFilter
+from headgate.conditions import http_route as say
+
+from .base import HTTPFilter, Where
+
+TYPE = "ExtensionRef"
+
+
+def parse(found: HTTPRouteFilter, where: Where) -> HTTPFilter:
+    """Reads `extensionRef`; always raises `Invalid`."""
+    field, asked = f"{where.path}.extensionRef", found.extension_ref
+    if asked is None:
+        raise say.bad_value(field, "nothing", f"a filter of type {TYPE} needs this field")
+    raise say.unknown_extension(field, asked.group, asked.kind, asked.name)

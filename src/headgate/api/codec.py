@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 import yaml
 
-from . import apps, coordination, core, definitions, delivery, discovery, gateway
+from . import apps, coordination, core, definitions, delivery, discovery, gateway, gateway_x
 from .meta import Object
 
 T = TypeVar("T", bound=Object)
@@ -31,6 +31,8 @@ class Kind(msgspec.Struct, frozen=True):
     #: Versions that the official definitions no longer serve and whose objects still fit the type. A laptop's API
     #: serves them, with a warning, so that manifests from then apply as they are.
     former_versions: tuple[str, ...] = ()
+    #: Whether only the experimental channel of the Gateway API has it.
+    experimental: bool = False
 
     @property
     def api_version(self) -> str:
@@ -76,6 +78,8 @@ class DecodeError(ValueError):
 def _default(cls: type[Object], attribute: str) -> Any:
     return next(f.default for f in msgspec.structs.fields(cls) if f.name == attribute)
 
+
+_EXPERIMENTAL: dict[str, Any] = {"categories": ("gateway-api",), "status": True, "experimental": True}
 
 #: Every kind that Headgate reads or writes.
 KINDS: tuple[Kind, ...] = (
@@ -169,6 +173,9 @@ KINDS: tuple[Kind, ...] = (
         categories=("gateway-api",),
         other_versions=("v1beta1",),
     ),
+    Kind(gateway_x.XBackend, "xbackends", short_names=("xbackend",), **_EXPERIMENTAL),
+    Kind(gateway_x.XBackendTrafficPolicy, "xbackendtrafficpolicies", short_names=("xbtrafficpolicy",), **_EXPERIMENTAL),
+    Kind(gateway_x.XTelemetryPolicy, "xtelemetrypolicies", short_names=("xtelemetrypolicy",), **_EXPERIMENTAL),
     Kind(delivery.Canary, "canaries", categories=("all",), status=True),
     Kind(delivery.MetricTemplate, "metrictemplates", categories=("all",), status=True),
     Kind(delivery.AlertProvider, "alertproviders", categories=("all",), status=True),

@@ -41,6 +41,15 @@ def one_of(*values: str | int) -> Meta:
 #: The field must be there though our type has a default for it.
 REQUIRED = Meta(extra={"required": True})
 
+#: The field is there in the experimental channel only.
+EXPERIMENTAL = Meta(extra={"experimental": True})
+
+
+def experimental(**words: Any) -> Meta:
+    """Words of the schema that only the experimental channel says; they come over those of both channels."""
+    return Meta(extra={"experimental words": words})
+
+
 GroupName = Annotated[str, said(maxLength=253, pattern=rf"^$|^{_SUBDOMAIN}$")]
 #: A group that the API sets to the core group when it is not given.
 CoreGroup = Annotated[str, said(default="", maxLength=253, pattern=rf"^$|^{_SUBDOMAIN}$")]

@@ -8,7 +8,7 @@ that is more than "empty" is a default of the API). What it cannot say stands at
 import functools
 import inspect
 import sys
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import inspect as types
@@ -18,26 +18,30 @@ from .meta import ObjectMeta
 from .schema import default
 
 #: Kinds of these groups are custom; the others are built into Kubernetes.
-CUSTOM_GROUPS = ("gateway.networking.k8s.io", "flagger.app")
+CUSTOM_GROUPS = ("gateway.networking.k8s.io", "gateway.networking.x-k8s.io", "flagger.app")
+
+#: Which set of definitions of the Gateway API is meant.
+Channel = Literal["standard", "experimental"]
 
 _GATEWAY = "gateway.networking.k8s.io"
+_GATEWAY_X = "gateway.networking.x-k8s.io"
 #: Which release of the Gateway API our definitions follow, as its own definitions say it.
 _GATEWAY_ANNOTATIONS = {
     "gateway.networking.k8s.io/bundle-version": "v1.7.0",
-    "gateway.networking.k8s.io/channel": "standard",
     "api-approved.kubernetes.io": "https://github.com/kubernetes-sigs/gateway-api",
 }
 #: Versions that the official definitions store in, where that is not the first one.
 _STORAGE = {"ReferenceGrant": "v1beta1"}
 
 
-def definitions() -> list[dict[str, Any]]:
-    """The definition of every custom kind that Headgate has types for."""
-    return [definition(kind) for kind in KINDS if kind.group in CUSTOM_GROUPS]
+def definitions(channel: Channel = "standard") -> list[dict[str, Any]]:
+    """The definition of every custom kind that Headgate has types for; of the Gateway API, those of a channel."""
+    kinds = [kind for kind in KINDS if kind.group in CUSTOM_GROUPS]
+    return [definition(kind, channel) for kind in kinds if channel == "experimental" or not kind.experimental]
 
 
 @functools.cache
-def definition(kind: Kind) -> dict[str, Any]:
+def definition(kind: Kind, channel: Channel = "standard") -> dict[str, Any]:
     """The CustomResourceDefinition of a kind."""
     versions = (kind.version, *kind.other_versions, *kind.former_versions)
     stored = _STORAGE.get(kind.kind, kind.version)
@@ -46,7 +50,7 @@ def definition(kind: Kind) -> dict[str, Any]:
         "kind": "CustomResourceDefinition",
         "metadata": {
             "name": f"{kind.plural}.{kind.group}",
-            "annotations": dict(_GATEWAY_ANNOTATIONS) if kind.group == _GATEWAY else {},
+            "annotations": _annotations(kind, channel),
         },
         "spec": {
             "group": kind.group,
@@ -59,18 +63,24 @@ def definition(kind: Kind) -> dict[str, Any]:
                 **({"shortNames": list(kind.short_names)} if kind.short_names else {}),
                 **({"categories": list(kind.categories)} if kind.categories else {}),
             },
-            "versions": [_version(kind, version, storage=version == stored) for version in versions],
+            "versions": [_version(kind, version, channel, storage=version == stored) for version in versions],
         },
     }
 
 
-def _version(kind: Kind, version: str, *, storage: bool) -> dict[str, Any]:
+def _annotations(kind: Kind, channel: Channel) -> dict[str, str]:
+    if kind.group not in (_GATEWAY, _GATEWAY_X):
+        return {}
+    return {**_GATEWAY_ANNOTATIONS, "gateway.networking.k8s.io/channel": channel}
+
+
+def _version(kind: Kind, version: str, channel: Channel, *, storage: bool) -> dict[str, Any]:
     columns = getattr(sys.modules[kind.type.__module__], "PRINTER_COLUMNS", {}).get(kind.kind, ())
     found: dict[str, Any] = {
         "name": version,
         "served": True,
         "storage": storage,
-        "schema": {"openAPIV3Schema": schema(kind)},
+        "schema": {"openAPIV3Schema": schema(kind, channel)},
     }
     if columns:
         found["additionalPrinterColumns"] = [
@@ -87,9 +97,9 @@ def _version(kind: Kind, version: str, *, storage: bool) -> dict[str, Any]:
     return found
 
 
-def schema(kind: Kind) -> dict[str, Any]:
+def schema(kind: Kind, channel: Channel = "standard") -> dict[str, Any]:
     """OpenAPI of a kind, as its definition carries it."""
-    whole = _struct(types.type_info(kind.type))
+    whole = _struct(types.type_info(kind.type), channel)
     whole["properties"] |= {
         "apiVersion": {"type": "string"},
         "kind": {"type": "string"},
@@ -98,14 +108,17 @@ def schema(kind: Kind) -> dict[str, Any]:
     return whole
 
 
-def _struct(type_: Any) -> dict[str, Any]:
+def _struct(type_: Any, channel: Channel = "standard") -> dict[str, Any]:
     """The schema of a struct."""
     properties, required = {}, []
     for field in type_.fields:
         if type_.cls is not ObjectMeta and field.encode_name == "metadata" and _is(field.type, ObjectMeta):
             continue
-        child = _type(field.type)
-        if field.required or _extra(field.type).get("required"):
+        extra = _extra(field.type)
+        if extra.get("experimental") and channel == "standard":
+            continue
+        child = _type(field.type, channel)
+        if field.required or extra.get("required"):
             required.append(field.encode_name)
         elif "default" not in child and (value := _default(field, child)) is not None:
             child["default"] = value
@@ -123,18 +136,20 @@ def _is(type_: Any, cls: type) -> bool:
 
 
 def _extra(type_: Any) -> dict[str, Any]:
-    """What an annotation says beyond the schema (`REQUIRED`)."""
+    """What an annotation says beyond the schema (`REQUIRED`, `EXPERIMENTAL`)."""
     if isinstance(type_, types.Metadata):
         return {**_extra(type_.type), **(type_.extra or {})}
     return {}
 
 
-def _type(type_: Any) -> dict[str, Any]:  # noqa: PLR0911 - one return per form
+def _type(type_: Any, channel: Channel) -> dict[str, Any]:  # noqa: PLR0911 - one return per form
     match type_:
         case types.Metadata():
-            return _merged(_type(type_.type), type_.extra_json_schema or {})
+            found = _merged(_type(type_.type, channel), type_.extra_json_schema or {})
+            more = (type_.extra or {}).get("experimental words", {}) if channel == "experimental" else {}
+            return _merged(found, more)
         case types.StructType():
-            return _struct(type_)
+            return _struct(type_, channel)
         case types.StrType():
             return {"type": "string"}
         case types.BoolType():
@@ -144,19 +159,19 @@ def _type(type_: Any) -> dict[str, Any]:  # noqa: PLR0911 - one return per form
         case types.FloatType():
             return {"type": "number"}
         case types.DictType():
-            return {"type": "object", "additionalProperties": _type(type_.value_type)}
+            return {"type": "object", "additionalProperties": _type(type_.value_type, channel)}
         case types.VarTupleType() | types.ListType():
-            return {"type": "array", "items": _type(type_.item_type)}
+            return {"type": "array", "items": _type(type_.item_type, channel)}
         case types.UnionType():
-            return _union([part for part in type_.types if not isinstance(part, types.NoneType)])
+            return _union([part for part in type_.types if not isinstance(part, types.NoneType)], channel)
         case types.AnyType():
             return {"x-kubernetes-preserve-unknown-fields": True}
     raise TypeError(f"{type_!r} has no form in a CustomResourceDefinition")
 
 
-def _union(parts: list[Any]) -> dict[str, Any]:
+def _union(parts: list[Any], channel: Channel) -> dict[str, Any]:
     if len(parts) == 1:
-        return _type(parts[0])
+        return _type(parts[0], channel)
     if {type(part) for part in parts} == {types.IntType, types.StrType}:
         return {"anyOf": [{"type": "integer"}, {"type": "string"}], "x-kubernetes-int-or-string": True}
     if {type(part) for part in parts} == {types.IntType, types.FloatType}:

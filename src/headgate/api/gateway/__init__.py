@@ -5,6 +5,14 @@ decoding error. What the API enforces stands as annotations at the fields (see `
 `kubectl get` prints are the `PRINTER_COLUMNS` of each file.
 """
 
+from .external_auth import (
+    ForwardBodyConfig,
+    GRPCAuthConfig,
+    HTTPAuthConfig,
+    HTTPExternalAuthFilter,
+    ListenerFilters,
+    ListenerRequestFilter,
+)
 from .gateways import (
     AllowedListeners,
     CACertificateReference,
@@ -71,6 +79,7 @@ from .policies import (
     PolicyStatus,
     SubjectAltName,
 )
+from .sessions import SessionCookie, SessionHeader, SessionPersistence
 from .shared import (
     GROUP,
     BackendObjectReference,
@@ -105,9 +114,11 @@ __all__ = [
     "BackendTLSPolicyValidation",
     "CACertificateReference",
     "Conditions",
+    "ForwardBodyConfig",
     "Fraction",
     "FrontendTLSConfig",
     "FrontendTLSValidation",
+    "GRPCAuthConfig",
     "GRPCBackendRef",
     "GRPCHeaderMatch",
     "GRPCMethodMatch",
@@ -128,8 +139,10 @@ __all__ = [
     "GatewayStatusAddress",
     "GatewayTLS",
     "GatewayTLSConfig",
+    "HTTPAuthConfig",
     "HTTPBackendRef",
     "HTTPCORSFilter",
+    "HTTPExternalAuthFilter",
     "HTTPHeader",
     "HTTPHeaderFilter",
     "HTTPHeaderMatch",
@@ -147,7 +160,9 @@ __all__ = [
     "HTTPRouteTimeouts",
     "HTTPURLRewriteFilter",
     "Listener",
+    "ListenerFilters",
     "ListenerNamespaces",
+    "ListenerRequestFilter",
     "ListenerSet",
     "ListenerSetSpec",
     "ListenerSetStatus",
@@ -169,6 +184,9 @@ __all__ = [
     "RouteParentStatus",
     "RouteStatus",
     "SecretObjectReference",
+    "SessionCookie",
+    "SessionHeader",
+    "SessionPersistence",
     "SubjectAltName",
     "SupportedFeature",
     "TCPRoute",

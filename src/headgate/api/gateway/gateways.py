@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from ..constraints import (
+    EXPERIMENTAL,
     REQUIRED,
     AddressType,
     AnnotationValue,
@@ -92,11 +93,16 @@ class GatewayClass(Object, kw_only=True):
     status: Annotated[GatewayClassStatus, said(default=waiting("Accepted"))] = GatewayClassStatus()
 
 
+#: From where an address can be reached: anywhere (empty), `Cluster`, or a domain-prefixed name (GEP-5093).
+Routability = Annotated[Annotated[str, said(maxLength=253)] | None, EXPERIMENTAL]
+
+
 class GatewaySpecAddress(Value):
     """An address asked for; type IPAddress, Hostname or a domain-prefixed name."""
 
     type: AddressType = "IPAddress"
     value: Annotated[str, said(maxLength=253)] = ""
+    routability: Routability = None
 
 
 class LocalParametersReference(Value):
@@ -186,6 +192,7 @@ class GatewaySpec(Value):
     infrastructure: GatewayInfrastructure | None = None
     allowed_listeners: AllowedListeners | None = None
     tls: GatewayTLS | None = None
+    default_scope: Annotated[Annotated[str, one_of("All", "None")] | None, EXPERIMENTAL] = None
 
 
 class GatewayStatusAddress(Value):
@@ -193,6 +200,7 @@ class GatewayStatusAddress(Value):
 
     value: Annotated[str, said(minLength=1, maxLength=253)]
     type: AddressType = "IPAddress"
+    routability: Routability = None
 
 
 class GatewayStatus(Value):

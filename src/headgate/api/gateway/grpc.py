@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from ..constraints import (
+    EXPERIMENTAL,
     REQUIRED,
     HeaderName,
     HeaderValue,
@@ -15,7 +16,17 @@ from ..constraints import (
 )
 from ..meta import Object, Value
 from .http import HTTPHeaderFilter, HTTPRequestMirrorFilter
-from .shared import AGE, HOSTNAMES, BackendRef, Column, LocalObjectReference, ParentReference, RouteStatus
+from .sessions import SessionPersistence
+from .shared import (
+    AGE,
+    HOSTNAMES,
+    BackendRef,
+    Column,
+    DefaultGateways,
+    LocalObjectReference,
+    ParentReference,
+    RouteStatus,
+)
 
 PRINTER_COLUMNS: dict[str, tuple[Column, ...]] = {"GRPCRoute": (HOSTNAMES, AGE)}
 
@@ -66,6 +77,7 @@ class GRPCRouteRule(Value):
     matches: Annotated[tuple[GRPCRouteMatch, ...], atomic(64)] = ()
     filters: Annotated[tuple[GRPCRouteFilter, ...], atomic(16)] = ()
     backend_refs: Annotated[tuple[GRPCBackendRef, ...], atomic(16)] = ()
+    session_persistence: Annotated[SessionPersistence | None, EXPERIMENTAL] = None
 
 
 class GRPCRouteSpec(Value):
@@ -74,6 +86,7 @@ class GRPCRouteSpec(Value):
     parent_refs: Annotated[tuple[ParentReference, ...], atomic(32)] = ()
     hostnames: Annotated[tuple[Hostname, ...], atomic(16)] = ()
     rules: Annotated[tuple[GRPCRouteRule, ...], atomic(16)] = ()
+    use_default_gateways: DefaultGateways = None
 
 
 class GRPCRoute(Object):

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from ..constraints import (
+    EXPERIMENTAL,
     REQUIRED,
     Count,
     GatewayDuration,
@@ -13,18 +14,22 @@ from ..constraints import (
     PreciseHostname,
     SectionName,
     atomic,
+    experimental,
     keyed,
     one_of,
     said,
     unique,
 )
 from ..meta import Object, Value
+from .external_auth import HTTPExternalAuthFilter
+from .sessions import SessionPersistence
 from .shared import (
     AGE,
     HOSTNAMES,
     BackendObjectReference,
     BackendRef,
     Column,
+    DefaultGateways,
     LocalObjectReference,
     ParentReference,
     RouteStatus,
@@ -46,7 +51,7 @@ class HTTPHeaderMatch(Value):
     """A header; type Exact or RegularExpression. Names are case-insensitive."""
 
     name: HeaderName
-    value: HeaderValue
+    value: Annotated[HeaderValue, experimental(pattern=r"^[!-~]+([\t ]?[!-~]+)*$")]
     type: Annotated[str, one_of("Exact", "RegularExpression")] = "Exact"
 
 
@@ -71,7 +76,7 @@ class HTTPHeader(Value):
     """A header and its value."""
 
     name: HeaderName
-    value: HeaderValue
+    value: Annotated[HeaderValue, experimental(pattern=r"^[!-~]+([\t ]?[!-~]+)*$")]
 
 
 class HTTPHeaderFilter(Value):
@@ -157,6 +162,18 @@ class HTTPRouteFilter(Value):
             "ExtensionRef",
             "CORS",
         ),
+        experimental(
+            enum=[
+                "RequestHeaderModifier",
+                "ResponseHeaderModifier",
+                "RequestMirror",
+                "RequestRedirect",
+                "URLRewrite",
+                "ExtensionRef",
+                "CORS",
+                "ExternalAuth",
+            ]
+        ),
     ]
     request_header_modifier: HTTPHeaderFilter | None = None
     response_header_modifier: HTTPHeaderFilter | None = None
@@ -165,6 +182,7 @@ class HTTPRouteFilter(Value):
     url_rewrite: HTTPURLRewriteFilter | None = None
     cors: HTTPCORSFilter | None = None
     extension_ref: LocalObjectReference | None = None
+    external_auth: Annotated[HTTPExternalAuthFilter | None, EXPERIMENTAL] = None
 
 
 class HTTPBackendRef(BackendRef):
@@ -197,6 +215,7 @@ class HTTPRouteRule(Value):
     backend_refs: Annotated[tuple[HTTPBackendRef, ...], atomic(16)] = ()
     timeouts: HTTPRouteTimeouts | None = None
     retry: HTTPRouteRetry | None = None
+    session_persistence: Annotated[SessionPersistence | None, EXPERIMENTAL] = None
 
 
 class HTTPRouteSpec(Value):
@@ -205,6 +224,7 @@ class HTTPRouteSpec(Value):
     parent_refs: Annotated[tuple[ParentReference, ...], atomic(32)] = ()
     hostnames: Annotated[tuple[Hostname, ...], atomic(16)] = ()
     rules: Annotated[tuple[HTTPRouteRule, ...], atomic(16, minItems=1)] = (HTTPRouteRule(),)
+    use_default_gateways: DefaultGateways = None
 
 
 class HTTPRoute(Object):

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from ..constraints import (
+    EXPERIMENTAL,
     REQUIRED,
     AnnotationValue,
     GroupName,
@@ -16,6 +17,7 @@ from ..constraints import (
     said,
 )
 from ..meta import LabelSelector, Value
+from .external_auth import ListenerFilters
 from .shared import GROUP, Conditions, SecretObjectReference
 
 Selector = Annotated[LabelSelector, said({"x-kubernetes-map-type": "atomic"})]
@@ -67,6 +69,7 @@ class Listener(Value):
     hostname: Hostname | None = None
     tls: GatewayTLSConfig | None = None
     allowed_routes: AllowedRoutes = AllowedRoutes()
+    filters: Annotated[ListenerFilters | None, EXPERIMENTAL] = None
 
 
 class ListenerStatus(Value):

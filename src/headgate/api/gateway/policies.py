@@ -15,6 +15,7 @@ from ..constraints import (
     PreciseHostname,
     SectionName,
     atomic,
+    experimental,
     one_of,
     said,
 )
@@ -26,7 +27,7 @@ PRINTER_COLUMNS: dict[str, tuple[Column, ...]] = {"BackendTLSPolicy": (AGE,)}
 _URI = Annotated[
     str, said(minLength=1, maxLength=253, pattern=r"^(([^:/?#]+):)(//([^/?#]*))([^?#]*)(\?([^#]*))?(#(.*))?")
 ]
-_WellKnown = Annotated[
+WellKnownCAs = Annotated[
     str,
     said(
         minLength=1,
@@ -58,8 +59,10 @@ class BackendTLSPolicyValidation(Value):
     """Whose certificates are believed and for which name; `hostname` is the server name that is sent, too."""
 
     hostname: PreciseHostname
-    ca_certificate_refs: Annotated[tuple[LocalObjectReference, ...], atomic(8)] = ()
-    well_known_ca_certificates: _WellKnown | None = msgspec.field(default=None, name="wellKnownCACertificates")
+    ca_certificate_refs: Annotated[tuple[LocalObjectReference, ...], atomic(8), experimental(minItems=1)] = ()
+    well_known_ca_certificates: WellKnownCAs | None = msgspec.field(
+        default=None, name="wellKnownCACertificates"
+    )
     subject_alt_names: Annotated[tuple[SubjectAltName, ...], atomic(5)] = ()
 
 

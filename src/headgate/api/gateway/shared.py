@@ -4,6 +4,7 @@ from typing import Annotated
 
 from ..constraints import (
     CONDITIONS,
+    EXPERIMENTAL,
     REQUIRED,
     CoreGroup,
     DomainPath,
@@ -14,6 +15,7 @@ from ..constraints import (
     PortNumber,
     SectionName,
     atomic,
+    one_of,
     said,
 )
 from ..meta import Condition, Value
@@ -69,6 +71,10 @@ class RouteStatus(Value):
     """One entry per parent and controller."""
 
     parents: Annotated[tuple[RouteParentStatus, ...], REQUIRED, atomic(32)] = ()
+
+
+#: Which default Gateways a route wants to attach to: All or None (GEP-3793).
+DefaultGateways = Annotated[Annotated[str, one_of("All", "None")] | None, EXPERIMENTAL]
 
 
 class BackendObjectReference(Value):

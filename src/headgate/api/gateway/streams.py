@@ -4,7 +4,7 @@ from typing import Annotated
 
 from ..constraints import REQUIRED, Hostname, SectionName, atomic
 from ..meta import Object, Value
-from .shared import AGE, BackendRef, Column, ParentReference, RouteStatus
+from .shared import AGE, BackendRef, Column, DefaultGateways, ParentReference, RouteStatus
 
 PRINTER_COLUMNS: dict[str, tuple[Column, ...]] = {"TLSRoute": (AGE,), "TCPRoute": (AGE,), "UDPRoute": (AGE,)}
 
@@ -25,6 +25,7 @@ class TLSRouteSpec(Value):
     parent_refs: Annotated[tuple[ParentReference, ...], atomic(32)] = ()
     hostnames: Annotated[tuple[Hostname, ...], REQUIRED, atomic(1024, minItems=1)] = ()
     rules: Annotated[tuple[TLSRouteRule, ...], REQUIRED, atomic(1, minItems=1)] = ()
+    use_default_gateways: DefaultGateways = None
 
 
 class TLSRoute(Object):
@@ -48,6 +49,7 @@ class TCPRouteSpec(Value):
 
     parent_refs: Annotated[tuple[ParentReference, ...], atomic(32)] = ()
     rules: Annotated[tuple[TCPRouteRule, ...], REQUIRED, atomic(1, minItems=1)] = ()
+    use_default_gateways: DefaultGateways = None
 
 
 class TCPRoute(Object):
@@ -71,6 +73,7 @@ class UDPRouteSpec(Value):
 
     parent_refs: Annotated[tuple[ParentReference, ...], atomic(32)] = ()
     rules: Annotated[tuple[UDPRouteRule, ...], REQUIRED, atomic(1, minItems=1)] = ()
+    use_default_gateways: DefaultGateways = None
 
 
 class UDPRoute(Object):

@@ -6,19 +6,38 @@
 * `listeners` – which listeners are valid, with which certificates?
 * `attach` – which route stands on which listener, for which hostnames?
 * `refs` – does a reference lead somewhere, and may it?
-* `rules` – what does a rule ask for?
+* `rules` – what does a rule of a route of requests ask for?
+* `streams` – which route of TLS, TCP or UDP gets a connection, and whom does it send it to?
 * `hosts` – which routes answer for a hostname, in which order?
 * `backends` – who serves?
+* `backend_tls` – by which policy is TLS spoken to a backend?
+* `client_certificates` – which certificate does a Gateway show to backends?
+* `client_validation` – which certificates must clients show?
+* `policy_statuses` – what are policies told?
 * `status` – what is everybody told? (the only one that reads what Envoys answered)
 """
 
 from dataclasses import dataclass
 
+from headgate.api.gateway import PolicyAncestorStatus
 from headgate.api.meta import Key
 from headgate.incremental import Collection
 from headgate.world import Facts, Needs, Routing, World
 
-from . import asked, attach, backends, gateways, hosts, listeners, refs, rules, status
+from . import (
+    asked,
+    attach,
+    backends,
+    client_certificates,
+    gateways,
+    hosts,
+    listeners,
+    policy_statuses,
+    refs,
+    rules,
+    status,
+    streams,
+)
 from .status import Statuses
 
 __all__ = ["Resolved", "Statuses", "declare", "statuses"]
@@ -35,6 +54,8 @@ class Resolved:
     listeners: listeners.Listeners
     attached: attach.Attached
     rules: rules.Rules
+    client_certificates: Collection[Key, client_certificates.Shown]
+    policy_statuses: Collection[Key, tuple[PolicyAncestorStatus, ...]]
 
 
 def declare(world: World) -> Resolved:
@@ -43,10 +64,12 @@ def declare(world: World) -> Resolved:
     owned = gateways.declare(world)
     wanted = asked.declare(world, owned)
     judged = listeners.declare(world, references, owned, wanted)
-    attached = attach.declare(world, wanted, judged)
-    ruled = rules.declare(world, references, attached)
+    attached = attach.declare(world, owned, wanted, judged)
+    streamed = streams.declare(world, references, judged, attached)
+    ruled = rules.declare(world, references, attached, streamed.problems)
     hosted = hosts.declare(world, judged, attached, ruled)
-    served = backends.declare(world, references, attached, ruled)
+    served = backends.declare(world, references, attached, ruled, streamed)
+    shown = client_certificates.declare(world, references, owned)
     return Resolved(
         routing=Routing(
             ports=judged.ports,
@@ -54,6 +77,9 @@ def declare(world: World) -> Resolved:
             shares=ruled.shares,
             backends=served.backends,
             endpoints=served.endpoints,
+            streams=streamed.streams,
+            pools=streamed.pools,
+            client_certificates=client_certificates.usable(world, shown),
         ),
         needs=gateways.needs(world, owned, judged.wanted_ports),
         gateways=owned,
@@ -61,6 +87,8 @@ def declare(world: World) -> Resolved:
         listeners=judged,
         attached=attached,
         rules=ruled,
+        client_certificates=shown,
+        policy_statuses=policy_statuses.declare(world, references, owned, served.used),
     )
 
 
@@ -75,6 +103,7 @@ def statuses(world: World, facts: Facts, resolved: Resolved, versions: status.Ve
             resolved.listeners,
             resolved.attached,
             resolved.rules,
+            resolved.client_certificates,
             versions,
         )
     )

@@ -21,6 +21,7 @@ from headgate.ir.hostnames import ANY, intersect, is_hostname, normal, rank
 from headgate.world import World
 
 from .asked import Asked
+from .gateways import DEFAULT, Gateways
 from .listeners import Door, Doors, Listeners
 
 RouteSpec = api.HTTPRouteSpec | api.GRPCRouteSpec | api.TLSRouteSpec | api.TCPRouteSpec | api.UDPRouteSpec
@@ -42,6 +43,8 @@ class Claim(msgspec.Struct, frozen=True):
     created: str
     parent_refs: tuple[api.ParentReference, ...]
     hostnames: tuple[str, ...]
+    #: Whether it wants every default Gateway as well.
+    defaults: bool = False
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -52,9 +55,12 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Parent(msgspec.Struct, frozen=True):
-    """What became of one parentRef to a Gateway of ours or to a ListenerSet of one: places, or the problem."""
+    """What became of one parentRef to a Gateway of ours or to a ListenerSet of one: places, or the problem.
 
-    index: int
+    A default Gateway that a route wants (`useDefaultGateways`) is a parent like those that are written.
+    """
+
+    ref: api.ParentReference
     gateway: Key
     places: tuple[Place, ...]
     problem: Problem | None = None
@@ -74,7 +80,7 @@ class Attached:
     places: Collection[tuple[Key, str, Ref], Place]
 
 
-def declare(world: World, asked: Asked, listeners: Listeners) -> Attached:
+def declare(world: World, gateways: Gateways, asked: Asked, listeners: Listeners) -> Attached:
     """Judge every parentRef."""
     engine = world.engine
     sources: tuple[Collection[Key, Any], ...] = (
@@ -88,12 +94,15 @@ def declare(world: World, asked: Asked, listeners: Listeners) -> Attached:
     claims = engine.map("claims", specs, _claim)
 
     def parents(read: Read, key: Ref, claim: Claim) -> tuple[Parent, ...]:
+        wanted = [(f"spec.parentRefs[{at}]", ref) for at, ref in enumerate(claim.parent_refs)]
+        if claim.defaults:
+            wanted += _defaults(claim.parent_refs, key, read.group(gateways.defaults, DEFAULT))
         found = []
-        for at, ref in enumerate(claim.parent_refs):
+        for path, ref in wanted:
             parent = Ref(ref.kind, ref.namespace or key.namespace, ref.name)
             doors = read(listeners.doors, parent) if ref.group == api.GROUP else None
             if doors is not None:
-                found.append(_attach(read, asked.labels, key, at, ref, parent, doors, claim.hostnames))
+                found.append(_attach(read, asked.labels, key, path, ref, parent, doors, claim.hostnames))
         return tuple(found)
 
     all_parents = engine.map("parents", claims, parents)
@@ -112,7 +121,19 @@ def _spec(_read: Read, _key: Key, found: Route) -> Iterable[tuple[Ref, Spec]]:
 
 
 def _claim(_read: Read, _key: Ref, found: Spec) -> Claim:
-    return Claim(found.created, found.spec.parent_refs, getattr(found.spec, "hostnames", ()))
+    spec = found.spec
+    defaults = spec.use_default_gateways == "All"
+    return Claim(found.created, spec.parent_refs, getattr(spec, "hostnames", ()), defaults)
+
+
+def _defaults(
+    written: Iterable[api.ParentReference], route: Ref, gateways: Iterable[Key]
+) -> Iterable[tuple[str, api.ParentReference]]:
+    """The default Gateways that a route does not name itself."""
+    named = {Key(ref.namespace or route.namespace, ref.name) for ref in written if ref.kind == "Gateway"}
+    for gateway in gateways:
+        if gateway not in named:
+            yield "spec.useDefaultGateways", api.ParentReference(name=gateway.name, namespace=gateway.namespace)
 
 
 def _gateways(parents: tuple[Parent, ...]) -> tuple[Key, ...]:
@@ -129,16 +150,14 @@ def _attach(
     read: Read,
     labels: Collection[Key, dict[str, str]],
     route: Ref,
-    at: int,
+    path: str,
     ref: api.ParentReference,
     parent: Ref,
     found: Doors,
     hostnames: tuple[str, ...],
 ) -> Parent:
-    path = f"spec.parentRefs[{at}]"
-
     def refused(problem: Problem) -> Parent:
-        return Parent(at, found.gateway, (), problem)
+        return Parent(ref, found.gateway, (), problem)
 
     if found.closed:
         return refused(say.parent_closed(path, parent, found.closed))
@@ -156,7 +175,7 @@ def _attach(
     if not taken:
         theirs = [door.hostname or "every host" for door in allowed]
         return refused(say.no_matching_hostname(path, hostnames, theirs))
-    return Parent(at, found.gateway, taken)
+    return Parent(ref, found.gateway, taken)
 
 
 def _why_not_allowed(  # noqa: PLR0911 - one reason each

@@ -6,10 +6,14 @@ import msgspec
 
 from headgate.api import gateway as api
 from headgate.api.meta import Key
-from headgate.incremental import Collection, Read
+from headgate.incremental import Collection, Index, Read
 from headgate.ir.routing import Transport
 from headgate.world import Needs, Settings, World
 from headgate.world.objects import SETTINGS
+
+
+#: The group of the default Gateways.
+DEFAULT = "All"
 
 
 class Class(msgspec.Struct, frozen=True):
@@ -38,6 +42,8 @@ class Gateways:
     owned: Collection[Key, Owned]
     #: The controller name under which we speak of a Gateway.
     controllers: Collection[Key, str]
+    #: Those that routes may want without naming them, under the one group `DEFAULT` (`spec.defaultScope`, GEP-3793).
+    defaults: Index[str, Key]
 
 
 def declare(world: World) -> Gateways:
@@ -63,6 +69,9 @@ def declare(world: World) -> Gateways:
         classes=classes,
         owned=ours,
         controllers=engine.map("controller of a gateway", ours, lambda _read, _key, found: found.controller),
+        defaults=engine.index(
+            "default gateways", ours, lambda _key, found: (DEFAULT,) if found.spec.default_scope == "All" else ()
+        ),
     )
 
 
@@ -98,7 +107,7 @@ def needs(
         return Needs(
             uid=found.uid,
             class_name=found.spec.gateway_class_name,
-            ports=tuple(number for transport, number in read(ports, key) or () if transport == "TCP"),
+            ports=read(ports, key) or (),
             labels=infrastructure.labels,
             annotations=infrastructure.annotations,
             addresses=wanted_addresses(found.spec),

@@ -9,11 +9,14 @@ from headgate.conditions import http_route as say
 from headgate.incremental import Collection, Read
 
 from ..attach import Parent, Spec
+from . import waiting
 from .grounds import Grounds
 
 
 def declare(grounds: Grounds) -> Collection[Ref, tuple[api.RouteParentStatus, ...]]:
     """Per route: one entry for each parentRef to a Gateway of ours or to a ListenerSet of one."""
+
+    before = waiting.reported(grounds)
 
     def status(read: Read, key: Ref, found: Spec) -> tuple[api.RouteParentStatus, ...] | None:
         problems = read(grounds.rules.problems, key) or ()
@@ -24,6 +27,7 @@ def declare(grounds: Grounds) -> Collection[Ref, tuple[api.RouteParentStatus, ..
                 read(grounds.gateways.controllers, parent.gateway) or "",
                 problems,
                 read(grounds.facts.refused_routes, (parent.gateway, key)),
+                waiting.waits(read, grounds, before, key, parent.ref, parent),
             )
             for parent in read(grounds.attached.parents, key) or ()
         )
@@ -33,7 +37,7 @@ def declare(grounds: Grounds) -> Collection[Ref, tuple[api.RouteParentStatus, ..
 
 
 def parent_status(
-    found: Spec, parent: Parent, controller: str, problems: Sequence[Problem], refused: str | None
+    found: Spec, parent: Parent, controller: str, problems: Sequence[Problem], refused: str | None, waits: bool
 ) -> api.RouteParentStatus:
     """Our entry for one parentRef, which is copied as it is written."""
     every = ([parent.problem] if parent.problem else []) + list(problems)
@@ -41,6 +45,8 @@ def parent_status(
         accepted = say.not_accepted(problem.reason, sentence(every, say.ACCEPTED))
     elif refused is not None:
         accepted = say.refused(refused)
+    elif waits:
+        accepted = say.waiting()
     else:
         accepted = say.accepted()
     refs = say.refs_resolved()
@@ -50,7 +56,7 @@ def parent_status(
     if accepted.status == "True" and first(every, say.PARTIALLY_INVALID) is not None:
         conditions.append(say.dropped_rules(sentence(every, say.PARTIALLY_INVALID)))
     return api.RouteParentStatus(
-        parent_ref=found.spec.parent_refs[parent.index],
+        parent_ref=parent.ref,
         controller_name=controller,
         conditions=stamp(conditions, found.generation),
     )

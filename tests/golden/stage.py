@@ -32,7 +32,7 @@ from support.addresses import loopback_network
 from support.waiting import until
 from support.xds import GATEWAY, ControlPlane, Loop
 
-from . import http2
+from . import http2, websocket
 from .cases import Addresses, Backend
 from .expecting import TRIES, read_try
 
@@ -129,6 +129,9 @@ class Stage:
                 headers = [
                     (name.lower(), value) for name, _, value in (line.partition(": ") for line in head[1:] if line)
                 ]
+                if ("upgrade", "websocket") in headers:
+                    await websocket.serve(address, dict(headers), reader, writer)
+                    break
                 status = await self._try(dict(headers))
                 seen = {
                     "address": address,

@@ -78,6 +78,7 @@ def _connection_manager(chain: FilterChain, port: int, filters: Sequence[HttpFil
     manager.use_remote_address.value = True
     manager.normalize_path.value = True
     manager.server_header_transformation = protos.HttpConnectionManager.PASS_THROUGH
+    manager.upgrade_configs.add(upgrade_type="websocket")
     for each in filters:
         part = manager.http_filters.add(name=each.name, disabled=True)
         part.typed_config.CopyFrom(protos.AnyMessage.FromString(each.config))

@@ -106,6 +106,9 @@ def certificate(
 #: Protocols of a Service port (`appProtocol`) that are HTTP/2 without TLS.
 _HTTP2 = ("kubernetes.io/h2c", "h2c", "grpc")
 
+#: A WebSocket: HTTP/1.1 that is upgraded, which every route lets happen; `wss` inside of TLS.
+_WEBSOCKET, _SECURE_WEBSOCKET = "kubernetes.io/ws", "kubernetes.io/wss"
+
 #: Kinds of routes whose bytes are passed on as they are: no BackendTLSPolicy concerns them.
 _NEVER_SECURED = ("TCPRoute", "UDPRoute")
 
@@ -138,13 +141,17 @@ def backend(read: Read, references: References, path: str, ref: gateway.BackendO
         plain = _stream_port(path, Key(namespace, ref.name), ref.port, found, at.kind)
     else:
         plain = _port(path, Key(namespace, ref.name), ref.port, found, grpc=at.kind == "GRPCRoute")
-    return plain if at.kind in _NEVER_SECURED else _secured(read, references, found, plain)
+    return plain if at.kind in _NEVER_SECURED else _secured(read, references, path, found, plain, at)
 
 
-def _secured(read: Read, references: References, service: ServicePorts, plain: Backend) -> Backend:
-    """The same with the TLS of the policy that counts for it."""
-    names = (port.name for port in service.ports if port.port == plain.port and port.protocol == "TCP")
-    found = backend_tls.of_port(read, references.backend_tls, plain.service, next(names, ""))
+def _secured(read: Read, references: References, path: str, service: ServicePorts, plain: Backend, at: Ref) -> Backend:
+    """The same with the TLS of the policy that counts for it; raises `Invalid` if it must have one and has none."""
+    port = next((each for each in service.ports if each.port == plain.port and each.protocol == "TCP"), None)
+    found = backend_tls.of_port(read, references.backend_tls, plain.service, port.name if port else "")
+    if found is None and at.kind == "HTTPRoute" and port is not None and port.app_protocol == _SECURE_WEBSOCKET:
+        raise http_route.backend_protocol(
+            f"{path}.port", plain.service.name, f"appProtocol {_SECURE_WEBSOCKET!r}", "it needs a BackendTLSPolicy"
+        )
     return plain if found is None else msgspec.structs.replace(plain, tls=found)
 
 
@@ -174,8 +181,7 @@ def _port(path: str, service: Key, wanted: int | None, found: ServicePorts, *, g
     if port is None:
         raise http_route.backend_protocol(f"{path}.port", service.name, same[0].protocol, "HTTP needs a TCP port")
     spoken = port.app_protocol or ""
-    if spoken.startswith("kubernetes.io/") and spoken not in _HTTP2:
-        raise http_route.backend_protocol(
-            f"{path}.port", service.name, f"appProtocol {spoken!r}", "HTTP/1.1 and kubernetes.io/h2c are supported"
-        )
+    if spoken.startswith("kubernetes.io/") and spoken not in (*_HTTP2, _WEBSOCKET, _SECURE_WEBSOCKET):
+        works = "HTTP/1.1, kubernetes.io/h2c, kubernetes.io/ws and kubernetes.io/wss are supported"
+        raise http_route.backend_protocol(f"{path}.port", service.name, f"appProtocol {spoken!r}", works)
     return Backend(service, port.port, "http2" if spoken in _HTTP2 or grpc else "http1")

@@ -1,0 +1,91 @@
+"""What clients and backends speak through a real Envoy: HTTP/2 without TLS on both sides, WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from h2.connection import H2Connection
+from h2.events import DataReceived, ResponseReceived, StreamEnded
+
+from golden import cases as golden
+from golden import stage
+from headgate.api.meta import Key
+
+GATEWAY = Key("shop", "shared")
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[golden.Case, str, int]]:
+    """The case `protocols` on stage, and where its Gateway listens."""
+    with stage.Stage(tmp_path_factory.mktemp("protocols")) as on_stage:
+        case = golden.read(golden.FOLDER / "serve" / "protocols.in.yaml", on_stage.addresses())
+        on_stage.serve(case.backends)
+        on_stage.load(golden.running(case).outputs, GATEWAY)
+        yield case, case.address_of(GATEWAY), stage.real_port(80)
+
+
+def served_by(case: golden.Case, service: str) -> str:
+    (found,) = [each.address for each in case.backends if each.service == service]
+    return found
+
+
+async def _h2c(address: str, port: int, path: str) -> tuple[str, str]:
+    """Status and body of a request by a client that knows beforehand that HTTP/2 is spoken."""
+    reader, writer = await asyncio.open_connection(address, port)
+    connection = H2Connection()
+    connection.initiate_connection()
+    pseudo = [(":method", "GET"), (":scheme", "http"), (":authority", "p.example.com"), (":path", path)]
+    connection.send_headers(1, pseudo, end_stream=True)
+    status, body, ended = "", "", False
+    while not ended:
+        writer.write(connection.data_to_send())
+        for event in connection.receive_data(await reader.read(65536)):
+            match event:
+                case ResponseReceived(headers=headers) if headers:
+                    status = dict((_text(name), _text(value)) for name, value in headers)[":status"]
+                case DataReceived(data=data) if data:
+                    body += data.decode()
+                case StreamEnded():
+                    ended = True
+    writer.close()
+    return status, body
+
+
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.decode()
+
+
+@pytest.mark.parametrize(("path", "spoken"), [("/h2c", True), ("/web", False)])
+def test_a_client_with_prior_knowledge_reaches_backends_in_what_they_speak(
+    played: tuple[golden.Case, str, int], path: str, spoken: bool
+) -> None:
+    case, address, port = played
+    status, body = asyncio.run(asyncio.wait_for(_h2c(address, port, path), 10))
+    assert status == "200"
+    assert served_by(case, f"shop{path}:80") in body
+    assert ("HTTP/2" in body) is spoken
+
+
+async def _web_socket(address: str, port: int, path: str) -> tuple[str, str, bytes]:
+    """Who answers, and what comes back of a text and of bytes."""
+    headers = {"host": "p.example.com"}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(f"http://{address}:{port}{path}", headers=headers) as socket,
+    ):
+        who = await socket.receive_str()
+        await socket.send_str("hello")
+        text = await socket.receive_str()
+        await socket.send_bytes(b"\x00\xff")
+        return who, text, await socket.receive_bytes()
+
+
+@pytest.mark.parametrize("path", ["/ws", "/web"])
+def test_a_web_socket_is_opened_through_the_gateway(played: tuple[golden.Case, str, int], path: str) -> None:
+    case, address, port = played
+    found = asyncio.run(asyncio.wait_for(_web_socket(address, port, path), 10))
+    assert found == (served_by(case, f"shop{path}:80"), "hello", b"\x00\xff")

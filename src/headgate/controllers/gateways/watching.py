@@ -15,6 +15,7 @@ from headgate.kube.watch import Batch, follow
 from headgate.world import World
 from headgate.world.objects import SETTINGS, Definitions
 
+from .arrivals import Arrivals
 from .fleets import SELECTOR, FleetKeeper
 
 _log = structlog.get_logger("headgate.controllers.gateways")
@@ -48,6 +49,7 @@ class Watching:
         self._seen = seen
         self._step = step
         self._sources = world.by_kind
+        self._arrivals = Arrivals(world, lambda: self.synced, seen, step)
         self._ours: dict[type[Object], dict[Key, Object]] = {apps.Deployment: {}, core.Pod: {}, core.Service: {}}
         self._pending: set[str] = {"definitions"}
         self._pending |= {cls.__name__ for cls in self._sources} | {f"our {cls.__name__}" for cls in self._ours}
@@ -65,6 +67,12 @@ class Watching:
 
     async def run(self) -> None:
         """Follow until cancelled."""
+        try:
+            await self._follow()
+        finally:
+            self._arrivals.stop()
+
+    async def _follow(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             for cls in self._sources:
                 # Secrets of other types are nobody's business here, and a controller must not hold them.
@@ -85,14 +93,9 @@ class Watching:
         self._end("definitions", synced=True)
 
     def _into(self, cls: type[Object]) -> Callable[[Batch[Any]], None]:
-        source = self._sources[cls]
-
         def sink(batch: Batch[Any]) -> None:
             for change in batch.changes:
-                if change.object is None:
-                    source.delete(change.key)
-                else:
-                    source.set(change.key, _kept(change.object))
+                self._arrivals.take(cls, change.key, None if change.object is None else _kept(change.object))
             for key, error in batch.broken:
                 _log.error("an object cannot be read", kind=cls.__name__, key=str(key), error=str(error))
             self._seen(cls, [change.key for change in batch.changes])

@@ -30,6 +30,11 @@ def dropped_rules(message: str) -> Condition:
     )
 
 
+def waiting() -> Condition:
+    """Attached, and no Envoy forwards for it yet."""
+    return say(ACCEPTED, None, "Pending", "waiting for an Envoy to take the listener with this route")
+
+
 def refused(message: str) -> Condition:
     """Envoy did not take it."""
     return say(ACCEPTED, False, "UnsupportedValue", f"Envoy refused the route: {envoys_words(message)}")
@@ -96,8 +101,16 @@ def bad_regex(path: str, pattern: str, why: str) -> Invalid:
         ACCEPTED,
         "UnsupportedValue",
         path,
-        f"{pattern!r} is no regular expression of RE2 ({why}); RE2 has no look-around and no back-references",
+        f"{pattern!r} is no regular expression of RE2 ({why}); {_lacking(why)}",
     )
+
+
+def _lacking(why: str) -> str:
+    if "perl operator" in why or "escape" in why:
+        return "RE2 has no look-around and no back-references"
+    if "repetition" in why:
+        return "RE2 repeats at most 1000 times, all nested repetitions together"
+    return "RE2's syntax is at github.com/google/re2/wiki/Syntax"
 
 
 def bad_value(path: str, value: str, works: str) -> Invalid:

@@ -1,6 +1,6 @@
 """Clusters and their endpoints."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -14,6 +14,12 @@ from .resources import Resource, resource
 #: Envoy's defaults (1,024 connections and requests, 3 retries) turn load into 503s; these only stop a runaway.
 _LIMIT = 65_536
 _RETRIES = 1_024
+
+#: What is spoken to a cluster; `tcp` and `udp`: whatever the client speaks.
+Protocol = Literal["http1", "http2", "tcp", "udp"]
+
+#: Nobody can be reached there: what it gets is closed (TCP) or dropped (UDP) at once, within Envoy's own host.
+_NOWHERE = ("127.0.0.1", 0)
 
 
 class Endpoint(msgspec.Struct, frozen=True, order=True):
@@ -40,7 +46,7 @@ def cluster(
     stat_name: str,
     *,
     connect_timeout: float = 5.0,
-    protocol: Literal["http1", "http2"] = "http1",
+    protocol: Protocol = "http1",
     tls: UpstreamTLS | None = None,
     origins: Sequence[Ref] = (),
 ) -> Resource:
@@ -49,9 +55,58 @@ def cluster(
     message.type = protos.Cluster.EDS
     message.eds_cluster_config.eds_config.CopyFrom(ads())
     if tls is not None:
-        message.transport_socket.name = "envoy.transport_sockets.tls"
-        message.transport_socket.typed_config.CopyFrom(protos.pack(_tls(tls)))
+        _secure(message.transport_socket, tls)
     return resource(CLUSTER, name, protos.serialise(message), origins)
+
+
+def pool(name: str, stat_name: str, *, tls: Mapping[str, UpstreamTLS] | None = None) -> Resource:
+    """A cluster for connections and datagrams whose endpoints come by ADS in weighted parts; `tls` by the words that
+    parts use for it.
+    """
+    message = _common(name, stat_name, 5.0, "tcp")
+    message.type = protos.Cluster.EDS
+    message.eds_cluster_config.eds_config.CopyFrom(ads())
+    message.common_lb_config.locality_weighted_lb_config.SetInParent()
+    for word, each in sorted((tls or {}).items()):
+        match = message.transport_socket_matches.add(name=word)
+        match.match[_WORD] = word
+        _secure(match.transport_socket, each)
+    return resource(CLUSTER, name, protos.serialise(message))
+
+
+#: The key of endpoint metadata by which a part says its word for TLS.
+_WORD = "tls"
+
+
+class Part(msgspec.Struct, frozen=True):
+    """Endpoints that share a weight; without endpoints what falls to it is closed. `tls` is a word of its cluster for
+    how they are spoken to (empty: plain).
+    """
+
+    endpoints: tuple[Endpoint, ...]
+    weight: int
+    tls: str = ""
+
+
+def pool_load_assignment(cluster_name: str, parts: Sequence[Part]) -> Resource:
+    """The parts of a pool. Weights are exact on each of Envoy's threads, and a change of them touches no connection."""
+    message = protos.ClusterLoadAssignment(cluster_name=cluster_name)
+    for at, part in enumerate(parts):
+        locality = message.endpoints.add()
+        locality.locality.sub_zone = str(at)
+        locality.load_balancing_weight.value = part.weight
+        for each in part.endpoints or (Endpoint(*_NOWHERE),):
+            host = locality.lb_endpoints.add()
+            host.endpoint.address.socket_address.address = each.address
+            host.endpoint.address.socket_address.port_value = each.port
+            if part.tls and part.endpoints:
+                host.metadata.filter_metadata["envoy.transport_socket_match"][_WORD] = part.tls
+    return resource(ENDPOINTS, cluster_name, protos.serialise(message))
+
+
+def _secure(socket: Any, tls: UpstreamTLS) -> None:
+    socket.name = "envoy.transport_sockets.tls"
+    socket.typed_config.CopyFrom(protos.pack(_tls(tls)))
 
 
 def static_cluster(
@@ -60,7 +115,7 @@ def static_cluster(
     endpoints: Sequence[Endpoint],
     *,
     connect_timeout: float = 5.0,
-    protocol: Literal["http1", "http2"] = "http1",
+    protocol: Protocol = "http1",
 ) -> Resource:
     """A cluster that carries its addresses with it."""
     message = _common(name, stat_name, connect_timeout, protocol)
@@ -79,7 +134,7 @@ def ads() -> Any:
     return protos.ConfigSource(ads={}, resource_api_version="V3")
 
 
-def _common(name: str, stat_name: str, connect_timeout: float, protocol: str) -> Any:
+def _common(name: str, stat_name: str, connect_timeout: float, protocol: Protocol) -> Any:
     if "." in stat_name:
         raise ValueError(f"stat_name {stat_name!r} has a dot: Envoy would cut the cluster's name there")
     message = protos.Cluster(name=name, alt_stat_name=stat_name, lb_policy=protos.Cluster.LEAST_REQUEST)
@@ -92,6 +147,8 @@ def _common(name: str, stat_name: str, connect_timeout: float, protocol: str) ->
     limits.max_requests.value = _LIMIT
     limits.max_retries.value = _RETRIES
     options = protos.HttpProtocolOptions()
+    if protocol in ("tcp", "udp"):
+        return message
     if protocol == "http2":
         options.explicit_http_config.http2_protocol_options.SetInParent()
     else:

@@ -24,18 +24,21 @@ class HttpFilter(msgspec.Struct, frozen=True):
 
 class FilterChain(msgspec.Struct, frozen=True):
     """What happens to connections with one of these server names (SNI; `*.example.com` is a suffix, none at all is
-    everything else). With `secrets` (names of certificates, fetched by SDS) the chain speaks TLS, without it plain
-    HTTP/1.1 and HTTP/2.
+    everything else). With `secrets` (names of certificates, fetched by SDS) TLS ends here.
+
+    With a `route_configuration` HTTP/1.1 and HTTP/2 are spoken; with a `cluster` bytes are passed on to it; with
+    neither the connection is closed.
     """
 
     name: str
-    route_configuration: str
+    route_configuration: str = ""
     server_names: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     #: Name of the secret that says how certificates of clients are judged; empty: none is asked for.
     client_validation: str = ""
     #: Whether a client without a certificate is turned away.
     client_required: bool = False
+    cluster: str = ""
 
 
 def listener(
@@ -47,7 +50,7 @@ def listener(
     filters: Sequence[HttpFilter] = (),
     origins: Sequence[Ref] = (),
 ) -> Resource:
-    """A TCP listener with one HTTP connection manager per filter chain, whose routes come by RDS over ADS.
+    """A TCP listener. Chains that speak HTTP have their routes by RDS over ADS.
 
     Paths are normalised (`/a/../b` is `/b`) before they are matched, so a route cannot be walked around.
     """
@@ -62,12 +65,34 @@ def listener(
         part = message.filter_chains.add(name=chain.name)
         if chain.server_names:
             part.filter_chain_match.server_names.extend(chain.server_names)
-        manager = part.filters.add(name="envoy.filters.network.http_connection_manager")
-        manager.typed_config.CopyFrom(protos.pack(_connection_manager(chain, port, filters)))
+        if chain.route_configuration:
+            manager = part.filters.add(name="envoy.filters.network.http_connection_manager")
+            manager.typed_config.CopyFrom(protos.pack(_connection_manager(chain, port, filters)))
+        elif chain.cluster:
+            proxy = part.filters.add(name="envoy.filters.network.tcp_proxy")
+            proxy.typed_config.CopyFrom(protos.pack(protos.TcpProxy(stat_prefix=f"tcp-{port}", cluster=chain.cluster)))
         if chain.secrets:
             part.transport_socket.name = "envoy.transport_sockets.tls"
             part.transport_socket.typed_config.CopyFrom(protos.pack(_tls(chain)))
     return resource(LISTENER, name, protos.serialise(message), origins)
+
+
+def udp_listener(name: str, address: str, port: int, cluster: str) -> Resource:
+    """A UDP listener that passes datagrams on to a cluster: those of one client to one endpoint, and the answers back.
+    A cluster that does not exist drops them.
+    """
+    message = protos.Listener(name=name)
+    message.address.socket_address.address = address
+    message.address.socket_address.port_value = port
+    message.address.socket_address.protocol = message.address.socket_address.UDP
+    message.udp_listener_config.downstream_socket_config.SetInParent()
+    config = protos.UdpProxyConfig(stat_prefix=f"udp-{port}")
+    action = config.matcher.on_no_match.action
+    action.name = "route"
+    action.typed_config.CopyFrom(protos.pack(protos.UdpRoute(cluster=cluster)))
+    proxy = message.listener_filters.add(name="envoy.filters.udp_listener.udp_proxy")
+    proxy.typed_config.CopyFrom(protos.pack(config))
+    return resource(LISTENER, name, protos.serialise(message))
 
 
 def _connection_manager(chain: FilterChain, port: int, filters: Sequence[HttpFilter]) -> Any:
@@ -89,7 +114,8 @@ def _connection_manager(chain: FilterChain, port: int, filters: Sequence[HttpFil
 
 def _tls(chain: FilterChain) -> Any:
     context = protos.DownstreamTlsContext()
-    context.common_tls_context.alpn_protocols.extend(("h2", "http/1.1"))
+    if chain.route_configuration:
+        context.common_tls_context.alpn_protocols.extend(("h2", "http/1.1"))
     for name in chain.secrets:
         context.common_tls_context.tls_certificate_sds_secret_configs.add(name=name, sds_config=ads())
     if chain.client_validation:

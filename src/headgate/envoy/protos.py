@@ -21,6 +21,9 @@ from envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
     HttpConnectionManager,
 )
+from envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
+from envoy.extensions.filters.udp.udp_proxy.v3.route_pb2 import Route as UdpRoute
+from envoy.extensions.filters.udp.udp_proxy.v3.udp_proxy_pb2 import UdpProxyConfig
 from envoy.extensions.matching.common_inputs.stats.v3 import stats_pb2 as _stats
 from envoy.extensions.resource_monitors.downstream_connections.v3 import (
     downstream_connections_pb2 as _downstream_connections,
@@ -62,8 +65,11 @@ __all__ = [
     "Runtime",
     "Secret",
     "Struct",
+    "TcpProxy",
     "TlsInspector",
     "TypedExtensionConfig",
+    "UdpProxyConfig",
+    "UdpRoute",
     "UpstreamTlsContext",
     "VirtualHost",
     "pack",

@@ -8,6 +8,7 @@ from typing import Any
 from headgate.api import apps, core
 from headgate.api.meta import Key, LabelSelector, ObjectMeta, OwnerReference
 from headgate.envoy import bootstrap
+from headgate.ir.routing import Transport
 
 from . import names
 
@@ -37,7 +38,7 @@ class Settings:
 class Envoys:
     """What one Gateway asks for.
 
-    `controller` is the controller name of its class, `ports` are the TCP ports of its valid listeners, sorted.
+    `controller` is the controller name of its class, `ports` are those of its valid listeners, sorted.
     """
 
     gateway: Key
@@ -45,7 +46,7 @@ class Envoys:
     api_version: str
     class_name: str
     controller: str
-    ports: tuple[int, ...]
+    ports: tuple[tuple[Transport, int], ...]
     labels: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
 
@@ -126,8 +127,8 @@ def _service(envoys: Envoys, meta: ObjectMeta) -> core.Service:
             type="LoadBalancer",
             selector=selector(envoys.gateway),
             ports=tuple(
-                core.ServicePort(name=f"tcp-{port}", port=port, target_port=port, protocol="TCP")
-                for port in envoys.ports
+                core.ServicePort(name=f"{transport.lower()}-{port}", port=port, target_port=port, protocol=transport)
+                for transport, port in envoys.ports
             ),
         ),
     )

@@ -9,11 +9,14 @@ from headgate.api import discovery
 from headgate.api.meta import Key, Ref
 from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
+from headgate.ir.streams import Pool, PoolName
 from headgate.world import World
 
 from .attach import Attached
+from .backend_tls import believes
 from .refs import References
 from .rules import Rules
+from .streams import StreamRoutes
 
 
 class Slice(msgspec.Struct, frozen=True):
@@ -29,11 +32,16 @@ class Slice(msgspec.Struct, frozen=True):
 class Backends:
     """By Gateway, and who serves."""
 
+    #: What routes of requests use.
     backends: Collection[tuple[Key, ir.Backend], ir.Backend]
+    #: What any route uses.
+    used: Collection[tuple[Key, ir.Backend], ir.Backend]
     endpoints: Collection[ir.Backend, ir.Endpoints]
 
 
-def declare(world: World, references: References, attached: Attached, rules: Rules) -> Backends:
+def declare(
+    world: World, references: References, attached: Attached, rules: Rules, of_streams: StreamRoutes
+) -> Backends:
     """Uses, folded to one per Gateway and backend."""
     engine = world.engine
 
@@ -49,21 +57,39 @@ def declare(world: World, references: References, attached: Attached, rules: Rul
     backends: Collection[tuple[Key, ir.Backend], ir.Backend] = engine.least(
         "backends", every, lambda key, _backend: (key[0], key[1]), lambda _key, _backend: 0
     )
+    used: Collection[tuple[Key, ir.Backend], ir.Backend] = engine.least(
+        "backends of all routes",
+        engine.union("uses by all routes", every, engine.flat_map("uses by streams", of_streams.pools, _of_pool)),
+        lambda key, _backend: (key[0], key[1]),
+        lambda _key, _backend: 0,
+    )
     served: Collection[ir.Backend, ir.Backend] = engine.least(
-        "backends in use", backends, lambda key, _backend: key[1], lambda _key, _backend: 0
+        "backends in use", used, lambda key, _backend: key[1], lambda _key, _backend: 0
     )
     slices = engine.map("endpoints of a slice", world.slices, _slice)
 
     def endpoints(read: Read, backend: ir.Backend, _same: ir.Backend) -> ir.Endpoints:
+        if backend.tls is not None and not believes(read, references.backend_tls, backend.tls):
+            return ir.Endpoints(backend)  # nobody's certificate would be taken, so there is nobody to send to
         service = read(references.services, backend.service)
-        names = {port.name for port in service.ports if port.port == backend.port} if service else set()
+        ports = service.ports if service else ()
+        names = {port.name for port in ports if (port.port, port.protocol) == (backend.port, backend.transport)}
         found = [read(slices, key) for key in read.group(world.slices_of_service, backend.service)]
-        return ir.Endpoints(backend, serving([each for each in found if each is not None], names))
+        return ir.Endpoints(backend, serving([each for each in found if each is not None], names, backend.transport))
 
-    return Backends(backends, engine.map("endpoints", served, endpoints))
+    return Backends(backends, used, engine.map("endpoints", served, endpoints))
 
 
-def serving(slices: Iterable[Slice], port_names: Iterable[str]) -> tuple[ir.Endpoint, ...]:
+def _of_pool(
+    _read: Read, key: tuple[Key, PoolName], pool: Pool
+) -> Iterable[tuple[tuple[Key, ir.Backend, PoolName], ir.Backend]]:
+    for backend in sorted({target for target in pool.targets if target is not None}):
+        yield (key[0], backend, key[1]), backend
+
+
+def serving(
+    slices: Iterable[Slice], port_names: Iterable[str], transport: ir.Transport = "TCP"
+) -> tuple[ir.Endpoint, ...]:
     """The ready endpoints, each once, sorted; when none is ready, those that still serve while they terminate."""
     names = frozenset(port_names)
     ready: set[ir.Endpoint] = set()
@@ -71,7 +97,7 @@ def serving(slices: Iterable[Slice], port_names: Iterable[str]) -> tuple[ir.Endp
     for each in slices:
         if each.address_type != "IPv4":
             continue
-        numbers = [port.port for port in each.ports if port.name in names and port.port and port.protocol == "TCP"]
+        numbers = [port.port for port in each.ports if port.name in names and port.port and port.protocol == transport]
         for address, is_ready, is_serving in each.endpoints:
             if is_ready:
                 ready.update(ir.Endpoint(address, number) for number in numbers)

@@ -12,7 +12,7 @@ from headgate.incremental import Collection
 from headgate.ir.routing import Transport
 from headgate.world import Routing, World
 
-from . import clusters, listeners, routes, secrets
+from . import clusters, listeners, routes, secrets, streams
 
 __all__ = ["Translated", "declare"]
 
@@ -38,6 +38,8 @@ def declare(world: World, routing: Routing) -> Translated:
             listening.resources,
             clusters.clusters(world, routing),
             clusters.endpoints(world, routing),
+            streams.pools(world, routing),
+            streams.endpoints(world, routing),
             secrets.declare(world, routing),
         ),
         configurations=listening.configurations,

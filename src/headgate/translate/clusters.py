@@ -8,6 +8,7 @@ from headgate.envoy.names import CLUSTER, ENDPOINTS, stat_name
 from headgate.envoy.resources import Resource
 from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
+from headgate.ir.tls import UpstreamTLS
 from headgate.world import Routing, World
 
 from . import names
@@ -18,8 +19,9 @@ Keyed = tuple[tuple[Key, str, str], Resource]
 def clusters(world: World, routing: Routing) -> Collection[tuple[Key, str, str], Resource]:
     """Clusters per Gateway."""
 
-    def keyed(_read: Read, key: tuple[Key, ir.Backend], backend: ir.Backend) -> Iterable[Keyed]:
-        found = cluster(backend)
+    def keyed(read: Read, key: tuple[Key, ir.Backend], backend: ir.Backend) -> Iterable[Keyed]:
+        shown = read(routing.client_certificates, key[0]) if backend.tls is not None else None
+        found = cluster(backend, shown)
         yield (key[0], CLUSTER, found.name), found
 
     return world.engine.flat_map("clusters", routing.backends, keyed)
@@ -37,13 +39,23 @@ def endpoints(world: World, routing: Routing) -> Collection[tuple[Key, str, str]
     return world.engine.flat_map("endpoints of clusters", routing.backends, keyed)
 
 
-def cluster(backend: ir.Backend) -> Resource:
-    """The cluster of a Service port."""
+def cluster(backend: ir.Backend, shown: ir.Certificate | None = None) -> Resource:
+    """The cluster of a Service port; `shown` is the Gateway's certificate for backends with TLS."""
     service = backend.service
     return envoy.cluster(
         names.cluster(backend),
         stat_name(service.namespace, service.name, backend.port),
         protocol=backend.protocol,
+        tls=None if backend.tls is None else upstream_tls(backend.tls, shown),
+    )
+
+
+def upstream_tls(found: UpstreamTLS, shown: ir.Certificate | None) -> envoy.UpstreamTLS:
+    """How a backend with a policy is spoken to."""
+    return envoy.UpstreamTLS(
+        server_name=found.server_name,
+        validation=names.backend_validation(found),
+        certificate=names.secret(shown.secret) if shown else "",
     )
 
 

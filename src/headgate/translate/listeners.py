@@ -1,6 +1,6 @@
 """Ports to Envoy listeners: one per port, and the RouteConfigurations that must exist for it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from headgate.api.meta import Key
@@ -9,9 +9,15 @@ from headgate.envoy.names import LISTENER
 from headgate.envoy.resources import Resource
 from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
+from headgate.ir import streams
+from headgate.ir.streams import Chain
 from headgate.world import Routing, World
 
 from . import names
+from .streams import name as pool_cluster
+
+#: A cluster that does not exist: a UDP listener without a route drops what it gets.
+NOBODY = "nobody"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +35,10 @@ def declare(world: World, routing: Routing) -> Listeners:
 
     def listener(read: Read, key: tuple[Key, ir.Transport, int], port: ir.Port) -> Resource | None:
         binding = read(world.bindings, key[0])
-        return None if binding is None or not _knows_where(binding) else render(port, binding)
+        if binding is None or not _knows_where(binding):
+            return None
+        found = read(routing.streams, key) or ()
+        return render(port, binding, {each.listener: _stream_chains(read, routing, each) for each in found})
 
     def keyed(
         _read: Read, key: tuple[Key, ir.Transport, int], found: Resource
@@ -39,7 +48,8 @@ def declare(world: World, routing: Routing) -> Listeners:
     def configurations(
         _read: Read, key: tuple[Key, ir.Transport, int], port: ir.Port
     ) -> Iterable[tuple[tuple[Key, str], str]]:
-        for name in dict.fromkeys(map(ir.configuration_name, port.listeners)):
+        speaking = [each for each in port.listeners if each.protocol in ("HTTP", "HTTPS")]
+        for name in dict.fromkeys(map(ir.configuration_name, speaking)):
             yield (key[0], name), name
 
     by_port = engine.map("listeners by port", routing.ports, listener)
@@ -55,10 +65,43 @@ def _knows_where(binding: ir.Binding) -> bool:
     return binding.bind == "pod" or bool(binding.address)
 
 
-def render(port: ir.Port, binding: ir.Binding) -> Resource:
-    """The listener of a port: one chain for plain HTTP, one per server name for HTTPS."""
+#: Chains of a listener of TLS, TCP or UDP: each with the name of the cluster that gets its connections.
+Streams = Sequence[tuple[Chain, str]]
+
+
+def _stream_chains(read: Read, routing: Routing, found: streams.Streams) -> Streams:
+    return [(chain, _cluster(read, routing, found.gateway, chain)) for chain in found.chains]
+
+
+def _cluster(read: Read, routing: Routing, gateway: Key, chain: Chain) -> str:
+    if chain.pool is None or not chain.pool.originates:
+        return names.pool(chain.pool) if chain.pool else ""
+    pool = read(routing.pools, (gateway, chain.pool))
+    return pool_cluster(pool) if pool else ""
+
+
+def render(port: ir.Port, binding: ir.Binding, chains: Mapping[str, Streams] | None = None) -> Resource:
+    """The listener of a port: one chain for plain HTTP, one per server name for HTTPS; `chains` of those that do not
+    speak HTTP, by the listener's name.
+    """
     address = "0.0.0.0" if binding.bind == "pod" else binding.address  # noqa: S104 - a pod has its own network
-    return envoy.listener(names.listener(port.number), address, binding.port(port.number), list(_chains(port)))
+    name, number = names.listener("UDP" if port.family == "UDP" else "TCP", port.number), binding.port(port.number)
+    if port.family == "UDP":
+        clusters = [cluster for each in port.listeners for _, cluster in (chains or {}).get(each.name, ())]
+        return envoy.udp_listener(name, address, number, clusters[0] if clusters else NOBODY)
+    found = [*_chains(port), *_streams(port, chains or {})]
+    return envoy.listener(name, address, number, found or [envoy.FilterChain(name="closed")])
+
+
+def _streams(port: ir.Port, chains: Mapping[str, Streams]) -> Iterable[envoy.FilterChain]:
+    for each in port.listeners:
+        for chain, cluster in chains.get(each.name, ()):
+            yield envoy.FilterChain(
+                name=chain.name,
+                cluster=cluster,
+                server_names=chain.server_names,
+                secrets=tuple(names.secret(found.secret) for found in each.certificates) if cluster else (),
+            )
 
 
 def _chains(port: ir.Port) -> Iterable[envoy.FilterChain]:
@@ -67,9 +110,13 @@ def _chains(port: ir.Port) -> Iterable[envoy.FilterChain]:
         yield envoy.FilterChain(name=name, route_configuration=name)
         return
     for each in port.listeners:
+        if each.protocol != "HTTPS":
+            continue
         yield envoy.FilterChain(
             name=each.name,
             route_configuration=ir.configuration_name(each),
             server_names=(each.hostname,) if each.hostname else (),
             secrets=tuple(names.secret(certificate.secret) for certificate in each.certificates),
+            client_validation=names.client_validation(each.clients) if each.clients else "",
+            client_required=each.clients is not None and each.clients.required,
         )

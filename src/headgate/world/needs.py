@@ -2,18 +2,20 @@
 
 import msgspec
 
+from headgate.ir.routing import Transport
+
 
 class Needs(msgspec.Struct, frozen=True):
     """For `headgate.fleet`: everything about a Gateway that its Deployment and Service depend on.
 
-    `ports` are the TCP ports of its accepted listeners, sorted (those whose certificate is still missing included).
+    `ports` are those of its accepted listeners, sorted (those whose certificate is still missing included).
     `addresses` are those asked for in `spec.addresses` (empty: any). `labels` and `annotations` come from
     `spec.infrastructure`.
     """
 
     uid: str
     class_name: str
-    ports: tuple[int, ...]
+    ports: tuple[tuple[Transport, int], ...]
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     addresses: tuple[str, ...] = ()

@@ -67,7 +67,7 @@ async def restarted(api: LocalApi, *, left_by: str = OURS) -> AsyncIterator[tupl
 
 
 def left_behind(front: gateway.Gateway, controller: str) -> apps.Deployment:
-    envoys = fleet.Envoys(front.key, front.metadata.uid, "gateway.networking.k8s.io/v1", "headgate", controller, (80,))
+    envoys = fleet.Envoys(front.key, front.metadata.uid, "gateway.networking.k8s.io/v1", "headgate", controller, (("TCP", 80),))
     made = fleet.objects(envoys, fleet.Settings(xds_address="127.0.0.1:1"), {}).deployment
     assert made.key == ENVOYS
     return made

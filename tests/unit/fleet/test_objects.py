@@ -16,7 +16,7 @@ def envoys(name: str = "shared", *ports: int, class_name: str = "envoy") -> Envo
         api_version="gateway.networking.k8s.io/v1",
         class_name=class_name,
         controller="headgate.dev/gateway-controller",
-        ports=ports,
+        ports=tuple(("TCP", port) for port in ports),
     )
 
 

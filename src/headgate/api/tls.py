@@ -104,7 +104,8 @@ def certificates(pem: bytes, path: str = AUTHORITY) -> tuple[x509.Certificate, .
             each.not_valid_after_utc  # noqa: B018 - the parts are parsed when they are asked for
             each.extensions  # noqa: B018
     except (ValueError, x509.DuplicateExtension) as error:
-        raise TlsError(path, f"is not a PEM certificate ({_short(error)})") from None
+        why = _short(error) if b"-----END CERTIFICATE-----" in pem else "no whole block of CERTIFICATE is in it"
+        raise TlsError(path, f"is not a PEM certificate ({why})") from None
     return tuple(found)
 
 

@@ -29,6 +29,10 @@ TRUST_FILE = "trust.json"
 #: Connections from clients beyond which new ones are refused, so that Envoy does not die of them.
 MAX_CONNECTIONS = 50_000
 
+#: How large RE2's program of a pattern may be. Envoy's own limit, 100, refuses what users write (and what a rewrite of
+#: a long prefix is); RE2 has a limit of its own, by memory, that every pattern was already measured by.
+_PROGRAM_SIZE = 2**32 - 1
+
 _TYPE = "type.googleapis.com/"
 _MANAGER = f"{_TYPE}envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _ROUTER = {
@@ -97,6 +101,7 @@ def bootstrap(
         },
         "layered_runtime": {
             "layers": [
+                {"name": "limits", "static_layer": {"re2": {"max_program_size": {"error_level": _PROGRAM_SIZE}}}},
                 {
                     "name": RUNTIME_LAYER,
                     "rtds_layer": {

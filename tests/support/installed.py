@@ -108,7 +108,8 @@ class Installed:
         )
         said = kubectl.run("logs", f"--namespace={NAMESPACE}", f"deployment/{RELEASE}", "--tail=50")
         assert done.returncode == 0, f"{done.stderr}\n{said.stdout}{said.stderr}\nnode:\n{self.node.tail()}"
-        kubectl("wait", "--for=condition=Accepted", "gatewayclass/headgate", "--timeout=30s")
+        accepted = kubectl.run("wait", "--for=condition=Accepted", "gatewayclass/headgate", "--timeout=30s")
+        assert accepted.returncode == 0, f"{accepted.stderr}\n{self.controller_log()}"
 
     def _values(self) -> dict[str, Any]:
         return {

@@ -28,7 +28,7 @@ def test_envoy_sends_requests_where_the_case_says(path: Path, on_stage: stage.St
     outputs = golden.running(case).outputs
     on_stage.serve(case.backends)
     for gateway in sorted({case.gateway(each) for each in case.expectations}):
-        on_stage.load(outputs, gateway)
+        on_stage.load(outputs, gateway, case.head.get("probers"))
         for each in case.expectations:
             if case.gateway(each) == gateway:
                 _check(on_stage, case, each)
@@ -39,7 +39,12 @@ def _check(on_stage: stage.Stage, case: golden.Case, expectation: golden.Expecta
     copies = expecting.wanted_copies(expectation)
     uneven = len(wanted) > 1 or any(share != 1 for share in copies.values())
     on_stage.heard.clear()
-    answers = stage.asks(case.address_of(case.gateway(expectation)), request, REQUESTS if uneven else 1)
+    answers = stage.asks(
+        case.address_of(case.gateway(expectation)),
+        request,
+        REQUESTS if uneven else 1,
+        client=expectation.text.get("client"),
+    )
     _check_copies(on_stage, case, copies, len(answers))
     found = stage.tally(answers, case.backends)
     assert found.keys() <= wanted.keys(), f"{expectation}: {found}, wanted {wanted}"

@@ -3,9 +3,13 @@
 A case is one file `<case>.in.yaml`. Its first document says
 
 * `why`: which sentence of the specification it shows;
-* `services`: `namespace/name:port`, each with one endpoint of its own, or `{name: …, endpoints: N, appProtocol: …}`;
+* `services`: `namespace/name:port`, each with one endpoint of its own, or `{name: …, endpoints: N, appProtocol: …,
+  protocol: UDP}`, or with `secured: {authority: …, names: …, uris: …, clients: authority}` for those that speak TLS
+  themselves (`pki`);
 * `namespaces`: name → labels, where labels matter;
-* `certificates`: `namespace/name: [dns names]`, made for the run;
+* `certificates`: `namespace/name: [dns names]`, made for the run, or `{authority: …, names: …, uris: …}` (`pki`);
+* `authorities`: `namespace/name: authority`, ConfigMaps with its certificate;
+* `probers`: `port: {authority: …, names: …}`, what a client must show on a port to be let in;
 * `expect`: requests and where they go; answered by `headgate.simulate` and by a real Envoy, and never re-blessed;
 * `show`: which outputs stand beside the case (`status`, `routes`, `envoy`); `make bless` writes those.
 
@@ -17,7 +21,7 @@ import copy
 import datetime
 import functools
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +40,8 @@ from headgate.ir.routing import Binding
 from headgate.program import program
 from headgate.world import Facts, Fleet, ListenerFact, Outputs, Settings, World
 from headgate.world.objects import SETTINGS
+
+from . import pki
 
 FOLDER = Path(__file__).parent
 CLASS = "headgate"
@@ -59,6 +65,9 @@ class Backend:
     service: str
     address: str
     port: int
+    protocol: str = "TCP"
+    #: What it serves with, if that is TLS (`pki.serving`).
+    secured: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -136,7 +145,9 @@ def read(path: Path, addresses: Addresses = PAPER) -> Case:
     for name, labels in head.get("namespaces", {}).items():
         objects.append(core.Namespace(metadata=ObjectMeta(name=name, labels=labels or {})))
     for name, hosts in head.get("certificates", {}).items():
-        objects.append(secret(name, tuple(hosts)))
+        objects.append(secret(name, hosts))
+    for name, authority in head.get("authorities", {}).items():
+        objects.append(config_map(name, authority))
     objects += [codec.decode_manifest(document) for document in documents if document]
     return Case(path, addresses, head, tuple(objects), tuple(backends))
 
@@ -155,14 +166,23 @@ def _service(text: Any, addresses: Addresses, at: int) -> tuple[list[Object], li
     namespace, _, plain = name.partition("/")
     key = ObjectMeta(namespace=namespace, name=plain)
     backends = [
-        Backend(options["name"], str(addresses.backends[at * 8 + index + 1]), 8080)
+        Backend(
+            options["name"],
+            str(addresses.backends[at * 8 + index + 1]),
+            8080,
+            options.get("protocol", "TCP"),
+            options.get("secured"),
+        )
         for index in range(options.get("endpoints", 1))
     ]
-    service_port = core.ServicePort(name="http", port=int(port), app_protocol=options.get("appProtocol"))
+    protocol = options.get("protocol", "TCP")
+    service_port = core.ServicePort(
+        name="http", port=int(port), protocol=protocol, app_protocol=options.get("appProtocol")
+    )
     labels = {"kubernetes.io/service-name": plain}
     slice_ = discovery.EndpointSlice(
         metadata=ObjectMeta(namespace=namespace, name=f"{plain}-1", labels=labels),
-        ports=(discovery.EndpointPort(name="http", port=8080),),
+        ports=(discovery.EndpointPort(name="http", port=8080, protocol=protocol),),
         endpoints=tuple(discovery.Endpoint(addresses=(each.address,)) for each in backends),
     )
     return [core.Service(metadata=key, spec=core.ServiceSpec(ports=(service_port,))), slice_], backends
@@ -190,12 +210,20 @@ def _pem(hosts: tuple[str, ...]) -> tuple[bytes, bytes]:
     return certificate.public_bytes(serialization.Encoding.PEM), private
 
 
-def secret(name: str, hosts: tuple[str, ...]) -> core.Secret:
+def secret(name: str, hosts: Sequence[str] | Mapping[str, Any]) -> core.Secret:
     """A Secret with a certificate for these hosts, the same whenever it is asked for in one run."""
     namespace, _, plain = name.partition("/")
-    certificate, key = _pem(hosts)
+    certificate, key = pki.certificate(hosts) if isinstance(hosts, Mapping) else _pem(tuple(hosts))
     data = {"tls.crt": base64.b64encode(certificate).decode(), "tls.key": base64.b64encode(key).decode()}
     return core.Secret(metadata=ObjectMeta(namespace=namespace, name=plain), type="kubernetes.io/tls", data=data)
+
+
+def config_map(name: str, authority: str) -> core.ConfigMap:
+    """A ConfigMap with the certificate of an authority."""
+    namespace, _, plain = name.partition("/")
+    return core.ConfigMap(
+        metadata=ObjectMeta(namespace=namespace, name=plain), data={"ca.crt": pki.authority_pem(authority)}
+    )
 
 
 @dataclass(frozen=True)
@@ -262,6 +290,9 @@ def _statuses(made: Running) -> Any:
         **{f"Gateway {key}": _plain(status) for key, status in sorted(made.outputs.gateway_statuses.items())},
         **{f"ListenerSet {key}": _plain(status) for key, status in sorted(made.outputs.listener_set_statuses.items())},
         **{str(ref): _plain(status) for ref, status in sorted(made.outputs.route_statuses.items())},
+        **{
+            f"BackendTLSPolicy {key}": _plain(status) for key, status in sorted(made.outputs.policy_statuses.items())
+        },
     }
 
 
@@ -289,7 +320,11 @@ def _short(value: Any) -> Any:
 
 def _routes(made: Running) -> Any:
     return {
-        f"{key[0]} {key[1]} {key[2]} {key[3] or '*'}": [_route(route) for route in host.routes]
+        f"{key[0]} {key[1]} {key[2]} {key[3] or '*'}": (
+            [_route(route) for route in host.routes]
+            if host.refuse is None
+            else [f"{host.refuse.status}: {host.refuse.why}"]
+        )
         for key, host in sorted(made.outputs.routing.hosts.items())
     }
 

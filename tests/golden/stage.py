@@ -11,7 +11,7 @@ import json
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -32,7 +32,7 @@ from support.addresses import loopback_network
 from support.waiting import until
 from support.xds import GATEWAY, ControlPlane, Loop
 
-from . import http2, websocket
+from . import http2, pki, websocket
 from .cases import Addresses, Backend
 from .expecting import TRIES, read_try
 
@@ -61,6 +61,10 @@ class Answer:
         assert self.seen is not None
         if name == ":path":
             return str(self.seen["target"])
+        if name == ":sni":
+            return self.seen.get("sni")
+        if name == ":client":
+            return ",".join(self.seen.get("shown", ()))
         found = [value for key, value in self.seen["headers"] if key == name.lower()]
         return ",".join(found) if found else None
 
@@ -112,7 +116,12 @@ class Stage:
     async def _serve(self, backends: list[Backend]) -> None:
         for server in self._servers:
             server.close()
-        self._servers = [await asyncio.start_server(self._echo, each.address, each.port) for each in backends]
+        self._servers = [
+            await asyncio.start_server(
+                self._echo, each.address, each.port, ssl=pki.serving(each.secured) if each.secured else None
+            )
+            for each in backends
+        ]
 
     async def _echo(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """A backend: says what it saw, in JSON, with a header `x-echo`."""
@@ -138,6 +147,7 @@ class Stage:
                     "method": method,
                     "target": target,
                     "headers": headers,
+                    **_secured(writer),
                 }
                 body = b"" if method == "HEAD" else json.dumps(seen).encode()
                 writer.write(
@@ -158,7 +168,7 @@ class Stage:
 
     # Configuration.
 
-    def load(self, outputs: Outputs, gateway: Key) -> None:
+    def load(self, outputs: Outputs, gateway: Key, probers: Mapping[int, Any] | None = None) -> None:
         """Give Envoy everything of a Gateway, take away what was there, and wait until it serves."""
         number = str(next(self._loads))
         new = _everything(outputs, gateway, number)
@@ -177,11 +187,11 @@ class Stage:
             ),
             GATEWAY,
         )
-        self._await(outputs, gateway, number)
+        self._await(outputs, gateway, number, probers or {})
         refusals = self._refusals()
         assert not refusals, refusals
 
-    def _await(self, outputs: Outputs, gateway: Key, number: str) -> None:
+    def _await(self, outputs: Outputs, gateway: Key, number: str, probers: Mapping[int, Any]) -> None:
         """Wait until every virtual host of this load answers, and none of an older one does.
 
         Virtual hosts come one by one: each is held back until Envoy has its clusters.
@@ -191,7 +201,9 @@ class Stage:
         for probe in served | self._served:
             wanted = {number} if probe in served else {number, None}
             until(
-                lambda probe=probe, wanted=wanted: self._refusals() or _load(address, probe) in wanted,  # type: ignore[misc]
+                lambda probe=probe, wanted=wanted: (  # type: ignore[misc]
+                    self._refusals() or _load(address, probe, probers.get(probe.port)) in wanted
+                ),
                 every=0.005,
                 running=self.envoy,
             )
@@ -229,11 +241,21 @@ def _probes(outputs: Outputs, gateway: Key) -> Iterable[Probe]:
             yield Probe(listener.port, host, listener.protocol == "HTTPS")
 
 
-def _load(address: str, probe: Probe) -> str | None:
+def _secured(writer: asyncio.StreamWriter) -> dict[str, Any]:
+    """What a backend saw of TLS: the server name, and the names of the certificate that it was shown."""
+    connection = writer.get_extra_info("ssl_object")
+    if connection is None:
+        return {}
+    der = connection.getpeercert(binary_form=True)
+    shown = tls.names_of(x509.load_der_x509_certificate(der)) if der else ()
+    return {"sni": getattr(connection, "asked", None), "shown": list(shown)}
+
+
+def _load(address: str, probe: Probe, client: Mapping[str, Any] | None = None) -> str | None:
     """The load that answers for a host."""
     sni = probe.host if probe.secure else None
     marked = Request(host=probe.host, port=probe.port, headers=((MARK, "1"),), sni=sni)
-    return asks(address, marked, 1)[0].headers.get("x-load")
+    return asks(address, marked, 1, client=client)[0].headers.get("x-load")
 
 
 def _everything(outputs: Outputs, gateway: Key, number: str) -> Update:
@@ -268,23 +290,31 @@ def real_port(number: int) -> int:
     return number + PORT_OFFSET if number < 1024 else number
 
 
-def asks(address: str, request: Request, times: int, *, secure: bool | None = None) -> list[Answer]:
-    """The same request several times, on one connection; with TLS if it names a server, or if `secure` says so."""
+def asks(
+    address: str,
+    request: Request,
+    times: int,
+    *,
+    secure: bool | None = None,
+    client: Mapping[str, Any] | None = None,
+) -> list[Answer]:
+    """The same request several times, on one connection; with TLS if it names a server, or if `secure` says so.
+    `client` is the certificate that is shown (`pki.asking`).
+    """
     try:
-        with contextlib.closing(_connect(address, request, secure)) as connection:
+        with contextlib.closing(_connect(address, request, secure, client)) as connection:
             return [_ask(connection, request) for _ in range(times)]
     except (OSError, http.client.HTTPException):
         return [Answer(None)] * times
 
 
-def _connect(address: str, request: Request, secure: bool | None) -> http.client.HTTPConnection:
+def _connect(
+    address: str, request: Request, secure: bool | None, client: Mapping[str, Any] | None
+) -> http.client.HTTPConnection:
     connection = http.client.HTTPConnection(address, real_port(request.port), timeout=5)
     connection.connect()
     if request.sni is not None if secure is None else secure:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        connection.sock = context.wrap_socket(connection.sock, server_hostname=request.sni)
+        connection.sock = pki.asking(client).wrap_socket(connection.sock, server_hostname=request.sni)
     connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
 

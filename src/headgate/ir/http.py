@@ -19,6 +19,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     headers: Headers = ()
     port: int = 80
     sni: str | None = None
+    #: Whether the client shows a certificate that the listener believes.
+    certified: bool = False
 
     @property
     def path(self) -> str:

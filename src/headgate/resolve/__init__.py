@@ -76,6 +76,7 @@ def declare(world: World) -> Resolved:
             hosts=hosted,
             shares=ruled.shares,
             backends=served.backends,
+            used=served.used,
             endpoints=served.endpoints,
             streams=streamed.streams,
             pools=streamed.pools,

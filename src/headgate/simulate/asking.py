@@ -27,6 +27,9 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     response_changes: tuple[object, ...] = ()
     mirrors: tuple[Mirrored, ...] = ()
     limits: Limits = Limits()
+    #: Of TLS to the backend: the server name that is sent (None: plain text), and the names on the certificate shown.
+    server_name: str | None = None
+    shown: tuple[str, ...] = ()
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,9 +52,9 @@ def ask(routing: Routing, gateway: Key, request: Request) -> Outcome:
     if port is None:
         return Outcome(listener=None, why=f"Gateway {gateway} has no valid listener on port {request.port}")
     listener = choose_listener(port, request)
+    if (closed := _closed(port, listener, request)) is not None:
+        return Outcome(listener=None, why=closed)
     if listener is None:
-        if port.family == "TLS":
-            return Outcome(listener=None, why=f"no listener on port {port.number} for SNI {request.sni or '(none)'}")
         return _own(404, f"no listener on port {port.number} for host {request.host}", listener="")
     host = virtual_host(routing, gateway, listener, request)
     if host is None or host.refuse is not None:
@@ -62,6 +65,15 @@ def ask(routing: Routing, gateway: Key, request: Request) -> Outcome:
     if found is None:
         return _own(404, "no route matches", listener=listener.name, hostname=host.hostname)
     return _through(routing, gateway, listener, host, found, request)
+
+
+def _closed(port: ir.Port, listener: ir.Listener | None, request: Request) -> str | None:
+    """Why the connection gets nowhere, or None if it does."""
+    if listener is None:
+        return f"no listener on port {port.number} for SNI {request.sni or '(none)'}" if port.family == "TLS" else None
+    if listener.clients is not None and listener.clients.required and not request.certified:
+        return f"listener {listener.name!r} wants a certificate of the client"
+    return None
 
 
 def choose_listener(port: ir.Port, request: Request) -> ir.Listener | None:
@@ -133,13 +145,13 @@ def _shares(routing: Routing, gateway: Key, action: ir.Forward | ir.Refuse, exch
         held = routing.shares.get((gateway, action.weights_key))
         weights = held.weights if held else ()
     return [
-        _share(routing, target, weight, exchange)
+        _share(routing, gateway, target, weight, exchange)
         for target, weight in zip(action.targets, weights, strict=True)
         if weight > 0
     ]
 
 
-def _share(routing: Routing, target: ir.Target, weight: int, exchange: Exchange) -> Share:
+def _share(routing: Routing, gateway: Key, target: ir.Target, weight: int, exchange: Exchange) -> Share:
     if target.backend is None:
         return Share(weight=weight, status=target.status, response_changes=exchange.response_changes)
     # Headers of a backendRef are changed on the way out after the rule's, and on the way back before them.
@@ -148,12 +160,16 @@ def _share(routing: Routing, target: ir.Target, weight: int, exchange: Exchange)
     served = routing.endpoints.get(target.backend)
     if served is None or not served.endpoints:
         return Share(weight=weight, backend=str(target.backend), status=503, response_changes=changes)
+    secured = target.backend.tls
+    shown = routing.client_certificates.get(gateway) if secured else None
     return Share(
         weight=weight,
         backend=str(target.backend),
         request=at_backend.request,
         response_changes=changes,
         mirrors=at_backend.mirrors,
+        server_name=secured.server_name if secured else None,
+        shown=shown.names if shown else (),
     )
 
 

@@ -33,7 +33,9 @@ def explain(routing: Routing, gateway: Key, request: Request) -> Explanation:
     host = virtual_host(routing, gateway, listener, request) if listener else None
     asked = normalised(request)
     reasons: dict[ir.Origin, str] = {}
-    if host is not None:
+    if host is not None and outcome.listener is None:
+        reasons |= {route.origin: outcome.why for route in host.routes}  # the connection is closed before any is asked
+    elif host is not None:
         reasons |= _on_host(host, asked, outcome.winner)
     for key, other in sorted(routing.hosts.items()):
         if key[0] == gateway and other is not host:

@@ -107,7 +107,7 @@ def _backend_validations(world: World, routing: Routing) -> Collection[tuple[Key
         if backend.tls is not None:
             yield key, backend.tls
 
-    every = engine.flat_map("uses of backend validations", routing.backends, uses)
+    every = engine.flat_map("uses of backend validations", routing.used, uses)
     used: Collection[tuple[Key, str], UpstreamTLS] = engine.least(
         "backend validations",
         every,

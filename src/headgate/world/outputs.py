@@ -22,8 +22,10 @@ class Routing:
     hosts: Collection[tuple[Key, str, str, str], ir.VirtualHost]
     #: Per Gateway and weights key.
     shares: Collection[tuple[Key, str], ir.Shares]
-    #: Per Gateway: the backends that its routes use.
+    #: Per Gateway: the backends of its routes of requests; each has a cluster.
     backends: Collection[tuple[Key, ir.Backend], ir.Backend]
+    #: Per Gateway: the backends of all its routes; those of pools have no cluster of their own.
+    used: Collection[tuple[Key, ir.Backend], ir.Backend]
     #: Who serves a backend, for each that is used.
     endpoints: Collection[ir.Backend, ir.Endpoints]
     #: Per Gateway and port: what its listeners of TLS, TCP and UDP do.

@@ -33,11 +33,11 @@ START = 1_800_000_000.0
 class Desk:
     """The API without HTTP, with a clock that stands still unless it is moved, and garbage collected on demand."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the store at `path`; another desk may have left it there."""
+    def __init__(self, path: Path, crds: str = "") -> None:
+        """Open the store at `path`; another desk may have left it there. `crds` is what `--crds` says."""
         self.now = START
         self.store = Store(path)
-        self.api: Api = open_api(self.store, clock=lambda: self.now)
+        self.api: Api = open_api(self.store, clock=lambda: self.now, crds=crds)
         self.garbage = Collector(self.api)
 
     def resource(self, plural: str) -> Resource:

@@ -6,6 +6,17 @@ from typing import Annotated
 
 import typer
 
+CrdsOption = Annotated[
+    str,
+    typer.Option(
+        "--crds",
+        metavar="VERSION[:CHANNEL]|PATH|none",
+        help="Definitions of the Gateway API: those of a release as far as Headgate knows them, the official ones in a "
+        "file or folder, or none. [default: Headgate's own]",
+        show_default=False,
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
@@ -22,6 +33,7 @@ def api(
     service_cidr: Annotated[
         str, typer.Option("--service-cidr", help="Network that the addresses of Services come from.")
     ] = "127.20.0.0/16",
+    crds: CrdsOption = "",
 ) -> None:
     """Run a Kubernetes API on this machine, with SQLite as its store: TLS, one token, loopback only."""
     from headgate.cli.exits import BadEnvironment  # noqa: PLC0415
@@ -32,7 +44,7 @@ def api(
         services = ipaddress.IPv4Network(service_cidr)
     except ValueError as error:
         raise BadEnvironment(f"--service-cidr {service_cidr}: {error}; 127.20.0.0/16 is one that works") from None
-    settings = Settings(data=data, address=address, port=port, kubeconfig=kubeconfig_out, services=services)
+    settings = Settings(data=data, address=address, port=port, kubeconfig=kubeconfig_out, services=services, crds=crds)
     try:
         until_stopped(run(settings))
     except StartError as error:

@@ -4,13 +4,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from headgate.cli.api import CrdsOption
 from headgate.cli.exits import BadEnvironment
 
 if TYPE_CHECKING:
+    from ipaddress import IPv4Network
+
     from headgate.cli.progress import Progress
     from headgate.cluster.components import Choices
     from headgate.cluster.running import Cluster
@@ -38,6 +41,18 @@ def up(
     port: Annotated[
         int | None, typer.Option("--port", min=1, max=65535, help="Port of the Kubernetes API on 127.0.0.1.")
     ] = None,
+    crds: CrdsOption = "",
+    pod_network: Annotated[
+        Literal["shared", "namespace"],
+        typer.Option("--pod-network", help="Pods on this machine's network, or each in a namespace of its own."),
+    ] = "shared",
+    pod_cidr: Annotated[
+        str, typer.Option("--pod-cidr", help="Addresses of pods. [default: loopback ones]", show_default=False)
+    ] = "",
+    load_balancer_cidr: Annotated[
+        str,
+        typer.Option("--load-balancer-cidr", help="Those of Gateways. [default: loopback ones]", show_default=False),
+    ] = "",
 ) -> None:
     """Start a local cluster: a Kubernetes API, pods as processes, the gateway and the rollout controller.
 
@@ -46,16 +61,19 @@ def up(
     from headgate.cli.running import until_stopped  # noqa: PLC0415
     from headgate.cluster.components import Choices  # noqa: PLC0415
     from headgate.cluster.errors import ClusterError  # noqa: PLC0415
+    from headgate.cluster.places import Networks  # noqa: PLC0415
     from headgate.cluster.registry import Registry  # noqa: PLC0415
     from headgate.cluster.running import choose  # noqa: PLC0415
 
     images = tuple(_check_image(each) for each in image or ())
+    choices = Choices(images, crds=_absolute(crds), pod_network=pod_network)
+    networks = Networks(_network("--pod-cidr", pod_cidr), _network("--load-balancer-cidr", load_balancer_cidr))
     try:
-        cluster = choose(Registry(), name, data, port)
+        cluster = choose(Registry(), name, data, port, networks)
         if detach:
-            _detach(cluster, images, port)
+            _detach(cluster, choices, port)
         else:
-            until_stopped(_run(cluster, Choices(images)))
+            until_stopped(_run(cluster, choices))
     except ClusterError as error:
         raise BadEnvironment(str(error)) from None
 
@@ -65,6 +83,20 @@ def _check_image(image: str) -> str:
     if not name or not command.strip():
         raise BadEnvironment(f"--image {image}: write NAME=COMMAND, as in --image app='python3 -m http.server $PORT'")
     return image
+
+
+def _absolute(crds: str) -> str:
+    """A path as any working directory understands it; everything else as it is."""
+    return str(Path(crds).absolute()) if crds and Path(crds).exists() else crds
+
+
+def _network(option: str, text: str) -> "IPv4Network | None":
+    from ipaddress import IPv4Network  # noqa: PLC0415
+
+    try:
+        return IPv4Network(text) if text else None
+    except ValueError as error:
+        raise BadEnvironment(f"{option} {text}: {error}; 10.244.0.0/16 is one that works") from None
 
 
 async def _run(cluster: "Cluster", choices: "Choices") -> None:
@@ -96,7 +128,14 @@ def _explain(cluster: "Cluster", progress: "Progress") -> None:
     progress.line(f"export KUBECONFIG=$(headgate kubeconfig{named})")
 
 
-def _detach(cluster: "Cluster", images: tuple[str, ...], port: int | None) -> None:
+def _cidrs(cluster: "Cluster") -> list[str]:
+    """The networks that were chosen, as arguments."""
+    chosen = cluster.addresses.chosen
+    pods = ["--pod-cidr", str(chosen.pods)] if chosen.pods else []
+    return pods + (["--load-balancer-cidr", str(chosen.load_balancers)] if chosen.load_balancers else [])
+
+
+def _detach(cluster: "Cluster", choices: "Choices", port: int | None) -> None:
     """Start the same command in a session of its own and wait until it is ready or has ended."""
     from headgate.cli.progress import Progress  # noqa: PLC0415
     from headgate.cluster.errors import ClusterError  # noqa: PLC0415
@@ -109,7 +148,9 @@ def _detach(cluster: "Cluster", images: tuple[str, ...], port: int | None) -> No
         raise ClusterError(f"the cluster {cluster.name} runs already")
     command = [sys.executable, "-m", "headgate", "up", "--name", cluster.name, "--data", str(folder.path)]
     command += ["--port", str(port)] if port else []
-    command += [part for image in images for part in ("--image", image)]
+    command += [part for image in choices.images for part in ("--image", image)]
+    command += ["--crds", choices.crds] if choices.crds else []
+    command += ["--pod-network", choices.pod_network, *_cidrs(cluster)]
     with folder.log_of_up.open("wb") as log:
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     try:

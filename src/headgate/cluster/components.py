@@ -43,10 +43,14 @@ class Choices:
     Args:
         images: `NAME=COMMAND` for the node, one per image.
         program: how `headgate` is started; this interpreter unless told.
+        crds: which definitions of the Gateway API the API begins with; our own unless told.
+        pod_network: `shared` or `namespace`, see `headgate node`.
     """
 
     images: tuple[str, ...] = ()
     program: tuple[str, ...] = (sys.executable, "-m", "headgate")
+    crds: str = ""
+    pod_network: str = "shared"
 
 
 def components(
@@ -61,7 +65,7 @@ def components(
     return (
         Component(
             "api",
-            (*headgate, "api", *_api_flags(folder, addresses)),
+            (*headgate, "api", *_api_flags(folder, addresses, choices)),
             HealthProbe(addresses.api_port, "/readyz", tls=True, file=folder.kubeconfig),
         ),
         Component(
@@ -86,11 +90,12 @@ def components(
     )
 
 
-def _api_flags(folder: Folder, addresses: Addresses) -> tuple[str, ...]:
+def _api_flags(folder: Folder, addresses: Addresses, choices: Choices) -> tuple[str, ...]:
     return (
         *("--data", str(folder.api)),
         *("--port", str(addresses.api_port)),
         *("--kubeconfig-out", str(folder.kubeconfig)),
+        *(("--crds", choices.crds) if choices.crds else ()),
     )
 
 
@@ -100,6 +105,7 @@ def _node_flags(data: Path, addresses: Addresses, choices: Choices) -> tuple[str
         *("--port", str(addresses.node_port)),
         *("--pod-cidr", str(addresses.pods)),
         *("--load-balancer-cidr", str(addresses.load_balancers)),
+        *("--pod-network", choices.pod_network),
         *(part for image in choices.images for part in ("--image", image)),
     )
 

@@ -21,31 +21,43 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
 
 
 @dataclass(frozen=True)
+class Networks:
+    """Networks that the caller chose; None where the cluster's own loopback network will do."""
+
+    pods: IPv4Network | None = None
+    load_balancers: IPv4Network | None = None
+
+
+@dataclass(frozen=True)
 class Addresses:
-    """The loopback networks and ports of one cluster."""
+    """The networks and ports of one cluster; loopback ones, unless others were chosen."""
 
     index: int
     api_port: int
+    chosen: Networks = Networks()
 
     @classmethod
-    def of(cls, index: int, api_port: int | None = None) -> "Addresses":
+    def of(cls, index: int, api_port: int | None = None, chosen: Networks | None = None) -> "Addresses":
         """Those of an index; `api_port` overrules the API's port only."""
-        return cls(index, api_port or _FIRST_PORT + _PORTS_EACH * index)
+        return cls(index, api_port or _FIRST_PORT + _PORTS_EACH * index, chosen or Networks())
 
     @property
     def pods(self) -> IPv4Network:
         """Addresses of pods."""
-        return IPv4Network(f"127.{_FIRST_NETWORK + 2 * self.index}.0.0/16")
+        return self.chosen.pods or self._own(0)
 
     @property
     def load_balancers(self) -> IPv4Network:
         """Addresses of Services of type LoadBalancer."""
-        return IPv4Network(f"127.{_FIRST_NETWORK + 2 * self.index + 1}.0.0/16")
+        return self.chosen.load_balancers or self._own(1)
+
+    def _own(self, place: int) -> IPv4Network:
+        return IPv4Network(f"127.{_FIRST_NETWORK + 2 * self.index + place}.0.0/16")
 
     @property
     def claim(self) -> tuple[IPv4Address, int]:
         """The socket address that a running cluster holds, so that no second one uses its networks."""
-        return self.pods.broadcast_address - 1, _FIRST_PORT - 1
+        return self._own(0).broadcast_address - 1, _FIRST_PORT - 1
 
     def port(self, place: int) -> int:
         """One of the cluster's further ports, 1 to 9: xDS and health endpoints."""

@@ -18,13 +18,15 @@ LOOPBACK = IPv4Address("127.0.0.1")
 
 
 def check_loopback(*addresses: IPv4Address) -> None:
-    """These addresses of IPv4 loopback are there: they can be connected to."""
+    """These addresses are there: they can be connected to."""
     for address in addresses:
         if problem := _loopback_problem(address):
             hint = (
                 f": macOS wants `sudo ifconfig lo0 alias {address}` for every address"
                 if platform.system() == "Darwin" and address != LOOPBACK
                 else ": Headgate's local cluster needs IPv4 loopback (127.0.0.0/8)"
+                if address.is_loopback
+                else ": choose a network whose addresses are this machine's own, or leave it to Headgate"
             )
             raise ClusterError(f"the address {address} cannot be used here ({problem}){hint}")
 

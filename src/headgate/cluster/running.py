@@ -13,7 +13,7 @@ import msgspec
 from headgate.cluster import preflight, processes
 from headgate.cluster.components import Choices, components
 from headgate.cluster.errors import ClusterError
-from headgate.cluster.places import Addresses, Folder
+from headgate.cluster.places import Addresses, Folder, Networks
 from headgate.cluster.registry import Entry, Registry
 from headgate.cluster.shortcuts import shortcut
 from headgate.cluster.supervisor import Component, Happening, Supervisor
@@ -47,7 +47,13 @@ class Cluster(msgspec.Struct, frozen=True):
 
 
 def choose(
-    registry: Registry, name: str, data: Path | None, port: int | None = None, *, only_for_us: bool = False
+    registry: Registry,
+    name: str,
+    data: Path | None,
+    port: int | None = None,
+    networks: Networks | None = None,
+    *,
+    only_for_us: bool = False,
 ) -> Cluster:
     """The cluster of a name, entered into the registry if it is new.
 
@@ -57,7 +63,7 @@ def choose(
     sweep(registry)
     taken = frozenset() if registry.find(name) else preflight.claimed_indexes()
     owner = processes.record(os.getpid()) if only_for_us else None
-    return _cluster(name, registry.enter(name, data, taken=taken, owner=owner), port)
+    return _cluster(name, registry.enter(name, data, taken=taken, owner=owner), port, networks)
 
 
 def sweep(registry: Registry) -> None:
@@ -75,8 +81,8 @@ def find(registry: Registry, name: str) -> Cluster | None:
     return None if entry is None else _cluster(name, entry, None)
 
 
-def _cluster(name: str, entry: Entry, port: int | None) -> Cluster:
-    return Cluster(name, Folder(Path(entry.data)), Addresses.of(entry.index, port))
+def _cluster(name: str, entry: Entry, port: int | None, networks: Networks | None = None) -> Cluster:
+    return Cluster(name, Folder(Path(entry.data)), Addresses.of(entry.index, port, networks))
 
 
 @contextlib.asynccontextmanager
@@ -96,7 +102,8 @@ async def running(
     with preflight.sole_owner(cluster.name, folder):
         end_leftovers(folder)
         addresses = cluster.addresses
-        preflight.check_loopback(preflight.LOOPBACK, addresses.pods[1], addresses.load_balancers[1])
+        shared = (addresses.pods[1],) if choices.pod_network == "shared" else ()
+        preflight.check_loopback(preflight.LOOPBACK, *shared, addresses.load_balancers[1])
         preflight.check_envoy(preflight.envoy_binary())
         with preflight.claim(addresses), shortcut(folder.node) as node_data:
             preflight.check_ports(addresses)

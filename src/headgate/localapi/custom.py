@@ -11,16 +11,13 @@ from headgate.api.cel.programs import ExpressionError
 from headgate.api.schema import Problem, at
 
 from . import tables
-from .api import Api, decode
+from .api import Api
 from .garbage import DEFINITION_FINALIZER
 from .jsonpath import JSONPathError, compile_path
 from .resources import Behaviour, Cell, Column, Object, Registry, Resource, Scale, Version
 
 GROUP = "apiextensions.k8s.io"
 DEFINITIONS = f"customresourcedefinitions.{GROUP}"
-
-#: On our own definitions: which content was put there last, so that a newer Headgate may replace what nobody edited.
-BUNDLED = "headgate.dev/bundled"
 
 _STRINGS = {"type": "array", "items": {"type": "string"}}
 _FREE = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
@@ -319,40 +316,3 @@ def follow(api: Api) -> Callable[[Resource, Object | None, Object | None], None]
             api.cache.forget(old["metadata"]["name"])
 
     return written
-
-
-def bundle(api: Api, definitions: list[Object]) -> None:
-    """Store our own definitions: those that are missing, and those that nobody has changed since an older Headgate."""
-    holder = api.registry[DEFINITIONS]
-    for definition in definitions:
-        metadata = definition["metadata"]
-        mark = f"{hash_of(definition['spec'])}"
-        wanted = {**definition, "metadata": {**metadata, "annotations": {**metadata["annotations"], BUNDLED: mark}}}
-        record = api.record(holder, "", metadata["name"])
-        if record is None:
-            api.create(holder, "v1", "", wanted)
-            continue
-        there = decode(record)
-        before = (there["metadata"].get("annotations") or {}).get(BUNDLED)
-        if before is not None and before != mark and before == hash_of(_as_written(there["spec"])):
-            api.change(holder, "v1", "", metadata["name"], _replaced_by(wanted))
-
-
-def _replaced_by(wanted: Object) -> Callable[[Object], Object]:
-    def edit(old: Object) -> Object:
-        annotations = {**(old["metadata"].get("annotations") or {}), **wanted["metadata"]["annotations"]}
-        return {**old, "metadata": {**old["metadata"], "annotations": annotations}, "spec": wanted["spec"]}
-
-    return edit
-
-
-def _as_written(spec: Object) -> Object:
-    """A stored spec without what `_prepare` adds."""
-    return {name: value for name, value in spec.items() if name != "conversion"}
-
-
-def hash_of(spec: Object) -> str:
-    """A short hash of a definition."""
-    import hashlib  # noqa: PLC0415
-
-    return hashlib.sha256(msgspec.json.encode(spec, order="sorted")).hexdigest()[:16]

@@ -116,10 +116,14 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
         return self.versions[version].schema
 
     def body(self, record: Record, version: str) -> bytes:
-        """The JSON of an object in a version. Versions of one resource differ in nothing but their name here."""
-        if version == self.storage:
+        """The JSON of an object in a version. Versions of one resource differ in nothing but their name here.
+
+        An object that was stored before the storage version changed still begins with the one of that time.
+        """
+        wanted = head(self, version)
+        if record.body.startswith(wanted):
             return record.body
-        return head(self, version) + record.body[len(head(self, self.storage)) :]
+        return wanted + record.body[record.body.index(b'"metadata":') :]
 
 
 def head(resource: Resource, version: str) -> bytes:

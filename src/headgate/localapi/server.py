@@ -19,9 +19,8 @@ import uvicorn
 import yaml
 
 from headgate import pki
-from headgate.api import crd
 
-from . import builtin, custom, housekeeping
+from . import builtin, bundled, custom, housekeeping
 from .admission import Policies
 from .api import Api
 from .app import App
@@ -48,6 +47,8 @@ class Settings(msgspec.Struct, frozen=True):
     kubeconfig: Path | None = None
     #: Where the addresses of Services come from.
     services: ipaddress.IPv4Network = NETWORK
+    #: The definitions that it begins with, see `bundled.objects`.
+    crds: str = ""
 
 
 def listen(address: str, port: int) -> socket.socket:
@@ -169,7 +170,10 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         now = time.time()
         authority, token = folder.authority(now), folder.token()
         certificate, key = folder.certificate(authority, settings.address, now)
-        api = open_api(store, settings.services)
+        try:
+            api = open_api(store, settings.services, crds=settings.crds)
+        except bundled.BundleError as error:
+            raise StartError(f"--crds {settings.crds}: {error}") from None
         tokens = Tokens(token, folder.signing_key(), api.clock)
         app = App(api, tokens.user, Outside(tokens))
         host = f"[{settings.address}]" if ":" in settings.address else settings.address
@@ -201,8 +205,16 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             yield Running(url, api)
 
 
-def open_api(store: Store, services: ipaddress.IPv4Network = NETWORK, clock: Callable[[], float] = time.time) -> Api:
-    """The API over a store, with Headgate's own definitions and every one that was ever applied."""
+def open_api(
+    store: Store,
+    services: ipaddress.IPv4Network = NETWORK,
+    clock: Callable[[], float] = time.time,
+    crds: str = "",
+) -> Api:
+    """The API over a store, with the definitions that it begins with and every one that was ever applied.
+
+    Raises `BundleError` for definitions that cannot be had, see `bundled`.
+    """
 
     def taken() -> set[str]:
         return {record.fields["spec.clusterIP"] for record in api.cache.collection("services")}
@@ -212,7 +224,7 @@ def open_api(store: Store, services: ipaddress.IPv4Network = NETWORK, clock: Cal
     api = Api(store, registry, clock)
     api.written.append(custom.follow(api))
     api.admission = Policies(api.cache, registry).review
-    custom.bundle(api, crd.definitions())
+    bundled.store(api, bundled.objects(crds))
     api.written.append(housekeeping.give_accounts(api))
     return api
 

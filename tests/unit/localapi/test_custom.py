@@ -6,6 +6,7 @@ import copy
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from headgate.localapi.refusals import Refusal
@@ -159,14 +160,14 @@ def test_our_own_definitions_are_there(desk: Desk) -> None:
 
 def test_our_own_definition_is_renewed_by_a_newer_headgate(tmp_path: Path) -> None:
     from headgate.api import crd  # noqa: PLC0415
-    from headgate.localapi import custom  # noqa: PLC0415
+    from headgate.localapi import bundled  # noqa: PLC0415
 
     older = copy.deepcopy(crd.definitions()[0])
     older["spec"]["names"]["categories"] = ["older"]
     with Desk(tmp_path / "o") as desk:
         desk.delete(DEFINITIONS, older["metadata"]["name"], "")
         desk.garbage.settle()
-        custom.bundle(desk.api, [older])
+        bundled.store(desk.api, [older])
     with Desk(tmp_path / "o") as desk:
         categories = desk.get(DEFINITIONS, older["metadata"]["name"], "")["spec"]["names"]["categories"]
     assert categories == ["gateway-api"]
@@ -180,3 +181,17 @@ def test_a_definition_that_somebody_changed_stays_as_it_is(tmp_path: Path) -> No
         desk.put(DEFINITIONS, there)
     with Desk(tmp_path / "o") as desk:
         assert desk.get(DEFINITIONS, name, "")["spec"]["names"]["shortNames"] == ["mine"]
+
+
+def test_objects_that_were_stored_in_another_version_are_read_in_every_one(desk: Desk) -> None:
+    older = definition(name="v1beta1")
+    desk.create(DEFINITIONS, older)
+    desk.create(WIDGETS, widget())
+    both = desk.get(DEFINITIONS, WIDGETS, "")
+    (old,) = both["spec"]["versions"]
+    both["spec"]["versions"] = [{**old, "name": "v1"}, {**old, "storage": False}]
+    desk.put(DEFINITIONS, both)
+    resource, record = desk.resource(WIDGETS), desk.api.get(desk.resource(WIDGETS), "default", "w")
+    for version in ("v1", "v1beta1"):
+        found = msgspec.json.decode(resource.body(record, version))
+        assert (found["apiVersion"], found["spec"]["size"]) == (f"example.com/{version}", 1)

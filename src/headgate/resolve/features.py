@@ -50,6 +50,11 @@ SUPPORTED = (
     "HTTPRouteSchemeRedirect",
     "ListenerSet",
     "ReferenceGrant",
+    "TCPRoute",
+    "TLSRoute",
+    "TLSRouteModeMixed",
+    "TLSRouteModeTerminate",
+    "UDPRoute",
 )
 
 #: What features need beside the kind that their name begins with: the kind and the path of a field.

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
-from conformance import isolation, keeping, rights, suite
+from conformance import isolation, keeping, records, rights, suite
 from conformance.cluster import Api, Channel, Cluster, cluster
 from conformance.verdicts import counts, of_gateways, table
 
@@ -59,11 +59,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--run-test", action="append", default=[], metavar="NAME", help="this test only (repeatable); no report"
     )
+    parser.add_argument("--hurry", action="store_true", help="shorter time-outs, for work on a failure; no report")
     parser.add_argument("--times", type=int, default=1, metavar="N", help="so many runs, one after the other")
     parser.add_argument(
         "--keep", action="store_true", help="use the cluster that an earlier --keep left, and leave it up again"
     )
     parser.add_argument("--end", action="store_true", help="end the cluster that --keep left, and nothing else")
+    parser.add_argument(
+        "--record",
+        action="store_true",
+        help="keep the report of a whole run in docs/conformance, and make the page again",
+    )
     parser.add_argument("--out", type=Path, default=OUT, help="folder of the logs and the reports [%(default)s]")
     parser.add_argument("--hold", type=Path, help=argparse.SUPPRESS)
     return parser
@@ -95,19 +101,37 @@ def _running(chosen: argparse.Namespace, kept: keeping.Kept | None) -> Iterator[
 
 def _run(running: Cluster, chosen: argparse.Namespace, number: int) -> int:
     """One run; its files lie in a folder of its own."""
-    out = chosen.out / f"{running.api}-{running.channel}" / str(number)
+    name = f"{running.api}-{running.channel}-{number}"
+    out: Path = chosen.out / name
     features = tuple(filter(None, chosen.features.split(","))) or running.features()
-    wish = suite.Wish(tuple(chosen.profiles.split(",")), features, tuple(chosen.run_test))
+    wish = suite.Wish(tuple(chosen.profiles.split(",")), features, tuple(chosen.run_test), chosen.hurry)
     seen = _lines(running)
     done = suite.run(running, wish, out, _say)
-    for name, log in running.logs().items():
-        (out / f"{name}.log").write_text(log)
+    for program, log in running.logs().items():
+        (out / f"{program}.log").write_text(log)
     print(table(done.verdicts))
     refused = _rights(running, seen, out)
-    gateways = asdict(counts(of_gateways(done.verdicts)))
-    (out / "run.json").write_text(json.dumps({"seconds": round(done.seconds), **gateways}, indent=2) + "\n")
+    (out / records.RUN).write_text(json.dumps(_about(running, chosen, done), indent=2) + "\n")
     _say(f"run {number} took {done.seconds:.0f} s (exit code {done.code}); logs and report are in {out}")
+    if chosen.record and wish.is_whole:
+        records.keep(out, f"{name}-{suite.INFERRED}" if features == (suite.INFERRED,) else name)
+        records.PAGE.write_text(records.page(records.records()))
     return 1 if refused else done.code
+
+
+def _about(running: Cluster, chosen: argparse.Namespace, done: suite.Run) -> dict[str, Any]:
+    """What the suite's report does not say of a run."""
+    gateways = of_gateways(done.verdicts)
+    return {
+        "api": running.api,
+        "channel": running.channel,
+        "features": chosen.features or "named",
+        "seconds": round(done.seconds),
+        "cores": os.cpu_count(),
+        "gateway": asdict(counts(gateways)),
+        "mesh": asdict(counts(each for each in done.verdicts if each not in gateways)),
+        "outside": {each.test: each.result for each in gateways if each.test in suite.OUTSIDE},
+    }
 
 
 def _lines(running: Cluster) -> int:

@@ -16,6 +16,9 @@ from support import tools
 
 PROFILES = ("GATEWAY-HTTP", "GATEWAY-GRPC", "GATEWAY-TLS", "GATEWAY-TCP", "GATEWAY-UDP")
 
+OUTSIDE = ("GRPCRouteNamedRule", "GRPCRouteRequestHeaderModifier", "HTTPRouteDisallowedKind")
+"""Tests of gateways that no profile counts: they need features of two profiles, or of none."""
+
 INFERRED = "inferred"
 """Instead of a list of features: no flag says any, the suite reads them from the GatewayClass."""
 
@@ -31,6 +34,27 @@ _MESH = (
     "MeshHTTPRouteRedirectPort",
     "MeshHTTPRouteRewritePath",
     "MeshHTTPRouteSchemeRedirect",
+)
+#: Seconds of the longer time-outs, for work on a failure: many tests wait for minutes for what never comes.
+_HURRY = ";".join(
+    f"{name}:20"
+    for name in (
+        "GatewayMustHaveAddress",
+        "GatewayMustHaveCondition",
+        "GatewayStatusMustHaveListeners",
+        "GatewayListenersMustHaveConditions",
+        "ListenerSetMustHaveCondition",
+        "ListenerSetListenersMustHaveConditions",
+        "HTTPRouteMustNotHaveParents",
+        "HTTPRouteMustHaveCondition",
+        "TLSRouteMustHaveCondition",
+        "TCPRouteMustHaveCondition",
+        "UDPRouteMustHaveCondition",
+        "RouteMustHaveParents",
+        "MaxTimeToConsistency",
+        "NamespacesMustBeReady",
+        "LatestObservedGenerationSet",
+    )
 )
 _PROJECT = (
     "--organization=headgate",
@@ -48,11 +72,12 @@ class Wish:
     profiles: tuple[str, ...] = PROFILES
     features: tuple[str, ...] = ()
     tests: tuple[str, ...] = ()
+    hurry: bool = False
 
     @property
     def is_whole(self) -> bool:
         """Whether nothing is left out, so that the report counts."""
-        return self.profiles == PROFILES and not self.tests
+        return self.profiles == PROFILES and not self.tests and not self.hurry
 
 
 @dataclass(frozen=True)
@@ -76,7 +101,8 @@ def flags(cluster: Cluster, wish: Wish, report: Path) -> list[str]:
         *_features(wish),
         f"--usable-address={USABLE}",
         f"--unusable-address={UNUSABLE}",
-        *(() if wish.tests else (f"--report-output={report}",)),
+        *(() if wish.tests or wish.hurry else (f"--report-output={report}",)),
+        *((f"--timeout-config-overrides={_HURRY}",) if wish.hurry else ()),
         f"--mode={'default' if cluster.api == 'kube-apiserver' else cluster.api}",
         *_PROJECT,
     ]

@@ -103,7 +103,8 @@ class Cluster:
 
     def attached(self) -> int | None:
         listeners = self.get("gateway", "front").get("status", {}).get("listeners") or [{}]
-        return listeners[0].get("attachedRoutes")
+        count: int | None = listeners[0].get("attachedRoutes")
+        return count
 
     def watches(self, kind: str, version: str) -> None:
         self.says(f'{{"kind": "{kind}", "version": "{GROUP}/{version}", "event": "watched"')

@@ -84,15 +84,14 @@ def address_not_assigned(service: str) -> Condition:
     )
 
 
-def address_not_usable(wanted: Sequence[str], assigned: Sequence[str]) -> Condition:
-    """The address asked for is not the one we got."""
-    return say(
-        PROGRAMMED,
-        False,
-        "AddressNotUsable",
-        f"spec.addresses: {', '.join(wanted)} was not assigned (got {', '.join(assigned) or 'none'});"
-        " leave value out to take any address",
-    )
+def address_not_usable(missing: Sequence[tuple[int, str]], count: int) -> Condition:
+    """Addresses that were asked for and are not had: their places in `spec.addresses`, of `count` with a value."""
+    fields = ", ".join(f"spec.addresses[{index}].value {address}" for index, address in missing)
+    why = "is taken, or is none that the cluster's load balancer gives"
+    remedy = "choose another, or leave value out to take any"
+    if count > 1:
+        remedy = "a Gateway has one address: name one, or leave value out to take any"
+    return say(PROGRAMMED, False, "AddressNotUsable", f"{fields} was not assigned: it {why}; {remedy}")
 
 
 def pending(why: str) -> Condition:

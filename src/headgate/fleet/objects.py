@@ -38,7 +38,8 @@ class Settings:
 class Envoys:
     """What one Gateway asks for.
 
-    `controller` is the controller name of its class, `ports` are those of its valid listeners, sorted.
+    `controller` is the controller name of its class, `ports` are those of its valid listeners, sorted, `addresses` the
+    addresses that must be had.
     """
 
     gateway: Key
@@ -49,6 +50,7 @@ class Envoys:
     ports: tuple[tuple[Transport, int], ...]
     labels: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +122,17 @@ def _meta(envoys: Envoys) -> ObjectMeta:
 
 
 def _service(envoys: Envoys, meta: ObjectMeta) -> core.Service:
-    """Ports are the same everywhere: `targetPort` is the listener's port, which the pods may bind (see the sysctl)."""
+    """Ports are the same everywhere: `targetPort` is the listener's port, which the pods may bind (see the sysctl).
+
+    An address is asked for by `loadBalancerIP`, which clouds, MetalLB and our node understand; `externalIPs` would be
+    taken without asking anybody whose they are, and many clusters refuse them for that. It holds one address.
+    """
     return core.Service(
         metadata=meta,
         spec=core.ServiceSpec(
             type="LoadBalancer",
             selector=selector(envoys.gateway),
+            load_balancer_ip=envoys.addresses[0] if envoys.addresses else None,
             ports=tuple(
                 core.ServicePort(name=f"{transport.lower()}-{port}", port=port, target_port=port, protocol=transport)
                 for transport, port in envoys.ports

@@ -30,7 +30,8 @@ class Balancers:
         self._network = network
         self._events = events
         self._changed = asyncio.Event()
-        self._refused: set[str] = set()
+        #: By uid: the address that a Service was refused last (empty: any).
+        self._refused: dict[str, str] = {}
         self._last = ""
 
     async def run(self) -> Never:
@@ -51,10 +52,10 @@ class Balancers:
                     await self._give(service, address)
 
     def _refuse(self, service: Service) -> None:
-        if service.metadata.uid in self._refused:
+        asked = service.spec.load_balancer_ip or ""
+        if self._refused.get(service.metadata.uid) == asked:
             return
-        self._refused.add(service.metadata.uid)
-        asked = service.spec.load_balancer_ip
+        self._refused[service.metadata.uid] = asked
         text = f"no address is free in {self._network}"
         if asked:
             text = f"spec.loadBalancerIP: {asked} is taken or not in {self._network}"

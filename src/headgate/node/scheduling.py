@@ -23,12 +23,17 @@ def is_waiting(pod: Pod) -> bool:
 
 
 def wants_address(service: Service) -> bool:
-    """A load balancer that nobody else is asked for and that has no address yet."""
+    """A load balancer that nobody else is asked for and that has no address yet, or not the one that it asks for.
+
+    One that asks for an address that cannot be had keeps what it has: somebody may still listen there.
+    """
+    has = {ingress.ip or ingress.hostname for ingress in service.status.load_balancer.ingress} - {""}
+    asked = service.spec.load_balancer_ip
     return (
         service.spec.type == "LoadBalancer"
         and not service.spec.load_balancer_class
         and service.metadata.deletion_timestamp is None
-        and not any(ingress.ip or ingress.hostname for ingress in service.status.load_balancer.ingress)
+        and (not has or bool(asked and asked not in has))
     )
 
 

@@ -12,10 +12,11 @@ import pytest
 from headgate import fleet, pki
 from headgate.api import apps, gateway
 from headgate.api.meta import Key, ObjectMeta
-from headgate.controllers.gateways.fleets import FleetKeeper
+from headgate.controllers.gateways.fleets import FleetKeeper, bound
 from headgate.controllers.gateways.passes import Passes
+from headgate.ir.routing import Binding
 from headgate.kube.client import ApiError, Client
-from headgate.world import Settings
+from headgate.world import Fleet, Settings
 from support.local_api import LocalApi
 
 OURS = "headgate.dev/gateway-controller"
@@ -67,7 +68,9 @@ async def restarted(api: LocalApi, *, left_by: str = OURS) -> AsyncIterator[tupl
 
 
 def left_behind(front: gateway.Gateway, controller: str) -> apps.Deployment:
-    envoys = fleet.Envoys(front.key, front.metadata.uid, "gateway.networking.k8s.io/v1", "headgate", controller, (("TCP", 80),))
+    envoys = fleet.Envoys(
+        front.key, front.metadata.uid, "gateway.networking.k8s.io/v1", "headgate", controller, (("TCP", 80),)
+    )
     made = fleet.objects(envoys, fleet.Settings(xds_address="127.0.0.1:1"), {}).deployment
     assert made.key == ENVOYS
     return made
@@ -111,6 +114,14 @@ def test_envoys_that_nobody_needs_any_more_go(api: LocalApi) -> None:
             assert not await there(client)
 
     asyncio.run(run())
+
+
+def test_envoys_that_bind_their_services_address_follow_it_and_pods_are_left_as_they_are() -> None:
+    there, moved = Fleet(addresses=("127.0.9.1",)), Fleet(addresses=("127.0.9.2",))
+    on_service = Binding("service", "127.0.9.1", 10_000)
+    assert bound(on_service, there) == bound(on_service, Fleet()) == bound(on_service, None) == on_service
+    assert bound(on_service, moved) == Binding("service", "127.0.9.2", 10_000)
+    assert bound(Binding("pod"), moved) == Binding("pod")
 
 
 def test_what_another_controller_made_for_a_gateway_stays(api: LocalApi) -> None:

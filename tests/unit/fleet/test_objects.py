@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import subprocess
 
@@ -54,6 +55,14 @@ def test_a_new_listener_changes_the_service_and_not_the_pods() -> None:
     before, after = made(envoys("shared", 80)), made(envoys("shared", 80, 443))
     assert before.deployment == after.deployment
     assert before.service != after.service
+
+
+def test_an_address_that_must_be_had_is_asked_of_the_load_balancer() -> None:
+    asked = made(dataclasses.replace(envoys("shared", 80), addresses=("192.0.2.1",))).service
+    free = made(envoys("shared", 80)).service
+    assert asked is not None
+    assert free is not None
+    assert (asked.spec.load_balancer_ip, free.spec.load_balancer_ip) == ("192.0.2.1", None)
 
 
 def test_there_is_no_service_before_the_first_valid_listener() -> None:

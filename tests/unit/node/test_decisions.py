@@ -87,9 +87,11 @@ def test_an_address_that_is_taken_or_foreign_is_not_given(asked: str) -> None:
         (balancer("a", address="127.30.0.1"), False),
         (balancer("a", type="ClusterIP"), False),
         (balancer("a", loadBalancerClass="example.com/other"), False),
+        (balancer("a", address="127.30.0.1", loadBalancerIP="127.30.0.1"), False),
+        (balancer("a", address="127.30.0.1", loadBalancerIP="127.30.0.9"), True),
     ],
 )
-def test_only_load_balancers_without_an_address_or_another_class_want_one(service: Service, wants: bool) -> None:
+def test_only_load_balancers_that_lack_what_they_ask_for_want_an_address(service: Service, wants: bool) -> None:
     assert scheduling.wants_address(service) is wants
 
 

@@ -178,10 +178,24 @@ def test_an_address_of_an_unknown_type_is_refused() -> None:
 
 
 def test_an_address_that_was_not_assigned_is_not_usable() -> None:
-    made = answered(connected(world(addresses=[{"type": "IPAddress", "value": "192.0.2.99"}])))
+    made = answered(connected(world(addresses=[{"type": "IPAddress"}, {"type": "IPAddress", "value": "192.0.2.99"}])))
     assert said(made, "Accepted") == ("True", "Accepted")
     assert said(made, "Programmed") == ("False", "AddressNotUsable")
+    assert "spec.addresses[1].value 192.0.2.99 was not assigned" in condition(made, "Programmed").message
     assert status(made).addresses == ()
+
+
+def test_an_address_that_was_asked_for_is_not_usable_while_the_service_has_none() -> None:
+    made = world(addresses=[{"type": "IPAddress", "value": "192.0.2.99"}])
+    assert said(made, "Programmed") == ("False", "AddressNotUsable")
+
+
+def test_of_two_addresses_only_the_one_that_is_usable_is_shown_and_the_remedy_is_told() -> None:
+    both = [{"type": "IPAddress", "value": value} for value in ("192.0.2.1", "192.0.2.99")]
+    made = answered(connected(world(addresses=both)))
+    assert said(made, "Programmed") == ("False", "AddressNotUsable")
+    assert "a Gateway has one address: name one" in condition(made, "Programmed").message
+    assert status(made).addresses == (api.GatewayStatusAddress(value="192.0.2.1"),)
 
 
 def test_an_empty_address_takes_any() -> None:

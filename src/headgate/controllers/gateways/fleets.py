@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
+import msgspec
 import structlog
 
 from headgate import fleet, pki
@@ -11,6 +12,7 @@ from headgate.api import apps, core
 from headgate.api.meta import Key, Object
 from headgate.controllers.work import WorkQueue
 from headgate.fleet.names import CONTROLLER_ANNOTATION, GATEWAY_LABEL, label_value
+from headgate.ir.routing import Binding
 from headgate.kube import apply
 from headgate.kube.client import ApiError, Client
 from headgate.world import Fleet, Outputs, World
@@ -115,14 +117,14 @@ class FleetKeeper:
         else:
             service = self._services.get(fleet.name(gateway, needs.class_name))
             ingress = service.status.load_balancer.ingress if service is not None else ()
-            self._world.fleets.set(
-                gateway,
-                Fleet(
-                    service=fleet.name(gateway, needs.class_name).name,
-                    addresses=tuple(each.ip or each.hostname for each in ingress),
-                    trouble=self._trouble(gateway),
-                ),
+            found = Fleet(
+                service=fleet.name(gateway, needs.class_name).name,
+                addresses=tuple(each.ip or each.hostname for each in ingress),
+                trouble=self._trouble(gateway),
             )
+            self._world.fleets.set(gateway, found)
+            if (binding := self._world.bindings.get(gateway)) is not None:
+                self._world.bindings.set(gateway, bound(binding, found))
         self._changed()
 
     def _trouble(self, gateway: Key) -> str:
@@ -166,6 +168,7 @@ class FleetKeeper:
             ports=needs.ports,
             labels=needs.labels,
             annotations=needs.annotations,
+            addresses=needs.addresses,
         )
         files, renewal = envoy_files(
             self._authority(), gateway, await self._identity(gateway, needs.class_name), time.time()
@@ -218,6 +221,13 @@ class FleetKeeper:
     def _cancel(self, gateway: Key) -> None:
         if timer := self._renewals.pop(gateway, None):
             timer.cancel()
+
+
+def bound(binding: Binding, found: Fleet | None) -> Binding:
+    """Where Envoys bind that bind their Service's address: it may have changed since they were started."""
+    if binding.bind != "service" or found is None or not found.addresses or binding.address in found.addresses:
+        return binding
+    return msgspec.structs.replace(binding, address=found.addresses[0])
 
 
 def _owner(found: Object) -> Key | None:

@@ -29,7 +29,7 @@ from headgate.xds.facts import Connected, Disconnected, Fact, Outcome
 from headgate.xds.server import XdsServer
 
 from . import identity
-from .fleets import FleetKeeper
+from .fleets import FleetKeeper, bound
 from .passes import Passes
 from .statuses import WRITTEN, StatusWriter
 from .watching import Watching
@@ -128,7 +128,7 @@ class GatewayController:
         facts, world = self.passes.facts, self.passes.world
         match fact:
             case Connected():
-                binding = binding_of(fact)
+                binding = bound(binding_of(fact), world.fleets.get(fact.gateway))
                 self._nodes.setdefault(fact.gateway, {})[fact.node_id] = binding
                 world.bindings.set(fact.gateway, binding)
             case Disconnected():

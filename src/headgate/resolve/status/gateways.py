@@ -91,13 +91,13 @@ def programmed(
     """
     if accepted(spec, [each.judged for each in own]).status != "True":
         return say.not_accepted()
+    wanted = [(index, address.value) for index, address in enumerate(spec.addresses) if address.value]
+    if missing := [(index, value) for index, value in wanted if value not in fleet.addresses]:
+        return say.address_not_usable(missing, len(wanted))
     if not fleet.addresses:
         if fleet.trouble:
             return say.pending(fleet.trouble)
         return say.address_not_assigned(fleet.service or "of the Envoys")
-    wanted = ours.wanted_addresses(spec)
-    if missing := [each for each in wanted if each not in fleet.addresses]:
-        return say.address_not_usable(missing, fleet.addresses)
     idle = not any(each.judged.listener for each in every)
     if any(each.serving for each in every) or (idle and (binding is not None or reported)):
         moved = () if binding is None else _moved(every, binding)

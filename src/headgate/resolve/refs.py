@@ -55,8 +55,14 @@ def declare(world: World) -> References:
 
 
 def _service(_read: Read, _key: Key, found: core.Service) -> ServicePorts:
-    ports = tuple(msgspec.structs.replace(port, node_port=None, target_port=None) for port in found.spec.ports)
-    return ServicePorts(found.spec.type == "ExternalName", ports)
+    return ServicePorts(found.spec.type == "ExternalName", tuple(map(_port_that_is_read, found.spec.ports)))
+
+
+def _port_that_is_read(found: core.ServicePort) -> core.ServicePort:
+    """A port without what nobody reads; one that has nothing else is not copied."""
+    if found.node_port is None and found.target_port is None:
+        return found
+    return msgspec.structs.replace(found, node_port=None, target_port=None)
 
 
 def _certificate(_read: Read, key: Key, found: core.Secret) -> TLSSecret | None:

@@ -7,7 +7,7 @@ import msgspec
 from headgate.api.gateway import GROUP
 from headgate.api.meta import Key, Object, Ref
 
-from .objects import World
+from .objects import SERVICE_NAME, World
 
 #: Kinds that are looked for, by their name; all are of the core group.
 _LOOKED_FOR = frozenset({"Service", "Secret", "ConfigMap"})
@@ -61,5 +61,5 @@ def _permitted(world: World, found: Object, to: Ref) -> bool:
 def known_as(found: Object, key: Key) -> Ref:
     """What an object is called when it is lacking elsewhere: an EndpointSlice stands for its Service."""
     if found.kind == "EndpointSlice":
-        return Ref("Service", key.namespace, found.metadata.labels.get("kubernetes.io/service-name", ""))
+        return Ref("Service", key.namespace, found.metadata.labels.get(SERVICE_NAME, ""))
     return Ref(GRANT, key.namespace, "") if found.kind == GRANT else Ref(found.kind, key.namespace, key.name)

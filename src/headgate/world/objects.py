@@ -11,6 +11,8 @@ from headgate.api.meta import Key, Object
 from headgate.incremental import Engine, Index, Source
 from headgate.ir.routing import Binding
 
+#: The label of an EndpointSlice that names its Service.
+SERVICE_NAME = "kubernetes.io/service-name"
 #: The key of the one value in `World.settings`.
 SETTINGS = "settings"
 
@@ -151,5 +153,5 @@ def permissions(grant: gateway.ReferenceGrant) -> list[Permission]:
 
 
 def _service(key: Key, found: discovery.EndpointSlice) -> list[Key]:
-    name = found.metadata.labels.get("kubernetes.io/service-name", "")
+    name = found.metadata.labels.get(SERVICE_NAME, "")
     return [Key(key.namespace, name)] if name else []

@@ -4,24 +4,21 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 import structlog
 
 from headgate.api import apps, codec, core
-from headgate.api.meta import Key, Object, ObjectMeta
+from headgate.api.meta import Key, Object
 from headgate.kube.client import Client
 from headgate.kube.defined import Defined, follow_defined
 from headgate.kube.watch import Batch, follow
 from headgate.world import World
+from headgate.world.kept import Keeper
 from headgate.world.objects import SETTINGS, Definitions
 
 from .arrivals import Arrivals
 from .fleets import SELECTOR, FleetKeeper
 
 _log = structlog.get_logger("headgate.controllers.gateways")
-
-#: The one key of a ConfigMap that is anybody's business here: certificates of authorities.
-_AUTHORITIES = "ca.crt"
 
 
 class Watching:
@@ -49,6 +46,7 @@ class Watching:
         self._seen = seen
         self._step = step
         self._sources = world.by_kind
+        self._kept = Keeper().kept
         self._arrivals = Arrivals(world, lambda: self.synced, seen, step)
         self._ours: dict[type[Object], dict[Key, Object]] = {apps.Deployment: {}, core.Pod: {}, core.Service: {}}
         self._pending: set[str] = {"definitions"}
@@ -95,7 +93,7 @@ class Watching:
     def _into(self, cls: type[Object]) -> Callable[[Batch[Any]], None]:
         def sink(batch: Batch[Any]) -> None:
             for change in batch.changes:
-                self._arrivals.take(cls, change.key, None if change.object is None else _kept(change.object))
+                self._arrivals.take(cls, change.key, None if change.object is None else self._kept(change.object))
             for key, error in batch.broken:
                 _log.error("an object cannot be read", kind=cls.__name__, key=str(key), error=str(error))
             self._seen(cls, [change.key for change in batch.changes])
@@ -121,12 +119,3 @@ class Watching:
             self._pending.discard(name)
         if self.synced:
             self._step()
-
-
-def _kept(found: Object) -> Object:
-    """What is held of an object: of a ConfigMap its authorities and its name, however much else is in it."""
-    if not isinstance(found, core.ConfigMap):
-        return found
-    data = {name: text for name, text in found.data.items() if name == _AUTHORITIES}
-    about = ObjectMeta(name=found.metadata.name, namespace=found.metadata.namespace)
-    return msgspec.structs.replace(found, metadata=about, data=data)

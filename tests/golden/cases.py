@@ -212,8 +212,13 @@ def _pem(hosts: tuple[str, ...]) -> tuple[bytes, bytes]:
 
 def secret(name: str, hosts: Sequence[str] | Mapping[str, Any]) -> core.Secret:
     """A Secret with a certificate for these hosts, the same whenever it is asked for in one run."""
+    return tls_secret(name, pki.certificate(hosts) if isinstance(hosts, Mapping) else _pem(tuple(hosts)))
+
+
+def tls_secret(name: str, pair: tuple[bytes, bytes]) -> core.Secret:
+    """A Secret with a certificate and its key."""
     namespace, _, plain = name.partition("/")
-    certificate, key = pki.certificate(hosts) if isinstance(hosts, Mapping) else _pem(tuple(hosts))
+    certificate, key = pair
     data = {"tls.crt": base64.b64encode(certificate).decode(), "tls.key": base64.b64encode(key).decode()}
     return core.Secret(metadata=ObjectMeta(namespace=namespace, name=plain), type="kubernetes.io/tls", data=data)
 

@@ -39,13 +39,19 @@ def authority_pem(name: str) -> str:
 
 
 @functools.cache
-def issue(of: str, names: tuple[str, ...], uris: tuple[str, ...] = (), kind: str = "ecdsa") -> tuple[bytes, bytes]:
-    """A certificate for these DNS names and URIs, and its key, both PEM."""
+def issue(
+    of: str,
+    names: tuple[str, ...],
+    uris: tuple[str, ...] = (),
+    kind: str = "ecdsa",
+    days: tuple[int, int] = (-1, 30),
+) -> tuple[bytes, bytes]:
+    """A certificate for these DNS names and URIs, valid from and until so many days from now, and its key, both PEM."""
     root, root_key = authority(of)
     key: Key = rsa.generate_private_key(65537, 2048) if kind == "rsa" else ec.generate_private_key(ec.SECP256R1())
     carried = [*map(x509.DNSName, names), *map(x509.UniformResourceIdentifier, uris)]
     certificate = (
-        _builder(_subject((*names, *uris)[0]), root.subject, key)
+        _builder(_subject((*names, *uris)[0]), root.subject, key, days)
         .add_extension(x509.SubjectAlternativeName(carried), critical=False)
         .sign(root_key, hashes.SHA256())
     )
@@ -105,7 +111,9 @@ def _subject(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name[:64])])
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: Key) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: Key, days: tuple[int, int] = (-1, 30)
+) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     return (
         x509.CertificateBuilder()
@@ -113,6 +121,6 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: Key) -> x509.Certificat
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=30))
+        .not_valid_before(now + datetime.timedelta(days=days[0]))
+        .not_valid_after(now + datetime.timedelta(days=days[1]))
     )

@@ -11,7 +11,7 @@ import json
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +23,7 @@ from headgate.api import tls
 from headgate.api.gateway import GatewayStatusAddress
 from headgate.api.meta import Key
 from headgate.envoy import routes
+from headgate.envoy.resources import Route
 from headgate.ir.http import Request
 from headgate.ir.limits import Try
 from headgate.translate import names
@@ -97,6 +98,11 @@ class Stage:
         self.envoy.__exit__(kind, error, trace)
         self._plane.__exit__(kind, error, trace)
         self._loop.close()
+
+    @property
+    def plane(self) -> ControlPlane:
+        """The xDS server."""
+        return self._plane
 
     def addresses(self) -> Addresses:
         """Addresses that no other case has now."""
@@ -199,10 +205,10 @@ class Stage:
         address = next((each.value for each in _addresses(outputs, gateway)), "")
         served = set(_probes(outputs, gateway))
         for probe in served | self._served:
-            wanted = {number} if probe in served else {number, None}
+            ready = probe.ready(number) if probe in served else probe.gone(number)
             until(
-                lambda probe=probe, wanted=wanted: (  # type: ignore[misc]
-                    self._refusals() or _load(address, probe, probers.get(probe.port)) in wanted
+                lambda probe=probe, ready=ready: (  # type: ignore[misc]
+                    self._refusals() or ready(_load(address, probe, probers.get(probe.port)))
                 ),
                 every=0.005,
                 running=self.envoy,
@@ -218,8 +224,21 @@ class Probe:
     """A host that one virtual host of a port answers for."""
 
     port: int
-    host: str
+    hostname: str
     secure: bool
+
+    @property
+    def host(self) -> str:
+        """A host that it answers for, and hardly any other one."""
+        return self.hostname.replace("*", "golden-probe") or "golden-probe.invalid"
+
+    def ready(self, number: str) -> Callable[[str | None], bool]:
+        """Whether this load's virtual host answers itself: until it is there, one with a wider hostname does."""
+        return lambda found: found == f"{number} {self.hostname}"
+
+    def gone(self, number: str) -> Callable[[str | None], bool]:
+        """Whether only virtual hosts of this load are left."""
+        return lambda found: found is None or found.startswith(f"{number} ")
 
 
 def _addresses(outputs: Outputs, gateway: Key) -> tuple[GatewayStatusAddress, ...]:
@@ -237,8 +256,7 @@ def _probes(outputs: Outputs, gateway: Key) -> Iterable[Probe]:
     for (owner, _, name, hostname), _ in outputs.routing.hosts.items():
         if owner == gateway:
             listener = listeners[name]
-            host = hostname.replace("*", "golden-probe") or "golden-probe.invalid"
-            yield Probe(listener.port, host, listener.protocol == "HTTPS")
+            yield Probe(listener.port, hostname, listener.protocol == "HTTPS")
 
 
 def _secured(writer: asyncio.StreamWriter) -> dict[str, Any]:
@@ -258,18 +276,24 @@ def _load(address: str, probe: Probe, client: Mapping[str, Any] | None = None) -
     return asks(address, marked, 1, client=client)[0].headers.get("x-load")
 
 
-def _everything(outputs: Outputs, gateway: Key, number: str) -> Update:
-    mark = routes.route(
+def _mark(text: str) -> Route:
+    return routes.route(
         "mark",
         routes.Match(headers=(routes.ValueMatch(MARK, "exact", "1"),)),
         routes.Respond(200),
-        response_headers=routes.HeaderChanges(set=(("x-load", number),)),
+        response_headers=routes.HeaderChanges(set=(("x-load", text),)),
     )
+
+
+def _everything(outputs: Outputs, gateway: Key, number: str) -> Update:
     hosts = {
         (configuration, names.virtual_host(listener, hostname)): routes.virtual_host(
             names.virtual_host(listener, hostname),
             (hostname or "*",),
-            [mark, *outputs.hosts.get((gateway, configuration, names.virtual_host(listener, hostname))).routes],  # type: ignore[union-attr]
+            [
+                _mark(f"{number} {hostname}"),
+                *outputs.hosts.get((gateway, configuration, names.virtual_host(listener, hostname))).routes,  # type: ignore[union-attr]
+            ],
         )
         for (owner, configuration, listener, hostname), _ in outputs.routing.hosts.items()
         if owner == gateway
@@ -332,9 +356,12 @@ def _ask(connection: http.client.HTTPConnection, request: Request) -> Answer:
 
 
 def _certificate(connection: http.client.HTTPConnection) -> tuple[str, ...]:
-    if not isinstance(connection.sock, ssl.SSLSocket):
-        return ()
-    der = connection.sock.getpeercert(binary_form=True)
+    return names_shown(connection.sock) if isinstance(connection.sock, ssl.SSLSocket) else ()
+
+
+def names_shown(connection: ssl.SSLSocket) -> tuple[str, ...]:
+    """The names of the certificate that a client was shown."""
+    der = connection.getpeercert(binary_form=True)
     return tls.names_of(x509.load_der_x509_certificate(der)) if der else ()
 
 

@@ -1,0 +1,272 @@
+"""Certificates and authorities that come, change and go under a real Envoy that serves."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import ResponseReceived, StreamEnded
+
+from golden import cases, pki, stage
+from golden.living import Living
+from headgate.api import core
+from headgate.api.meta import Key, ObjectMeta
+from support.waiting import until
+
+T = TypeVar("T")
+
+BACKENDS = core.ConfigMap(metadata=ObjectMeta(namespace="shop", name="backends"))
+
+HEAD = """
+services:
+  - {name: "shop/web:443", secured: {authority: backends, names: [abc.example.com], clients: gateways}}
+  - shop/plain:80
+certificates:
+  shop/first: {authority: servers, names: [first.example.com]}
+  shop/second: {authority: servers, names: [second.example.com]}
+  shop/client: {authority: gateways, names: [gateway.example.com]}
+authorities:
+  shop/backends: backends
+  shop/clients: clients
+"""
+WORLD = """
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: gate, namespace: shop, generation: 1}
+spec:
+  gatewayClassName: headgate
+  tls:
+    backend: {clientCertificateRef: {name: client}}
+    frontend:
+      default: {}
+      perPort:
+      - {port: 8443, tls: {validation: {caCertificateRefs: [{group: "", kind: ConfigMap, name: clients}]}}}
+  listeners:
+  - {name: http, port: 80, protocol: HTTP}
+  - {name: first, port: 443, protocol: HTTPS, hostname: first.example.com, tls: {certificateRefs: [{name: first}]}}
+  - {name: second, port: 443, protocol: HTTPS, hostname: second.example.com, tls: {certificateRefs: [{name: second}]}}
+  - {name: asks, port: 8443, protocol: HTTPS, tls: {certificateRefs: [{name: first}]}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: web, namespace: shop, uid: 11111111-0000, generation: 1}
+spec:
+  parentRefs: [{name: gate}]
+  rules:
+  - {matches: [{path: {value: /secured}}], backendRefs: [{name: web, port: 443}]}
+  - {backendRefs: [{name: plain, port: 80}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: BackendTLSPolicy
+metadata: {name: web, namespace: shop, generation: 1, creationTimestamp: "2026-01-02T00:00:00Z"}
+spec:
+  targetRefs: [{group: "", kind: Service, name: web}]
+  validation:
+    hostname: abc.example.com
+    caCertificateRefs: [{group: "", kind: ConfigMap, name: backends}]
+"""
+POLICY = Key("shop", "web")
+SECURED = "http://first.example.com/secured"
+PLAIN = "http://first.example.com/plain"
+ASKS = "https://first.example.com:8443/"
+ALICE = {"authority": "clients", "names": ["alice"]}
+BOB = {"authority": "partners", "names": ["bob"]}
+
+
+@pytest.fixture(scope="module")
+def on_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stage.Stage]:
+    with stage.Stage(tmp_path_factory.mktemp("tls")) as found:
+        yield found
+
+
+@pytest.fixture
+def living(on_stage: stage.Stage, tmp_path: Path) -> Iterator[Living]:
+    path = tmp_path / "world.in.yaml"
+    path.write_text(HEAD + WORLD)
+    found = Living(on_stage, path)
+    found.awaits(PLAIN, 200)
+    found.awaits(SECURED, 200)
+    found.awaits("https://first.example.com/", 200)
+    found.awaits("https://second.example.com/", 200)
+    found.awaits(ASKS, 200, ALICE)
+    yield found
+    found.end()
+    until(lambda: found.ask(PLAIN).status is None, says="everything is gone")
+
+
+def authorities(name: str, *signers: str) -> core.ConfigMap:
+    """A ConfigMap with the certificates of these."""
+    data = {"ca.crt": "".join(map(pki.authority_pem, signers))}
+    return core.ConfigMap(metadata=ObjectMeta(namespace="shop", name=name), data=data)
+
+
+def test_a_backend_is_believed_exactly_as_long_as_its_authority_is_there(living: Living) -> None:
+    good = ("True", "Accepted"), ("True", "ResolvedRefs")
+    bad = ("False", "NoValidCACertificate"), ("False", "InvalidCACertificateRef")
+    for config_map, status, told in (
+        (None, 503, bad),
+        (authorities("backends", "backends"), 200, good),
+        (BACKENDS, 503, bad),
+        (authorities("backends", "strangers"), 503, good),
+        (authorities("backends", "strangers", "backends"), 200, good),
+    ):
+        living.delete(BACKENDS) if config_map is None else living.put(config_map)
+        living.awaits(SECURED, status)
+        assert (living.policy(POLICY)["Accepted"], living.policy(POLICY)["ResolvedRefs"]) == told
+        assert living.ask(PLAIN).status == 200
+
+
+def test_not_a_byte_reaches_a_backend_whose_policy_is_broken(living: Living, on_stage: stage.Stage) -> None:
+    address = living.case.backends[0].address
+    on_stage.serve([each for each in living.case.backends if each.address != address])
+    with socket.create_server((address, 8080)) as listening:
+        listening.settimeout(0.2)
+        living.delete(BACKENDS)
+        living.awaits(SECURED, 503)
+        with contextlib.suppress(TimeoutError):
+            while True:  # connections from before the authority went
+                listening.accept()[0].close()
+        for _ in range(20):
+            assert living.ask(SECURED).status == 503
+        with pytest.raises(TimeoutError):
+            listening.accept()
+
+
+def test_authorities_of_a_backend_change_and_no_request_is_lost(living: Living) -> None:
+    with living.traffic(SECURED) as statuses:
+        for signers in (("strangers", "backends"), ("backends",), ("backends", "partners"), ("backends",)):
+            before = len(statuses)
+            living.put(authorities("backends", *signers))
+            until(lambda before=before: len(statuses) > before + 20)  # type: ignore[misc]
+    assert set(statuses) == {200}
+
+
+def test_the_certificate_for_backends_changes_and_no_request_is_lost(living: Living) -> None:
+    with living.traffic(SECURED) as statuses:
+        living.put(cases.secret("shop/client", {"authority": "gateways", "names": ["renewed.example.com"]}))
+        until(lambda: len(statuses) > 40)
+    assert set(statuses) == {200}
+
+
+def test_a_policy_that_comes_and_changes_its_name_is_followed(living: Living) -> None:
+    policy = WORLD.rpartition("---\n")[2]
+    living.put(policy.replace("hostname: abc", "hostname: xyz"))
+    living.awaits(SECURED, 503)
+    names = "hostname: xyz.example.com\n    subjectAltNames: [{type: Hostname, hostname: abc.example.com}]"
+    living.put(policy.replace("hostname: abc.example.com", names))
+    assert living.awaits(SECURED, 200).saw(":sni") == "xyz.example.com"
+    living.put(policy)
+    until(lambda: living.ask(SECURED).saw(":sni") == "abc.example.com")
+
+
+def test_a_renewed_certificate_is_shown_and_no_request_is_lost(living: Living) -> None:
+    url = "https://first.example.com/"
+    with living.traffic(url) as statuses:
+        for renewed in ("first.example.com", "other.example.com", "first.example.com"):
+            renewal = {"authority": "servers", "names": [renewed, f"renewed-{renewed}"]}
+            living.put(cases.secret("shop/first", renewal))
+            wanted = (renewed, f"renewed-{renewed}")
+            until(lambda wanted=wanted: living.ask(url).certificate == wanted)  # type: ignore[misc]
+    assert set(statuses) == {200}
+
+
+def test_a_broken_renewal_closes_its_listener_only_and_a_good_one_opens_it_again(living: Living) -> None:
+    broken = core.Secret(metadata=ObjectMeta(namespace="shop", name="first"), type="kubernetes.io/tls")
+    with living.traffic("https://second.example.com/") as statuses:
+        living.put(broken)
+        living.awaits("https://first.example.com/", None)
+        living.put(cases.secret("shop/first", {"authority": "servers", "names": ["first.example.com"]}))
+        living.awaits("https://first.example.com/", 200)
+    assert set(statuses) == {200}
+
+
+def test_authorities_of_clients_change_and_no_request_is_lost(living: Living) -> None:
+    with living.traffic(ASKS, ALICE) as statuses:
+        assert living.ask(ASKS, BOB).status is None
+        living.put(authorities("clients", "clients", "partners"))
+        living.awaits(ASKS, 200, BOB)
+        living.put(authorities("clients", "clients"))
+        living.awaits(ASKS, None, BOB)
+    assert set(statuses) == {200}
+
+
+def test_without_authorities_no_client_is_let_in_and_other_ports_serve(living: Living) -> None:
+    with living.traffic("https://second.example.com/") as statuses:
+        living.delete(authorities("clients"))
+        living.awaits(ASKS, None, ALICE)
+        assert living.ask(ASKS).status is None
+        living.put(authorities("clients", "clients"))
+        living.awaits(ASKS, 200, ALICE)
+        assert living.ask(ASKS).status is None
+    assert set(statuses) == {200}
+
+
+def test_a_client_chooses_between_rsa_and_ecdsa(living: Living) -> None:
+    gateway = WORLD.split("---\n")[1].replace("[{name: first}]", "[{name: first}, {name: rsa}]", 1)
+    rsa = {"authority": "servers", "names": ["first.example.com", "rsa.example.com"], "kind": "rsa"}
+    living.put(cases.secret("shop/rsa", rsa), gateway.replace("generation: 1", "generation: 2"))
+    until(lambda: _shown(living, "ECDHE-RSA-AES128-GCM-SHA256") == ("first.example.com", "rsa.example.com"))
+    assert _shown(living, "ECDHE-ECDSA-AES128-GCM-SHA256") == ("first.example.com",)
+
+
+def test_an_expired_certificate_is_shown(living: Living) -> None:
+    pair = pki.issue("servers", ("expired.example.com",), days=(-30, -1))
+    living.put(cases.tls_secret("shop/first", pair))
+    until(lambda: living.ask("https://first.example.com/").certificate == ("expired.example.com",))
+    assert living.ask("https://first.example.com/").status == 200
+
+
+def test_requests_for_another_listener_are_misdirected_on_a_connection_that_serves_on(living: Living) -> None:
+    hosts = ["first.example.com", "second.example.com", "unknown.example.com", "first.example.com"]
+    assert _on_one_connection(living, "first.example.com", hosts) == [200, 421, 404, 200]
+
+
+def _shown(living: Living, cipher: str) -> tuple[str, ...]:
+    """The certificate that a client gets who can do nothing but this."""
+    context = pki.asking(None)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(cipher)
+    return _connected(living, context, "first.example.com", stage.names_shown)
+
+
+def _on_one_connection(living: Living, server_name: str, hosts: list[str]) -> list[int]:
+    """Statuses of HTTP/2 requests, one after the other, on one connection."""
+    context = pki.asking(None)
+    context.set_alpn_protocols(["h2"])
+
+    def ask(connection: ssl.SSLSocket) -> list[int]:
+        client = H2Connection(H2Configuration(header_encoding="utf-8"))
+        client.initiate_connection()
+        return [_status(client, connection, host) for host in hosts]
+
+    return _connected(living, context, server_name, ask)
+
+
+def _status(client: H2Connection, connection: ssl.SSLSocket, host: str) -> int:
+    headers = [(":method", "GET"), (":scheme", "https"), (":authority", host), (":path", "/")]
+    client.send_headers(client.get_next_available_stream_id(), headers, end_stream=True)
+    status = 0
+    while True:
+        connection.sendall(client.data_to_send())
+        for event in client.receive_data(connection.recv(65536)):
+            if isinstance(event, ResponseReceived):
+                status = int(dict(event.headers or ())[":status"])
+            elif isinstance(event, StreamEnded):
+                return status
+
+
+def _connected(living: Living, context: ssl.SSLContext, server_name: str, work: Callable[[ssl.SSLSocket], T]) -> T:
+    port = stage.real_port(443)
+    with (
+        socket.create_connection((living.address, port), timeout=5) as plain,
+        context.wrap_socket(plain, server_hostname=server_name) as connection,
+    ):
+        return work(connection)

@@ -258,7 +258,7 @@ def _status(client: H2Connection, connection: ssl.SSLSocket, host: str) -> int:
         connection.sendall(client.data_to_send())
         for event in client.receive_data(connection.recv(65536)):
             if isinstance(event, ResponseReceived):
-                status = int(dict(event.headers or ())[":status"])
+                status = next(int(value) for name, value in event.headers or () if str(name) == ":status")
             elif isinstance(event, StreamEnded):
                 return status
 

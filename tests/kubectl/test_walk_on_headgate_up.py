@@ -8,9 +8,10 @@ import pytest
 
 from support.local_cluster import LocalCluster
 
-pytest.register_assert_rewrite("support.walk")
+pytest.register_assert_rewrite("support.walk", "support.walk_filters")
 
 from support.walk import Walk, WalkTests  # noqa: E402 - its assertions are those of these tests
+from support.walk_filters import FilterTests  # noqa: E402 - as above
 
 
 @pytest.fixture(scope="module")
@@ -28,3 +29,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
 
 class TestWalk(WalkTests):
     """Every claim of the walk."""
+
+
+class TestFilters(FilterTests):
+    """Every claim of the filters."""

@@ -12,9 +12,10 @@ import pytest
 from support.control_plane import ControlPlane
 from support.installed import ENVOY_GATEWAY, Installed
 
-pytest.register_assert_rewrite("support.walk")
+pytest.register_assert_rewrite("support.walk", "support.walk_filters")
 
 from support.walk import INFRA, TEAM, Walk, WalkTests  # noqa: E402 - its assertions are those of these tests
+from support.walk_filters import FilterTests  # noqa: E402 - as above
 
 
 @pytest.fixture(scope="module")
@@ -32,3 +33,7 @@ def walk(installed: Installed, kubernetes: ControlPlane, tmp_path_factory: pytes
 
 class TestWalk(WalkTests):
     """Every claim of the walk."""
+
+
+class TestFilters(FilterTests):
+    """Every claim of the filters."""

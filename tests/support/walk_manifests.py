@@ -44,8 +44,11 @@ spec:
 """
 
 
-def application(name: str, namespace: str, tag: str, port: int = 8080) -> str:
-    """A Deployment of headgate-echo and its Service."""
+def application(name: str, namespace: str, tag: str, port: int = 8080, **environment: str) -> str:
+    """A Deployment of headgate-echo, with these variables, and its Service."""
+    variables = "".join(
+        f"\n            - name: {variable}\n              value: {value!r}" for variable, value in environment.items()
+    )
     return f"""
 apiVersion: apps/v1
 kind: Deployment
@@ -69,7 +72,7 @@ spec:
             - name: POD_IP
               valueFrom:
                 fieldRef:
-                  fieldPath: status.podIP
+                  fieldPath: status.podIP{variables}
           ports:
             - name: http
               containerPort: 8080

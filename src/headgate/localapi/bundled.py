@@ -47,10 +47,12 @@ def objects(wanted: str) -> list[Object]:
     Raises:
         BundleError: with what would work.
     """
+    if not wanted:
+        return crd.definitions()
     own = [definition for definition in crd.definitions() if not _is_gateway_api(definition)]
     if wanted == "none":
         return own
-    if (path := Path(wanted)).exists() and wanted:
+    if (path := Path(wanted)).exists():
         found = [obj for file in _files(path) for obj in _read(file)]
         if not found:
             raise BundleError(f"{path} holds no CustomResourceDefinition")
@@ -58,7 +60,7 @@ def objects(wanted: str) -> list[Object]:
         return found + [obj for obj in own if (obj["kind"], obj["metadata"]["name"]) not in names]
     version, _, channel = wanted.partition(":")
     try:
-        return releases.definitions(version or releases.NEWEST, channel or "standard") + own
+        return releases.definitions(version, channel or "standard") + own
     except ValueError as error:
         raise BundleError(f"{error}, or the path of a file or folder with official definitions, or none") from None
 

@@ -116,7 +116,7 @@ def test_a_definition_that_somebody_edited_stays_as_it_is(tmp_path: Path) -> Non
     ("wanted", "said"),
     [
         ("v1.2.9", "the Gateway API v1.2.9 is not known here; known are v1.3.0"),
-        ("v1.7.0:nightly", "'nightly' is no channel of the Gateway API"),
+        ("v1.7.0:nightly", "the channel 'nightly' of v1.7.0 is not known here"),
         ("/nowhere", "the path of a file or folder"),
     ],
 )

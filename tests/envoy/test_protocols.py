@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -46,7 +45,7 @@ async def _h2c(address: str, port: int, path: str) -> tuple[str, str]:
         for event in connection.receive_data(await reader.read(65536)):
             match event:
                 case ResponseReceived(headers=headers) if headers:
-                    status = dict((_text(name), _text(value)) for name, value in headers)[":status"]
+                    status = {_text(name): _text(value) for name, value in headers}[":status"]
                 case DataReceived(data=data) if data:
                     body += data.decode()
                 case StreamEnded():

@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from golden import cases as golden
+from golden import pki
 from golden.cases import secret
 from headgate.api import codec
 from headgate.api.meta import Key, Object
@@ -69,11 +70,6 @@ matches = st.fixed_dictionaries(
     },
 )
 
-backend_refs = st.fixed_dictionaries(
-    {"name": st.sampled_from([*SERVICES, "missing"]), "port": st.just(80)},
-    optional={"weight": st.sampled_from([0, 1, 5]), "namespace": st.sampled_from(NAMESPACES)},
-)
-
 new_paths = st.one_of(
     st.builds(
         lambda value: {"type": "ReplacePrefixMatch", "replacePrefixMatch": value},
@@ -95,39 +91,74 @@ redirects: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     },
 )
 
-filters = st.one_of(
+ORIGINS = ["https://a.example.com", "https://b.a.example.com:443", "http://a.example.com:8080", "null"]
+cors = st.fixed_dictionaries(
+    {
+        "allowOrigins": st.one_of(
+            st.just(["*"]),
+            st.lists(
+                st.sampled_from(["https://a.example.com", "https://*.example.com", "http://*:8080", "bad"]), max_size=2
+            ),
+        )
+    },
+    optional={
+        "allowMethods": st.sampled_from([["*"], ["GET", "PUT"]]),
+        "allowHeaders": st.sampled_from([["*"], ["h-1"]]),
+        "exposeHeaders": st.sampled_from([["*"], ["h-2"]]),
+        "allowCredentials": st.booleans(),
+    },
+)
+
+#: Filters that may stand on a backendRef as well.
+backend_filters = st.one_of(
     st.fixed_dictionaries(
         {
             "type": st.just("RequestHeaderModifier"),
             "requestHeaderModifier": st.fixed_dictionaries(
                 {},
                 optional={
-                    "set": st.just([{"name": "H-1", "value": "set"}]),
+                    "set": st.sampled_from(["set", "other"]).map(lambda value: [{"name": "H-1", "value": value}]),
                     "add": st.just([{"name": "h-2", "value": "added"}]),
-                    "remove": st.just(["h-3"]),
+                    "remove": st.sampled_from([["h-3"], ["h-1"]]),
                 },
             ),
         }
     ),
     st.just({"type": "Unheard-of"}),
-    st.builds(lambda found: {"type": "RequestRedirect", "requestRedirect": found}, redirects),
     st.builds(lambda found: {"type": "URLRewrite", "urlRewrite": found}, rewrites),
     st.just({"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "s2", "port": 80}}}),
+)
+filters = st.one_of(
+    backend_filters,
+    backend_filters,
+    st.builds(lambda found: {"type": "RequestRedirect", "requestRedirect": found}, redirects),
+    st.builds(lambda found: {"type": "CORS", "cors": found}, cors),
+)
+
+backend_refs = st.fixed_dictionaries(
+    {"name": st.sampled_from([*SERVICES, "missing"]), "port": st.just(80)},
+    optional={
+        "weight": st.sampled_from([0, 1, 5]),
+        "namespace": st.sampled_from(NAMESPACES),
+        "filters": st.lists(backend_filters, max_size=1),
+    },
 )
 
 any_rules = st.fixed_dictionaries(
     {"matches": st.lists(matches, min_size=1, max_size=2), "backendRefs": st.lists(backend_refs, max_size=3)},
-    optional={"filters": st.lists(filters, max_size=1)},
+    optional={"filters": st.lists(filters, max_size=2)},
 )
 #: Rules that most requests meet and that change something.
 changing_rules = st.builds(
-    lambda prefix, found: {
+    lambda prefix, found, own, refs: {
         "matches": [{"path": {"type": "PathPrefix", "value": prefix}}],
-        "backendRefs": [{"name": "s0", "port": 80}],
+        "backendRefs": [{"name": "s0", "port": 80, "filters": own}, *refs],
         "filters": [found],
     },
     st.sampled_from(["/", "/a"]),
     filters,
+    st.lists(backend_filters, max_size=1),
+    st.lists(backend_refs, max_size=1),
 )
 rules = st.one_of(any_rules, any_rules, changing_rules)
 
@@ -270,6 +301,99 @@ secrets = st.sampled_from([("one/tls", ("a.example.com",)), ("one/tls", ("b.exam
     lambda made: secret(*made)
 )
 
+AUTHORITIES = ["ca0", "ca1"]
+
+
+def _authorities(kinds: list[str]) -> st.SearchStrategy[list[dict[str, str]]]:
+    reference = st.builds(
+        lambda kind, name: {"group": "", "kind": kind, "name": name},
+        st.sampled_from(kinds),
+        st.sampled_from([*AUTHORITIES, "missing"]),
+    )
+    return st.lists(reference, min_size=1, max_size=2)
+
+
+validations = st.fixed_dictionaries(
+    {"hostname": st.sampled_from(["a.example.com", "b.example.com"])},
+    optional={
+        "caCertificateRefs": _authorities(["ConfigMap", "ConfigMap", "Secret"]),
+        "wellKnownCACertificates": st.sampled_from(["System", "example.com/moon"]),
+        "subjectAltNames": st.lists(
+            st.sampled_from(
+                [
+                    {"type": "Hostname", "hostname": "c.example.com"},
+                    {"type": "URI", "uri": "spiffe://c/d"},
+                    {"type": "Odd"},
+                ]
+            ),
+            max_size=2,
+        ),
+    },
+)
+
+policies = st.builds(
+    lambda name, targets, validation, hour: gateway_api(
+        "BackendTLSPolicy",
+        name,
+        "one",
+        {"targetRefs": targets, "validation": validation},
+        generation=1,
+        creationTimestamp=f"2026-01-01T0{hour}:00:00Z",
+    ),
+    st.sampled_from(["p0", "p1", "p2"]),
+    st.lists(
+        st.builds(
+            lambda name, section: {"group": "", "kind": "Service", "name": name} | section,
+            st.sampled_from([*SERVICES, "missing"]),
+            st.sampled_from([{}, {"sectionName": "http"}, {"sectionName": "other"}]),
+        ),
+        min_size=1,
+        max_size=2,
+    ),
+    validations,
+    st.integers(0, 2),
+)
+
+config_maps = st.builds(
+    lambda name, data: core("ConfigMap", name, "one", data=data),
+    st.sampled_from(AUTHORITIES),
+    st.sampled_from(
+        [{}, {"ca.crt": "broken"}, {"ca.crt": pki.authority_pem("one")}, {"ca.crt": pki.authority_pem("two")}]
+    ),
+)
+
+_client_configs = st.just({}) | st.builds(
+    lambda refs, mode: {"validation": {"caCertificateRefs": refs, "mode": mode}},
+    _authorities(["ConfigMap", "ConfigMap", "Service"]),
+    st.sampled_from(["AllowValidOnly", "AllowInsecureFallback", "Odd"]),
+)
+
+
+def secured_gateways(names: list[str]) -> st.SearchStrategy[Object]:
+    """A Gateway with `spec.tls`."""
+    return st.builds(
+        lambda name, found, default, of_port, shown: gateway_api(
+            "Gateway",
+            name,
+            "one",
+            {
+                "gatewayClassName": golden.CLASS,
+                "listeners": list(found),
+                "tls": {
+                    "frontend": {"default": default, "perPort": [{"port": 8080, "tls": of_port}]},
+                    "backend": {"clientCertificateRef": {"name": shown}},
+                },
+            },
+            generation=1,
+        ),
+        st.sampled_from(names),
+        st.tuples(listeners("l0"), listeners("l1")),
+        _client_configs,
+        _client_configs,
+        st.sampled_from(["tls", "missing"]),
+    )
+
+
 GATEWAYS = ["g0", "g1"]
 ROUTES = ["r0", "r1", "r2"]
 objects = st.one_of(
@@ -282,6 +406,9 @@ objects = st.one_of(
     grants,
     namespaces,
     secrets,
+    policies,
+    config_maps,
+    secured_gateways(GATEWAYS),
 )
 
 
@@ -305,14 +432,22 @@ def furniture() -> list[Object]:
 
 
 requests = st.builds(
-    lambda host, path, query, method, headers: Request(
-        host=host, target=path + query, method=method, headers=tuple(sorted(headers.items())), port=80
+    lambda host, path, query, method, headers, origin: Request(
+        host=host, target=path + query, method=method, headers=tuple(sorted({**headers, **origin}.items())), port=80
     ),
     st.sampled_from(HOSTS),
     st.sampled_from(PATHS),
     st.sampled_from(["", "?q-1=v", "?q-1=vv&q-2=w", "?q-1=w&q-1=v"]),
-    st.sampled_from(["GET", "POST"]),
+    st.sampled_from(["GET", "POST", "OPTIONS"]),
     st.dictionaries(st.sampled_from(["h-1", "h-2", "h-3"]), st.sampled_from(["v", "vv", "w"]), max_size=3),
+    st.just({})
+    | st.fixed_dictionaries(
+        {"origin": st.sampled_from(ORIGINS)},
+        optional={
+            "access-control-request-method": st.just("PUT"),
+            "access-control-request-headers": st.just("h-1, h-3"),
+        },
+    ),
 )
 
 
@@ -323,6 +458,7 @@ def everything(made: golden.Running) -> dict[str, Any]:
         "classes": outputs.class_statuses,
         "gateways": outputs.gateway_statuses,
         "routes": outputs.route_statuses,
+        "policies": outputs.policy_statuses,
         "needs": outputs.needs,
         "resources": outputs.resources,
         "configurations": outputs.configurations,

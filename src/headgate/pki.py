@@ -38,7 +38,9 @@ LEAF_LIFE = 90 * 86_400.0
 _SKEW = 600.0
 
 _LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
-_GATEWAY = re.compile(rf"spiffe://{re.escape(TRUST_DOMAIN)}/ns/({_LABEL})/gateway/({_LABEL}(?:\.{_LABEL})*)")
+#: Between the dots of an object's name Kubernetes allows more than the 63 characters of DNS.
+_PART = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
+_GATEWAY = re.compile(rf"spiffe://{re.escape(TRUST_DOMAIN)}/ns/({_LABEL})/gateway/({_PART}(?:\.{_PART})*)")
 
 
 class Certified(msgspec.Struct, frozen=True):

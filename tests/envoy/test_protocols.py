@@ -7,12 +7,11 @@ from collections.abc import Iterator
 
 import aiohttp
 import pytest
-from h2.connection import H2Connection
-from h2.events import DataReceived, ResponseReceived, StreamEnded
 
 from golden import cases as golden
 from golden import stage
 from headgate.api.meta import Key
+from support import h2c
 
 GATEWAY = Key("shop", "shared")
 
@@ -32,41 +31,15 @@ def served_by(case: golden.Case, service: str) -> str:
     return found
 
 
-async def _h2c(address: str, port: int, path: str) -> tuple[str, str]:
-    """Status and body of a request by a client that knows beforehand that HTTP/2 is spoken."""
-    reader, writer = await asyncio.open_connection(address, port)
-    connection = H2Connection()
-    connection.initiate_connection()
-    pseudo = [(":method", "GET"), (":scheme", "http"), (":authority", "p.example.com"), (":path", path)]
-    connection.send_headers(1, pseudo, end_stream=True)
-    status, body, ended = "", "", False
-    while not ended:
-        writer.write(connection.data_to_send())
-        for event in connection.receive_data(await reader.read(65536)):
-            match event:
-                case ResponseReceived(headers=headers) if headers:
-                    status = {_text(name): _text(value) for name, value in headers}[":status"]
-                case DataReceived(data=data) if data:
-                    body += data.decode()
-                case StreamEnded():
-                    ended = True
-    writer.close()
-    return status, body
-
-
-def _text(value: str | bytes) -> str:
-    return value if isinstance(value, str) else value.decode()
-
-
 @pytest.mark.parametrize(("path", "spoken"), [("/h2c", True), ("/web", False)])
 def test_a_client_with_prior_knowledge_reaches_backends_in_what_they_speak(
     played: tuple[golden.Case, str, int], path: str, spoken: bool
 ) -> None:
     case, address, port = played
-    status, body = asyncio.run(asyncio.wait_for(_h2c(address, port, path), 10))
-    assert status == "200"
-    assert served_by(case, f"shop{path}:80") in body
-    assert ("HTTP/2" in body) is spoken
+    (found,) = h2c.asks(address, port, "p.example.com", path)
+    assert found.status == "200"
+    assert served_by(case, f"shop{path}:80") in found.body
+    assert ("HTTP/2" in found.body) is spoken
 
 
 async def _web_socket(address: str, port: int, path: str) -> tuple[str, str, bytes]:

@@ -17,7 +17,14 @@ class Envoy(Program):
     """An Envoy whose identity lies in `folder/certificates` and whose admin socket is `folder/admin.sock`."""
 
     def __init__(
-        self, folder: Path, *, address: str, xds_port: int, node_id: str = "envoy-0", xds_host: str = "127.0.0.1"
+        self,
+        folder: Path,
+        *,
+        address: str,
+        xds_port: int,
+        node_id: str = "envoy-0",
+        xds_host: str = "127.0.0.1",
+        workers: int = 1,
     ) -> None:
         self.folder = folder
         self.address = address
@@ -41,7 +48,7 @@ class Envoy(Program):
                 "--service-cluster",
                 "test",
                 "--concurrency",
-                "1",
+                str(workers),
                 "--log-level",
                 "warning",
             ],

@@ -109,9 +109,11 @@ class ControlPlane:
         certified = pki.issue_client(self.authority, pki.gateway_id(gateway), time.time())
         write_identity(folder, certified.authority, certified.certificate, certified.key)
 
-    def envoy(self, folder: Path, address: str, *, gateway: Key = GATEWAY, node_id: str = "envoy-0") -> Envoy:
+    def envoy(
+        self, folder: Path, address: str, *, gateway: Key = GATEWAY, node_id: str = "envoy-0", workers: int = 1
+    ) -> Envoy:
         self.identity(folder / "certificates", gateway)
-        return Envoy(folder, address=address, xds_port=self.port, node_id=node_id)
+        return Envoy(folder, address=address, xds_port=self.port, node_id=node_id, workers=workers)
 
     def __enter__(self) -> Self:
         return self

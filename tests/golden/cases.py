@@ -295,9 +295,7 @@ def _statuses(made: Running) -> Any:
         **{f"Gateway {key}": _plain(status) for key, status in sorted(made.outputs.gateway_statuses.items())},
         **{f"ListenerSet {key}": _plain(status) for key, status in sorted(made.outputs.listener_set_statuses.items())},
         **{str(ref): _plain(status) for ref, status in sorted(made.outputs.route_statuses.items())},
-        **{
-            f"BackendTLSPolicy {key}": _plain(status) for key, status in sorted(made.outputs.policy_statuses.items())
-        },
+        **{str(ref): _plain(status) for ref, status in sorted(made.outputs.policy_statuses.items())},
     }
 
 

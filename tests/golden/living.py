@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from headgate.api import codec, gateway
-from headgate.api.meta import Key, Object
+from headgate.api.meta import Key, Object, Ref
 from headgate.controllers.gateways.passes import Passes
 from headgate.ir.http import Request
 from headgate.ir.routing import Binding
@@ -59,7 +59,7 @@ class Living:
 
     def policy(self, key: Key) -> dict[str, tuple[str, str]]:
         """What a BackendTLSPolicy is told: status and reason by condition."""
-        (entry,) = self._passes.outputs.policy_statuses.get(key) or ()
+        (entry,) = self._passes.outputs.policy_statuses.get(Ref("BackendTLSPolicy", key.namespace, key.name)) or ()
         return {each.type: (each.status, each.reason) for each in entry.conditions}
 
     def ask(self, url: str, client: Mapping[str, Any] | None = None) -> Answer:

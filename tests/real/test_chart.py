@@ -33,6 +33,8 @@ EVERYWHERE = {
         for plural in ("backendtlspolicies", "grpcroutes", "listenersets", "tcproutes", "tlsroutes", "udproutes")
         for part, verbs in (("", READ), ("/status", {"patch"}))
     },
+    "xbackendtrafficpolicies.gateway.networking.x-k8s.io": READ,
+    "xbackendtrafficpolicies.gateway.networking.x-k8s.io/status": {"patch"},
     "customresourcedefinitions.apiextensions.k8s.io": READ,
     "referencegrants.gateway.networking.k8s.io": READ,
     "canaries.flagger.app": READ | {"patch"},

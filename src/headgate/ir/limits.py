@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 
-class Retries(msgspec.Struct, frozen=True):
+class Retries(msgspec.Struct, frozen=True, gc=False):
     """At most `attempts` more tries after the first. A request that no backend has processed is tried again, and one
     that was answered with one of `codes`. `backoff` is the base of the pauses between, in seconds (None: a short one).
     """
@@ -15,14 +15,24 @@ class Retries(msgspec.Struct, frozen=True):
     backoff: float | None = None
 
 
-class Try(msgspec.Struct, frozen=True):
+class RetryBudget(msgspec.Struct, frozen=True, gc=False, order=True):
+    """How many retries a backend gets at most, of all its Gateway's Envoys each: `percent` of the requests of the last
+    `interval` seconds, and `least` at a time in any case (GEP-3388).
+    """
+
+    percent: int
+    interval: float
+    least: int
+
+
+class Try(msgspec.Struct, frozen=True, gc=False):
     """What a backend does with one try: it answers `status` after `seconds`."""
 
     status: int = 200
     seconds: float = 0.0
 
 
-class Limits(msgspec.Struct, frozen=True):
+class Limits(msgspec.Struct, frozen=True, gc=False):
     """Seconds; None is no limit. `timeout` is for the whole request with all its tries, `try_timeout` for each of them
     (it is only set together with `retries`; without them the two are one limit).
 

@@ -8,7 +8,7 @@ from headgate.api.meta import Key, Ref
 
 from .hostnames import covers
 from .http import Exchange
-from .limits import Limits
+from .limits import Limits, RetryBudget
 from .matching import Match
 from .precedence import Order
 from .tls import ClientValidation, UpstreamTLS
@@ -41,7 +41,7 @@ class Filter(Protocol):
         """What the filter does to a request on its way."""
 
 
-class Certificate(msgspec.Struct, frozen=True, order=True):
+class Certificate(msgspec.Struct, frozen=True, gc=False, order=True):
     """A Secret with a certificate and its key: the name and a hash, never the bytes."""
 
     secret: Key
@@ -50,7 +50,7 @@ class Certificate(msgspec.Struct, frozen=True, order=True):
     names: tuple[str, ...] = ()
 
 
-class Listener(msgspec.Struct, frozen=True):
+class Listener(msgspec.Struct, frozen=True, gc=False):
     """A valid listener. `name` is unique within its Gateway (`namespace/set/section` for one of a ListenerSet).
 
     `hostname` is empty for every host; HTTPS, and TLS that terminates, have at least one certificate.
@@ -67,7 +67,7 @@ class Listener(msgspec.Struct, frozen=True):
     clients: ClientValidation | None = None
 
 
-class Port(msgspec.Struct, frozen=True):
+class Port(msgspec.Struct, frozen=True, gc=False):
     """All valid listeners of a Gateway on one port, sorted by hostname (the most specific first).
 
     Their protocols are of one family: plain HTTP; HTTPS and TLS, chosen by server name; or one listener of TCP or UDP.
@@ -79,7 +79,7 @@ class Port(msgspec.Struct, frozen=True):
     listeners: tuple[Listener, ...]
 
 
-class Binding(msgspec.Struct, frozen=True):
+class Binding(msgspec.Struct, frozen=True, gc=False):
     """Where the Envoys of a Gateway bind, as they report it.
 
     `pod`: the wildcard address, the pod has a network of its own. `service`: exactly `address`, the one of the
@@ -95,15 +95,16 @@ class Binding(msgspec.Struct, frozen=True):
         return number + self.offset if number < 1024 else number
 
 
-class Backend(msgspec.Struct, frozen=True):
+class Backend(msgspec.Struct, frozen=True, gc=False):
     """One port of a Service. `protocol` is what is spoken to it (`tcp`: whatever the client speaks), `tls` how that is
-    secured (None: plain text).
+    secured (None: plain text), `retries` how many of them it gets at most (None: no limit but a very high one).
     """
 
     service: Key
     port: int
     protocol: Literal["http1", "http2", "tcp", "udp"] = "http1"
     tls: UpstreamTLS | None = None
+    retries: RetryBudget | None = None
 
     def __str__(self) -> str:
         return f"{self.service}:{self.port}"
@@ -118,18 +119,19 @@ class Backend(msgspec.Struct, frozen=True):
         return self._rank < other._rank
 
     @property
-    def _rank(self) -> tuple[Key, int, str, tuple[UpstreamTLS, ...]]:
-        return self.service, self.port, self.protocol, () if self.tls is None else (self.tls,)
+    def _rank(self) -> tuple[Key, int, str, tuple[UpstreamTLS, ...], tuple[RetryBudget, ...]]:
+        tls = () if self.tls is None else (self.tls,)
+        return self.service, self.port, self.protocol, tls, () if self.retries is None else (self.retries,)
 
 
-class Endpoint(msgspec.Struct, frozen=True, order=True):
+class Endpoint(msgspec.Struct, frozen=True, gc=False, order=True):
     """An address that serves a backend."""
 
     address: str
     port: int
 
 
-class Target(msgspec.Struct, frozen=True):
+class Target(msgspec.Struct, frozen=True, gc=False):
     """One backendRef of a rule. Without a backend the reference is not resolved: its share is answered with `status`
     (503 is gRPC's UNAVAILABLE).
     """
@@ -139,7 +141,7 @@ class Target(msgspec.Struct, frozen=True):
     status: Literal[500, 503] = 500
 
 
-class Forward(msgspec.Struct, frozen=True, tag=True):
+class Forward(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Send to one of the targets by weight; the weights stand elsewhere, under `weights_key`.
 
     With a single target there are no weights, and the key is empty.
@@ -149,14 +151,14 @@ class Forward(msgspec.Struct, frozen=True, tag=True):
     weights_key: str = ""
 
 
-class Refuse(msgspec.Struct, frozen=True, tag=True):
+class Refuse(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Answer with this status; `why` is for people."""
 
     status: int
     why: str
 
 
-class Rule(msgspec.Struct, frozen=True):
+class Rule(msgspec.Struct, frozen=True, gc=False):
     """One rule of a route, resolved, without its weights. Matches that cannot be programmed are not in it.
 
     `matches` carry their index in the manifest, `backends` are all that the rule may send something to.
@@ -170,7 +172,7 @@ class Rule(msgspec.Struct, frozen=True):
     backends: tuple[Backend, ...] = ()
 
 
-class Origin(msgspec.Struct, frozen=True, order=True):
+class Origin(msgspec.Struct, frozen=True, gc=False, order=True):
     """Which match of which rule of which route; indexes as in the manifest."""
 
     route: Ref
@@ -181,7 +183,7 @@ class Origin(msgspec.Struct, frozen=True, order=True):
         return f"{self.route} rules[{self.rule}].matches[{self.match}]"
 
 
-class Route(msgspec.Struct, frozen=True):
+class Route(msgspec.Struct, frozen=True, gc=False):
     """One match of one rule of one route on one listener. `order` decides who is asked first."""
 
     origin: Origin
@@ -195,7 +197,7 @@ class Route(msgspec.Struct, frozen=True):
     secure: bool = False
 
 
-class VirtualHost(msgspec.Struct, frozen=True):
+class VirtualHost(msgspec.Struct, frozen=True, gc=False):
     """All routes that may answer for a hostname on a listener, in order; the first that matches wins.
 
     `configuration` names the RouteConfiguration that it stands in. With `refuse` every request is answered so: the
@@ -210,14 +212,14 @@ class VirtualHost(msgspec.Struct, frozen=True):
     refuse: Refuse | None = None
 
 
-class Shares(msgspec.Struct, frozen=True):
+class Shares(msgspec.Struct, frozen=True, gc=False):
     """The weights of one rule's targets, in their order; the sum is never 0."""
 
     targets: tuple[Target, ...]
     weights: tuple[int, ...]
 
 
-class Endpoints(msgspec.Struct, frozen=True):
+class Endpoints(msgspec.Struct, frozen=True, gc=False):
     """Who serves a backend now, sorted."""
 
     backend: Backend

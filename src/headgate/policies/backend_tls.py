@@ -10,18 +10,10 @@ from headgate.conditions import Problem
 from headgate.conditions import backend_tls_policy as say
 from headgate.ir.tls import SubjectName, UpstreamTLS
 
+from .targets import Target
+
 SYSTEM = "System"
 _VALIDATION = "spec.validation"
-
-
-class Target(msgspec.Struct, frozen=True, order=True):
-    """A Service, or its port with the name `section` (empty: the whole Service)."""
-
-    service: Key
-    section: str = ""
-
-    def __str__(self) -> str:
-        return f"port {self.section!r} of Service {self.service}" if self.section else f"Service {self.service}"
 
 
 class Policy(msgspec.Struct, frozen=True):

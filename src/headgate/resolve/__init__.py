@@ -10,6 +10,8 @@
 * `streams` – which route of TLS, TCP or UDP gets a connection, and whom does it send it to?
 * `hosts` – which routes answer for a hostname, in which order?
 * `backends` – who serves?
+* `backend_traffic` – how are retries to a backend limited?
+* `winning` – which of several policies counts?
 * `backend_tls` – by which policy is TLS spoken to a backend?
 * `client_certificates` – which certificate does a Gateway show to backends?
 * `client_validation` – which certificates must clients show?
@@ -20,7 +22,7 @@
 from dataclasses import dataclass
 
 from headgate.api.gateway import PolicyAncestorStatus
-from headgate.api.meta import Key
+from headgate.api.meta import Key, Ref
 from headgate.incremental import Collection
 from headgate.world import Facts, Needs, Routing, World
 
@@ -55,7 +57,7 @@ class Resolved:
     attached: attach.Attached
     rules: rules.Rules
     client_certificates: Collection[Key, client_certificates.Shown]
-    policy_statuses: Collection[Key, tuple[PolicyAncestorStatus, ...]]
+    policy_statuses: Collection[Ref, tuple[PolicyAncestorStatus, ...]]
 
 
 def declare(world: World) -> Resolved:

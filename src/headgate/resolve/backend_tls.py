@@ -5,27 +5,19 @@ One that names the port comes before one for the whole Service; among equals the
 the backend gets nothing, least of all plain text.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-
-import msgspec
 
 from headgate.api.meta import Key
 from headgate.incremental import Collection, Read
 from headgate.ir.tls import UpstreamTLS
 from headgate.policies import backend_tls
-from headgate.policies.backend_tls import Policy, Target
+from headgate.policies.backend_tls import Policy
+from headgate.policies.targets import Target
 from headgate.world import World
 
 from . import authorities
 from .authorities import Bundle
-
-
-class Claim(msgspec.Struct, frozen=True):
-    """A policy that wants a target."""
-
-    created: str
-    policy: Key
+from .winning import Winners, winners
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +25,7 @@ class BackendTLS:
     """Policies, and which of them counts where."""
 
     policies: Collection[Key, Policy]
-    winners: Collection[Target, Claim]
+    winners: Winners
     settings: Collection[Key, UpstreamTLS]
     bundles: Collection[Key, Bundle]
 
@@ -43,27 +35,15 @@ def declare(world: World) -> BackendTLS:
     engine = world.engine
     policies = engine.map("backend TLS", world.backend_tls_policies, lambda _read, key, found: _policy(key, found))
 
-    def claims(_read: Read, key: Key, found: Policy) -> Iterable[tuple[tuple[Target, Key], Claim]]:
-        for _, target in found.targets:
-            yield (target, key), Claim(found.created, key)
-
-    every = engine.flat_map("claims of policies", policies, claims)
-    winners: Collection[Target, Claim] = engine.least(
-        "policies that count", every, lambda key, _claim: key[0], lambda _key, claim: _order(claim)
-    )
     return BackendTLS(
         policies=policies,
-        winners=winners,
+        winners=winners(engine, "backend TLS policies", policies),
         settings=engine.map("TLS of policies", policies, lambda _read, _key, found: found.tls),
         bundles=authorities.declare(world),
     )
 
 
 _policy = backend_tls.read
-
-
-def _order(claim: Claim) -> tuple[str, str]:
-    return claim.created, str(claim.policy)
 
 
 def of_port(read: Read, found: BackendTLS, service: Key, port_name: str) -> UpstreamTLS | None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+from headgate.api import durations
 from headgate.api import gateway as api
 from headgate.conditions import Invalid, Problem
 from headgate.conditions import http_route as say
@@ -94,18 +95,16 @@ def check_regex(path: str, pattern: str) -> None:
 
 # Times.
 
-_PART = re.compile(r"([0-9]{1,5})(ms|h|m|s)")
 #: More is a mistake, and Envoy counts in 32 bits.
 _MOST_ATTEMPTS = 2**31 - 1
-_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
 def duration(path: str, text: str) -> float:
     """A duration of the Gateway API (GEP-2257: `1h30m`, `10s`, `500ms`) in seconds."""
-    parts = _PART.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text or len(parts) > 4:
+    found = durations.seconds(text)
+    if found is None:
         raise say.bad_value(path, text, "a duration is like 10s, 500ms or 1h30m")
-    return float(sum(int(number) * _SECONDS[unit] for number, unit in parts))
+    return found
 
 
 def limits(path: str, rule: api.HTTPRouteRule) -> Limits:

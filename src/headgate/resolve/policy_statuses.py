@@ -1,14 +1,17 @@
-"""What BackendTLSPolicies are told: one entry per Gateway that uses a target (`PolicyStatus.ancestors`, GEP-713)."""
+"""What policies are told: one entry per Gateway that uses a target (`PolicyStatus.ancestors`, GEP-713)."""
 
 from collections.abc import Iterable, Sequence
 
 from headgate.api import gateway as api
-from headgate.api.meta import Key
+from headgate.api.meta import Condition, Key, Ref
 from headgate.conditions import Problem, first, sentence, stamp
 from headgate.conditions import backend_tls_policy as say
+from headgate.conditions import backend_traffic_policy as say_traffic
 from headgate.incremental import Collection, Index, Read
 from headgate.ir import routing as ir
-from headgate.policies.backend_tls import Policy, Target
+from headgate.policies.backend_tls import Policy
+from headgate.policies.backend_traffic import Policy as TrafficPolicy
+from headgate.policies.targets import Target
 from headgate.world import World
 
 from . import authorities
@@ -20,6 +23,7 @@ from .refs import References
 _MOST = 16
 
 _Used = tuple[Key, ir.Backend]
+Entries = tuple[api.PolicyAncestorStatus, ...]
 
 
 def declare(
@@ -27,13 +31,23 @@ def declare(
     references: References,
     gateways: Gateways,
     backends: Collection[_Used, ir.Backend],
-) -> Collection[Key, tuple[api.PolicyAncestorStatus, ...]]:
+) -> Collection[Ref, Entries]:
     """Per policy: our entries, by Gateway; a policy whose targets no Gateway of ours uses has none."""
     engine = world.engine
-    found = references.backend_tls
     users: Index[Key, _Used] = engine.index("users of a service", backends, lambda key, _backend: (key[1].service,))
+    return engine.union(
+        "policy statuses",
+        _of_backend_tls(world, references, gateways, users),
+        _of_backend_traffic(world, references, gateways, users),
+    )
 
-    def status(read: Read, key: Key, policy: Policy) -> tuple[api.PolicyAncestorStatus, ...] | None:
+
+def _of_backend_tls(
+    world: World, references: References, gateways: Gateways, users: Index[Key, _Used]
+) -> Collection[Ref, Entries]:
+    found = references.backend_tls
+
+    def status(read: Read, key: Key, policy: Policy) -> Iterable[tuple[Ref, Entries]]:
         missing = {at: _missing_section(read, references, at, target) for at, target in policy.targets}
         shared = [*policy.problems, *_authority_problems(read, found, policy)]
         entries = []
@@ -43,10 +57,43 @@ def declare(
             problems += shared
             controller = read(gateways.controllers, gateway)
             if controller is not None:
-                entries.append(_entry(gateway, controller, policy.generation, problems))
-        return tuple(entries[:_MOST]) or None
+                told = (_accepted(problems), _refs_resolved(problems))
+                entries.append(_entry(gateway, controller, policy.generation, told))
+        if entries:
+            yield Ref("BackendTLSPolicy", key.namespace, key.name), tuple(entries[:_MOST])
 
-    return engine.map("policy statuses", found.policies, status)
+    return world.engine.flat_map("statuses of TLS policies", found.policies, status)
+
+
+def _of_backend_traffic(
+    world: World, references: References, gateways: Gateways, users: Index[Key, _Used]
+) -> Collection[Ref, Entries]:
+    found = references.backend_traffic
+
+    def status(read: Read, key: Key, policy: TrafficPolicy) -> Iterable[tuple[Ref, Entries]]:
+        used: dict[Key, list[Problem]] = {}
+        for at, target in policy.targets:
+            winner = read(found.winners, target)
+            lost = winner is not None and winner.policy != key
+            for gateway, _ in read.group(users, target.service):
+                problems = used.setdefault(gateway, list(policy.problems))
+                if winner is not None and lost:
+                    problems.append(say_traffic.conflicted(f"spec.targetRefs[{at}]", str(target), winner.policy))
+        entries = []
+        for gateway, problems in sorted(used.items()):
+            controller = read(gateways.controllers, gateway)
+            if controller is not None:
+                entries.append(_entry(gateway, controller, policy.generation, (_traffic_accepted(problems),)))
+        if entries:
+            yield Ref("XBackendTrafficPolicy", key.namespace, key.name), tuple(entries[:_MOST])
+
+    return world.engine.flat_map("statuses of traffic policies", found.policies, status)
+
+
+def _traffic_accepted(problems: Sequence[Problem]) -> Condition:
+    if (problem := first(problems, say_traffic.ACCEPTED)) is not None:
+        return say_traffic.not_accepted(problem.reason, sentence(problems, say_traffic.ACCEPTED))
+    return say_traffic.accepted()
 
 
 def _used_targets(
@@ -90,14 +137,21 @@ def _conflicts(read: Read, found: BackendTLS, key: Key, targets: Sequence[tuple[
     return problems
 
 
-def _entry(gateway: Key, controller: str, generation: int, problems: Sequence[Problem]) -> api.PolicyAncestorStatus:
-    accepted, refs = say.accepted(), say.refs_resolved()
+def _accepted(problems: Sequence[Problem]) -> Condition:
     if (problem := first(problems, say.ACCEPTED)) is not None:
-        accepted = say.not_accepted(problem.reason, sentence(problems, say.ACCEPTED))
+        return say.not_accepted(problem.reason, sentence(problems, say.ACCEPTED))
+    return say.accepted()
+
+
+def _refs_resolved(problems: Sequence[Problem]) -> Condition:
     if (problem := first(problems, say.RESOLVED_REFS)) is not None:
-        refs = say.refs_not_resolved(problem.reason, sentence(problems, say.RESOLVED_REFS))
+        return say.refs_not_resolved(problem.reason, sentence(problems, say.RESOLVED_REFS))
+    return say.refs_resolved()
+
+
+def _entry(gateway: Key, controller: str, generation: int, conditions: Sequence[Condition]) -> api.PolicyAncestorStatus:
     return api.PolicyAncestorStatus(
         ancestor_ref=api.ParentReference(name=gateway.name, namespace=gateway.namespace),
         controller_name=controller,
-        conditions=stamp((accepted, refs), generation),
+        conditions=stamp(conditions, generation),
     )

@@ -16,18 +16,19 @@ from headgate.incremental import Collection, Read
 from headgate.ir.routing import Backend, Certificate, Transport
 from headgate.world import World
 
-from . import backend_tls
+from . import backend_tls, backend_traffic
 from .backend_tls import BackendTLS
+from .backend_traffic import BackendTraffic
 
 
-class ServicePorts(msgspec.Struct, frozen=True):
+class ServicePorts(msgspec.Struct, frozen=True, gc=False):
     """What routing needs of a Service."""
 
     external: bool
     ports: tuple[core.ServicePort, ...]
 
 
-class TLSSecret(msgspec.Struct, frozen=True):
+class TLSSecret(msgspec.Struct, frozen=True, gc=False):
     """A Secret of type kubernetes.io/tls: its certificate, or what is wrong with it."""
 
     certificate: Certificate | None
@@ -42,6 +43,7 @@ class References:
     services: Collection[Key, ServicePorts]
     certificates: Collection[Key, TLSSecret]
     backend_tls: BackendTLS
+    backend_traffic: BackendTraffic
 
 
 def declare(world: World) -> References:
@@ -51,6 +53,7 @@ def declare(world: World) -> References:
         services=world.engine.map("ports of a service", world.services, _service),
         certificates=world.engine.map("certificates", world.secrets, _certificate),
         backend_tls=backend_tls.declare(world),
+        backend_traffic=backend_traffic.declare(world),
     )
 
 
@@ -147,6 +150,8 @@ def backend(read: Read, references: References, path: str, ref: gateway.BackendO
         plain = _stream_port(path, Key(namespace, ref.name), ref.port, found, at.kind)
     else:
         plain = _port(path, Key(namespace, ref.name), ref.port, found, grpc=at.kind == "GRPCRoute")
+        if (retries := backend_traffic.budget(read, references.backend_traffic, plain.service)) is not None:
+            plain = msgspec.structs.replace(plain, retries=retries)
     return plain if at.kind in _NEVER_SECURED else _secured(read, references, path, found, plain, at)
 
 

@@ -8,6 +8,7 @@ from headgate.envoy.names import CLUSTER, ENDPOINTS, stat_name
 from headgate.envoy.resources import Resource
 from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
+from headgate.ir.limits import RetryBudget
 from headgate.ir.tls import UpstreamTLS
 from headgate.world import Routing, World
 
@@ -46,8 +47,14 @@ def cluster(backend: ir.Backend, shown: ir.Certificate | None = None) -> Resourc
         names.cluster(backend),
         stat_name(service.namespace, service.name, backend.port),
         protocol=backend.protocol,
+        retries=None if backend.retries is None else retry_budget(backend.retries),
         tls=None if backend.tls is None else upstream_tls(backend.tls, shown),
     )
+
+
+def retry_budget(found: RetryBudget) -> envoy.RetryBudget:
+    """How retries to a backend are limited."""
+    return envoy.RetryBudget(percent=found.percent, interval=found.interval, least=found.least)
 
 
 def upstream_tls(found: UpstreamTLS, shown: ir.Certificate | None) -> envoy.UpstreamTLS:

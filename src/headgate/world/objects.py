@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from headgate.api import core, discovery, gateway
+from headgate.api import core, discovery, gateway, gateway_x
 from headgate.api.meta import Key, Object
 from headgate.incremental import Engine, Index, Source
 from headgate.ir.routing import Binding
@@ -72,6 +72,7 @@ class World:
     tcp_routes: Source[Key, gateway.TCPRoute]
     udp_routes: Source[Key, gateway.UDPRoute]
     backend_tls_policies: Source[Key, gateway.BackendTLSPolicy]
+    backend_traffic_policies: Source[Key, gateway_x.XBackendTrafficPolicy]
     grants: Source[Key, gateway.ReferenceGrant]
     namespaces: Source[Key, core.Namespace]
     services: Source[Key, core.Service]
@@ -109,6 +110,7 @@ class World:
             tcp_routes=engine.source("TCP routes"),
             udp_routes=engine.source("UDP routes"),
             backend_tls_policies=engine.source("backend TLS policies"),
+            backend_traffic_policies=engine.source("backend traffic policies"),
             grants=grants,
             namespaces=engine.source("namespaces"),
             services=engine.source("services"),
@@ -134,6 +136,7 @@ class World:
             gateway.TCPRoute: self.tcp_routes,
             gateway.UDPRoute: self.udp_routes,
             gateway.BackendTLSPolicy: self.backend_tls_policies,
+            gateway_x.XBackendTrafficPolicy: self.backend_traffic_policies,
             gateway.ReferenceGrant: self.grants,
             core.Namespace: self.namespaces,
             core.Service: self.services,

@@ -51,8 +51,8 @@ class Outputs:
     gateway_statuses: Collection[Key, gateway.GatewayStatus]
     listener_set_statuses: Collection[Key, gateway.ListenerSetStatus]
     route_statuses: Collection[Ref, tuple[gateway.RouteParentStatus, ...]]
-    #: BackendTLSPolicies: our own entries of `status.ancestors`, one per Gateway of ours that uses a target.
-    policy_statuses: Collection[Key, tuple[gateway.PolicyAncestorStatus, ...]]
+    #: Policies: our own entries of `status.ancestors`, one per Gateway of ours that uses a target.
+    policy_statuses: Collection[Ref, tuple[gateway.PolicyAncestorStatus, ...]]
 
     #: Gateways of our classes; what their Deployment and Service depend on.
     needs: Collection[Key, Needs]

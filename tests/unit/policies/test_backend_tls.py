@@ -16,7 +16,8 @@ from headgate.api.gateway import (
 )
 from headgate.api.meta import Key, ObjectMeta
 from headgate.ir.tls import SubjectName
-from headgate.policies.backend_tls import Policy, Target, read
+from headgate.policies.backend_tls import Policy, read
+from headgate.policies.targets import Target
 
 BUNDLE = LocalObjectReference(group="", kind="ConfigMap", name="bundle")
 SERVICE = LocalPolicyTargetReferenceWithSectionName(group="", kind="Service", name="web")

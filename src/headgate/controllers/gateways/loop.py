@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import structlog
 
 from headgate import fleet, pki
-from headgate.api import codec, gateway
+from headgate.api import codec, gateway, gateway_x
 from headgate.api.meta import Key, Object
 from headgate.controllers.telemetry import Counters
 from headgate.envoy.names import LISTENER, ROUTES, XDS_SERVER
@@ -270,7 +270,7 @@ async def run(
 
 def custom_kinds() -> tuple[type[Object], ...]:
     """The kinds of the Gateway API that we know: an API serves some of them, in some version."""
-    return tuple(kind.type for kind in codec.KINDS if kind.group == gateway.GROUP)
+    return tuple(kind.type for kind in codec.KINDS if kind.group in (gateway.GROUP, gateway_x.GROUP))
 
 
 async def _quietly(stopping: Awaitable[None]) -> None:

@@ -19,12 +19,20 @@ from headgate.world import Facts, Outputs, World
 from headgate.world.objects import SETTINGS, Settings
 from headgate.xds.desired import Update
 
+from .statuses import POLICY_KINDS
+
 _log = structlog.get_logger("headgate.controllers.gateways")
 
-ROUTE_KINDS: dict[str, type[Object]] = {
-    cls.__name__: cls
-    for cls in (gateway.HTTPRoute, gateway.GRPCRoute, gateway.TLSRoute, gateway.TCPRoute, gateway.UDPRoute)
-}
+#: Kinds whose statuses are told under `Ref`s.
+_NAMED: tuple[type[Object], ...] = (
+    gateway.HTTPRoute,
+    gateway.GRPCRoute,
+    gateway.TLSRoute,
+    gateway.TCPRoute,
+    gateway.UDPRoute,
+    *POLICY_KINDS,
+)
+NAMED_KINDS = {cls.__name__: cls for cls in _NAMED}
 
 
 @dataclass(slots=True)
@@ -88,9 +96,8 @@ class Passes:
             (gateway.GatewayClass, collect(self.outputs.class_statuses)),
             (gateway.Gateway, collect(self.outputs.gateway_statuses)),
             (gateway.ListenerSet, collect(self.outputs.listener_set_statuses)),
-            (gateway.BackendTLSPolicy, collect(self.outputs.policy_statuses)),
         )
-        self._routes = collect(self.outputs.route_statuses)
+        self._named = (collect(self.outputs.route_statuses), collect(self.outputs.policy_statuses))
         self._failed: set[Any] = set()
 
     def step(self) -> Stepped:
@@ -109,8 +116,9 @@ class Passes:
             for delta in (collector.take(),)
             for key in (*delta.set, *delta.removed)
         ]
-        routes = self._routes.take()
-        statuses += [(ROUTE_KINDS[ref.kind], ref.key) for ref in (*routes.set, *routes.removed)]
+        for collector in self._named:
+            named = collector.take()
+            statuses += [(NAMED_KINDS[ref.kind], ref.key) for ref in (*named.set, *named.removed)]
         return Stepped(tuple(statuses), tuple(needs.set), tuple(needs.removed))
 
     def _changed(self) -> dict[Key, _Parts]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from headgate.api import gateway
+from headgate.api import gateway, gateway_x
 from headgate.api.meta import Condition, Key, Object, Ref, Value
 from headgate.controllers.work import WorkQueue
 from headgate.kube import apply
@@ -47,7 +47,11 @@ WRITTEN: Mapping[type[Object], Written] = {
     gateway.TCPRoute: _ROUTE,
     gateway.UDPRoute: _ROUTE,
     gateway.BackendTLSPolicy: Written(("Accepted", "ResolvedRefs")),
+    gateway_x.XBackendTrafficPolicy: Written(("Accepted",)),
 }
+
+#: Kinds with the status of a policy.
+POLICY_KINDS: tuple[type[Object], ...] = (gateway.BackendTLSPolicy, gateway_x.XBackendTrafficPolicy)
 
 #: Lists of entries of several controllers, by the attribute of the status.
 _ENTRIES = ("parents", "ancestors")
@@ -100,9 +104,9 @@ class StatusWriter:
             return outputs.gateway_statuses.get(key)
         if cls is gateway.ListenerSet:
             return outputs.listener_set_statuses.get(key)
-        if cls is gateway.BackendTLSPolicy:
-            return gateway.PolicyStatus(ancestors=outputs.policy_statuses.get(key) or ())
         ref = Ref(cls.__name__, key.namespace, key.name)
+        if cls in POLICY_KINDS:
+            return gateway.PolicyStatus(ancestors=outputs.policy_statuses.get(ref) or ())
         return gateway.RouteStatus(parents=outputs.route_statuses.get(ref) or ())
 
     def _fields(self, cls: type[Object], status: Value) -> list[str]:

@@ -1,0 +1,47 @@
+"""What an XBackendTrafficPolicy is told, per Gateway (`apis/v1/policy_types.go`)."""
+
+from headgate.api.meta import Condition, Key
+
+from .invalid import Invalid, Problem
+from .saying import say
+
+ACCEPTED = "Accepted"
+
+
+def accepted() -> Condition:
+    """The Gateway holds it."""
+    return say(ACCEPTED, True, "Accepted", "the Gateway limits retries to the targets as the policy says")
+
+
+def not_accepted(reason: str, message: str) -> Condition:
+    """It does not count, or says something that cannot be done."""
+    return say(ACCEPTED, False, reason, message)
+
+
+def unsupported_target(path: str, group: str, kind: str) -> Problem:
+    """Only Services can be limited."""
+    return Problem(
+        ACCEPTED,
+        "Invalid",
+        path,
+        f"{group or 'core'}/{kind} cannot be the target of an XBackendTrafficPolicy; a Service can",
+    )
+
+
+def conflicted(path: str, target: str, winner: Key) -> Problem:
+    """Another policy has the same target and comes first."""
+    return Problem(
+        ACCEPTED, "Conflicted", path, f"{target} has the older XBackendTrafficPolicy {winner}; only one counts"
+    )
+
+
+def bad_duration(path: str, text: str) -> Invalid:
+    """No duration, or none that is longer than nothing."""
+    return Invalid(ACCEPTED, "Invalid", path, f"{text!r} cannot be used; a duration is like 10s, 500ms or 1h30m")
+
+
+def session_elsewhere(path: str) -> Problem:
+    """Sessions are deprecated here."""
+    return Problem(
+        ACCEPTED, "Invalid", path, "is deprecated in Gateway API v1.7 and not read here; an XBackend or a route has it"
+    )

@@ -1,0 +1,75 @@
+"""XBackendTrafficPolicy (Gateway API v1.7, experimental; GEP-3388): what one policy says, by itself."""
+
+import math
+from collections.abc import Iterable
+
+import msgspec
+
+from headgate.api import durations
+from headgate.api import gateway_x as api
+from headgate.api.meta import Key
+from headgate.conditions import Invalid, Problem
+from headgate.conditions import backend_traffic_policy as say
+from headgate.ir.limits import RetryBudget
+
+from .targets import Target
+
+_CONSTRAINT = "spec.retryConstraint"
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """A policy as it is written. `targets` carry their index in `spec.targetRefs`; a policy with problems of its own
+    limits nothing.
+    """
+
+    generation: int
+    created: str
+    targets: tuple[tuple[int, Target], ...]
+    budget: RetryBudget | None
+    problems: tuple[Problem, ...]
+
+
+def read(key: Key, found: api.XBackendTrafficPolicy) -> Policy:
+    """What a policy says."""
+    targets, problems = _targets(key, found.spec.target_refs)
+    budget = None
+    try:
+        budget = _budget(found.spec.retry_constraint)
+    except Invalid as error:
+        problems.append(error.problem)
+    if found.spec.session_persistence is not None:
+        problems.append(say.session_elsewhere("spec.sessionPersistence"))
+    return Policy(found.metadata.generation, found.metadata.creation_timestamp, targets, budget, tuple(problems))
+
+
+def _targets(
+    policy: Key, refs: Iterable[api.LocalPolicyTargetReference]
+) -> tuple[tuple[tuple[int, Target], ...], list[Problem]]:
+    found: list[tuple[int, Target]] = []
+    problems = []
+    for at, ref in enumerate(refs):
+        if (ref.group, ref.kind) == ("", "Service"):
+            found.append((at, Target(Key(policy.namespace, ref.name))))
+        else:
+            problems.append(say.unsupported_target(f"spec.targetRefs[{at}]", ref.group, ref.kind))
+    return tuple(found), problems
+
+
+def _budget(asked: api.RetryConstraint | None) -> RetryBudget | None:
+    """Envoy's floor is a number of retries at a time, the API's a rate: as many as begin in a second, at least one."""
+    if asked is None:
+        return None
+    floor = asked.min_retry_rate
+    per_second = (floor.count or 10) / _seconds(f"{_CONSTRAINT}.minRetryRate.interval", floor.interval or "1s")
+    return RetryBudget(
+        percent=asked.budget.percent,
+        interval=_seconds(f"{_CONSTRAINT}.budget.interval", asked.budget.interval),
+        least=max(1, math.ceil(per_second)),
+    )
+
+
+def _seconds(path: str, text: str) -> float:
+    found = durations.seconds(text)
+    if not found:
+        raise say.bad_duration(path, text)
+    return found

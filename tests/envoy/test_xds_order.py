@@ -144,6 +144,16 @@ def test_a_listener_on_a_port_that_is_taken_is_refused_and_the_others_come(stage
     assert (refused.type_url, refused.name) == (LISTENER, f"l-{taken}")
 
 
+def test_a_listener_whose_port_was_taken_serves_when_the_port_is_free(stage: Stage) -> None:
+    with socket.socket() as holder:
+        holder.bind((stage.address, 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        stage.update(Update(resources=listener(stage.address, port)))
+        until(lambda: stage.plane.outcomes(f":{port}': Address already in use"), says="the refusal")
+    until(lambda: get(stage.address, port, "x")[0] == 404, says="the listener, with nothing changed")
+
+
 def certificate(host: str) -> Resource:
     """A certificate for a host, self-issued, under one name whatever it says."""
     issued = pki.issue_server(pki.create_authority(time.time()), [host], time.time())

@@ -9,7 +9,8 @@ The rules, each of which keeps requests from failing:
 3. A cluster goes only when no routes that Envoy took or is getting refer to it, and a grace after that.
 4. A cluster that changed under its own name warms until it gets endpoints again: they are sent once more.
 5. Weights have a lane of their own (`lane`).
-6. Per type one response is in flight, so changes that come faster than Envoy takes them are sent as one.
+6. A listener that could not be bound is tried again (`binding`); nothing else that was refused is.
+7. Per type one response is in flight, so changes that come faster than Envoy takes them are sent as one.
 """
 
 from collections.abc import Iterable
@@ -20,6 +21,7 @@ from headgate.api.meta import Ref
 from headgate.envoy.discovery import Request
 from headgate.envoy.names import BUILT_IN_CLUSTERS, CLUSTER, ENDPOINTS, LISTENER, ROUTES, RUNTIME, RUNTIME_LAYER, SECRET
 
+from .binding import Unbound, cannot_bind
 from .desired import Changes, Desired
 from .lane import Lane
 from .pools import Pool
@@ -65,6 +67,7 @@ class Proxy:
         self._runtime_refused = ""
         self._returning = returning
         self._lane_waits = returning
+        self._unbound = past._unbound if past is not None else Unbound()
         #: Route configurations of the past that were not asked for again yet.
         self._past: dict[str, Table] = {}
         if past is not None:
@@ -93,6 +96,8 @@ class Proxy:
         for type_url, changed in changes.names.items():
             if type_url in self.pools:
                 self.pools[type_url].changed(changed)
+        for name in changes.names.get(LISTENER, ()):
+            self._unbound.over(name)
         for name in changes.names.get(CLUSTER, ()):
             if name in self._desired.of(CLUSTER):
                 self._leaving.pop(name, None)
@@ -118,6 +123,7 @@ class Proxy:
         """Everything that may be sent now, in order."""
         said: list[bytes] = []
         clusters = self.pools[CLUSTER]
+        self.pools[LISTENER].forgive(self._unbound.due(now))
         self._speak_runtime(said)
         if answer := clusters.next():
             said.append(answer)
@@ -127,6 +133,8 @@ class Proxy:
                 said.append(answer)
         self._speak_routes(said)
         self._speak_removals(said, now)
+        if (at := self._unbound.wake) is not None:
+            self._wake_at(at)
         return said
 
     # ── clusters, endpoints, listeners, certificates ─────────────────────────
@@ -138,9 +146,13 @@ class Proxy:
             self._tell_known(pool)
         for name, resource in (heard.taken.resources if heard.taken else {}).items():
             self._tell(type_url, name, "", resource.version, "", resource.origins)
+            if type_url == LISTENER:
+                self._unbound.over(name)
         if heard.refused is not None and (culprit := pool.blame(heard.refused, heard.error)) is not None:
             resource = heard.refused.resources[culprit]
             self._tell(type_url, culprit, "", resource.version, heard.error, resource.origins)
+            if type_url == LISTENER and cannot_bind(heard.error):
+                self._unbound.failed(culprit)
         if type_url == CLUSTER:
             self._clusters_changed(heard)
 

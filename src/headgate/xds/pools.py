@@ -104,6 +104,12 @@ class Pool:
                 self._miss(name)
             self._drop(name)
 
+    def forgive(self, names: Iterable[str]) -> None:
+        """These were refused and may be taken now, as they are."""
+        for name in names:
+            if self.refusals.pop(name, None) is not None and self.stream.wants(name):
+                self._dirty[name] = None
+
     def again(self, names: Iterable[str]) -> None:
         """Envoy needs these once more, although it took them, and will not ask."""
         found = [name for name in names if name in self.stream.names or not self.stream.open]

@@ -136,6 +136,11 @@ class Walk:
         """Which Deployment answered, by the line of /version."""
         return self.curl(host, path, *arguments).split()[0]
 
+    def bundle_version(self) -> str:
+        """Which release of the Gateway API the cluster's definitions are of."""
+        path = r"jsonpath={.metadata.annotations.gateway\.networking\.k8s\.io/bundle-version}"
+        return self.kubectl("get", "crd", "httproutes.gateway.networking.k8s.io", "-o", path)
+
     # ── traffic ──────────────────────────────────────────────────────────────
 
     def load(self, plan: Plan, path: str = "/version") -> tuple[Load, Tally]:

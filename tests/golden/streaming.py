@@ -37,6 +37,7 @@ from .expecting import CLOSED, Answerer
 from .stage import Stage, real_port
 
 PLAIN = "plain"
+HELLO = b"hello\n"
 
 
 def arriving(expectation: Expectation) -> Connection:
@@ -93,7 +94,7 @@ def dial(address: str, connection: Connection, *, secure: bool) -> Answer:
 def _datagram(address: str, connection: Connection) -> Answer:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(_PATIENCE)
-        client.sendto(b"hello\n", (address, real_port(connection.port)))
+        client.sendto(HELLO, (address, real_port(connection.port)))
         return Answer(**json.loads(client.recv(1024)))
 
 
@@ -116,7 +117,7 @@ def _connection(address: str, connection: Connection, *, secure: bool) -> Answer
 
 
 def _hello(client: socket.socket) -> Answer:
-    client.sendall(b"hello\n")
+    client.sendall(HELLO)
     said = b""
     while not said.endswith(b"\n"):
         part = client.recv(1024)
@@ -173,13 +174,13 @@ def _say(address: str, seen: str) -> bytes:
 
 
 async def _lines(backend: Backend) -> asyncio.Server:
-    """A backend over TCP: answers each line with what it saw of the connection."""
+    """A backend over TCP: answers each hello with what it saw of the connection, and ends on anything else."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = writer.get_extra_info("ssl_object")
         seen = str(getattr(connection, "asked", "")) if connection else PLAIN
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            while await reader.readuntil(b"\n"):
+            while await reader.readexactly(len(HELLO)) == HELLO:
                 writer.write(_say(backend.address, seen))
                 await writer.drain()
         writer.close()

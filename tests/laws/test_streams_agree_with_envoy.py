@@ -1,0 +1,134 @@
+"""The simulation and a real Envoy send every connection to the same place: over random listeners and routes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from golden import cases as golden
+from golden import streaming
+from golden.expecting import CLOSED
+from golden.stage import PORT_OFFSET
+from headgate.api.meta import Key, Object
+from headgate.ir.routing import Binding
+from headgate.ir.streams import Connection
+from headgate.simulate import Reached, connect
+from headgate.world import Fleet
+from laws import stream_worlds as worlds
+
+GATEWAY = Key("one", "g0")
+#: Envoy shares by turns; so many show every share of the weights that are drawn.
+CONNECTIONS = 12
+
+
+class Theatre:
+    """A stage, and backends that stand in for the endpoints of `worlds.furniture`."""
+
+    def __init__(self, on_stage: streaming.StreamStage) -> None:
+        self._stage = on_stage
+        addresses = on_stage.addresses()
+        self.gateway = str(addresses.gateways[1])
+        self.backends = []
+        for at, name in enumerate(worlds.SERVICES):
+            address = str(addresses.backends[at + 1])
+            secured = {"authority": "law", "names": ["t.example.com"]} if name in worlds.SECURED else None
+            self.backends += [
+                golden.Backend(f"one/{name}:80", address, 8080, protocol, secured) for protocol in ("TCP", "UDP")
+            ]
+        on_stage.serve(self.backends)
+
+    def play(self, objects: list[Object]) -> golden.Running:
+        """A world of these objects, loaded into Envoy."""
+        made = golden.empty()
+        made.put(golden.gateway_class())
+        made.world.bindings.set(GATEWAY, Binding("service", self.gateway, PORT_OFFSET))
+        made.world.fleets.set(GATEWAY, Fleet("g0", (self.gateway,)))
+        for value in [*worlds.furniture(), *objects]:
+            made.put(value)
+        for name, backend in zip(worlds.SERVICES, self.backends[::2], strict=True):
+            made.put(worlds.endpoints(name, [backend.address]))
+        self._stage.load(made.run().outputs, GATEWAY)
+        return made
+
+
+@pytest.fixture(scope="module")
+def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
+    with streaming.StreamStage(tmp_path_factory.mktemp("law")) as on_stage:
+        yield Theatre(on_stage)
+
+
+def _understood(reached: Reached, *, secure: bool) -> dict[str, Fraction]:
+    """Who answers: a backend that speaks TLS does not understand plain text, and the other way round."""
+    found: dict[str, Fraction] = {}
+    arrives_secured = secure and not reached.terminated
+    for name, share in streaming.simulated(reached).items():
+        speaks = name.removeprefix("one/").removesuffix(":80")
+        who = name if name != CLOSED and (speaks in worlds.SECURED) == arrives_secured else CLOSED
+        found[who] = found.get(who, Fraction(0)) + share
+    return found
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(
+    worlds.gateways,
+    st.lists(worlds.routes, min_size=1, max_size=5),
+    st.lists(worlds.connections, min_size=3, max_size=8),
+)
+def test_the_simulation_and_envoy_send_every_connection_to_the_same(
+    theatre: Theatre, gateway: Object, routes: list[Object], connections: list[Connection]
+) -> None:
+    made = theatre.play([gateway, *routes])
+    for each in connections:
+        port = made.outputs.routing.ports.get((GATEWAY, each.transport, each.port))
+        secure = port is not None and port.family == "TLS"
+        reached = connect(made.outputs.routing, GATEWAY, each)
+        understood = each.transport == "UDP" or reached.route is None
+        wanted = streaming.simulated(reached) if understood else _understood(reached, secure=secure)
+        times = 1 if len(wanted) == 1 else CONNECTIONS
+        answers = [streaming.dial(theatre.gateway, each, secure=secure) for _ in range(times)]
+        found = streaming.tally(answers, theatre.backends)
+        shares = {name: Fraction(count, times) for name, count in found.items()}
+        assert shares == wanted, f"{each}: Envoy {found}, simulation {reached}"
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.tuples(worlds.gateways | worlds.routes, st.sampled_from([True, True, False])), max_size=12))
+def test_after_any_edits_the_streams_are_those_from_scratch(edits: list[tuple[Object, bool]]) -> None:
+    remembered, left = _empty(), {}
+    for value, there in edits:
+        left.pop(value.ref, None)
+        source = golden.source_of(remembered.world, value)
+        if there:
+            left[value.ref] = value
+            source.set(value.key, value)
+        else:
+            source.delete(value.key)
+        remembered.run()
+    fresh = _empty()
+    for value in left.values():
+        fresh.put(value)
+    assert _everything(remembered) == _everything(fresh.run())
+
+
+def _empty() -> golden.Running:
+    made = golden.empty()
+    made.put(golden.gateway_class())
+    made.world.bindings.set(GATEWAY, Binding("service", "192.0.2.1", PORT_OFFSET))
+    for value in worlds.furniture():
+        made.put(value)
+    return made.run()
+
+
+def _everything(made: golden.Running) -> dict[str, object]:
+    outputs = made.outputs
+    return {
+        "resources": dict(outputs.resources.items()),
+        "routes": dict(outputs.route_statuses.items()),
+        "gateways": dict(outputs.gateway_statuses.items()),
+        "streams": dict(outputs.routing.streams.items()),
+        "pools": dict(outputs.routing.pools.items()),
+    }

@@ -52,7 +52,6 @@ _HURRY = ";".join(
         "UDPRouteMustHaveCondition",
         "RouteMustHaveParents",
         "MaxTimeToConsistency",
-        "NamespacesMustBeReady",
         "LatestObservedGenerationSet",
     )
 )

@@ -23,6 +23,7 @@ from support.steady import Steady
 from support.waiting import until
 
 NAMESPACE, HOST, SECRET = "certified", "secure.example.com", "secure-tls"
+TEAM_HOST = "team.example.com"
 RENEWALS = 5
 
 GATEWAY = f"""
@@ -35,6 +36,9 @@ metadata:
     cert-manager.io/issuer: self-signed
 spec:
   gatewayClassName: headgate
+  allowedListeners:
+    namespaces:
+      from: Same
   listeners:
     - name: plain
       protocol: HTTP
@@ -61,6 +65,27 @@ spec:
     - backendRefs:
         - name: app
           port: 8080
+"""
+
+LISTENER_SET = f"""
+apiVersion: gateway.networking.k8s.io/v1
+kind: ListenerSet
+metadata:
+  name: team
+  namespace: {NAMESPACE}
+  annotations:
+    cert-manager.io/issuer: self-signed
+spec:
+  parentRef:
+    name: edge
+  listeners:
+    - name: team
+      protocol: HTTPS
+      port: 443
+      hostname: {TEAM_HOST}
+      tls:
+        certificateRefs:
+          - name: team-tls
 """
 
 ISSUER = f"""
@@ -100,19 +125,19 @@ class Site:
                 return {found["type"]: (found["status"], found["reason"]) for found in each["conditions"]}
         return {}
 
-    def stored(self) -> bytes:
+    def stored(self, secret: str = SECRET) -> bytes:
         """The certificate in the Secret, as DER."""
-        data = self.json("secret", SECRET)["data"]["tls.crt"]
+        data = self.json("secret", secret)["data"]["tls.crt"]
         return ssl.PEM_cert_to_DER_cert(base64.b64decode(data).decode())
 
     def address(self) -> str:
         return str(self.json("gateway", "edge")["status"]["addresses"][0]["value"])
 
-    def served(self) -> bytes:
+    def served(self, host: str = HOST) -> bytes:
         """The certificate that a new connection is shown, as DER."""
         with (
             socket.create_connection((self.address(), 443), timeout=5) as plain,
-            trusting_anyone().wrap_socket(plain, server_hostname=HOST) as secure,
+            trusting_anyone().wrap_socket(plain, server_hostname=host) as secure,
         ):
             return secure.getpeercert(binary_form=True) or b""
 
@@ -181,3 +206,10 @@ def test_renewals_under_load_lose_no_request_and_each_new_certificate_is_served(
             steady.more(100)
     assert steady.answers.keys() == {"200"}, steady.answers
     assert steady.answers.total() > RENEWALS * 100
+
+
+def test_the_certificate_of_a_listener_set_comes_the_same_way(site: Site) -> None:
+    site.kubernetes.kubectl.apply(LISTENER_SET)
+    site.kubectl("wait", "listenerset/team", "--for=condition=Programmed", "--timeout=60s")
+    until(lambda: site.served(TEAM_HOST) == site.stored("team-tls"), says="its certificate is served")
+    assert site.served() == site.stored()

@@ -139,6 +139,7 @@ class StreamStage(Stage):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self._datagrams: list[asyncio.DatagramTransport] = []
+        self.envoy = self._plane.envoy(folder, str(self._own[1]), drain=1)
 
     async def _serve(self, backends: list[Backend]) -> None:
         for server in self._servers:

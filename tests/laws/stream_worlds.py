@@ -10,9 +10,10 @@ from typing import Any
 from hypothesis import strategies as st
 
 from golden import cases as golden
+from golden.cases import secret
 from headgate.api.meta import Object
 from headgate.ir.streams import Connection
-from laws.routing_worlds import HOSTNAMES, HOSTS, core, gateway_api, secret
+from laws.routing_worlds import HOSTNAMES, HOSTS, core, gateway_api
 
 PLAIN, SECURED = ["s0", "s1"], ["t0", "t1"]
 SERVICES = [*PLAIN, *SECURED]

@@ -13,7 +13,7 @@ from golden import cases as golden
 from golden import streaming
 from golden.expecting import CLOSED
 from golden.stage import PORT_OFFSET
-from headgate.api.meta import Key, Object
+from headgate.api.meta import Key, Object, Ref
 from headgate.ir.routing import Binding
 from headgate.ir.streams import Connection
 from headgate.simulate import Reached, connect
@@ -98,7 +98,8 @@ def test_the_simulation_and_envoy_send_every_connection_to_the_same(
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(worlds.gateways | worlds.routes, st.sampled_from([True, True, False])), max_size=12))
 def test_after_any_edits_the_streams_are_those_from_scratch(edits: list[tuple[Object, bool]]) -> None:
-    remembered, left = _empty(), {}
+    remembered = _empty()
+    left: dict[Ref, Object] = {}
     for value, there in edits:
         left.pop(value.ref, None)
         source = golden.source_of(remembered.world, value)

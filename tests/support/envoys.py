@@ -25,6 +25,7 @@ class Envoy(Program):
         node_id: str = "envoy-0",
         xds_host: str = "127.0.0.1",
         workers: int = 1,
+        drain: int = 600,
     ) -> None:
         self.folder = folder
         self.address = address
@@ -49,6 +50,8 @@ class Envoy(Program):
                 "test",
                 "--concurrency",
                 str(workers),
+                "--drain-time-s",
+                str(drain),
                 "--log-level",
                 "warning",
             ],

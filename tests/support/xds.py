@@ -16,7 +16,7 @@ from typing import Any, Self, TypeVar
 from headgate import pki
 from headgate.api.meta import Key, Ref
 from headgate.envoy import clusters, listeners, names, routes
-from headgate.envoy.resources import Resource, VirtualHost, Weights
+from headgate.envoy.resources import Resource, Route, VirtualHost, Weights
 from headgate.xds.desired import Update
 from headgate.xds.facts import Fact, Outcome
 from headgate.xds.server import XdsServer
@@ -110,10 +110,17 @@ class ControlPlane:
         write_identity(folder, certified.authority, certified.certificate, certified.key)
 
     def envoy(
-        self, folder: Path, address: str, *, gateway: Key = GATEWAY, node_id: str = "envoy-0", workers: int = 1
+        self,
+        folder: Path,
+        address: str,
+        *,
+        gateway: Key = GATEWAY,
+        node_id: str = "envoy-0",
+        workers: int = 1,
+        drain: int = 600,
     ) -> Envoy:
         self.identity(folder / "certificates", gateway)
-        return Envoy(folder, address=address, xds_port=self.port, node_id=node_id, workers=workers)
+        return Envoy(folder, address=address, xds_port=self.port, node_id=node_id, workers=workers, drain=drain)
 
     def __enter__(self) -> Self:
         return self
@@ -226,13 +233,12 @@ def listener(address: str, port: int, configuration: str = "http") -> dict[tuple
 
 
 def split(
-    name: str, *parts: tuple[Backend, int], origins: Sequence[Ref] = ()
+    name: str, *parts: tuple[Backend, int], origins: Sequence[Ref] = (), others: Sequence[Route] = ()
 ) -> tuple[VirtualHost, dict[str, Weights]]:
-    """A virtual host `<name>.example` that splits all its traffic, and the weights that it needs."""
+    """A virtual host `<name>.example` that splits all its traffic, but what `others` take, and its weights."""
     used = [backend.cluster for backend, _ in parts]
     key = names.weights_key(name, used)
     forward = routes.Forward(tuple(routes.Destination(cluster) for cluster in used), key)
-    host = routes.virtual_host(
-        name, [f"{name}.example"], [routes.route(name, routes.Match(), forward)], origins=origins
-    )
+    every = [*others, routes.route(name, routes.Match(), forward)]
+    host = routes.virtual_host(name, [f"{name}.example"], every, origins=origins)
     return host, {key: Weights(tuple((backend.cluster, weight) for backend, weight in parts))}

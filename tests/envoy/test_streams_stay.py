@@ -1,0 +1,72 @@
+"""Connections stay when anything but their own route changes: on a real Envoy."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from golden import cases as golden
+from golden import streaming
+from golden.stage import real_port
+from headgate.api.meta import Key
+from support.waiting import until
+
+CASE = golden.FOLDER / "stream" / "tls-passthrough.in.yaml"
+GATEWAY = Key("tls", "edge")
+
+
+@pytest.fixture
+def on_stage(tmp_path: Path) -> Iterator[streaming.StreamStage]:
+    with streaming.StreamStage(tmp_path) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def connected(address: str, name: str) -> Iterator[ssl.SSLSocket]:
+    """A TLS connection that stays open."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with (
+        socket.create_connection((address, real_port(443)), timeout=5) as raw,
+        context.wrap_socket(raw, server_hostname=name) as client,
+    ):
+        yield client
+
+
+def answers(client: ssl.SSLSocket) -> bool:
+    """Whether the other end still answers."""
+    try:
+        client.sendall(streaming.HELLO)
+        return client.recv(1024).endswith(b"\n")
+    except OSError:
+        return False
+
+
+def test_weights_backends_and_other_routes_change_and_a_connection_stays(on_stage: streaming.StreamStage) -> None:
+    case = golden.read(CASE, on_stage.addresses())
+    made = golden.running(case)
+    on_stage.serve(case.backends)
+    on_stage.load(made.outputs, GATEWAY)
+    address = case.address_of(GATEWAY)
+    shared, gone = Key("tls", "one-again"), Key("tls", "any")
+    with connected(address, "two.example.com") as kept, connected(address, "x.example.com") as ended:
+        assert answers(kept)
+        assert answers(ended)
+        route = made.world.tls_routes.get(shared)
+        assert route is not None
+        (rule,) = route.spec.rules
+        other = [msgspec.structs.replace(each, weight=7) for each in (*rule.backend_refs, rule.backend_refs[0])]
+        rules = (msgspec.structs.replace(rule, backend_refs=tuple(other)),)
+        made.put(msgspec.structs.replace(route, spec=msgspec.structs.replace(route.spec, rules=rules)))
+        made.world.tls_routes.delete(gone)
+        on_stage.load(made.run().outputs, GATEWAY)
+        # The listener has changed: what was drained is closed after a while, and what was not would be by then.
+        until(lambda: not answers(ended), says="the connection of the route that is gone to be closed")
+        assert answers(kept)

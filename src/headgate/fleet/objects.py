@@ -145,7 +145,8 @@ def _deployment(envoys: Envoys, settings: Settings, meta: ObjectMeta) -> apps.De
     return apps.Deployment(
         metadata=meta,
         spec=apps.DeploymentSpec(
-            replicas=settings.replicas,
+            # Nothing to serve, no Service, no Envoys: they would wait for an address that never comes.
+            replicas=settings.replicas if envoys.ports else 0,
             selector=LabelSelector(match_labels=selector(envoys.gateway)),
             strategy=apps.DeploymentStrategy(
                 type="RollingUpdate", rolling_update=apps.RollingUpdate(max_unavailable=0, max_surge=1)

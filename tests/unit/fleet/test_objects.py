@@ -57,6 +57,12 @@ def test_a_new_listener_changes_the_service_and_not_the_pods() -> None:
     assert before.service != after.service
 
 
+def test_a_gateway_without_a_port_to_serve_has_no_envoys() -> None:
+    nothing, some = made(envoys("shared")), made(envoys("shared", 80))
+    assert (nothing.service, nothing.deployment.spec.replicas) == (None, 0)
+    assert some.deployment.spec.replicas == SETTINGS.replicas
+
+
 def test_an_address_that_must_be_had_is_asked_of_the_load_balancer() -> None:
     asked = made(dataclasses.replace(envoys("shared", 80), addresses=("192.0.2.1",))).service
     free = made(envoys("shared", 80)).service

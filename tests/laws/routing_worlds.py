@@ -195,6 +195,16 @@ def routes(gateways: list[str], names: list[str]) -> st.SearchStrategy[Object]:
     )
 
 
+def crowd() -> Object:
+    """A route that gives every virtual host so many paths that Envoy finds them by a tree."""
+    found = [{"path": {"type": "Exact", "value": f"/crowd/{at}"}} for at in range(60)]
+    spec = {
+        "parentRefs": [{"name": "g0", "namespace": "one"}],
+        "rules": [{"matches": found, "backendRefs": [{"name": "s2", "port": 80}]}],
+    }
+    return gateway_api("HTTPRoute", "crowd", "one", spec, uid="uid-crowd", generation=1)
+
+
 # Listeners and everything else.
 
 _from = st.sampled_from(
@@ -362,7 +372,7 @@ config_maps = st.builds(
     ),
 )
 
-_client_configs = st.just({}) | st.builds(
+_client_configs: st.SearchStrategy[dict[str, Any]] = st.just({}) | st.builds(
     lambda refs, mode: {"validation": {"caCertificateRefs": refs, "mode": mode}},
     _authorities(["ConfigMap", "ConfigMap", "Service"]),
     st.sampled_from(["AllowValidOnly", "AllowInsecureFallback", "Odd"]),

@@ -111,6 +111,37 @@ def test_envoy_takes_whatever_stands_in_a_route(theatre: Theatre, routes: list[A
             assert condition.status == "True" or "spec." in condition.message
 
 
+names = st.one_of(
+    st.builds(lambda name: {"type": "Hostname", "hostname": name}, odd),
+    st.builds(lambda name: {"type": "URI", "uri": name}, odd),
+)
+validations = st.fixed_dictionaries(
+    {"hostname": odd | st.just("x" * 300)},
+    optional={
+        "caCertificateRefs": st.lists(
+            st.builds(
+                lambda name: {"group": "", "kind": "ConfigMap", "name": name},
+                st.sampled_from([*worlds.AUTHORITIES, "x"]),
+            ),
+            max_size=2,
+        ),
+        "wellKnownCACertificates": st.sampled_from(["System", "odd"]),
+        "subjectAltNames": st.lists(names, max_size=2),
+    },
+)
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(validations, worlds.config_maps)
+def test_envoy_takes_whatever_stands_in_a_policy(theatre: Theatre, validation: dict[str, Any], bundle: Any) -> None:
+    target = {"group": "", "kind": "Service", "name": "s0"}
+    spec = {"targetRefs": [target], "validation": validation}
+    policy = worlds.gateway_api("BackendTLSPolicy", "p", "one", spec, generation=1)
+    refs = {"parentRefs": [{"name": "g0"}], "rules": [{"backendRefs": [{"name": "s0", "port": 80}]}]}
+    made = theatre.play([policy, bundle, worlds.gateway_api("HTTPRoute", "r1", "one", refs, generation=1)])
+    assert {key[1].tls is not None for key, _ in made.outputs.routing.backends.items()} == {True}
+
+
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(odd | st.sampled_from(worlds.HOSTNAMES), min_size=1, max_size=4), st.booleans())
 def test_envoy_takes_whatever_stands_in_the_hostname_of_a_listener(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from headgate.api.meta import Condition, Key
 
-from .invalid import Problem
+from .invalid import Invalid, Problem
 from .saying import say
 
 ACCEPTED = "Accepted"
@@ -85,14 +85,20 @@ def no_authority(path: str) -> Problem:
     )
 
 
-def unknown_name_type(path: str, kind: str) -> Problem:
+def bad_hostname(path: str, hostname: str) -> Problem:
+    """The name that would be sent and that a certificate should carry is none."""
+    return Problem(ACCEPTED, "Invalid", path, f"{hostname!r} cannot be used; it is a DNS name like web.example.com")
+
+
+def unknown_name_type(path: str, kind: str) -> Invalid:
     """A type of name that this version does not know."""
-    return Problem(ACCEPTED, "Invalid", path, f"{kind!r} is not known; Hostname and URI are")
+    return Invalid(ACCEPTED, "Invalid", path, f"{kind!r} is not known; Hostname and URI are")
 
 
-def name_missing(path: str, kind: str) -> Problem:
-    """A name without a value."""
-    return Problem(ACCEPTED, "Invalid", path, f"is missing, and type {kind} needs it")
+def bad_name(path: str, name: str | None, works: str) -> Invalid:
+    """A name that no certificate carries."""
+    there = "is missing" if name is None else f"{name!r} cannot be used"
+    return Invalid(ACCEPTED, "Invalid", path, f"{there}; it is {works}")
 
 
 def unsupported_authority_kind(path: str, group: str, kind: str) -> Problem:

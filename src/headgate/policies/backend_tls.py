@@ -1,18 +1,22 @@
 """BackendTLSPolicy (Gateway API v1.7, `BackendTLSPolicySpec`; GEP-1897): what one policy says, by itself."""
 
+import re
 from collections.abc import Iterable
 
 import msgspec
 
 from headgate.api import gateway as api
 from headgate.api.meta import Key
-from headgate.conditions import Problem
+from headgate.conditions import Invalid, Problem
 from headgate.conditions import backend_tls_policy as say
+from headgate.ir.hostnames import is_hostname
 from headgate.ir.tls import SubjectName, UpstreamTLS
 
 from .targets import Target
 
 SYSTEM = "System"
+#: Scheme and authority, then anything that may stand in a URI (RFC 3986).
+_URI = re.compile(r"[A-Za-z][-+.A-Za-z0-9]*://[!-~]+")
 _VALIDATION = "spec.validation"
 
 
@@ -35,14 +39,17 @@ def read(key: Key, found: api.BackendTLSPolicy) -> Policy:
     targets, wrong_targets = _targets(key, found.spec.target_refs)
     authorities, unknown_kinds = _authorities(key, validation.ca_certificate_refs)
     names, wrong_names = _names(validation)
+    server_name = validation.hostname.lower()
     wrong = [*_wrong_sources(validation), *wrong_names]
+    if not is_hostname(server_name, wildcard=False):
+        wrong.append(say.bad_hostname(f"{_VALIDATION}.hostname", validation.hostname))
     return Policy(
         generation=found.metadata.generation,
         created=found.metadata.creation_timestamp,
         targets=targets,
         tls=UpstreamTLS(
-            server_name=validation.hostname,
-            names=names,
+            server_name="" if wrong else server_name,
+            names=() if wrong else names,
             authorities=() if wrong else tuple(each for _, each in authorities),
             system=validation.well_known_ca_certificates == SYSTEM and not wrong,
         ),
@@ -93,17 +100,26 @@ def _wrong_sources(validation: api.BackendTLSPolicyValidation) -> Iterable[Probl
 def _names(validation: api.BackendTLSPolicyValidation) -> tuple[tuple[SubjectName, ...], list[Problem]]:
     """Which names count: with `subjectAltNames` only those, otherwise the hostname."""
     if not validation.subject_alt_names:
-        return (SubjectName("DNS", validation.hostname),), []
+        return (SubjectName("DNS", validation.hostname.lower()),), []
     found: list[SubjectName] = []
     problems = []
     for at, each in enumerate(validation.subject_alt_names):
         path = f"{_VALIDATION}.subjectAltNames[{at}]"
-        if each.type == "Hostname" and each.hostname:
-            found.append(SubjectName("DNS", each.hostname))
-        elif each.type == "URI" and each.uri:
-            found.append(SubjectName("URI", each.uri))
-        elif each.type in ("Hostname", "URI"):
-            problems.append(say.name_missing(f"{path}.{each.type.lower()}", each.type))
-        else:
-            problems.append(say.unknown_name_type(f"{path}.type", each.type))
+        try:
+            found.append(_name(path, each))
+        except Invalid as error:
+            problems.append(error.problem)
     return tuple(found), problems
+
+
+def _name(path: str, found: api.SubjectAltName) -> SubjectName:
+    if found.type == "Hostname":
+        name = (found.hostname or "").lower()
+        if not is_hostname(name):
+            raise say.bad_name(f"{path}.hostname", found.hostname, "a DNS name like web.example.com or *.example.com")
+        return SubjectName("DNS", name)
+    if found.type == "URI":
+        if not _URI.fullmatch(found.uri or ""):
+            raise say.bad_name(f"{path}.uri", found.uri, "a URI like spiffe://example.com/web")
+        return SubjectName("URI", found.uri or "")
+    raise say.unknown_name_type(f"{path}.type", found.type)

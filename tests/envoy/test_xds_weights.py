@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from headgate.envoy import routes
 from support.stage import Stage
 from support.stage import stage as set_up
 from support.waiting import until
@@ -26,10 +27,25 @@ def routes_version(stage: Stage) -> str:
 
 def test_a_change_of_weights_reaches_envoy_without_touching_its_routes(stage: Stage) -> None:
     stage.add("lane", 1, 0)
-    routes = routes_version(stage)
+    before = routes_version(stage)
     stage.weigh("lane", 0, 1)
     until(lambda: stage.answers("lane") == {"new"}, says="all traffic moved")
-    assert routes_version(stage) == routes
+    assert routes_version(stage) == before
+
+
+def test_weights_go_through_the_lane_among_many_paths_too(stage: Stage) -> None:
+    crowd = [
+        routes.route(f"{at}", routes.Match(routes.PathMatch("exact", f"/{at}")), routes.Respond(404))
+        for at in range(100)
+    ]
+    stage.add("crowded", 1, 0, crowd)
+    before = routes_version(stage)
+    stage.weigh("crowded", 0, 1)
+    until(lambda: stage.answers("crowded") == {"new"}, says="all traffic moved")
+    assert routes_version(stage) == before
+    stage.add("after-the-crowd", 1, 0)
+    until(lambda: "w.crowded" not in stage.envoy.admin("/runtime"), says="the keys are withdrawn")
+    assert stage.answers("crowded") == {"new"}
 
 
 def test_two_hundred_changes_of_weights_fail_no_request(stage: Stage) -> None:

@@ -67,6 +67,7 @@ def _saw(answer: stage.Answer) -> tuple[str | None, ...] | None:
     return (answer.seen["method"], answer.seen["target"], *named)
 
 
+Requests = list[tuple[Request, str | None]]
 ROUTES: st.SearchStrategy[Any] = worlds.routes(["g0"], ["r1", "r2", "r3", "r4"])
 
 
@@ -75,11 +76,12 @@ ROUTES: st.SearchStrategy[Any] = worlds.routes(["g0"], ["r1", "r2", "r3", "r4"])
     st.lists(ROUTES, min_size=1, max_size=4),
     st.none() | worlds.gateways(["g0"]),
     st.lists(st.tuples(worlds.requests, st.none() | st.sampled_from(worlds.HOSTS)), min_size=4, max_size=12),
+    st.booleans(),
 )
 def test_the_simulation_and_envoy_give_every_request_to_the_same(
-    theatre: Theatre, routes: list[Object], gateway: Object | None, requests: list[tuple[Request, str | None]]
+    theatre: Theatre, routes: list[Object], gateway: Object | None, requests: Requests, crowded: bool
 ) -> None:
-    made = theatre.play([*routes, *([gateway] if gateway else [])])
+    made = theatre.play([*routes, *([gateway] if gateway else []), *([worlds.crowd()] if crowded else [])])
     for request, server_name in requests:
         port = made.outputs.routing.ports.get((GATEWAY, "TCP", request.port))
         secure = port is not None and port.family == "TLS"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from headgate.envoy.resources import Route
 from headgate.xds.desired import Update
 from support.addresses import free_port, loopback_network
 from support.envoys import Envoy
@@ -37,9 +38,9 @@ class Stage:
         _, weights = split(name, (self.old, old), (self.new, new))
         self.update(Update(weights=weights))
 
-    def add(self, name: str, old: int, new: int) -> None:
-        """A virtual host that splits between the two backends; returns when it serves."""
-        host, weights = split(name, (self.old, old), (self.new, new))
+    def add(self, name: str, old: int, new: int, others: Sequence[Route] = ()) -> None:
+        """A virtual host that splits between the two backends what `others` leave; returns when it serves."""
+        host, weights = split(name, (self.old, old), (self.new, new), others=others)
         self.update(Update(hosts={("http", name): host}, weights=weights))
         until(lambda: self.get(name)[0] == 200, says=f"{name} serves")
 

@@ -10,8 +10,9 @@ import msgspec
 
 from headgate.api.meta import Ref
 
-from . import protos, wire
+from . import path_tree, protos, wire
 from .names import digest
+from .path_tree import PathTree
 
 
 class Resource(msgspec.Struct, frozen=True, gc=False):
@@ -42,13 +43,16 @@ class Route(msgspec.Struct, frozen=True, gc=False):
     lane: bool
     clusters: tuple[str, ...]
     part: int | None = None
+    #: Kind and value of the path that it matches, as in `routes.PathMatch`.
+    path: tuple[str, str] = ("prefix", "/")
 
 
 class VirtualHost(msgspec.Struct, frozen=True, gc=False):
     """A virtual host without its weights; make it with `routes.virtual_host`.
 
     `head` is a serialised VirtualHost without routes, `shape` a hash over everything here but `origins`. `origins` are
-    the routes of the API that it came from: they are told when Envoy refuses it.
+    the routes of the API that it came from: they are told when Envoy refuses it. With a `tree` Envoy finds the routes
+    by their path (`path_tree`), otherwise it asks one after the other.
     """
 
     name: str
@@ -56,6 +60,7 @@ class VirtualHost(msgspec.Struct, frozen=True, gc=False):
     routes: tuple[Route, ...]
     shape: str
     origins: tuple[Ref, ...] = ()
+    tree: PathTree | None = None
 
 
 class Weights(msgspec.Struct, frozen=True, gc=False):
@@ -73,7 +78,10 @@ def resource(type_url: str, name: str, body: bytes, origins: Iterable[Ref] = ())
 
 def render(host: VirtualHost, weights: Mapping[str, Weights]) -> bytes:
     """The VirtualHost message with these weights. Raises KeyError if those of a route are missing."""
-    return host.head + b"".join(wire.field(3, render_route(route, weights)) for route in host.routes)
+    rendered = [render_route(route, weights) for route in host.routes]
+    if host.tree is not None:
+        return host.head + wire.field(21, path_tree.matcher(host.tree, rendered))
+    return host.head + b"".join(wire.field(3, each) for each in rendered)
 
 
 def render_route(route: Route, weights: Mapping[str, Weights]) -> bytes:

@@ -9,6 +9,7 @@ from headgate.api.meta import Ref
 
 from . import protos, retries
 from .names import digest
+from .path_tree import tree
 from .resources import Route, VirtualHost
 from .retries import SAFE, Retries
 
@@ -159,6 +160,7 @@ def route(
         weights_key=weights_key,
         lane=bool(weights_key) and part is None and len(set(clusters)) == len(clusters),
         part=part,
+        path=(match.path.kind, match.path.value),
         clusters=tuple(dict.fromkeys((*clusters, *_mirrored(action), *also))),
     )
 
@@ -167,13 +169,16 @@ def virtual_host(
     name: str, domains: Sequence[str], routes: Sequence[Route], *, origins: Sequence[Ref] = ()
 ) -> VirtualHost:
     """A virtual host; `domains` as Envoy spells them: `shop.example`, `*.shop.example`, `*`. The first route that
-    matches is taken.
+    matches is taken; many are found by their path.
     """
     head = protos.serialise(protos.VirtualHost(name=name, domains=domains))
-    parts: list[bytes | str] = [head]
+    found = tree([each.path for each in routes])
+    parts: list[bytes | str] = [head, "list" if found is None else "tree"]
     for each in routes:
         parts += (each.template, each.weights_key, "lane" if each.lane else f"{each.part}", *each.clusters)
-    return VirtualHost(name=name, head=head, routes=tuple(routes), shape=digest(*parts), origins=tuple(origins))
+    return VirtualHost(
+        name=name, head=head, routes=tuple(routes), shape=digest(*parts), origins=tuple(origins), tree=found
+    )
 
 
 # ── inside ───────────────────────────────────────────────────────────────────

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import msgspec
 
 
-class Problem(msgspec.Struct, frozen=True, order=True):
+class Problem(msgspec.Struct, frozen=True, gc=False, order=True):
     """One thing that is wrong.
 
     `condition` is the type that turns False (Accepted, ResolvedRefs, …), `reason` its reason, `path` the field,

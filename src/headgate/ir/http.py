@@ -7,7 +7,7 @@ import msgspec
 Headers = tuple[tuple[str, str], ...]
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
+class Request(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One HTTP request. `target` is path and query as on the wire; header names are in lower case.
 
     `port` is the listener's port, `sni` the server name of the TLS handshake (None: plain HTTP).
@@ -45,7 +45,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         return ",".join(found) if found else None
 
 
-class Exchange(msgspec.Struct, frozen=True, kw_only=True):
+class Exchange(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A request on its way through filters.
 
     `request` is what the backend will see, `arrived` what came in. `response_changes` are applied to the answer in this
@@ -65,14 +65,14 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     mirrors: tuple["Mirrored", ...] = ()
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """An answer from the gateway itself."""
 
     status: int
     headers: Headers = ()
 
 
-class Mirrored(msgspec.Struct, frozen=True):
+class Mirrored(msgspec.Struct, frozen=True, gc=False):
     """A copy of a share of the requests: `numerator` of `denominator` go to `backend` as well."""
 
     backend: str

@@ -33,7 +33,7 @@ def regex_error(pattern: str) -> str | None:
     return None
 
 
-class Text(msgspec.Struct, frozen=True, order=True):
+class Text(msgspec.Struct, frozen=True, gc=False, order=True):
     """A value to match."""
 
     kind: TextKind
@@ -49,7 +49,7 @@ class Text(msgspec.Struct, frozen=True, order=True):
         return self.value if self.kind == "Exact" else f"~{self.value}"
 
 
-class Path(msgspec.Struct, frozen=True):
+class Path(msgspec.Struct, frozen=True, gc=False):
     """A path to match. A prefix is by segment and has no trailing slash: `/` is the empty prefix."""
 
     kind: Literal["Exact", "PathPrefix", "RegularExpression"]
@@ -68,7 +68,7 @@ class Path(msgspec.Struct, frozen=True):
         return f"{self.kind} {self.value or '/'}"
 
 
-class GRPCMethod(msgspec.Struct, frozen=True):
+class GRPCMethod(msgspec.Struct, frozen=True, gc=False):
     """What a match of a GRPCRoute says of service and method, for its precedence: longer is more specific.
 
     Empty: any.
@@ -78,7 +78,7 @@ class GRPCMethod(msgspec.Struct, frozen=True):
     method: str = ""
 
 
-class Match(msgspec.Struct, frozen=True):
+class Match(msgspec.Struct, frozen=True, gc=False):
     """All parts must hold. `headers` are by lower-case name, `query` by exact name; each name once, sorted.
 
     `grpc` is there for matches of a GRPCRoute, whose `path` says the same as a path.

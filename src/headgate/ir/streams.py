@@ -22,7 +22,7 @@ from .routing import Backend, Endpoint
 HEAVIEST = 2**31
 
 
-class Connection(msgspec.Struct, frozen=True, kw_only=True):
+class Connection(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A connection, or a datagram, that arrives. `sni` is the server name of a TLS handshake; None: there is none."""
 
     port: int
@@ -30,7 +30,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     sni: str | None = None
 
 
-class PoolName(msgspec.Struct, frozen=True, order=True):
+class PoolName(msgspec.Struct, frozen=True, gc=False, order=True):
     """The pool of a route. One that originates TLS as its backends ask for stands beside the plain one: the route may
     be terminated on one listener and passed through on another.
     """
@@ -39,7 +39,7 @@ class PoolName(msgspec.Struct, frozen=True, order=True):
     originates: bool = False
 
 
-class Chain(msgspec.Struct, frozen=True):
+class Chain(msgspec.Struct, frozen=True, gc=False):
     """What happens to connections with one of these server names (none: to all). Without a pool they are closed, and
     datagrams are dropped.
     """
@@ -49,7 +49,7 @@ class Chain(msgspec.Struct, frozen=True):
     server_names: tuple[str, ...] = ()
 
 
-class Streams(msgspec.Struct, frozen=True):
+class Streams(msgspec.Struct, frozen=True, gc=False):
     """What a listener of protocol TLS, TCP or UDP does. No server name stands in two chains of one port."""
 
     gateway: Key
@@ -63,7 +63,7 @@ class Streams(msgspec.Struct, frozen=True):
         return next((by_name[name] for name in wanted if name in by_name), None)
 
 
-class Pool(msgspec.Struct, frozen=True):
+class Pool(msgspec.Struct, frozen=True, gc=False):
     """The backends of a route with their weights. None stands for a reference that leads nowhere: what falls to its
     share is closed (UDP: dropped).
     """
@@ -73,7 +73,7 @@ class Pool(msgspec.Struct, frozen=True):
     weights: tuple[int, ...]
 
 
-class Part(msgspec.Struct, frozen=True, order=True):
+class Part(msgspec.Struct, frozen=True, gc=False, order=True):
     """Endpoints that share a weight evenly. None at all: what falls to the part is closed."""
 
     backend: Backend | None

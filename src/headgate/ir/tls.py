@@ -7,14 +7,14 @@ import msgspec
 from headgate.api.meta import Key
 
 
-class SubjectName(msgspec.Struct, frozen=True, order=True):
+class SubjectName(msgspec.Struct, frozen=True, gc=False, order=True):
     """A name that a certificate must carry."""
 
     kind: Literal["DNS", "URI"]
     value: str
 
 
-class UpstreamTLS(msgspec.Struct, frozen=True, order=True):
+class UpstreamTLS(msgspec.Struct, frozen=True, gc=False, order=True):
     """How a backend is spoken to (Gateway API: `BackendTLSPolicy.spec.validation`).
 
     `server_name` is sent in the handshake. The backend's certificate must come from one of `authorities` (ConfigMaps,
@@ -31,7 +31,7 @@ class UpstreamTLS(msgspec.Struct, frozen=True, order=True):
         return f"TLS to {self.server_name}"
 
 
-class ClientValidation(msgspec.Struct, frozen=True):
+class ClientValidation(msgspec.Struct, frozen=True, gc=False):
     """How certificates of clients are judged (`Gateway.spec.tls.frontend`).
 
     `authorities` are ConfigMaps with a key `ca.crt`, at least one. Without `required` a client may show nothing, or

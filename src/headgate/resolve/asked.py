@@ -19,7 +19,7 @@ from headgate.world import World
 from .gateways import Gateways, Owned, refused
 
 
-class Ask(msgspec.Struct, frozen=True):
+class Ask(msgspec.Struct, frozen=True, gc=False):
     """A listener as it is written. `owner` is the Gateway or a ListenerSet, `index` its place there."""
 
     owner: Ref
@@ -42,7 +42,7 @@ def unique_name(owner: Ref, section: str) -> str:
     return section if owner.kind == "Gateway" else f"{owner.namespace}/{owner.name}/{section}"
 
 
-class Set(msgspec.Struct, frozen=True):
+class Set(msgspec.Struct, frozen=True, gc=False):
     """A ListenerSet whose parent is a Gateway of ours; `refusal` says why the Gateway does not take it."""
 
     uid: str

@@ -28,7 +28,7 @@ RouteSpec = api.HTTPRouteSpec | api.GRPCRouteSpec | api.TLSRouteSpec | api.TCPRo
 Route = api.HTTPRoute | api.GRPCRoute | api.TLSRoute | api.TCPRoute | api.UDPRoute
 
 
-class Spec(msgspec.Struct, frozen=True):
+class Spec(msgspec.Struct, frozen=True, gc=False):
     """All of a route that anything depends on."""
 
     uid: str
@@ -37,7 +37,7 @@ class Spec(msgspec.Struct, frozen=True):
     spec: RouteSpec
 
 
-class Claim(msgspec.Struct, frozen=True):
+class Claim(msgspec.Struct, frozen=True, gc=False):
     """What a route asks for before its rules are looked at: a change of rules or weights leaves it as it is."""
 
     created: str
@@ -47,14 +47,14 @@ class Claim(msgspec.Struct, frozen=True):
     defaults: bool = False
 
 
-class Place(msgspec.Struct, frozen=True):
+class Place(msgspec.Struct, frozen=True, gc=False):
     """A listener that a route stands on. `hostnames` are pairs: what is served, and what is written on the route."""
 
     listener: str
     hostnames: tuple[tuple[str, str], ...]
 
 
-class Parent(msgspec.Struct, frozen=True):
+class Parent(msgspec.Struct, frozen=True, gc=False):
     """What became of one parentRef to a Gateway of ours or to a ListenerSet of one: places, or the problem.
 
     A default Gateway that a route wants (`useDefaultGateways`) is a parent like those that are written.

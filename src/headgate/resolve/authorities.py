@@ -13,7 +13,7 @@ from headgate.world import World
 MISSING = "is missing; create it with a key ca.crt"
 
 
-class Bundle(msgspec.Struct, frozen=True):
+class Bundle(msgspec.Struct, frozen=True, gc=False):
     """Whether a ConfigMap holds authorities; `trouble` is empty if it does.
 
     The certificates themselves are no part of it: whoever depends on this runs again when they come or go, and stays

@@ -19,7 +19,7 @@ from .rules import Rules
 from .streams import StreamRoutes
 
 
-class Slice(msgspec.Struct, frozen=True):
+class Slice(msgspec.Struct, frozen=True, gc=False):
     """What routing needs of an EndpointSlice."""
 
     address_type: str
@@ -54,17 +54,17 @@ def declare(
                     yield (gateway, backend, route), backend
 
     every = engine.flat_map("uses of backends", rules.shapes, uses)
-    backends: Collection[tuple[Key, ir.Backend], ir.Backend] = engine.least(
-        "backends", every, lambda key, _backend: (key[0], key[1]), lambda _key, _backend: 0
+    backends: Collection[tuple[Key, ir.Backend], ir.Backend] = engine.distinct(
+        "backends", every, lambda key, _backend: (key[0], key[1]), lambda group: group[1]
     )
-    used: Collection[tuple[Key, ir.Backend], ir.Backend] = engine.least(
+    used: Collection[tuple[Key, ir.Backend], ir.Backend] = engine.distinct(
         "backends of all routes",
         engine.union("uses by all routes", every, engine.flat_map("uses by streams", of_streams.pools, _of_pool)),
         lambda key, _backend: (key[0], key[1]),
-        lambda _key, _backend: 0,
+        lambda group: group[1],
     )
-    served: Collection[ir.Backend, ir.Backend] = engine.least(
-        "backends in use", used, lambda key, _backend: key[1], lambda _key, _backend: 0
+    served: Collection[ir.Backend, ir.Backend] = engine.distinct(
+        "backends in use", used, lambda key, _backend: key[1], lambda backend: backend
     )
     slices = engine.map("endpoints of a slice", world.slices, _slice)
 

@@ -15,7 +15,7 @@ from .gateways import Gateways, Owned
 _PATH = "spec.tls.backend.clientCertificateRef"
 
 
-class Shown(msgspec.Struct, frozen=True):
+class Shown(msgspec.Struct, frozen=True, gc=False):
     """The certificate, or why there is none although the Gateway refers to one."""
 
     certificate: Certificate | None

@@ -21,7 +21,7 @@ _FALLBACK = "AllowInsecureFallback"
 _MODES = ("AllowValidOnly", _FALLBACK)
 
 
-class Frontend(msgspec.Struct, frozen=True):
+class Frontend(msgspec.Struct, frozen=True, gc=False):
     """What clients on a port must show, or what is wrong with that: then HTTPS cannot be served there."""
 
     validation: ClientValidation | None = None

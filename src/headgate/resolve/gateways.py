@@ -11,12 +11,11 @@ from headgate.ir.routing import Transport
 from headgate.world import Needs, Settings, World
 from headgate.world.objects import SETTINGS
 
-
 #: The group of the default Gateways.
 DEFAULT = "All"
 
 
-class Class(msgspec.Struct, frozen=True):
+class Class(msgspec.Struct, frozen=True, gc=False):
     """A GatewayClass with one of our controller names."""
 
     controller: str
@@ -24,7 +23,7 @@ class Class(msgspec.Struct, frozen=True):
     parameters: api.ParametersReference | None
 
 
-class Owned(msgspec.Struct, frozen=True):
+class Owned(msgspec.Struct, frozen=True, gc=False):
     """A Gateway of an accepted class of ours: all of it that anything depends on."""
 
     uid: str

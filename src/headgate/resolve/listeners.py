@@ -36,7 +36,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 
 
-class Judged(msgspec.Struct, frozen=True):
+class Judged(msgspec.Struct, frozen=True, gc=False):
     """One listener: valid (`listener` is set) or not, and all its problems. `name` is unique within the Gateway."""
 
     owner: Ref
@@ -53,7 +53,7 @@ class Judged(msgspec.Struct, frozen=True):
         return not any(problem.condition in (say.ACCEPTED, say.CONFLICTED) for problem in self.problems)
 
 
-class Door(msgspec.Struct, frozen=True):
+class Door(msgspec.Struct, frozen=True, gc=False):
     """A listener as a route sees it when it wants to attach: only what the owner's spec says."""
 
     section: str
@@ -64,7 +64,7 @@ class Door(msgspec.Struct, frozen=True):
     namespaces: api.RouteNamespaces
 
 
-class Doors(msgspec.Struct, frozen=True):
+class Doors(msgspec.Struct, frozen=True, gc=False):
     """A parent of routes: a Gateway of ours, or a ListenerSet of one. One that the Gateway does not take has no doors,
     and `closed` says why.
     """
@@ -74,7 +74,7 @@ class Doors(msgspec.Struct, frozen=True):
     closed: str = ""
 
 
-class Open(msgspec.Struct, frozen=True):
+class Open(msgspec.Struct, frozen=True, gc=False):
     """A valid listener as virtual hosts see it: no certificates, so that a new one touches no route."""
 
     name: str

@@ -26,7 +26,7 @@ from . import fields, grpc, refs
 from .attach import Attached, Spec
 
 
-class Ruled(msgspec.Struct, frozen=True):
+class Ruled(msgspec.Struct, frozen=True, gc=False):
     """The rules of a route: their shape, their weights, and what is wrong."""
 
     rules: tuple[ir.Rule, ...]

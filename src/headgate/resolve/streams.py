@@ -30,7 +30,7 @@ KINDS = ("TLSRoute", "TCPRoute", "UDPRoute")
 PortKey = tuple[Key, ir.Transport, int]
 
 
-class Shared(msgspec.Struct, frozen=True):
+class Shared(msgspec.Struct, frozen=True, gc=False):
     """Where a route sends connections, as its one rule says, and what is wrong with that."""
 
     targets: tuple[ir.Backend | None, ...]
@@ -38,7 +38,7 @@ class Shared(msgspec.Struct, frozen=True):
     problems: tuple[Problem, ...]
 
 
-class Candidate(msgspec.Struct, frozen=True, order=True):
+class Candidate(msgspec.Struct, frozen=True, gc=False, order=True):
     """A route that wants a server name of a listener; the smallest wins."""
 
     hostname_rank: tuple[int, int]

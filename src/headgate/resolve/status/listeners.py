@@ -25,7 +25,7 @@ WHOLE = ""
 WAITING = "waiting for the first Envoy of the Gateway to connect and take its listeners"
 
 
-class Told(msgspec.Struct, frozen=True):
+class Told(msgspec.Struct, frozen=True, gc=False):
     """A listener with its conditions, without generation."""
 
     judged: Judged

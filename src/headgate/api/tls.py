@@ -7,6 +7,7 @@ client says so better than we could.
 import base64
 import binascii
 import hashlib
+import re
 
 import msgspec
 from cryptography import x509
@@ -14,6 +15,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from .core import ConfigMap, Secret
 from .times import rfc3339
@@ -24,6 +26,9 @@ AUTHORITY = "ca.crt"
 
 #: The smallest RSA key that Envoy takes.
 _RSA_BITS = 2048
+#: The identifier of an RSA key for PSS signatures only, in DER (RFC 4055).
+_RSA_PSS = bytes.fromhex("06092a864886f70d01010a")
+_PLAIN_RSA = "Envoy takes plain RSA keys, which sign with PSS as well"
 #: The curves that Envoy takes.
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 
@@ -77,6 +82,7 @@ def pair(certificate: bytes, key: bytes) -> KeyPair:
     """Checks that the PEM bytes are a certificate chain and the key of its first certificate. Raises `TlsError`."""
     chain = certificates(certificate, f"data[{CERTIFICATE}]")
     leaf = chain[0]
+    _check_encoding(leaf)
     public = _public_key(key)
     try:
         theirs = _encoded(leaf.public_key())
@@ -98,6 +104,8 @@ def pair(certificate: bytes, key: bytes) -> KeyPair:
 
 def certificates(pem: bytes, path: str = AUTHORITY) -> tuple[x509.Certificate, ...]:
     """The certificates of a PEM bundle, at least one. Raises `TlsError` that names `path`."""
+    if pem.count(b"-----BEGIN ") != pem.count(b"-----END "):
+        raise TlsError(path, "is not a PEM certificate (a block has no end or no beginning)")
     try:
         found = x509.load_pem_x509_certificates(pem)
         for each in found:
@@ -120,6 +128,18 @@ def of_config_map(found: ConfigMap) -> bytes:
     return b"".join(each.public_bytes(Encoding.PEM) for each in certificates(text.encode(), path))
 
 
+def _check_encoding(leaf: x509.Certificate) -> None:
+    """Two forms of public keys that BoringSSL, and so Envoy, does not read."""
+    if leaf.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS:
+        raise TlsError(f"data[{CERTIFICATE}]", f"has an RSA-PSS key; {_PLAIN_RSA}")
+    try:
+        public = leaf.public_key()
+    except (UnsupportedAlgorithm, ValueError):
+        return  # said by whoever needs it
+    if isinstance(public, ec.EllipticCurvePublicKey) and _encoded(public) not in leaf.public_bytes(Encoding.DER):
+        raise TlsError(f"data[{CERTIFICATE}]", "spells out the curve of its key; Envoy takes curves by name")
+
+
 def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
     """DNS names and addresses that a certificate is for."""
     try:
@@ -140,6 +160,8 @@ def _public_key(pem: bytes) -> PublicKeyTypes:
         # OpenSSL's words may quote the input.
         raise TlsError(path, "is not a PEM private key") from None
     if isinstance(key, rsa.RSAPrivateKey):
+        if _RSA_PSS in _decoded(pem):
+            raise TlsError(path, f"is an RSA-PSS key; {_PLAIN_RSA}")
         if key.key_size < _RSA_BITS:
             raise TlsError(path, f"is an RSA key of {key.key_size} bits; Envoy takes {_RSA_BITS} or more")
     elif isinstance(key, ec.EllipticCurvePrivateKey):
@@ -148,6 +170,12 @@ def _public_key(pem: bytes) -> PublicKeyTypes:
     elif not isinstance(key, ed25519.Ed25519PrivateKey):
         raise TlsError(path, "is neither an RSA, an ECDSA nor an Ed25519 key; Envoy takes those")
     return key.public_key()
+
+
+def _decoded(pem: bytes) -> bytes:
+    """The first block that is a private key; PEM that was read already."""
+    found = re.search(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----([A-Za-z0-9+/=\s]*)-----END", pem)
+    return base64.b64decode(found[1]) if found else b""
 
 
 def _encoded(key: PublicKeyTypes) -> bytes:

@@ -80,6 +80,11 @@ class Desired:
         """Whether a route configuration exists."""
         return configuration in self._hosts
 
+    @property
+    def speaks(self) -> bool:
+        """Whether any listener takes requests: one that only passes on connections has no route configuration."""
+        return bool(self._hosts)
+
     def host(self, configuration: str, name: str) -> VirtualHost | None:
         """One virtual host."""
         return self._hosts.get(configuration, {}).get(name)

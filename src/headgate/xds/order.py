@@ -6,7 +6,8 @@ The rules, each of which keeps requests from failing:
    endpoints (it holds the answer while clusters warm), so endpoints never wait for anything.
 2. A virtual host goes out only when all its clusters are live (`tables`). Listeners wait until no cluster is on its
    way, so that a new one has its routes at once.
-3. A cluster goes only when no routes that Envoy took or is getting refer to it, and a grace after that.
+3. A cluster goes only when no routes that Envoy took or is getting refer to it, no listener is on its way, and a grace
+   after that.
 4. A cluster that changed under its own name warms until it gets endpoints again: they are sent once more.
 5. Weights have a lane of their own (`lane`).
 6. A listener that could not be bound is tried again (`binding`); nothing else that was refused is.
@@ -67,7 +68,7 @@ class Proxy:
         self._runtime_refused = ""
         self._returning = returning
         self._lane_waits = returning
-        self._unbound = past._unbound if past is not None else Unbound()
+        self._unbound: Unbound = past._unbound if past is not None else Unbound()
         #: Route configurations of the past that were not asked for again yet.
         self._past: dict[str, Table] = {}
         if past is not None:
@@ -199,7 +200,7 @@ class Proxy:
         used = frozenset().union(*(body.clusters for table in self.tables.values() for body in table.bodies))
         due = []
         for name, since in self._leaving.items():
-            if not known or self._dirty or name in used:
+            if not known or self._dirty or name in used or not self.pools[LISTENER].quiet:
                 self._leaving[name] = None
             elif since is None:
                 self._leaving[name] = now
@@ -259,8 +260,9 @@ class Proxy:
 
     def _known(self) -> bool:
         """Whether it is known by which routes this Envoy serves."""
-        listeners = self.pools[LISTENER].stream
-        spoken = self._routes.open or (listeners.open and not listeners.have)
+        listeners = self.pools[LISTENER]
+        mute = not listeners.stream.have or (listeners.quiet and not self._desired.speaks)
+        spoken = self._routes.open or (listeners.stream.open and mute)
         if self._returning and not spoken:
             return False
         return all(

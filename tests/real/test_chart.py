@@ -17,7 +17,8 @@ from support.waiting import until
 HOME = "charted"
 ELSEWHERE = "a-team"
 
-READ = {"get", "list", "watch"}
+WATCH = {"list", "watch"}
+READ = WATCH | {"get"}
 OWN = READ | {"create", "patch", "delete"}
 
 EVERYWHERE = {
@@ -36,15 +37,14 @@ EVERYWHERE = {
     "xbackendtrafficpolicies.gateway.networking.x-k8s.io": READ,
     "xbackendtrafficpolicies.gateway.networking.x-k8s.io/status": {"patch"},
     "customresourcedefinitions.apiextensions.k8s.io": READ,
-    "referencegrants.gateway.networking.k8s.io": READ,
+    "referencegrants.gateway.networking.k8s.io": WATCH,
     "canaries.flagger.app": READ | {"patch"},
     "canaries.flagger.app/status": {"patch"},
     "canaries.flagger.app/finalizers": {"update"},
     "metrictemplates.flagger.app": READ,
-    "alertproviders.flagger.app": READ,
     "namespaces": READ,
-    "pods": READ,
-    "endpointslices.discovery.k8s.io": READ,
+    "pods": WATCH,
+    "endpointslices.discovery.k8s.io": WATCH,
     "deployments.apps": OWN,
     "configmaps": READ | {"create", "patch"},
     "secrets": OWN,

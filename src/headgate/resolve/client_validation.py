@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from headgate.api import gateway as api
-from headgate.api.meta import Key
+from headgate.api.meta import Key, Ref
 from headgate.conditions import Invalid, Problem
 from headgate.conditions import listener as say
 from headgate.incremental import Read
@@ -28,18 +28,21 @@ class Frontend(msgspec.Struct, frozen=True, gc=False):
     problems: tuple[Problem, ...] = ()
 
 
-def by_port(read: Read, references: References, gateway: Key, spec: api.GatewaySpec) -> Callable[[int], Frontend]:
-    """The answer for each port of a Gateway."""
+def by_port(read: Read, references: References, gateway: Key, spec: api.GatewaySpec) -> Callable[[int, Ref], Frontend]:
+    """The answer for each port of a Gateway, and for the owner of the listener there: a ListenerSet is told whose fields
+    they are.
+    """
     frontend = spec.tls.frontend if spec.tls else None
     if frontend is None:
-        return lambda _port: Frontend()
+        return lambda _port, _owner: Frontend()
     configs = {each.port: (f"perPort[{at}].tls", each.tls) for at, each in enumerate(frontend.per_port)}
 
-    def of(port: int) -> Frontend:
+    def of(port: int, owner: Ref) -> Frontend:
         where, config = configs.get(port, ("default", frontend.default))
         if config.validation is None:
             return Frontend()
-        return _judge(read, references, gateway, f"spec.tls.frontend.{where}.validation", config.validation)
+        whose = "" if owner.kind == "Gateway" else f"Gateway {gateway} "
+        return _judge(read, references, gateway, f"{whose}spec.tls.frontend.{where}.validation", config.validation)
 
     return of
 

@@ -160,7 +160,7 @@ def _judge(
     ask: Ask,
     conflict: Problem | None,
     ports: _Ports,
-    clients: Callable[[int], Frontend],
+    clients: Callable[[int, Ref], Frontend],
 ) -> Judged:
     path, listener = ask.path, ask.listener
     problems = [conflict] if conflict else []
@@ -168,7 +168,7 @@ def _judge(
     problems += wrong_kinds
     certificates: tuple[ir.Certificate, ...] = ()
     terminates = False
-    frontend = clients(listener.port) if listener.protocol == "HTTPS" else Frontend()
+    frontend = clients(listener.port, ask.owner) if listener.protocol == "HTTPS" else Frontend()
     problems += frontend.problems
     try:
         if listener.protocol not in KINDS:

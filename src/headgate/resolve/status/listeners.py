@@ -17,7 +17,7 @@ from ..asked import unique_name
 from ..attach import Place
 from ..gateways import Owned
 from ..listeners import Judged
-from ..overlaps import overlapping
+from ..overlaps import overlapping as find
 from .grounds import Grounds
 
 #: In `reported`: the Gateway itself, beside the names of its listeners.
@@ -63,6 +63,7 @@ def declare(grounds: Grounds) -> Listening:
     attached_routes = _attached_routes(grounds)
     reported = engine.map("reported as programmed", grounds.world.gateways, lambda _read, _key, found: _own(found))
     of_sets = engine.map("reported of sets", grounds.world.listener_sets, lambda _read, key, found: _of_set(key, found))
+    overlaps = engine.map("overlapping listeners", grounds.listeners.judged, lambda _read, _key, found: find(found))
 
     def told(read: Read, key: Key, _owned: Owned) -> tuple[Told, ...]:
         says: list[frozenset[str] | None] = [read(reported, key)]
@@ -70,14 +71,14 @@ def declare(grounds: Grounds) -> Listening:
         before = frozenset[str]().union(*(each for each in says if each))
         fleet = read(grounds.world.fleets, key) or Fleet()
         judged = read(grounds.listeners.judged, key) or ()
-        overlaps = overlapping(judged)
+        overlapping = read(overlaps, key) or {}
         every = []
         for each in judged:
             version = read(grounds.versions, (key, *each.port)) if each.listener else None
             fact = read(facts.listeners, (key, version[0])) if version else None
             serving = programmed(each, version, fact, fleet, each.name in before)
             count = read(attached_routes, (key, each.name)) or 0
-            extra = [overlaps[each.name]] if each.name in overlaps else []
+            extra = [overlapping[each.name]] if each.name in overlapping else []
             every.append(Told(each, count, (*conditions(each), serving, *extra)))
         return tuple(every)
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import inspect as types
 
+from . import validations
 from .codec import KINDS, Kind
 from .meta import ObjectMeta
 from .schema import default
@@ -105,7 +106,7 @@ def schema(kind: Kind, channel: Channel = "standard") -> dict[str, Any]:
         "kind": {"type": "string"},
         "metadata": {"type": "object"},
     }
-    return whole
+    return validations.add(whole, kind.kind) if kind.group in (_GATEWAY, _GATEWAY_X) else whole
 
 
 def _struct(type_: Any, channel: Channel = "standard") -> dict[str, Any]:

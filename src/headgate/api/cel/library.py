@@ -13,10 +13,9 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import cel
 import re2
-from cel import stdlib
 
+from .language import cel, stdlib
 from .quantities import read_quantity
 
 Function = Callable[..., Any]

@@ -7,6 +7,9 @@ from typing import Any
 
 import msgspec
 
+from .language import cel
+from .library import LIBRARY
+
 #: Words that CEL keeps for itself. Kubernetes writes a field of that name as `__name__`, the library takes it as it is.
 _KEPT = "as|break|const|continue|else|for|function|if|import|let|loop|package|namespace|return|var|void|while"
 _ESCAPED = re.compile(rf"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|\b__({_KEPT})__\b""")
@@ -43,10 +46,6 @@ class Program(msgspec.Struct, frozen=True):
 @functools.lru_cache(maxsize=8192)
 def compiled(source: str) -> Program:
     """The program of an expression. Raises `ExpressionError`."""
-    import cel  # noqa: PLC0415 - takes a quarter of a second, and few processes evaluate rules
-
-    from .library import LIBRARY  # noqa: PLC0415
-
     try:
         program = cel.compile(_ESCAPED.sub(lambda match: match[1] or match[2], source))
     except ValueError as error:
@@ -58,18 +57,12 @@ def compiled(source: str) -> Program:
 
 def scope(variables: Mapping[str, Any], functions: frozenset[str]) -> Any:
     """What expressions can see; the conversion of large values is the dear part, so programs share a scope."""
-    import cel  # noqa: PLC0415
-
-    from .library import LIBRARY  # noqa: PLC0415
-
     every = {"format": {}, **variables} if functions else dict(variables)
     return cel.Context(every, {name: LIBRARY[name] for name in functions})
 
 
 def optional(value: Any) -> Any:
     """An optional value that is there, unless it is None."""
-    import cel  # noqa: PLC0415
-
     return cel.OptionalValue.none() if value is None else cel.OptionalValue.of(value)
 
 

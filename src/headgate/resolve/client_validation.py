@@ -29,7 +29,7 @@ class Frontend(msgspec.Struct, frozen=True, gc=False):
 
 
 def by_port(read: Read, references: References, gateway: Key, spec: api.GatewaySpec) -> Callable[[int, Ref], Frontend]:
-    """The answer for each port of a Gateway, and for the owner of the listener there: a ListenerSet is told whose fields
+    """The answer for each port of a Gateway, and for the owner of a listener there: a ListenerSet is told whose fields
     they are.
     """
     frontend = spec.tls.frontend if spec.tls else None

@@ -1,23 +1,17 @@
 """BackendTLSPolicy (Gateway API v1.7, `BackendTLSPolicySpec`; GEP-1897): what one policy says, by itself."""
 
-import re
 from collections.abc import Iterable
 
 import msgspec
 
 from headgate.api import gateway as api
 from headgate.api.meta import Key
-from headgate.conditions import Invalid, Problem
+from headgate.conditions import Problem
 from headgate.conditions import backend_tls_policy as say
-from headgate.ir.hostnames import is_hostname
-from headgate.ir.tls import SubjectName, UpstreamTLS
+from headgate.ir.tls import UpstreamTLS
 
+from . import validation
 from .targets import Target
-
-SYSTEM = "System"
-#: Scheme and authority, then anything that may stand in a URI (RFC 3986).
-_URI = re.compile(r"[A-Za-z][-+.A-Za-z0-9]*://[!-~]+")
-_VALIDATION = "spec.validation"
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -35,26 +29,15 @@ class Policy(msgspec.Struct, frozen=True):
 
 def read(key: Key, found: api.BackendTLSPolicy) -> Policy:
     """What a policy says. With a problem in its validation it believes nobody, so nothing can be sent by it."""
-    validation = found.spec.validation
     targets, wrong_targets = _targets(key, found.spec.target_refs)
-    authorities, unknown_kinds = _authorities(key, validation.ca_certificate_refs)
-    names, wrong_names = _names(validation)
-    server_name = validation.hostname.lower()
-    wrong = [*_wrong_sources(validation), *wrong_names]
-    if not is_hostname(server_name, wildcard=False):
-        wrong.append(say.bad_hostname(f"{_VALIDATION}.hostname", validation.hostname))
+    validated = validation.read(key.namespace, "spec.validation", found.spec.validation)
     return Policy(
         generation=found.metadata.generation,
         created=found.metadata.creation_timestamp,
         targets=targets,
-        tls=UpstreamTLS(
-            server_name="" if wrong else server_name,
-            names=() if wrong else names,
-            authorities=() if wrong else tuple(each for _, each in authorities),
-            system=validation.well_known_ca_certificates == SYSTEM and not wrong,
-        ),
-        authorities=() if wrong else tuple(path for path, _ in authorities),
-        problems=(*wrong_targets, *wrong, *unknown_kinds),
+        tls=validated.tls,
+        authorities=validated.authorities,
+        problems=(*wrong_targets, *validated.problems),
     )
 
 
@@ -69,57 +52,3 @@ def _targets(
         else:
             problems.append(say.unsupported_target(f"spec.targetRefs[{at}]", ref.group, ref.kind))
     return tuple(found), problems
-
-
-def _authorities(
-    policy: Key, refs: Iterable[api.LocalObjectReference]
-) -> tuple[tuple[tuple[str, Key], ...], list[Problem]]:
-    """Path and ConfigMap of each reference, and what is wrong with the others."""
-    found: list[tuple[str, Key]] = []
-    problems = []
-    for at, ref in enumerate(refs):
-        path = f"{_VALIDATION}.caCertificateRefs[{at}]"
-        if (ref.group, ref.kind) == ("", "ConfigMap"):
-            found.append((path, Key(policy.namespace, ref.name)))
-        else:
-            problems.append(say.unsupported_authority_kind(path, ref.group, ref.kind))
-    return tuple(found), problems
-
-
-def _wrong_sources(validation: api.BackendTLSPolicyValidation) -> Iterable[Problem]:
-    """Exactly one source of authorities is set, and it is one that we have."""
-    well_known = validation.well_known_ca_certificates
-    if validation.ca_certificate_refs and well_known:
-        yield say.two_kinds_of_authority(_VALIDATION)
-    elif not validation.ca_certificate_refs and not well_known:
-        yield say.no_authority(_VALIDATION)
-    elif well_known and well_known != SYSTEM:
-        yield say.unknown_well_known(f"{_VALIDATION}.wellKnownCACertificates", well_known)
-
-
-def _names(validation: api.BackendTLSPolicyValidation) -> tuple[tuple[SubjectName, ...], list[Problem]]:
-    """Which names count: with `subjectAltNames` only those, otherwise the hostname."""
-    if not validation.subject_alt_names:
-        return (SubjectName("DNS", validation.hostname.lower()),), []
-    found: list[SubjectName] = []
-    problems = []
-    for at, each in enumerate(validation.subject_alt_names):
-        path = f"{_VALIDATION}.subjectAltNames[{at}]"
-        try:
-            found.append(_name(path, each))
-        except Invalid as error:
-            problems.append(error.problem)
-    return tuple(found), problems
-
-
-def _name(path: str, found: api.SubjectAltName) -> SubjectName:
-    if found.type == "Hostname":
-        name = (found.hostname or "").lower()
-        if not is_hostname(name):
-            raise say.bad_name(f"{path}.hostname", found.hostname, "a DNS name like web.example.com or *.example.com")
-        return SubjectName("DNS", name)
-    if found.type == "URI":
-        if not _URI.fullmatch(found.uri or ""):
-            raise say.bad_name(f"{path}.uri", found.uri, "a URI like spiffe://example.com/web")
-        return SubjectName("URI", found.uri or "")
-    raise say.unknown_name_type(f"{path}.type", found.type)

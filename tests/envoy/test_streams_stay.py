@@ -49,6 +49,18 @@ def answers(client: ssl.SSLSocket) -> bool:
         return False
 
 
+def test_connections_and_datagrams_are_counted_by_port(on_stage: streaming.StreamStage) -> None:
+    case = golden.read(golden.FOLDER / "stream" / "udp.in.yaml", on_stage.addresses())
+    on_stage.serve(case.backends)
+    on_stage.load(golden.running(case).outputs, Key("dns", "names"))
+    by_name = {str(each): each for each in case.expectations}
+    for name in ("UDP :53", "TCP :53"):
+        streaming.answers(case, by_name[name], 3)
+    number = real_port(53)
+    until(lambda: on_stage.envoy.counter(f"tcp.tcp-{number}.downstream_cx_total") >= 3)
+    until(lambda: on_stage.envoy.counter(f"udp.udp-{number}.downstream_sess_total") == 3)
+
+
 def test_weights_backends_and_other_routes_change_and_a_connection_stays(on_stage: streaming.StreamStage) -> None:
     case = golden.read(CASE, on_stage.addresses())
     made = golden.running(case)

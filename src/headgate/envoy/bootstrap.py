@@ -47,6 +47,8 @@ _STATS = (
     r"cluster\.[^.]+\.membership_(total|healthy|degraded|change)",
     r"http\.http-[0-9]+\.downstream_(rq|cx)_.*",
     r"listener\.[^.]+\.downstream_cx_(total|active)",
+    r"tcp\.tcp-[0-9]+\.downstream_cx_.*",
+    r"udp\.udp-[0-9]+\.downstream_sess_.*",
     r"(cluster_manager|listener_manager|runtime|server|control_plane|overload)\..*",
 )
 #: What is worth sending to the controller every second: the sink sends every gauge each time, and one is enough to

@@ -172,7 +172,10 @@ def with_the_newest(with_the_newer: Cluster) -> Cluster:
 
 
 def test_kinds_of_an_old_release_are_taken_up_when_they_are_installed(with_the_oldest: Cluster) -> None:
-    assert with_the_oldest.conditions("gatewayclass", "headgate") == {"Accepted": "Accepted"}
+    assert with_the_oldest.conditions("gatewayclass", "headgate") == {
+        "Accepted": "Accepted",
+        "SupportedVersion": "SupportedVersion",
+    }
     assert with_the_oldest.conditions("httproute", "shop")["Accepted"] == "Accepted"
 
 

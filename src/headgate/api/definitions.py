@@ -10,6 +10,9 @@ import msgspec
 
 from .meta import Condition, Object, Value
 
+#: The annotation of the Gateway API's definitions that says of which release they are.
+BUNDLE_VERSION = "gateway.networking.k8s.io/bundle-version"
+
 
 class Schema(Value):
     """The names of an `openAPIV3Schema` and no more of it: most of a definition are descriptions."""
@@ -66,12 +69,14 @@ class Served(msgspec.Struct, frozen=True):
     """What an API serves of a kind.
 
     `version` is the newest that we know, `fields` are the paths that its schema has (`spec.rules.retry.codes`; lists
-    are passed over), `uid` tells one definition from another that took its place.
+    are passed over), `uid` tells one definition from another that took its place. `release` is what the Gateway API's
+    own definitions say of themselves (`v1.7.0`), empty if they do not.
     """
 
     version: str
     fields: frozenset[str]
     uid: str = ""
+    release: str = ""
 
 
 def served(definition: CustomResourceDefinition, known: Sequence[str]) -> Served | None:
@@ -81,7 +86,9 @@ def served(definition: CustomResourceDefinition, known: Sequence[str]) -> Served
     schemas = {each.name: each.schema.open_api for each in definition.spec.versions if each.served}
     for version in known:
         if version in schemas:
-            return Served(version, frozenset(_paths(schemas[version])), definition.metadata.uid)
+            about = definition.metadata
+            fields = frozenset(_paths(schemas[version]))
+            return Served(version, fields, about.uid, about.annotations.get(BUNDLE_VERSION, ""))
     return None
 
 

@@ -1,10 +1,13 @@
 """What a GatewayClass is told (`apis/v1/gatewayclass_types.go`)."""
 
+from collections.abc import Mapping
+
 from headgate.api.meta import Condition
 
 from .saying import say
 
 ACCEPTED = "Accepted"
+SUPPORTED_VERSION = "SupportedVersion"
 
 
 def accepted() -> Condition:
@@ -19,4 +22,23 @@ def invalid_parameters(kind: str, name: str) -> Condition:
         False,
         "InvalidParameters",
         f"spec.parametersRef: {kind} {name!r} is not something that Headgate reads; leave parametersRef out",
+    )
+
+
+def supported_version() -> Condition:
+    """The cluster's definitions are of releases that we know."""
+    return say(
+        SUPPORTED_VERSION, True, "SupportedVersion", "the definitions of the Gateway API are of releases that are known"
+    )
+
+
+def unsupported_version(releases: Mapping[str, str], first: str, last: str) -> Condition:
+    """Some are not, by kind (empty: the definition does not say); what we know of them is served all the same."""
+    found = ", ".join(f"{kind} {release or 'of no release'}" for kind, release in sorted(releases.items()))
+    return say(
+        SUPPORTED_VERSION,
+        False,
+        "UnsupportedVersion",
+        f"CustomResourceDefinitions: {found}; known are the releases {first} to {last} of the Gateway API, and of these"
+        " definitions only what those have is served",
     )

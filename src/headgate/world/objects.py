@@ -26,12 +26,14 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 class Definitions(msgspec.Struct, frozen=True):
-    """What the API serves of the kinds that it does not have by itself: per kind the paths of its fields.
+    """What the API serves of the kinds that it does not have by itself.
 
-    A kind that is absent is not served.
+    Per kind the paths of its fields, and the release of the Gateway API that its definition is of (empty: it does not
+    say). A kind that is absent is not served.
     """
 
     fields: dict[str, frozenset[str]]
+    releases: dict[str, str] = {}
 
 
 class Fleet(msgspec.Struct, frozen=True):
@@ -73,6 +75,7 @@ class World:
     udp_routes: Source[Key, gateway.UDPRoute]
     backend_tls_policies: Source[Key, gateway.BackendTLSPolicy]
     backend_traffic_policies: Source[Key, gateway_x.XBackendTrafficPolicy]
+    x_backends: Source[Key, gateway_x.XBackend]
     grants: Source[Key, gateway.ReferenceGrant]
     namespaces: Source[Key, core.Namespace]
     services: Source[Key, core.Service]
@@ -111,6 +114,7 @@ class World:
             udp_routes=engine.source("UDP routes"),
             backend_tls_policies=engine.source("backend TLS policies"),
             backend_traffic_policies=engine.source("backend traffic policies"),
+            x_backends=engine.source("x backends as written"),
             grants=grants,
             namespaces=engine.source("namespaces"),
             services=engine.source("services"),
@@ -137,6 +141,7 @@ class World:
             gateway.UDPRoute: self.udp_routes,
             gateway.BackendTLSPolicy: self.backend_tls_policies,
             gateway_x.XBackendTrafficPolicy: self.backend_traffic_policies,
+            gateway_x.XBackend: self.x_backends,
             gateway.ReferenceGrant: self.grants,
             core.Namespace: self.namespaces,
             core.Service: self.services,

@@ -13,6 +13,7 @@ from headgate.api.meta import Condition, Key, ObjectMeta
 from headgate.envoy.names import LISTENER
 from headgate.ir.routing import Binding
 from headgate.world import Fleet, ListenerFact
+from headgate.world.objects import SETTINGS, Definitions
 from laws import routing_worlds as worlds
 
 GATEWAY = Key("shop", "gate")
@@ -162,6 +163,34 @@ def test_a_class_with_parameters_is_not_accepted_and_its_gateways_are_left_alone
     assert found is not None
     assert found.conditions[0].reason == "InvalidParameters"
     assert made.outputs.gateway_statuses.get(GATEWAY) is None
+
+
+def class_conditions(releases: dict[str, str] | None) -> dict[str, tuple[str, str]]:
+    made = world()
+    if releases is not None:
+        made.world.definitions.set(SETTINGS, Definitions(dict.fromkeys(releases, frozenset()), releases))
+        made.run()
+    found = made.outputs.class_statuses.get(Key("", golden.CLASS))
+    assert found is not None
+    return {each.type: (each.status, each.message) for each in found.conditions}
+
+
+def test_a_class_says_that_definitions_of_known_releases_are_supported() -> None:
+    found = class_conditions({"Gateway": "v1.3.0", "HTTPRoute": "v1.7.0-rc.1"})
+    assert (found["Accepted"][0], found["SupportedVersion"][0]) == ("True", "True")
+
+
+@pytest.mark.parametrize("release", ["v1.8.0", "v1.2.1", "v0.0.0-dev", ""])
+def test_a_class_is_accepted_and_names_the_definitions_of_unknown_releases(release: str) -> None:
+    found = class_conditions({"Gateway": "v1.7.0", "HTTPRoute": release})
+    assert (found["Accepted"][0], found["SupportedVersion"][0]) == ("True", "False")
+    assert (
+        f"HTTPRoute {release or 'of no release'}; known are the releases v1.3 to v1.7" in found["SupportedVersion"][1]
+    )
+
+
+def test_while_nothing_is_known_of_definitions_nothing_is_said_of_them() -> None:
+    assert class_conditions(None).keys() == {"Accepted"}
 
 
 def test_parameters_of_a_gateway_are_refused_with_the_remedy() -> None:

@@ -36,7 +36,7 @@ class Written:
 _ROUTE = Written(("Accepted", "ResolvedRefs", "PartiallyInvalid"))
 
 WRITTEN: Mapping[type[Object], Written] = {
-    gateway.GatewayClass: Written(("Accepted",)),
+    gateway.GatewayClass: Written(("Accepted", "SupportedVersion")),
     gateway.Gateway: Written(
         ("Accepted", "Programmed", "ResolvedRefs", "InsecureFrontendValidationMode", "AddressesAssigned"), _LISTENER
     ),

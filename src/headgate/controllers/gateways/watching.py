@@ -86,8 +86,10 @@ class Watching:
     def _define(self) -> None:
         """Definitions came, changed or went."""
         served = self._defined.all_served()
-        fields = {codec.kind_of(cls).kind: found.fields for cls, found in served.items()}
-        self._world.definitions.set(SETTINGS, Definitions(fields))
+        kinds = {codec.kind_of(cls).kind: found for cls, found in served.items() if cls in self._sources}
+        fields = {kind: found.fields for kind, found in kinds.items()}
+        releases = {kind: found.release for kind, found in kinds.items()}
+        self._world.definitions.set(SETTINGS, Definitions(fields, releases))
         self._end("definitions", synced=True)
 
     def _into(self, cls: type[Object]) -> Callable[[Batch[Any]], None]:

@@ -1,9 +1,10 @@
 """GatewayClass."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping
 
 from headgate.api import gateway as api
-from headgate.api.meta import Key
+from headgate.api.meta import Condition, Key
 from headgate.conditions import gateway_class as say
 from headgate.conditions import stamp
 from headgate.incremental import Collection, Read
@@ -13,6 +14,10 @@ from ..features import supported
 from ..gateways import Class
 from .grounds import Grounds
 
+#: The releases of the Gateway API whose definitions are known; patches and candidates of the same minor count.
+FIRST, LAST = "v1.3", "v1.7"
+_MINOR = re.compile(r"v1\.[3-7]\.")
+
 
 def declare(grounds: Grounds) -> Collection[Key, api.GatewayClassStatus]:
     """Per class of ours."""
@@ -20,18 +25,27 @@ def declare(grounds: Grounds) -> Collection[Key, api.GatewayClassStatus]:
 
     def status(read: Read, _key: Key, found: Class) -> api.GatewayClassStatus:
         defined = read(definitions, SETTINGS)
-        return class_status(found, supported(defined.fields if defined else None))
+        versions = () if defined is None else (supported_version(defined.releases),)
+        return api.GatewayClassStatus(
+            conditions=stamp((accepted(found), *versions), found.generation),
+            supported_features=tuple(
+                api.SupportedFeature(name=name) for name in supported(defined.fields if defined else None)
+            ),
+        )
 
     return grounds.world.engine.map("class statuses", grounds.gateways.classes, status)
 
 
-def class_status(found: Class, features: Sequence[str]) -> api.GatewayClassStatus:
+def accepted(found: Class) -> Condition:
     """Accepted, unless it has parameters, which we do not read."""
     if found.parameters is None:
-        condition = say.accepted()
-    else:
-        condition = say.invalid_parameters(found.parameters.kind, found.parameters.name)
-    return api.GatewayClassStatus(
-        conditions=stamp([condition], found.generation),
-        supported_features=tuple(api.SupportedFeature(name=name) for name in features),
-    )
+        return say.accepted()
+    return say.invalid_parameters(found.parameters.kind, found.parameters.name)
+
+
+def supported_version(releases: Mapping[str, str]) -> Condition:
+    """SupportedVersion: whether every definition says that it is of a release that we know."""
+    other = {kind: release for kind, release in releases.items() if _MINOR.match(release) is None}
+    if not other:
+        return say.supported_version()
+    return say.unsupported_version(other, FIRST, LAST)

@@ -167,6 +167,17 @@ def test_a_policy_that_comes_and_changes_its_name_is_followed(living: Living) ->
     until(lambda: living.ask(SECURED).saw(":sni") == "abc.example.com")
 
 
+def test_a_policy_changes_and_no_request_is_lost(living: Living) -> None:
+    policy = WORLD.rpartition("---\n")[2]
+    names = "hostname: {}.example.com\n    subjectAltNames: [{{type: Hostname, hostname: abc.example.com}}]"
+    with living.traffic(SECURED) as statuses:
+        for server_name in ("one", "two", "three", "four", "five"):
+            living.put(policy.replace("hostname: abc.example.com", names.format(server_name)))
+            wanted = f"{server_name}.example.com"
+            until(lambda wanted=wanted: living.ask(SECURED).saw(":sni") == wanted)  # type: ignore[misc]
+    assert set(statuses) == {200}
+
+
 def test_a_renewed_certificate_is_shown_and_no_request_is_lost(living: Living) -> None:
     url = "https://first.example.com/"
     with living.traffic(url) as statuses:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from headgate.api import gateway, gateway_x
+from headgate.api.definitions import Served
 from headgate.api.meta import Condition, Key, Object, Ref, Value
 from headgate.controllers.work import WorkQueue
 from headgate.kube import apply
@@ -48,10 +49,11 @@ WRITTEN: Mapping[type[Object], Written] = {
     gateway.UDPRoute: _ROUTE,
     gateway.BackendTLSPolicy: Written(("Accepted", "ResolvedRefs")),
     gateway_x.XBackendTrafficPolicy: Written(("Accepted",)),
+    gateway_x.XBackend: Written(("Accepted",)),
 }
 
 #: Kinds with the status of a policy.
-POLICY_KINDS: tuple[type[Object], ...] = (gateway.BackendTLSPolicy, gateway_x.XBackendTrafficPolicy)
+POLICY_KINDS: tuple[type[Object], ...] = (gateway.BackendTLSPolicy, gateway_x.XBackendTrafficPolicy, gateway_x.XBackend)
 
 #: Lists of entries of several controllers, by the attribute of the status.
 _ENTRIES = ("parents", "ancestors")
@@ -83,6 +85,7 @@ class StatusWriter:
         self._defined = defined
         self.queue: WorkQueue[tuple[type[Object], Key]] = WorkQueue("status", self._write, workers=WRITERS)
         self.writes = 0
+        self._attributes: dict[type[Object], tuple[Served | None, tuple[str, ...]]] = {}
 
     def add(self, cls: type[Object], key: Key) -> None:
         """Have an object's status looked at; nothing happens if the object already says what it should."""
@@ -105,18 +108,19 @@ class StatusWriter:
         if cls is gateway.ListenerSet:
             return outputs.listener_set_statuses.get(key)
         ref = Ref(cls.__name__, key.namespace, key.name)
+        if cls is gateway_x.XBackend:
+            return gateway_x.XBackendStatus(ancestors=_as_backend(outputs.policy_statuses.get(ref) or ()))
         if cls in POLICY_KINDS:
             return gateway.PolicyStatus(ancestors=outputs.policy_statuses.get(ref) or ())
         return gateway.RouteStatus(parents=outputs.route_statuses.get(ref) or ())
 
-    def _fields(self, cls: type[Object], status: Value) -> list[str]:
+    def _fields(self, cls: type[Object], status: Value) -> tuple[str, ...]:
         """The attributes of a status that the installed definition has."""
         served = self._defined.served(cls)
-        return [
-            field.name
-            for field in msgspec.structs.fields(status)
-            if served is None or f"status.{field.encode_name}" in served.fields
-        ]
+        known = self._attributes.get(cls)
+        if known is None or known[0] is not served:
+            known = self._attributes[cls] = (served, _attributes(status, served))
+        return known[1]
 
     def _differs(self, cls: type[Object], key: Key) -> bool:
         found, desired = self._sources[cls].get(key), self._desired(cls, key)
@@ -162,6 +166,14 @@ class StatusWriter:
         )
 
 
+def _attributes(status: Value, served: Served | None) -> tuple[str, ...]:
+    return tuple(
+        field.name
+        for field in msgspec.structs.fields(status)
+        if served is None or f"status.{field.encode_name}" in served.fields
+    )
+
+
 def _generations(desired: Value) -> set[int]:
     """The generations that a status speaks of: one, or none if it says nothing."""
     holders = [desired, *(each for name in _ENTRIES for each in getattr(desired, name, ()))]
@@ -202,3 +214,13 @@ def _name(listener: Any) -> Any:
 
 def _belongs(entry: Any) -> Any:
     return entry.controller_name, getattr(entry, "parent_ref", None) or getattr(entry, "ancestor_ref", None)
+
+
+def _as_backend(entries: tuple[gateway.PolicyAncestorStatus, ...]) -> tuple[gateway_x.BackendAncestorStatus, ...]:
+    """The same words in the status of an XBackend."""
+    return tuple(
+        gateway_x.BackendAncestorStatus(
+            ancestor_ref=each.ancestor_ref, controller_name=each.controller_name, conditions=each.conditions
+        )
+        for each in entries
+    )

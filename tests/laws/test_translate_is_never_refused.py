@@ -72,7 +72,35 @@ filters = st.one_of(
         lambda found: {"type": "URLRewrite", "urlRewrite": found},
         st.fixed_dictionaries({}, optional={"hostname": odd, "path": new_paths}),
     ),
+    st.builds(
+        lambda found: {"type": "CORS", "cors": found},
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "allowOrigins": st.lists(odd | odd.map(lambda text: f"https://{text}.example.com"), max_size=2),
+                "allowMethods": st.lists(odd | st.sampled_from(["*", "GET"]), max_size=2),
+                "allowHeaders": st.lists(odd, max_size=2),
+                "exposeHeaders": st.lists(odd, max_size=2),
+                "allowCredentials": st.booleans(),
+                "maxAge": st.sampled_from([-1, 0, 5, 2**31 - 1, 2**40]),
+            },
+        ),
+    ),
+    st.builds(lambda name: {"type": "ExtensionRef", "extensionRef": {"group": name, "kind": name, "name": name}}, odd),
+    st.builds(
+        lambda share: {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "s1", "port": 80}, **share}},
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "percent": st.sampled_from([-1, 0, 50, 101]),
+                "fraction": st.fixed_dictionaries(
+                    {"numerator": st.integers(-1, 3)}, optional={"denominator": st.integers(0, 3)}
+                ),
+            },
+        ),
+    ),
 )
+times = odd | st.sampled_from(["0s", "1ms", "5s", "99999h", "99999h99999h99999h99999h"])
 refs = st.fixed_dictionaries(
     {"name": st.sampled_from([*worlds.SERVICES, "missing"]), "port": st.just(80)},
     optional={"weight": st.sampled_from([0, 1, 1_000_000]), "filters": st.lists(filters, max_size=1)},
@@ -82,7 +110,15 @@ rules = st.fixed_dictionaries(
     optional={
         "name": odd,
         "filters": st.lists(filters, max_size=2),
-        "timeouts": st.fixed_dictionaries({}, optional={"request": odd | st.just("99999h")}),
+        "timeouts": st.fixed_dictionaries({}, optional={"request": times, "backendRequest": times}),
+        "retry": st.fixed_dictionaries(
+            {},
+            optional={
+                "codes": st.lists(st.sampled_from([0, 200, 400, 500, 599, 600]), max_size=3),
+                "attempts": st.sampled_from([-1, 0, 1, 2**31 - 1, 2**40]),
+                "backoff": times,
+            },
+        ),
     },
 )
 routes = st.builds(

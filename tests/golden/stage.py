@@ -73,7 +73,7 @@ class Answer:
 class Stage:
     """Envoy, xDS server and backends. `addresses` hands out a part of the loopback network for a case."""
 
-    def __init__(self, folder: Path, *, workers: int = 1) -> None:
+    def __init__(self, folder: Path, *, workers: int = 1, drain: int = 600) -> None:
         self._folder = folder
         self._networks = itertools.cycle(loopback_network().subnets(new_prefix=24))
         self._own = next(self._networks)
@@ -85,7 +85,7 @@ class Stage:
         self._loads = itertools.count(1)
         self._loaded = Update()
         self._served: set[Probe] = set()
-        self.envoy = self._plane.envoy(folder, str(self._own[1]), workers=workers)
+        self.envoy = self._plane.envoy(folder, str(self._own[1]), workers=workers, drain=drain)
 
     def __enter__(self) -> Self:
         self._plane.open()

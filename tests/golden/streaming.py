@@ -137,9 +137,8 @@ class StreamStage(Stage):
     """The same stage with backends that speak lines over TCP, TLS and UDP."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+        super().__init__(folder, drain=1)
         self._datagrams: list[asyncio.DatagramTransport] = []
-        self.envoy = self._plane.envoy(folder, str(self._own[1]), drain=1)
 
     async def _serve(self, backends: list[Backend]) -> None:
         for server in self._servers:

@@ -105,7 +105,10 @@ class Passes:
         self.engine.run()
         self._report_failures()
         needs = self._needs.take()
-        for key, parts in self._changed().items():
+        changed = self._changed()
+        for key in needs.set:
+            changed.setdefault(key, _Parts())  # its Envoys wait for an answer when they start, if only an empty one
+        for key, parts in changed.items():
             if key not in needs.removed:
                 self._send(key, parts.update())
         for key in needs.removed:

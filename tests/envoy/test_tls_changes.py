@@ -124,6 +124,18 @@ def test_a_backend_is_believed_exactly_as_long_as_its_authority_is_there(living:
         assert living.ask(PLAIN).status == 200
 
 
+def test_the_system_vouches_for_whom_its_file_names(living: Living, tmp_path: Path) -> None:
+    policy = WORLD.rpartition("---\n")[2]
+    references = 'caCertificateRefs: [{group: "", kind: ConfigMap, name: backends}]'
+    living.put(policy.replace(references, "wellKnownCACertificates: System"))
+    living.awaits(SECURED, 503)
+    file = tmp_path / "authorities.pem"
+    file.write_text(pki.authority_pem("strangers") + pki.authority_pem("backends"))
+    living.bind(Key("shop", "gate"), str(file))
+    living.put(policy.replace(references, "wellKnownCACertificates: System"))
+    living.awaits(SECURED, 200)
+
+
 def test_not_a_byte_reaches_a_backend_whose_policy_is_broken(living: Living, on_stage: stage.Stage) -> None:
     address = living.case.backends[0].address
     on_stage.serve([each for each in living.case.backends if each.address != address])

@@ -97,10 +97,15 @@ class Living:
             for each in workers:
                 each.join(30)
 
+    def bind(self, gateway: Key, system: str = "") -> None:
+        """Let the Envoys of a Gateway be known; `system` is the file of what their system believes."""
+        binding = Binding("service", self.address, PORT_OFFSET, system)
+        self._passes.world.bindings.set(gateway, binding)
+
     def _set(self, value: Object) -> None:
         self._passes.world.by_kind[type(value)].set(value.key, value)
         if isinstance(value, gateway.Gateway):
-            self._passes.world.bindings.set(value.key, Binding("service", self.address, PORT_OFFSET))
+            self.bind(value.key)
             self._passes.world.fleets.set(value.key, Fleet(value.key.name, (self.address,)))
 
     def _send(self, _key: Key, update: Update) -> None:

@@ -36,18 +36,19 @@ def validation(
     name: str,
     authorities: bytes = b"",
     *,
-    system: bool = False,
+    system: str | None = None,
     names: Sequence[SubjectName] = (),
     accept_untrusted: bool = False,
 ) -> Resource:
-    """How a certificate is judged: by `authorities` (PEM) or those of the `system`, and it must carry one of `names`.
+    """How a certificate is judged: by `authorities` (PEM), or by those of the `system` (the file that has them; empty:
+    where images of Envoy have it), and it must carry one of `names`.
 
     Without either nobody is believed. With `accept_untrusted` a certificate that fails is taken all the same.
     """
     message = protos.Secret(name=name)
     context = message.validation_context
-    if system:
-        context.trusted_ca.filename = SYSTEM_AUTHORITIES
+    if system is not None:
+        context.trusted_ca.filename = system or SYSTEM_AUTHORITIES
     elif authorities:
         context.trusted_ca.inline_bytes = authorities
     else:

@@ -83,12 +83,14 @@ class Binding(msgspec.Struct, frozen=True, gc=False):
     """Where the Envoys of a Gateway bind, as they report it.
 
     `pod`: the wildcard address, the pod has a network of its own. `service`: exactly `address`, the one of the
-    Gateway's Service; `offset` is added to ports below 1024 where those cannot be bound.
+    Gateway's Service; `offset` is added to ports below 1024 where those cannot be bound. `authorities` is the file with
+    those that the system believes (empty: where images of Envoy have it).
     """
 
     bind: Literal["pod", "service"]
     address: str = ""
     offset: int = 0
+    authorities: str = ""
 
     def port(self, number: int) -> int:
         """The port that is really bound for a listener's port."""
@@ -96,7 +98,7 @@ class Binding(msgspec.Struct, frozen=True, gc=False):
 
 
 class Backend(msgspec.Struct, frozen=True, gc=False):
-    """One port of a Service. `protocol` is what is spoken to it (`tcp`: whatever the client speaks), `tls` how that is
+    """One port of a Service, or an XBackend. `protocol` is what is spoken to it (`tcp`: whatever the client speaks), `tls` how that is
     secured (None: plain text), `retries` how many of them it gets at most (None: no limit but a very high one).
     """
 
@@ -105,6 +107,10 @@ class Backend(msgspec.Struct, frozen=True, gc=False):
     protocol: Literal["http1", "http2", "tcp", "udp"] = "http1"
     tls: UpstreamTLS | None = None
     retries: RetryBudget | None = None
+    #: A host outside of the cluster, found by DNS; then `service` is only a name.
+    host: str = ""
+    #: The XBackend that it is of; None: of a Service.
+    x_backend: Key | None = None
 
     def __str__(self) -> str:
         return f"{self.service}:{self.port}"
@@ -119,9 +125,10 @@ class Backend(msgspec.Struct, frozen=True, gc=False):
         return self._rank < other._rank
 
     @property
-    def _rank(self) -> tuple[Key, int, str, tuple[UpstreamTLS, ...], tuple[RetryBudget, ...]]:
+    def _rank(self) -> tuple[Key, int, str, tuple[UpstreamTLS, ...], tuple[RetryBudget, ...], str]:
         tls = () if self.tls is None else (self.tls,)
-        return self.service, self.port, self.protocol, tls, () if self.retries is None else (self.retries,)
+        retries = () if self.retries is None else (self.retries,)
+        return self.service, self.port, self.protocol, tls, retries, self.host
 
 
 class Endpoint(msgspec.Struct, frozen=True, gc=False, order=True):

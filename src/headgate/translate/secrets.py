@@ -50,8 +50,16 @@ def _certificates(world: World, routing: Routing) -> Collection[tuple[Key, str, 
     ) -> Iterable[tuple[tuple[Key, ir.Certificate, str], ir.Certificate]]:
         yield (key, found, "clusters"), found
 
+    def of_backends(
+        _read: Read, key: tuple[Key, ir.Backend], backend: ir.Backend
+    ) -> Iterable[tuple[tuple[Key, ir.Certificate, str], ir.Certificate]]:
+        if backend.tls is not None and backend.tls.certificate is not None:
+            found = ir.Certificate(backend.tls.certificate, "")
+            yield (key[0], found, names.cluster(backend)), found
+
     every = engine.union(
         "uses of certificates",
+        engine.flat_map("certificates of backends", routing.backends, of_backends),
         engine.flat_map("certificates of listeners", routing.ports, of_listeners),
         engine.flat_map("certificates of clusters", routing.client_certificates, of_clusters),
     )
@@ -119,7 +127,7 @@ def _backend_validations(world: World, routing: Routing) -> Collection[tuple[Key
         made = envoy.validation(
             key[1],
             _authorities(read, world, found.authorities),
-            system=found.system,
+            system=_system(read, world, key[0]) if found.system else None,
             names=[envoy.SubjectName(each.kind, each.value) for each in found.names],
         )
         yield (key[0], SECRET, key[1]), made
@@ -130,6 +138,12 @@ def _backend_validations(world: World, routing: Routing) -> Collection[tuple[Key
 def _authorities(read: Read, world: World, config_maps: Iterable[Key]) -> bytes:
     """All certificates of ConfigMaps; what is broken or missing adds nothing."""
     return b"".join(_certificates_of(read, world, each) for each in config_maps)
+
+
+def _system(read: Read, world: World, gateway: Key) -> str:
+    """The file with the authorities that the system of a Gateway's Envoys believes."""
+    binding = read(world.bindings, gateway)
+    return binding.authorities if binding else ""
 
 
 def _certificates_of(read: Read, world: World, config_map: Key) -> bytes:

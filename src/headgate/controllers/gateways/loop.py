@@ -19,10 +19,11 @@ from headgate import fleet, pki
 from headgate.api import codec, gateway, gateway_x
 from headgate.api.meta import Key, Object
 from headgate.controllers.telemetry import Counters
-from headgate.envoy.names import LISTENER, ROUTES, XDS_SERVER
+from headgate.envoy.names import CLUSTER, ENDPOINTS, LISTENER, ROUTES, SECRET, XDS_SERVER
 from headgate.ir.routing import Binding
 from headgate.kube.client import Client
 from headgate.kube.defined import Defined
+from headgate.translate import names
 from headgate.world import ListenerFact
 from headgate.world import Settings as WorldSettings
 from headgate.xds.facts import Connected, Disconnected, Fact, Outcome
@@ -31,6 +32,7 @@ from headgate.xds.server import XdsServer
 from . import identity
 from .fleets import FleetKeeper, bound
 from .passes import Passes
+from .selecting import SelectionKeeper
 from .statuses import WRITTEN, StatusWriter
 from .watching import Watching
 
@@ -98,6 +100,7 @@ class GatewayController:
         self.fleets = FleetKeeper(
             client, world, outputs, settings.fleet, lambda: self._authority, holding, self._world_changed
         )
+        self.selections = SelectionKeeper(client, outputs, holding)
         self.watching = Watching(client, world, defined, self.fleets, self._seen, self._step)
 
     async def run(self) -> None:
@@ -106,6 +109,7 @@ class GatewayController:
             tasks.create_task(self.watching.run())
             tasks.create_task(self.statuses.queue.run())
             tasks.create_task(self.fleets.queue.run())
+            tasks.create_task(self.selections.queue.run())
             tasks.create_task(self._keep_certificate())
 
     def hold(self) -> None:
@@ -113,6 +117,7 @@ class GatewayController:
         if self._stepped_once:
             self.statuses.add_all()
             self.fleets.tell_all()
+            self.selections.add_all()
             self._server.open()
 
     # ── in ───────────────────────────────────────────────────────────────────
@@ -141,7 +146,13 @@ class GatewayController:
                     else ListenerFact(acked=fact.version)
                 )
                 facts.listeners.set((fact.gateway, fact.name), new)
-            case Outcome(type_url=kind) if kind == ROUTES:
+            case Outcome(type_url=kind) if kind == SECRET:
+                secret = names.secret_of(fact.name)
+                if fact.message:
+                    facts.refused_secrets.set((fact.gateway, secret), fact.message)
+                else:
+                    facts.refused_secrets.delete((fact.gateway, secret))
+            case Outcome(type_url=kind) if kind in (ROUTES, CLUSTER, ENDPOINTS):
                 for origin in fact.origins:
                     if fact.message:
                         facts.refused_routes.set((fact.gateway, origin), fact.message)
@@ -171,6 +182,8 @@ class GatewayController:
         self._counters.serve(stepped.needs)
         for key in (*stepped.needs, *stepped.gone):
             self.fleets.need(key)
+        for key in stepped.selections:
+            self.selections.queue.add(key)
 
     def _drop(self, gone: Key) -> None:
         self._server.drop(gone)
@@ -185,6 +198,7 @@ class GatewayController:
         self._counters.serve(key for key, _ in self.passes.outputs.needs.items())
         _log.info("synced", gateways=len(self.passes.outputs.needs), routes=len(self.passes.world.routes))
         self.statuses.add_all()
+        self.selections.add_all()
         if self._holding():
             self._server.open()
         self.ready.set()
@@ -212,11 +226,15 @@ def server_certificate(authority: pki.Authority, now: float) -> pki.Certified:
 
 def binding_of(fact: Connected) -> Binding:
     """How an Envoy says that it binds. Without its word: as a pod with a network of its own."""
+    authorities = str(fact.metadata.get("system_authorities", ""))
     if fact.metadata.get("bind") != "service":
-        return Binding("pod")
+        return Binding("pod", authorities=authorities)
     offset = fact.metadata.get("port_offset", 0)
     return Binding(
-        "service", str(fact.metadata.get("service_address", "")), int(offset) if isinstance(offset, int | float) else 0
+        bind="service",
+        address=str(fact.metadata.get("service_address", "")),
+        offset=int(offset) if isinstance(offset, int | float) else 0,
+        authorities=authorities,
     )
 
 

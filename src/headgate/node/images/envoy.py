@@ -6,6 +6,7 @@ Of a container for a real cluster three things are different here, and only in i
   metadata `bind: service` and `service_address` tell the controller to bind exactly the address of the Service that
   selects the pod; until it has one the container waits.
 * Ports below 1024 may be forbidden: then `port_offset: 10000` says so.
+* What this system believes may lie elsewhere than in the image: `system_authorities`.
 * There is no cluster DNS: a cluster of a Service's name gets its endpoints from a file that follows the Service.
 
 SIGTERM alone would kill requests in flight, so Envoy is asked to drain first.
@@ -131,13 +132,32 @@ async def _fitted(config: _Plain, order: Order, around: Surroundings) -> _Plain:
     if GATEWAY_LABEL in order.pod.metadata.labels:
         address = _service_address(order, around)
         offset = 0 if low_ports_allowed(address) else OFFSET
-        metadata = {"bind": "service", "service_address": address, "port_offset": offset}
+        metadata = {
+            "bind": "service",
+            "service_address": address,
+            "port_offset": offset,
+            "system_authorities": system_authorities(),
+        }
         node = config.get("node", {})
         config = {**config, "node": {**node, "metadata": {**node.get("metadata", {}), **metadata}}}
     for name, host, port in _named(config):
         _write_endpoints(order.folder, name, await around.addresses(host, port))
         config = _from_file(config, name, _endpoints_file(order.folder, name))
     return config
+
+
+#: Where systems keep the authorities that they believe: Debian and Arch, Fedora, openSUSE, macOS and Alpine.
+_AUTHORITIES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+
+
+def system_authorities(places: Sequence[str] = _AUTHORITIES) -> str:
+    """The first file that is there; the first place if there is none."""
+    return next((place for place in places if Path(place).is_file()), places[0])
 
 
 def _service_address(order: Order, around: Surroundings) -> str:

@@ -11,13 +11,13 @@ from golden import expecting, streaming
 
 PATHS = sorted((golden.FOLDER / "stream").glob("*.in.yaml"))
 
-#: Envoy shares by turns, not by chance: a right split is nearer than this.
+#: Each of Envoy's workers shares by turns, not by chance: a right split is nearer than this.
 CONNECTIONS, MARGIN = 200, 0.03
 
 
 @pytest.fixture(scope="module")
 def on_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[streaming.StreamStage]:
-    with streaming.StreamStage(tmp_path_factory.mktemp("streams")) as found:
+    with streaming.StreamStage(tmp_path_factory.mktemp("streams"), workers=2) as found:
         yield found
 
 

@@ -136,8 +136,8 @@ def tally(answers: Iterable[Answer], backends: Iterable[Backend]) -> Counter[str
 class StreamStage(Stage):
     """The same stage with backends that speak lines over TCP, TLS and UDP."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, drain=1)
+    def __init__(self, folder: Path, *, workers: int = 1) -> None:
+        super().__init__(folder, workers=workers, drain=1)
         self._datagrams: list[asyncio.DatagramTransport] = []
 
     async def _serve(self, backends: list[Backend]) -> None:

@@ -57,6 +57,16 @@ def test_a_new_listener_changes_the_service_and_not_the_pods() -> None:
     assert before.service != after.service
 
 
+def test_a_number_may_be_a_port_of_tcp_and_of_udp() -> None:
+    both = dataclasses.replace(envoys("shared"), ports=(("TCP", 53), ("UDP", 53)))
+    service = made(both).service
+    assert service is not None
+    assert [(each.name, each.protocol, each.port) for each in service.spec.ports] == [
+        ("tcp-53", "TCP", 53),
+        ("udp-53", "UDP", 53),
+    ]
+
+
 def test_a_gateway_without_a_port_to_serve_has_no_envoys() -> None:
     nothing, some = made(envoys("shared")), made(envoys("shared", 80))
     assert (nothing.service, nothing.deployment.spec.replicas) == (None, 0)

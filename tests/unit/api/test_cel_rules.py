@@ -67,6 +67,15 @@ def test_an_entry_of_an_atomic_list_has_nothing_before_it() -> None:
     assert broken({"type": "array", "items": entry}, [1], [5]) == []
 
 
+def test_an_item_that_broke_no_rule_is_not_asked_again_and_one_that_did_is() -> None:
+    node = read({"type": "array", "items": string("self != 'bad'")}, [])
+    assert node is not None
+    assert node.items is not None
+    for _ in range(2):
+        assert [problem.path for problem in problems(node, ["good", "bad", "good"])] == ["[1]"]
+    assert node.items.fine == {b'"good"'}
+
+
 def test_a_new_value_can_be_told_from_a_changed_one() -> None:
     schema = in_object(n=string("oldSelf.hasValue()", optionalOldSelf=True))
     assert len(broken(schema, {"n": "x"}, {})) == 1

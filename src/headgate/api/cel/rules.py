@@ -17,6 +17,8 @@ from .values import Conversion, conversion
 Schema = Mapping[str, Any]
 
 RULES = "x-kubernetes-validations"
+#: Items that each node remembers.
+_REMEMBERED = 1024
 _OLD = re.compile(r"\boldSelf\b")
 _FIELD = re.compile(r"\.([A-Za-z_][A-Za-z0-9_-]*)|\['([^']*)'\]")
 _SCALARS = ("string", "boolean", "integer", "number")
@@ -57,6 +59,8 @@ class Node(msgspec.Struct, frozen=True):
     items: "Node | None" = None
     #: Whether a rule in here speaks of the value before: then what has not changed is looked at as well.
     old: bool = False
+    #: Items of lists that broke no rule, see `_in_list`.
+    fine: set[bytes] = msgspec.field(default_factory=set)
 
 
 # --- compiling --------------------------------------------------------------------------------------------------------
@@ -124,7 +128,26 @@ def problems(node: Node, value: Any, old: Any = None, path: str = "") -> Iterato
     elif isinstance(value, list) and node.items is not None:
         before = correlated(node.schema, old)
         for index, item in enumerate(value):
-            yield from problems(node.items, item, before(item) if before else None, at(path, index))
+            if before is not None or node.items.old:
+                yield from problems(node.items, item, before(item) if before else None, at(path, index))
+            else:
+                yield from _in_list(node.items, item, at(path, index))
+
+
+def _in_list(node: Node, item: Any, path: str) -> Iterator[Problem]:
+    """The problems of an item that nothing is compared with; one that had none is remembered.
+
+    A change of one weight sends all rules of a route, and all but one are as they were.
+    """
+    key = msgspec.json.encode(item)
+    if key in node.fine:
+        return
+    found = list(problems(node, item, None, path))
+    if not found:
+        if len(node.fine) >= _REMEMBERED:
+            node.fine.clear()
+        node.fine.add(key)
+    yield from found
 
 
 def _in_object(node: Node, value: Mapping[str, Any], old: Any, path: str) -> Iterator[Problem]:

@@ -26,7 +26,7 @@ def not_accepted(reason: str, message: str) -> Condition:
 def dropped_rules(message: str) -> Condition:
     """Some rules cannot be served, the others are. What matches the dropped ones is refused, not given to others."""
     return say(
-        PARTIALLY_INVALID, True, "UnsupportedValue", f"Dropped Rule: requests for it are answered with 500; {message}"
+        PARTIALLY_INVALID, True, "UnsupportedValue", f"Dropped Rule: requests for it are refused; {message}"
     )
 
 

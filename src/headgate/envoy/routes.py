@@ -87,7 +87,8 @@ class Mirror(msgspec.Struct, frozen=True):
 
 class Forward(msgspec.Struct, frozen=True):
     """Send the request on. Several destinations, or a `weights_key`, make weighted clusters. A route whose weights may
-    ever change needs a key, even with one destination. `timeout` is for the whole request in seconds, None for none.
+    ever change needs a key, even with one destination. `timeout` is for the whole request in seconds, None for none;
+    with `silence` a request may also be without a byte for as long as that (otherwise for five minutes, in Envoy).
     `host` replaces the Host header on the way to the backend.
 
     With a `part` this is one of several routes with one match, which share its requests: it takes those of the
@@ -100,6 +101,7 @@ class Forward(msgspec.Struct, frozen=True):
     part: int | None = None
     timeout: float | None = None
     retries: Retries = SAFE
+    silence: bool = False
     host: str = ""
     path: PathRewrite | None = None
     mirrors: tuple[Mirror, ...] = ()
@@ -217,6 +219,8 @@ def _forward(action: Forward) -> Any:
         raise ValueError("a route that forwards needs a destination; without one it should respond")
     message = protos.Route().route
     message.timeout.FromMilliseconds(round((action.timeout or 0) * 1000))
+    if action.silence:
+        message.idle_timeout.SetInParent()
     retries.put(message, action.retries)
     if action.host:
         message.host_rewrite_literal = action.host

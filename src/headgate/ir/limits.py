@@ -36,12 +36,14 @@ class Limits(msgspec.Struct, frozen=True, gc=False):
     """Seconds; None is no limit. `timeout` is for the whole request with all its tries, `try_timeout` for each of them
     (it is only set together with `retries`; without them the two are one limit).
 
-    Without `retries` a request that reached no backend is tried once more, and nothing else.
+    Without `retries` a request that reached no backend is tried once more, and nothing else. `said` is whether the
+    route speaks of time at all, if only as 0s: then nothing else limits it, otherwise five silent minutes end a request.
     """
 
     timeout: float | None = None
     try_timeout: float | None = None
     retries: Retries | None = None
+    said: bool = False
 
     def status(self, tries: Iterable[Try]) -> int:
         """What the client is told when the backends do this, one try after the other, and 200 from then on; pauses are

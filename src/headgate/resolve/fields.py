@@ -121,9 +121,10 @@ def limits(path: str, rule: api.HTTPRouteRule) -> Limits:
             f"{path}.timeouts.backendRequest", str(times.backend_request), f"it is at most request, {times.request}"
         )
     again = _retries(f"{path}.retry", rule.retry)
+    said = times.request is not None or times.backend_request is not None
     if again is None or not again.attempts:
-        return Limits(min((each for each in (whole, one) if each is not None), default=None), retries=again)
-    return Limits(whole, one, again)
+        return Limits(min((each for each in (whole, one) if each is not None), default=None), None, again, said)
+    return Limits(whole, one, again, said)
 
 
 def _limit(path: str, text: str | None) -> float | None:

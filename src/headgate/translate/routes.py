@@ -160,6 +160,7 @@ def _forward(
         weights_key=names.weights_key(action.weights_key, action.targets) if action.weights_key else "",
         timeout=limits.timeout,
         retries=_retries(limits),
+        silence=limits.said,
         host=rendering.host,
         path=rendering.path,
         mirrors=_mirrors(rendering),

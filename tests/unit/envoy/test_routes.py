@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from headgate.envoy import clusters, protos, routes
+from headgate.envoy import clusters, protos, resources, routes
+from headgate.envoy.retries import Retries
 
 
 def written(match: routes.Match, action: routes.Forward | routes.Respond, **options: Any) -> Any:
@@ -64,3 +65,34 @@ def test_a_cluster_named_with_a_dot_in_statistics_is_an_error() -> None:
 def test_endpoints_in_any_order_make_the_same_resource() -> None:
     ends = [clusters.Endpoint(f"127.0.0.{i}", 80) for i in range(3)]
     assert clusters.cluster_load_assignment("a", ends) == clusters.cluster_load_assignment("a", ends[::-1])
+
+
+def test_no_attempts_are_no_retry_policy_at_all() -> None:
+    action = routes.Forward((routes.Destination("a"),), retries=Retries(0, (500,)))
+    assert not written(routes.Match(), action).route.HasField("retry_policy")
+
+
+def test_broken_connections_are_tried_again_only_where_a_try_has_a_time() -> None:
+    timed = routes.Forward((routes.Destination("a"),), retries=Retries(2, (503,), 0.5))
+    plain = routes.Forward((routes.Destination("a"),), retries=Retries(2, (503,)))
+    assert "reset" in written(routes.Match(), timed).route.retry_policy.retry_on.split(",")
+    assert "reset" not in written(routes.Match(), plain).route.retry_policy.retry_on.split(",")
+
+
+def test_envoys_own_limit_of_silence_goes_where_a_route_speaks_of_time() -> None:
+    spoken = routes.Forward((routes.Destination("a"),), timeout=3600, silence=True)
+    assert written(routes.Match(), spoken).route.HasField("idle_timeout")
+    assert not written(routes.Match(), TO_A).route.HasField("idle_timeout")
+
+
+def test_routes_that_share_requests_take_them_up_to_their_place() -> None:
+    parts = [
+        routes.route("r", routes.Match(), routes.Forward((routes.Destination(name),), "w" if at < 2 else "", part=part))
+        for at, (name, part) in enumerate([("a", 0), ("b", 1), ("c", None)])
+    ]
+    host = routes.virtual_host("h", ["*"], parts)
+    weights = {"w": resources.Weights((("a", 5), ("b", 3), ("c", 2)))}
+    found = protos.VirtualHost.FromString(resources.render(host, weights)).routes
+    assert [each.match.runtime_fraction.default_value.numerator for each in found] == [500_000, 800_000, 0]
+    assert not found[2].match.HasField("runtime_fraction")
+    assert not any(each.lane for each in parts)

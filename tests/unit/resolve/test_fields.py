@@ -71,3 +71,17 @@ def test_headers_in_another_order_are_the_same_match() -> None:
     assert fields.match("p", api.HTTPRouteMatch(headers=(one, two))) == fields.match(
         "p", api.HTTPRouteMatch(headers=(two, one))
     )
+
+
+@pytest.mark.parametrize(("request_", "said"), [("0s", True), ("10m", True), (None, False)])
+def test_a_route_that_speaks_of_time_says_so_even_if_it_sets_no_limit(request_: str | None, said: bool) -> None:
+    rule = api.HTTPRouteRule(timeouts=api.HTTPRouteTimeouts(request=request_))
+    assert fields.limits("p", rule).said is said
+
+
+def test_with_retries_the_two_times_are_two_limits() -> None:
+    times = api.HTTPRouteTimeouts(request="10s", backend_request="3s")
+    found = fields.limits("p", api.HTTPRouteRule(timeouts=times, retry=api.HTTPRouteRetry(codes=(503, 500))))
+    assert (found.timeout, found.try_timeout) == (10, 3)
+    assert found.retries is not None
+    assert (found.retries.attempts, found.retries.codes) == (1, (500, 503))

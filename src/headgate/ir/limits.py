@@ -37,7 +37,7 @@ class Limits(msgspec.Struct, frozen=True, gc=False):
     (it is only set together with `retries`; without them the two are one limit).
 
     Without `retries` a request that reached no backend is tried once more, and nothing else. `said` is whether the
-    route speaks of time at all, if only as 0s: then nothing else limits it, otherwise five silent minutes end a request.
+    route speaks of time at all, if only as 0s: then nothing else limits it; otherwise five silent minutes do.
     """
 
     timeout: float | None = None

@@ -63,6 +63,13 @@ def refused(sentence: str) -> Condition:
     return say(PROGRAMMED, False, "Invalid", f"Envoy refused the listener: {envoys_words(sentence)}")
 
 
+def refused_certificate(secret: Key, sentence: str) -> Condition:
+    """Envoy's own words about a certificate of the listener."""
+    return say(
+        PROGRAMMED, False, "Invalid", f"Envoy refused the certificate of Secret {secret}: {envoys_words(sentence)}"
+    )
+
+
 def pending(why: str) -> Condition:
     """No Envoy has taken it yet."""
     return say(PROGRAMMED, False, "Pending", why)

@@ -81,7 +81,9 @@ def _limit_retries(thresholds: Any, budget: RetryBudget) -> None:
     thresholds.retry_budget.MergeFromString(wire.field(3, interval.SerializeToString()))
 
 
-def pool(name: str, stat_name: str, *, tls: Mapping[str, UpstreamTLS] | None = None) -> Resource:
+def pool(
+    name: str, stat_name: str, *, tls: Mapping[str, UpstreamTLS] | None = None, origins: Sequence[Ref] = ()
+) -> Resource:
     """A cluster for connections and datagrams whose endpoints come by ADS in weighted parts; `tls` by the words that
     parts use for it.
     """
@@ -93,7 +95,7 @@ def pool(name: str, stat_name: str, *, tls: Mapping[str, UpstreamTLS] | None = N
         match = message.transport_socket_matches.add(name=word)
         match.match[_WORD] = word
         _secure(match.transport_socket, each)
-    return resource(CLUSTER, name, protos.serialise(message))
+    return resource(CLUSTER, name, protos.serialise(message), origins)
 
 
 #: The key of endpoint metadata by which a part says its word for TLS.
@@ -110,7 +112,7 @@ class Part(msgspec.Struct, frozen=True):
     tls: str = ""
 
 
-def pool_load_assignment(cluster_name: str, parts: Sequence[Part]) -> Resource:
+def pool_load_assignment(cluster_name: str, parts: Sequence[Part], *, origins: Sequence[Ref] = ()) -> Resource:
     """The parts of a pool. Weights are exact on each of Envoy's threads, and a change of them touches no connection."""
     message = protos.ClusterLoadAssignment(cluster_name=cluster_name)
     for at, part in enumerate(parts):
@@ -123,7 +125,7 @@ def pool_load_assignment(cluster_name: str, parts: Sequence[Part]) -> Resource:
             host.endpoint.address.socket_address.port_value = each.port
             if part.tls and part.endpoints:
                 host.metadata.filter_metadata["envoy.transport_socket_match"][_WORD] = part.tls
-    return resource(ENDPOINTS, cluster_name, protos.serialise(message))
+    return resource(ENDPOINTS, cluster_name, protos.serialise(message), origins)
 
 
 def _secure(socket: Any, tls: UpstreamTLS) -> None:

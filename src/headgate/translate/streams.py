@@ -54,9 +54,8 @@ def cluster(pool: Pool, shown: ir.Certificate | None = None) -> Resource:
     route = pool.name.route
     stat_name = f"{route.kind}_{route.namespace}_{route.name}".replace(".", "_")
     words = _words(pool)
-    return envoy.pool(
-        name(pool), stat_name, tls={word: clusters.upstream_tls(each, shown) for word, each in words.items()}
-    )
+    tls = {word: clusters.upstream_tls(each, shown) for word, each in words.items()}
+    return envoy.pool(name(pool), stat_name, tls=tls, origins=(route,))
 
 
 def assignment(pool: Pool, served: Mapping[ir.Backend, Sequence[ir.Endpoint]]) -> Resource:
@@ -71,6 +70,7 @@ def assignment(pool: Pool, served: Mapping[ir.Backend, Sequence[ir.Endpoint]]) -
             )
             for part in parts(pool, served)
         ],
+        origins=(pool.name.route,),
     )
 
 

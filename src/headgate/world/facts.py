@@ -26,16 +26,22 @@ class ListenerFact(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Keyed by Gateway and name of the Envoy listener resource, and by Gateway and route.
+    """Keyed by Gateway and name of the Envoy listener resource, by Gateway and route, by Gateway and Secret.
 
     A fact that is missing (after a restart of the controller) never turns a condition that was reported.
     """
 
     listeners: Source[tuple[Key, str], ListenerFact]
-    #: Envoy's sentence on a virtual host that came from this route; delete it when it was taken.
+    #: Envoy's sentence on a virtual host that came from this route, or on a backend of it; delete it when it was taken.
     refused_routes: Source[tuple[Key, Ref], str]
+    #: Envoy's sentence on a certificate; delete it when it was taken or is sent no more.
+    refused_secrets: Source[tuple[Key, Key], str]
 
     @classmethod
     def over(cls, engine: Engine) -> "Facts":
         """Declare the sources."""
-        return cls(listeners=engine.source("listener facts"), refused_routes=engine.source("refused routes"))
+        return cls(
+            listeners=engine.source("listener facts"),
+            refused_routes=engine.source("refused routes"),
+            refused_secrets=engine.source("refused secrets"),
+        )

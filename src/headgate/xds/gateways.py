@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from headgate.api.meta import Key, Ref
-from headgate.envoy.names import LISTENER, ROUTES
+from headgate.envoy.names import CLUSTER, ENDPOINTS, LISTENER, ROUTES
 
 from .desired import Changes, Desired, Update
 from .facts import Connected, Disconnected, Fact, Outcome
@@ -15,6 +15,8 @@ from .order import News, Proxy
 RESTING = 32
 
 _Subject = tuple[str, str, str]
+#: What routes use without naming it: its refusal is told with the routes that do now.
+_BACKENDS = (CLUSTER, ENDPOINTS)
 
 
 class Gateway:
@@ -30,6 +32,8 @@ class Gateway:
         self._resting: dict[str, Proxy] = {}
         self._said: dict[_Subject, dict[str, News]] = {}
         self._told: dict[_Subject, News] = {}
+        #: What there is to tell because of what is desired, with the next news.
+        self._due: list[Fact] = []
 
     def update(self, update: Update) -> Changes:
         """Change what is desired, and tell every Envoy's state so."""
@@ -37,6 +41,7 @@ class Gateway:
         self.known = True
         for proxy in self.proxies:
             proxy.changed(changes)
+        self._review()
         for type_url, names in changes.names.items():
             for name in names - self.desired.of(type_url).keys():
                 self._forget((type_url, name, ""))
@@ -79,12 +84,19 @@ class Gateway:
         """What a stream's Envoy said since the last call, as facts about the Gateway."""
         news, proxy.news = proxy.news, []
         node_id = self.proxies[proxy]
-        facts: list[Fact] = []
+        facts, self._due = self._due, []
         for each in news:
             subject = (each.type_url, each.name, each.host)
             if not (each.message or each.type_url in (LISTENER, ROUTES) or subject in self._told):
                 continue
-            self._said.setdefault(subject, {})[node_id] = each
+            if each.type_url in _BACKENDS:
+                told = self._told.get(subject)
+                over = () if each.message or told is None else told.origins
+                self._said.setdefault(subject, {})[node_id] = msgspec.structs.replace(
+                    each, origins=self._users(each, over)
+                )
+            else:
+                self._said.setdefault(subject, {})[node_id] = each
             facts += self._reduce(subject)
             table = proxy.tables.get(each.name)
             if each.type_url == ROUTES and not each.message and table is not None and not table.trying:
@@ -102,6 +114,29 @@ class Gateway:
         if not each.message:
             each = msgspec.structs.replace(each, origins=self._free(each.origins))
         return [Outcome(self.key, *msgspec.structs.astuple(each))]
+
+    def _users(self, each: News, others: tuple[Ref, ...] = ()) -> tuple[Ref, ...]:
+        """The routes that use a cluster now, and those that it came from."""
+        hosts = (self.desired.host(*key) for key in sorted(self.desired.users_of_cluster.get(each.name, ())))
+        found = [origin for host in hosts if host is not None for origin in host.origins]
+        return tuple(dict.fromkeys((*others, *each.origins, *found)))
+
+    def _review(self) -> None:
+        """Other routes may use what is refused, or nobody any more."""
+        for subject, told in list(self._told.items()):
+            type_url, name, _ = subject
+            if not told.message or type_url not in _BACKENDS:
+                continue
+            resource = self.desired.of(type_url).get(name)
+            now = () if resource is None else self._users(msgspec.structs.replace(told, origins=resource.origins))
+            if now == told.origins:
+                continue
+            self._told[subject] = refused = msgspec.structs.replace(told, origins=now)
+            free = self._free(told.origins)
+            if free:
+                over = msgspec.structs.replace(told, version="", message="", origins=free)
+                self._due.append(Outcome(self.key, *msgspec.structs.astuple(over)))
+            self._due.append(Outcome(self.key, *msgspec.structs.astuple(refused)))
 
     def _free(self, origins: tuple[Ref, ...]) -> tuple[Ref, ...]:
         """Those of which no other part is refused."""

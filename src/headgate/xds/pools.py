@@ -9,7 +9,7 @@ import msgspec
 
 from headgate.api.meta import Ref
 from headgate.envoy.discovery import Request
-from headgate.envoy.names import ENDPOINTS, LISTENER
+from headgate.envoy.names import ENDPOINTS, LISTENER, SECRET
 from headgate.envoy.resources import Resource
 
 from .halves import Trials
@@ -39,6 +39,9 @@ class Pool:
         self._desired = desired
         # A cluster warms for 15 s unless it hears that it has no endpoints; other types take no such answer.
         self._says_absent = type_url == ENDPOINTS
+        # Envoy takes a certificate that it has refused when it is sent the same bytes again, and never uses it: it has
+        # to be known from the first answer which one is to blame.
+        self._batch = 1 if type_url == SECRET else BATCH
         self._dirty: dict[str, None] = {}
         self._trials: Trials[str] = Trials()
         self._refused_together: set[frozenset[str]] = set()
@@ -164,7 +167,7 @@ class Pool:
             if self._trials:
                 names = list(self._trials.current)
             else:
-                names = list(self._dirty)[:BATCH]
+                names = list(self._dirty)[: self._batch]
                 for name in names:
                     del self._dirty[name]
             resources = self._differing(names)

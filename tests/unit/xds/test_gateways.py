@@ -3,10 +3,12 @@
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse
 
 from headgate.api.meta import Key, Ref
+from headgate.envoy.clusters import cluster
 from headgate.envoy.discovery import Request
 from headgate.envoy.listeners import FilterChain, listener
 from headgate.envoy.names import CLUSTER, LISTENER, ROUTES
-from headgate.envoy.routes import Match, Respond, route, virtual_host
+from headgate.envoy.resources import VirtualHost
+from headgate.envoy.routes import Destination, Forward, Match, Respond, route, virtual_host
 from headgate.xds.desired import Update
 from headgate.xds.facts import Disconnected, Fact, Outcome
 from headgate.xds.gateways import Gateway
@@ -147,3 +149,59 @@ def test_a_refusal_of_an_envoy_that_is_gone_ends_when_another_takes_the_routes()
     gate.leave(first.proxy)
     gate.update(Update(hosts={("r", "x"): virtual_host("x", ["x"], [], origins=[SHOP])}))
     assert Routes(gate, "b").said() == [("x", "", (SHOP,))]
+
+
+def cluster_of(*users: str) -> tuple[Gateway, Proxy]:
+    """A Gateway whose Envoy refused a cluster that these routes use."""
+    gate = Gateway(GATE, grace=1.0)
+    gate.update(
+        Update(resources={(CLUSTER, "c"): cluster("c", "c")}, hosts={("r", each): using(each) for each in users})
+    )
+    proxy = gate.connect("a", returning=False)
+    proxy.hear(Request(CLUSTER))
+    answer(proxy, "bad cluster")
+    return gate, proxy
+
+
+def using(name: str) -> VirtualHost:
+    forward = Forward((Destination("c"),), "")
+    origin = Ref("HTTPRoute", "shop", name)
+    return virtual_host(name, [f"{name}.example"], [route(name, Match(), forward)], origins=[origin])
+
+
+def told(facts: list[Fact]) -> list[tuple[str, list[str]]]:
+    return [(fact.message, [each.name for each in fact.origins]) for fact in facts if isinstance(fact, Outcome)]
+
+
+def test_a_refused_cluster_is_told_with_the_routes_that_use_it() -> None:
+    gate, proxy = cluster_of("one", "two")
+    assert told(gate.news(proxy)) == [("bad cluster", ["one", "two"])]
+
+
+def test_a_route_that_comes_to_a_refused_cluster_is_told_too() -> None:
+    gate, proxy = cluster_of("one")
+    gate.news(proxy)
+    gate.update(Update(hosts={("r", "two"): using("two")}))
+    assert told(gate.news(proxy))[-1] == ("bad cluster", ["one", "two"])
+
+
+def test_a_route_that_leaves_a_refused_cluster_is_free() -> None:
+    gate, proxy = cluster_of("one", "two")
+    gate.news(proxy)
+    gate.update(Update(removed_hosts=frozenset({("r", "one")})))
+    assert told(gate.news(proxy)) == [("", ["one"]), ("bad cluster", ["two"])]
+
+
+def test_a_refused_cluster_that_is_gone_frees_its_routes() -> None:
+    gate, proxy = cluster_of("one")
+    gate.news(proxy)
+    gate.update(Update(removed_resources=frozenset({(CLUSTER, "c")}), removed_hosts=frozenset({("r", "one")})))
+    assert told(gate.news(proxy))[0] == ("", ["one"])
+
+
+def test_a_cluster_that_is_mended_frees_its_routes() -> None:
+    gate, proxy = cluster_of("one")
+    gate.news(proxy)
+    gate.update(Update(resources={(CLUSTER, "c"): cluster("c", "c", connect_timeout=1.0)}))
+    answer(proxy)
+    assert told(gate.news(proxy)) == [("", ["one"])]

@@ -12,9 +12,10 @@ import structlog
 
 from headgate.api import gateway
 from headgate.api.meta import Key, Object
-from headgate.envoy.names import LISTENER
+from headgate.envoy.names import LISTENER, SECRET
 from headgate.incremental import Collector, Engine
 from headgate.program import program
+from headgate.translate import names
 from headgate.world import Facts, Outputs, World
 from headgate.world.objects import SETTINGS, Settings
 from headgate.xds.desired import Update
@@ -134,6 +135,8 @@ class Passes:
             parts[owner].removed_resources.add((type_url, name))
             if type_url == LISTENER:  # what Envoys said of it holds for no later listener of that name
                 self.facts.listeners.delete((owner, name))
+            elif type_url == SECRET:
+                self.facts.refused_secrets.delete((owner, names.secret_of(name)))
         for (owner, configuration, name), host in hosts.set.items():
             parts[owner].hosts[configuration, name] = host
         for owner, configuration, name in hosts.removed:

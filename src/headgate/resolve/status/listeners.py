@@ -77,6 +77,9 @@ def declare(grounds: Grounds) -> Listening:
             version = read(grounds.versions, (key, *each.port)) if each.listener else None
             fact = read(facts.listeners, (key, version[0])) if version else None
             serving = programmed(each, version, fact, fleet, each.name in before)
+            for certificate in each.listener.certificates if each.listener else ():
+                if (why := read(facts.refused_secrets, (key, certificate.secret))) is not None:
+                    serving = say.refused_certificate(certificate.secret, why)
             count = read(attached_routes, (key, each.name)) or 0
             extra = [overlapping[each.name]] if each.name in overlapping else []
             every.append(Told(each, count, (*conditions(each), serving, *extra)))

@@ -20,6 +20,7 @@ def program(world: World, facts: Facts) -> Outputs:
         listener_set_statuses=statuses.listener_sets,
         route_statuses=statuses.routes,
         policy_statuses=resolved.policy_statuses,
+        selections=resolved.selections,
         needs=resolved.needs,
         resources=translated.resources,
         configurations=translated.configurations,

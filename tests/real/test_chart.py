@@ -34,8 +34,11 @@ EVERYWHERE = {
         for plural in ("backendtlspolicies", "grpcroutes", "listenersets", "tcproutes", "tlsroutes", "udproutes")
         for part, verbs in (("", READ), ("/status", {"patch"}))
     },
-    "xbackendtrafficpolicies.gateway.networking.x-k8s.io": READ,
-    "xbackendtrafficpolicies.gateway.networking.x-k8s.io/status": {"patch"},
+    **{
+        f"{plural}.gateway.networking.x-k8s.io{part}": verbs
+        for plural in ("xbackends", "xbackendtrafficpolicies")
+        for part, verbs in (("", READ), ("/status", {"patch"}))
+    },
     "customresourcedefinitions.apiextensions.k8s.io": READ,
     "referencegrants.gateway.networking.k8s.io": WATCH,
     "canaries.flagger.app": READ | {"patch"},

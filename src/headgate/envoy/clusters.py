@@ -58,12 +58,20 @@ def cluster(
     protocol: Protocol = "http1",
     tls: UpstreamTLS | None = None,
     retries: RetryBudget | None = None,
+    host: Endpoint | None = None,
     origins: Sequence[Ref] = (),
 ) -> Resource:
-    """A cluster whose endpoints come by ADS under its own name, and that reports as `stat_name` (no dots in it)."""
+    """A cluster whose endpoints come by ADS under its own name, or are all addresses of a `host` by DNS, and that
+    reports as `stat_name` (no dots in it).
+    """
     message = _common(name, stat_name, connect_timeout, protocol)
-    message.type = protos.Cluster.EDS
-    message.eds_cluster_config.eds_config.CopyFrom(ads())
+    if host is None:
+        message.type = protos.Cluster.EDS
+        message.eds_cluster_config.eds_config.CopyFrom(ads())
+    else:
+        message.type = protos.Cluster.STRICT_DNS
+        message.dns_lookup_family = protos.Cluster.ALL
+        message.load_assignment.CopyFrom(_assignment(name, [host]))
     if tls is not None:
         _secure(message.transport_socket, tls)
     if retries is not None:

@@ -98,8 +98,10 @@ class Binding(msgspec.Struct, frozen=True, gc=False):
 
 
 class Backend(msgspec.Struct, frozen=True, gc=False):
-    """One port of a Service, or an XBackend. `protocol` is what is spoken to it (`tcp`: whatever the client speaks), `tls` how that is
-    secured (None: plain text), `retries` how many of them it gets at most (None: no limit but a very high one).
+    """One port of a Service, or an XBackend.
+
+    `protocol` is what is spoken to it (`tcp`: whatever the client speaks), `tls` how that is secured (None: plain text),
+    `retries` how many of them it gets at most (None: no limit but a very high one).
     """
 
     service: Key

@@ -26,6 +26,10 @@ class UpstreamTLS(msgspec.Struct, frozen=True, gc=False, order=True):
     names: tuple[SubjectName, ...]
     authorities: tuple[Key, ...] = ()
     system: bool = False
+    #: Whether the backend itself says which certificate is shown to it (`certificate`, a Secret; None: none). Otherwise
+    #: it is the Gateway's.
+    shows_own: bool = False
+    certificate: Key | None = None
 
     def __str__(self) -> str:
         return f"TLS to {self.server_name}"

@@ -15,6 +15,7 @@
 * `backend_tls` – by which policy is TLS spoken to a backend?
 * `client_certificates` – which certificate does a Gateway show to backends?
 * `client_validation` – which certificates must clients show?
+* `x_backends`, `outside` – what lies outside of Services, and what is it told?
 * `policy_statuses` – what are policies told?
 * `status` – what is everybody told? (the only one that reads what Envoys answered)
 """
@@ -24,7 +25,7 @@ from dataclasses import dataclass
 from headgate.api.gateway import PolicyAncestorStatus
 from headgate.api.meta import Key, Ref
 from headgate.incremental import Collection
-from headgate.world import Facts, Needs, Routing, World
+from headgate.world import Facts, Needs, Routing, Selection, World
 
 from . import (
     asked,
@@ -34,6 +35,7 @@ from . import (
     gateways,
     hosts,
     listeners,
+    outside,
     policy_statuses,
     refs,
     rules,
@@ -58,6 +60,7 @@ class Resolved:
     rules: rules.Rules
     client_certificates: Collection[Key, client_certificates.Shown]
     policy_statuses: Collection[Ref, tuple[PolicyAncestorStatus, ...]]
+    selections: Collection[Key, Selection]
 
 
 def declare(world: World) -> Resolved:
@@ -72,6 +75,7 @@ def declare(world: World) -> Resolved:
     hosted = hosts.declare(world, judged, attached, ruled)
     served = backends.declare(world, references, attached, ruled, streamed)
     shown = client_certificates.declare(world, references, owned)
+    named = outside.declare(world, references, owned, attached)
     return Resolved(
         routing=Routing(
             ports=judged.ports,
@@ -91,7 +95,12 @@ def declare(world: World) -> Resolved:
         attached=attached,
         rules=ruled,
         client_certificates=shown,
-        policy_statuses=policy_statuses.declare(world, references, owned, served.used),
+        policy_statuses=world.engine.union(
+            "statuses of policies and backends",
+            policy_statuses.declare(world, references, owned, served.used),
+            named.statuses,
+        ),
+        selections=named.selections,
     )
 
 

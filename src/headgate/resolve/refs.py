@@ -9,16 +9,18 @@ from dataclasses import dataclass
 
 import msgspec
 
-from headgate.api import core, gateway, tls
+from headgate.api import core, gateway, gateway_x
 from headgate.api.meta import Key, Ref
 from headgate.conditions import http_route, listener
 from headgate.incremental import Collection, Read
 from headgate.ir.routing import Backend, Certificate, Transport
 from headgate.world import World
 
-from . import backend_tls, backend_traffic
+from . import backend_tls, backend_traffic, certificates, x_backends
 from .backend_tls import BackendTLS
 from .backend_traffic import BackendTraffic
+from .certificates import TLSSecret
+from .x_backends import XBackends
 
 
 class ServicePorts(msgspec.Struct, frozen=True, gc=False):
@@ -26,13 +28,6 @@ class ServicePorts(msgspec.Struct, frozen=True, gc=False):
 
     external: bool
     ports: tuple[core.ServicePort, ...]
-
-
-class TLSSecret(msgspec.Struct, frozen=True, gc=False):
-    """A Secret of type kubernetes.io/tls: its certificate, or what is wrong with it."""
-
-    certificate: Certificate | None
-    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +39,19 @@ class References:
     certificates: Collection[Key, TLSSecret]
     backend_tls: BackendTLS
     backend_traffic: BackendTraffic
+    x_backends: XBackends
 
 
 def declare(world: World) -> References:
     """Services and Secrets, reduced to what is read of them."""
+    held, of_backends = certificates.declare(world), backend_tls.declare(world)
     return References(
         world=world,
         services=world.engine.map("ports of a service", world.services, _service),
-        certificates=world.engine.map("certificates", world.secrets, _certificate),
-        backend_tls=backend_tls.declare(world),
+        certificates=held,
+        backend_tls=of_backends,
         backend_traffic=backend_traffic.declare(world),
+        x_backends=x_backends.declare(world, of_backends.bundles, held),
     )
 
 
@@ -66,16 +64,6 @@ def _port_that_is_read(found: core.ServicePort) -> core.ServicePort:
     if found.node_port is None and found.target_port is None:
         return found
     return msgspec.structs.replace(found, node_port=None, target_port=None)
-
-
-def _certificate(_read: Read, key: Key, found: core.Secret) -> TLSSecret | None:
-    if found.type != "kubernetes.io/tls":
-        return None
-    try:
-        pair = tls.of_secret(found)
-    except tls.TlsError as error:
-        return TLSSecret(None, str(error))
-    return TLSSecret(Certificate(key, pair.digest, pair.names))
 
 
 def permitted(
@@ -130,6 +118,8 @@ FindBackend = Callable[[str, gateway.BackendObjectReference], Backend]
 
 def backend(read: Read, references: References, path: str, ref: gateway.BackendObjectReference, at: Ref) -> Backend:
     """The Service port that route `at` refers to; raises `Invalid`."""
+    if (ref.group, ref.kind) == (gateway_x.GROUP, x_backends.KIND) and x_backends.served(read, references.world):
+        return x_backends.backend(read, references.x_backends, path, ref, at)
     if (ref.group, ref.kind) != ("", "Service"):
         raise http_route.invalid_backend_kind(path, ref.group, ref.kind)
     namespace = ref.namespace or at.namespace

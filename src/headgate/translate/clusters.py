@@ -21,8 +21,8 @@ def clusters(world: World, routing: Routing) -> Collection[tuple[Key, str, str],
     """Clusters per Gateway."""
 
     def keyed(read: Read, key: tuple[Key, ir.Backend], backend: ir.Backend) -> Iterable[Keyed]:
-        shown = read(routing.client_certificates, key[0]) if backend.tls is not None else None
-        found = cluster(backend, shown)
+        gateways = read(routing.client_certificates, key[0]) if backend.tls and not backend.tls.shows_own else None
+        found = cluster(backend, gateways)
         yield (key[0], CLUSTER, found.name), found
 
     return world.engine.flat_map("clusters", routing.backends, keyed)
@@ -34,7 +34,7 @@ def endpoints(world: World, routing: Routing) -> Collection[tuple[Key, str, str]
 
     def keyed(read: Read, key: tuple[Key, ir.Backend], backend: ir.Backend) -> Iterable[Keyed]:
         found = read(made, backend)
-        if found is not None:
+        if found is not None and not backend.host:
             yield (key[0], ENDPOINTS, found.name), found
 
     return world.engine.flat_map("endpoints of clusters", routing.backends, keyed)
@@ -42,11 +42,12 @@ def endpoints(world: World, routing: Routing) -> Collection[tuple[Key, str, str]
 
 def cluster(backend: ir.Backend, shown: ir.Certificate | None = None) -> Resource:
     """The cluster of a Service port; `shown` is the Gateway's certificate for backends with TLS."""
-    service = backend.service
+    named = backend.x_backend or backend.service
     return envoy.cluster(
         names.cluster(backend),
-        stat_name(service.namespace, service.name, backend.port),
+        stat_name(named.namespace, named.name, backend.port),
         protocol=backend.protocol,
+        host=envoy.Endpoint(backend.host, backend.port) if backend.host else None,
         retries=None if backend.retries is None else retry_budget(backend.retries),
         tls=None if backend.tls is None else upstream_tls(backend.tls, shown),
     )
@@ -59,10 +60,11 @@ def retry_budget(found: RetryBudget) -> envoy.RetryBudget:
 
 def upstream_tls(found: UpstreamTLS, shown: ir.Certificate | None) -> envoy.UpstreamTLS:
     """How a backend with a policy is spoken to."""
+    secret = found.certificate if found.shows_own else shown.secret if shown else None
     return envoy.UpstreamTLS(
         server_name=found.server_name,
         validation=names.backend_validation(found),
-        certificate=names.secret(shown.secret) if shown else "",
+        certificate=names.secret(secret) if secret else "",
     )
 
 

@@ -16,6 +16,8 @@ def cluster(backend: Backend) -> str:
     policy: list[bytes | str] = [] if backend.protocol == "http1" else [backend.protocol]
     if backend.tls is not None:
         policy.append(msgspec.json.encode(backend.tls))
+    if backend.host:
+        policy.append(f"outside {backend.host}")
     if backend.retries is not None:
         policy.append(msgspec.json.encode(backend.retries))
     return names.cluster_name(backend.service.namespace, backend.service.name, backend.port, *policy)

@@ -17,8 +17,8 @@ How the shell uses it:
 """
 
 from .facts import Facts, ListenerFact
-from .needs import Needs
+from .needs import Needs, Selection
 from .objects import Fleet, Settings, World
 from .outputs import Outputs, Routing
 
-__all__ = ["Facts", "Fleet", "ListenerFact", "Needs", "Outputs", "Routing", "Settings", "World"]
+__all__ = ["Facts", "Fleet", "ListenerFact", "Needs", "Outputs", "Routing", "Selection", "Settings", "World"]

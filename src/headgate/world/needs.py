@@ -5,6 +5,15 @@ import msgspec
 from headgate.ir.routing import Transport
 
 
+class Selection(msgspec.Struct, frozen=True):
+    """Pods of an XBackend, whose uid this is: they are found by a headless Service of this name beside it."""
+
+    uid: str
+    service: str
+    labels: dict[str, str]
+    port: int
+
+
 class Needs(msgspec.Struct, frozen=True):
     """For `headgate.fleet`: everything about a Gateway that its Deployment and Service depend on.
 

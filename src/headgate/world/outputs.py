@@ -9,7 +9,7 @@ from headgate.incremental import Collection
 from headgate.ir import routing as ir
 from headgate.ir.streams import Pool, PoolName, Streams
 
-from .needs import Needs
+from .needs import Needs, Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,8 @@ class Outputs:
     #: Policies: our own entries of `status.ancestors`, one per Gateway of ours that uses a target.
     policy_statuses: Collection[Ref, tuple[gateway.PolicyAncestorStatus, ...]]
 
+    #: XBackends with a selector that routes of ours name.
+    selections: Collection[Key, Selection]
     #: Gateways of our classes; what their Deployment and Service depend on.
     needs: Collection[Key, Needs]
 

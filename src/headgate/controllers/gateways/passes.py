@@ -64,11 +64,14 @@ class _Parts:
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """What a pass changed for the API: statuses by kind and key, Gateways whose needs changed, and those that went."""
+    """What a pass changed for the API: statuses by kind and key, Gateways whose needs changed, and those that went;
+    XBackends whose pods are selected otherwise, or no more.
+    """
 
     statuses: tuple[tuple[type[Object], Key], ...]
     needs: tuple[Key, ...]
     gone: tuple[Key, ...]
+    selections: tuple[Key, ...] = ()
 
 
 class Passes:
@@ -93,6 +96,7 @@ class Passes:
         self._weights = collect(self.outputs.weights)
         self._configurations = collect(self.outputs.configurations)
         self._needs = collect(self.outputs.needs)
+        self._selections = collect(self.outputs.selections)
         self._statuses: tuple[tuple[type[Object], Collector[Key, Any]], ...] = (
             (gateway.GatewayClass, collect(self.outputs.class_statuses)),
             (gateway.Gateway, collect(self.outputs.gateway_statuses)),
@@ -123,7 +127,9 @@ class Passes:
         for collector in self._named:
             named = collector.take()
             statuses += [(NAMED_KINDS[ref.kind], ref.key) for ref in (*named.set, *named.removed)]
-        return Stepped(tuple(statuses), tuple(needs.set), tuple(needs.removed))
+        selected = self._selections.take()
+        selections = (*selected.set, *selected.removed)
+        return Stepped(tuple(statuses), tuple(needs.set), tuple(needs.removed), selections)
 
     def _changed(self) -> dict[Key, _Parts]:
         parts: dict[Key, _Parts] = defaultdict(_Parts)

@@ -1,0 +1,72 @@
+"""Which XBackends routes name, what those are told, and which pods must be found for them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from headgate.api import gateway as api
+from headgate.api import gateway_x
+from headgate.api.meta import Key, Ref
+from headgate.conditions import stamp
+from headgate.conditions import x_backend as say
+from headgate.incremental import Collection, Index, Read
+from headgate.world import Selection, World
+
+from .attach import Attached, Spec
+from .gateways import Gateways
+from .refs import References
+from .x_backends import KIND, Outside, service_name
+
+#: As many ancestors as an XBackend can carry.
+_MOST = 32
+
+Entries = tuple[api.PolicyAncestorStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Per XBackend that a route of ours names."""
+
+    statuses: Collection[Ref, Entries]
+    selections: Collection[Key, Selection]
+
+
+def declare(world: World, references: References, gateways: Gateways, attached: Attached) -> Named:
+    """Follow the names from XBackends to routes to Gateways."""
+    engine, found = world.engine, references.x_backends.found
+    naming: Index[Key, Ref] = engine.index("routes that name an x backend", attached.specs, _names)
+
+    def users(read: Read, key: Key) -> list[Key]:
+        routes = read.group(naming, key)
+        return sorted({gateway for route in routes for gateway in read(attached.gateways, route) or ()})
+
+    def status(read: Read, key: Key, each: Outside) -> Iterable[tuple[Ref, Entries]]:
+        entries = []
+        for gateway in users(read, key):
+            controller = read(gateways.controllers, gateway)
+            if controller is not None:
+                entries.append(_entry(gateway, controller, each))
+        if entries:
+            yield Ref(KIND, key.namespace, key.name), tuple(entries[:_MOST])
+
+    def selection(read: Read, key: Key, each: Outside) -> Selection | None:
+        if not each.selector or each.problems or not users(read, key):
+            return None
+        return Selection(each.uid, service_name(key.name), dict(each.selector), each.port)
+
+    return Named(
+        engine.flat_map("statuses of x backends", found, status), engine.map("selections of pods", found, selection)
+    )
+
+
+def _names(route: Ref, found: Spec) -> Iterable[Key]:
+    refs = (ref for rule in found.spec.rules for ref in rule.backend_refs)
+    return {Key(route.namespace, ref.name) for ref in refs if (ref.group, ref.kind) == (gateway_x.GROUP, KIND)}
+
+
+def _entry(gateway: Key, controller: str, found: Outside) -> api.PolicyAncestorStatus:
+    wrong = "; ".join(str(each) for each in found.problems)
+    return api.PolicyAncestorStatus(
+        ancestor_ref=api.ParentReference(name=gateway.name, namespace=gateway.namespace),
+        controller_name=controller,
+        conditions=stamp([say.not_accepted(wrong) if wrong else say.accepted()], found.generation),
+    )

@@ -1,0 +1,102 @@
+"""XBackends that are hosts outside of the cluster, found by DNS, in plain text and with certificates on both sides."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from golden import stage
+from golden.cases import Backend
+from golden.living import Living
+from support.waiting import until
+
+HEAD = """
+certificates:
+  shop/client: {authority: gateways, names: [gateway.example.com]}
+authorities:
+  shop/backends: backends
+"""
+WORLD = """
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: gate, namespace: shop, generation: 1}
+spec:
+  gatewayClassName: headgate
+  listeners: [{name: http, port: 80, protocol: HTTP}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: outside, namespace: shop, uid: 11111111-0000, generation: 1}
+spec:
+  parentRefs: [{name: gate}]
+  rules: [{backendRefs: [{group: gateway.networking.x-k8s.io, kind: XBackend, name: outside}]}]
+"""
+SECURED = {"authority": "backends", "names": ["api.example.com"], "clients": "gateways"}
+
+
+URL = "http://shop.example.com/"
+
+
+@pytest.fixture(scope="module")
+def on_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stage.Stage]:
+    with stage.Stage(tmp_path_factory.mktemp("outside")) as found:
+        yield found
+
+
+@pytest.fixture
+def living(on_stage: stage.Stage, tmp_path: Path) -> Iterator[Living]:
+    path = tmp_path / "world.in.yaml"
+    path.write_text(HEAD + WORLD)
+    found = Living(on_stage, path)
+    found.awaits(URL, 500)
+    yield found
+    found.end()
+    until(lambda: found.ask(URL).status is None, says="everything is gone")
+
+
+def serving(on_stage: stage.Stage, secured: dict[str, Any] | None = None) -> int:
+    """A server on 127.0.0.1; its port."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    on_stage.serve([Backend("outside", "127.0.0.1", port, secured=secured)])
+    return port
+
+
+def x_backend(port: int, **more: Any) -> str:
+    """The host `localhost` as an XBackend."""
+    spec = {"type": "ExternalHostname", "externalHostname": {"hostname": "localhost"}, "port": {"number": port}, **more}
+    meta = {"name": "outside", "namespace": "shop", "generation": 1}
+    kind = {"apiVersion": "gateway.networking.x-k8s.io/v1alpha1", "kind": "XBackend"}
+    return yaml.safe_dump({**kind, "metadata": meta, "spec": spec})
+
+
+def tls(hostname: str, mode: str = "ClientAndServer") -> dict[str, Any]:
+    """How it is secured."""
+    validation = {"hostname": hostname, "caCertificateRefs": [{"group": "", "kind": "ConfigMap", "name": "backends"}]}
+    shown = {"clientCertificateRef": {"name": "client"}} if mode == "ClientAndServer" else {}
+    return {"mode": mode, "validation": validation, **shown}
+
+
+def test_a_host_outside_of_the_cluster_is_found_by_its_name(living: Living, on_stage: stage.Stage) -> None:
+    port = serving(on_stage)
+    living.put(x_backend(port))
+    living.awaits(URL, 200)
+    assert living.ask(URL).backend == "127.0.0.1"
+
+
+def test_both_sides_show_their_certificates_and_a_stranger_gets_nothing(living: Living, on_stage: stage.Stage) -> None:
+    port = serving(on_stage, SECURED)
+    living.put(x_backend(port, tls=tls("api.example.com")))
+    living.awaits(URL, 200)
+    living.put(x_backend(port, tls=tls("other.example.com")))
+    living.awaits(URL, 503)
+    living.put(x_backend(port, tls=tls("api.example.com", "ServerOnly")))
+    living.awaits(URL, 503)
+    living.put(x_backend(port, tls=tls("api.example.com")))
+    living.awaits(URL, 200)

@@ -29,7 +29,7 @@ from headgate.world import Settings as WorldSettings
 from headgate.xds.facts import Connected, Disconnected, Fact, Outcome
 from headgate.xds.server import XdsServer
 
-from . import identity
+from . import identity, memory
 from .fleets import FleetKeeper, bound
 from .passes import Passes
 from .selecting import SelectionKeeper
@@ -38,6 +38,8 @@ from .watching import Watching
 
 _log = structlog.get_logger("headgate.controllers.gateways")
 
+#: Seconds after the first pass at which what the start left behind is given back.
+SETTLE = 5.0
 #: Seconds between two looks at our own certificate.
 CERTIFICATE_CHECK = 3600.0
 
@@ -202,6 +204,7 @@ class GatewayController:
         if self._holding():
             self._server.open()
         self.ready.set()
+        asyncio.get_running_loop().call_later(SETTLE, memory.settle)
 
     # ── certificates ─────────────────────────────────────────────────────────
 

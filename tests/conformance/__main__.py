@@ -113,9 +113,12 @@ def _run(running: Cluster, chosen: argparse.Namespace, number: int) -> int:
     refused = _rights(running, seen, out)
     (out / records.RUN).write_text(json.dumps(_about(running, chosen, done), indent=2) + "\n")
     _say(f"run {number} took {done.seconds:.0f} s (exit code {done.code}); logs and report are in {out}")
-    if chosen.record and wish.is_whole:
+    if chosen.record and wish.is_whole and done.report.exists():
         records.keep(out, f"{name}-{suite.INFERRED}" if features == (suite.INFERRED,) else name)
         records.PAGE.write_text(records.page(records.records()))
+    for unknown in sorted(set(wish.tests) - {each.test for each in done.verdicts}):
+        _say(f"--run-test={unknown}: the suite did not run a test of this name")
+        refused += 1
     return 1 if refused else done.code
 
 

@@ -46,7 +46,7 @@ EVERYWHERE = {
     "canaries.flagger.app/finalizers": {"update"},
     "metrictemplates.flagger.app": READ,
     "namespaces": READ,
-    "pods": WATCH,
+    "pods": WATCH | {"patch"},
     "endpointslices.discovery.k8s.io": WATCH,
     "deployments.apps": OWN,
     "configmaps": READ | {"create", "patch"},

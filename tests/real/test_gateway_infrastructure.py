@@ -8,9 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
+from headgate.traffic import Target
 from support.control_plane import ControlPlane
 from support.installed import Installed
 from support.kubectl import Kubectl
+from support.steady import Steady
 from support.waiting import until
 
 SPACE = "infrastructure"
@@ -139,6 +141,24 @@ def test_labels_and_annotations_of_the_infrastructure_are_on_everything_and_chan
         apply(kubectl, "labelled", infrastructure=infrastructure)
         until(lambda: carries(label, annotation), says=f"{kind} of {label}")  # noqa: B023
     comes(kubectl, "labelled", "True", "Programmed")
+
+
+def test_other_labels_replace_no_pod_and_fail_no_request(kubectl: Kubectl) -> None:
+    def pods(label: str) -> list[str]:
+        listed = get(kubectl, "pods", f"--selector={GATEWAY_NAME}=relabelled,team={label}")["items"]
+        return [each["metadata"]["uid"] for each in listed]
+
+    apply(kubectl, "relabelled", infrastructure={"labels": {"team": "red"}})
+    comes(kubectl, "relabelled", "True", "Programmed")
+    ((_, address),) = addresses(kubectl, "relabelled")
+    until(lambda: answers(address), says="an Envoy")
+    before = pods("red")
+    with Steady(Target(address, 80, host="any.example")) as steady:
+        apply(kubectl, "relabelled", infrastructure={"labels": {"team": "blue"}})
+        until(lambda: pods("blue") == before, says="the same pod with the new label")
+        steady.more(200)
+    assert pods("red") == []
+    assert steady.answers.keys() == {"404"}, steady.answers
 
 
 def test_parameters_that_nobody_reads_are_refused(kubectl: Kubectl) -> None:

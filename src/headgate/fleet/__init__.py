@@ -4,6 +4,7 @@
 namespace, are owned by it (so they go with it) and named after it and its class (GEP-1762).
 """
 
-from .objects import ENVOY_IMAGE, Envoys, Settings, Workload, labels, name, objects, selector
+from .objects import ENVOY_IMAGE, Envoys, Settings, Workload, labels, name, objects
+from .pods import selector
 
 __all__ = ["ENVOY_IMAGE", "Envoys", "Settings", "Workload", "labels", "name", "objects", "selector"]

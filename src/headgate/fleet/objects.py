@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from headgate.api import apps, core
 from headgate.api.meta import Key, LabelSelector, ObjectMeta, OwnerReference
 from headgate.envoy import bootstrap
 from headgate.ir.routing import Transport
 
-from . import names
+from . import names, pods
 
 #: What runs in clusters; the node's built-in image `envoy` takes its place on a laptop.
 ENVOY_IMAGE = "docker.io/envoyproxy/envoy:v1.40.0"
@@ -68,25 +70,16 @@ def name(gateway: Key, class_name: str) -> Key:
     return Key(gateway.namespace, names.resource_name(gateway, class_name))
 
 
-def selector(gateway: Key) -> dict[str, str]:
-    """The labels by which a Gateway's pods are found; they never change."""
-    return {names.GATEWAY_LABEL: names.label_value(gateway.name)}
-
-
 def labels(envoys: Envoys) -> dict[str, str]:
     """All labels of the objects: the Gateway's own infrastructure labels, then ours, which win."""
-    return {
-        **envoys.labels,
-        **selector(envoys.gateway),
-        names.CLASS_LABEL: names.label_value(envoys.class_name),
-        "app.kubernetes.io/managed-by": "headgate",
-        "app.kubernetes.io/component": "envoy",
-    }
+    return pods.labels(envoys.gateway, envoys.labels) | {names.CLASS_LABEL: names.label_value(envoys.class_name)}
 
 
-def objects(envoys: Envoys, settings: Settings, identity: Mapping[str, bytes]) -> Workload:
+def objects(
+    envoys: Envoys, settings: Settings, identity: Mapping[str, bytes], standing: apps.Deployment | None = None
+) -> Workload:
     """Everything that a Gateway's Envoys need. The pod template does not depend on listeners: a new one must restart
-    nothing. `identity` are the files of their certificate.
+    nothing. `identity` are the files of their certificate, `standing` is the Deployment that is there.
     """
     meta = _meta(envoys)
     return Workload(
@@ -97,7 +90,7 @@ def objects(envoys: Envoys, settings: Settings, identity: Mapping[str, bytes]) -
         ),
         service_account=core.ServiceAccount(metadata=meta, automount_service_account_token=False),
         service=_service(envoys, meta) if envoys.ports else None,
-        deployment=_deployment(envoys, settings, meta),
+        deployment=_deployment(envoys, settings, meta, standing),
     )
 
 
@@ -131,7 +124,7 @@ def _service(envoys: Envoys, meta: ObjectMeta) -> core.Service:
         metadata=meta,
         spec=core.ServiceSpec(
             type="LoadBalancer",
-            selector=selector(envoys.gateway),
+            selector=pods.selector(envoys.gateway),
             load_balancer_ip=envoys.addresses[0] if envoys.addresses else None,
             ports=tuple(
                 core.ServicePort(name=f"{transport.lower()}-{port}", port=port, target_port=port, protocol=transport)
@@ -141,30 +134,28 @@ def _service(envoys: Envoys, meta: ObjectMeta) -> core.Service:
     )
 
 
-def _deployment(envoys: Envoys, settings: Settings, meta: ObjectMeta) -> apps.Deployment:
+def _deployment(
+    envoys: Envoys, settings: Settings, meta: ObjectMeta, standing: apps.Deployment | None
+) -> apps.Deployment:
+    template = _pods(envoys, settings, meta.name)
+    digest = {pods.DIGEST: pods.digest(template)}
     return apps.Deployment(
-        metadata=meta,
+        metadata=msgspec.structs.replace(meta, annotations=meta.annotations | digest),
         spec=apps.DeploymentSpec(
             # Nothing to serve, no Service, no Envoys: they would wait for an address that never comes.
             replicas=settings.replicas if envoys.ports else 0,
-            selector=LabelSelector(match_labels=selector(envoys.gateway)),
+            selector=LabelSelector(match_labels=pods.selector(envoys.gateway)),
             strategy=apps.DeploymentStrategy(
                 type="RollingUpdate", rolling_update=apps.RollingUpdate(max_unavailable=0, max_surge=1)
             ),
-            template=_pods(envoys, settings, meta.name),
+            template=pods.kept(template, standing),
         ),
     )
 
 
 def _pods(envoys: Envoys, settings: Settings, account: str) -> core.PodTemplateSpec:
-    scrape = {
-        "prometheus.io/scrape": "true",
-        "prometheus.io/port": str(bootstrap.METRICS_PORT),
-        "prometheus.io/path": "/stats/prometheus",
-    }
-    pod_labels = {key: value for key, value in labels(envoys).items() if key != names.CLASS_LABEL}
     return core.PodTemplateSpec(
-        metadata=ObjectMeta(labels=pod_labels, annotations={**envoys.annotations, **scrape}),
+        metadata=pods.metadata(envoys.gateway, envoys.labels, envoys.annotations),
         spec=core.PodSpec(
             service_account_name=account,
             automount_service_account_token=False,

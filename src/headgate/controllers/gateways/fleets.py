@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import structlog
@@ -11,11 +12,12 @@ from headgate import fleet, pki
 from headgate.api import apps, core
 from headgate.api.meta import Key, Object
 from headgate.controllers.work import WorkQueue
+from headgate.fleet import pods
 from headgate.fleet.names import CONTROLLER_ANNOTATION, GATEWAY_LABEL, label_value
 from headgate.ir.routing import Binding
 from headgate.kube import apply
 from headgate.kube.client import ApiError, Client
-from headgate.world import Fleet, Outputs, World
+from headgate.world import Fleet, Needs, Outputs, World
 from headgate.world.objects import SETTINGS
 
 from .identity import envoy_files
@@ -89,9 +91,11 @@ class FleetKeeper:
         else:
             self._pods.pop(key, None)
         label = seen.metadata.labels.get(GATEWAY_LABEL)
-        for gateway, _ in list(self._outputs.needs.items()):
+        for gateway, needs in list(self._outputs.needs.items()):
             if gateway.namespace == key.namespace and label_value(gateway.name) == label:
                 self._tell(gateway)
+                if isinstance(found, core.Pod) and _pod_patch(gateway, needs, found) is not None:
+                    self.queue.add(gateway)
 
     def tell_all(self) -> None:
         """The needs of all Gateways are known: tell the world about each, and have all objects looked at.
@@ -128,20 +132,23 @@ class FleetKeeper:
         self._changed()
 
     def _trouble(self, gateway: Key) -> str:
-        label = label_value(gateway.name)
-        pods = [
-            pod
-            for key, pod in sorted(self._pods.items())
-            if key.namespace == gateway.namespace and pod.metadata.labels.get(GATEWAY_LABEL) == label
-        ]
-        if any(status.ready for pod in pods for status in pod.status.container_statuses):
+        there = self._pods_of(gateway)
+        if any(status.ready for pod in there for status in pod.status.container_statuses):
             return ""
-        for pod in pods:
+        for pod in there:
             for status in pod.status.container_statuses:
                 waiting = status.state.waiting
                 if waiting is not None and waiting.reason in _STUCK:
                     return f"Pod {pod.metadata.name}: {waiting.reason}: {waiting.message}"
         return ""
+
+    def _pods_of(self, gateway: Key) -> list[core.Pod]:
+        label = label_value(gateway.name)
+        return [
+            pod
+            for key, pod in sorted(self._pods.items())
+            if key.namespace == gateway.namespace and pod.metadata.labels.get(GATEWAY_LABEL) == label
+        ]
 
     # ── what we write ────────────────────────────────────────────────────────
 
@@ -154,7 +161,7 @@ class FleetKeeper:
             self._cancel(gateway)  # its objects are owned by it and go with it
             self._owners.discard(gateway)
             return
-        await self._remove_others(gateway, fleet.name(gateway, needs.class_name).name if needs else "")
+        standing = await self._remove_others(gateway, fleet.name(gateway, needs.class_name).name if needs else "")
         a_class = self._world.classes.get(Key("", needs.class_name)) if needs is not None else None
         if needs is None or a_class is None:
             self._cancel(gateway)
@@ -173,11 +180,22 @@ class FleetKeeper:
         files, renewal = envoy_files(
             self._authority(), gateway, await self._identity(gateway, needs.class_name), time.time()
         )
-        workload = fleet.objects(envoys, self._settings, files)
+        workload = fleet.objects(envoys, self._settings, files, standing)
         for each in (workload.secret, workload.service_account, workload.service, workload.deployment):
             if each is not None and self._holding():
                 await apply.ensure(self._client, each)
+        for pod in self._pods_of(gateway):
+            await self._label(pod, _pod_patch(gateway, needs, pod))
         self._renew(gateway, renewal)
+
+    async def _label(self, pod: core.Pod, patch: dict[str, Any] | None) -> None:
+        if patch is None or not self._holding():
+            return
+        try:
+            await self._client.merge_patch(core.Pod, pod.metadata.name, pod.metadata.namespace, patch)
+        except ApiError as error:
+            if error.status not in (404, 409):  # it has gone, or another one has its name
+                raise
 
     async def _identity(self, gateway: Key, class_name: str) -> dict[str, str]:
         where = fleet.name(gateway, class_name)
@@ -188,8 +206,11 @@ class FleetKeeper:
                 return {}
             raise
 
-    async def _remove_others(self, gateway: Key, keep: str) -> None:
-        """What we made for this Gateway under another class goes; what another controller made is not ours to judge."""
+    async def _remove_others(self, gateway: Key, keep: str) -> apps.Deployment | None:
+        """What we made for this Gateway under another class goes; what another controller made is not ours to judge.
+
+        The Deployment that stays.
+        """
         listing = await self._client.list(
             apps.Deployment,
             gateway.namespace,
@@ -207,6 +228,7 @@ class FleetKeeper:
                     if error.status != 404:
                         raise
             _log.info("removed the Envoys of another class", gateway=str(gateway), name=name)
+        return next((each for each in listing.items if each.metadata.name == keep), None)
 
     def _is_us(self, controller_name: str | None) -> bool:
         settings = self._world.settings.get(SETTINGS)
@@ -221,6 +243,10 @@ class FleetKeeper:
     def _cancel(self, gateway: Key) -> None:
         if timer := self._renewals.pop(gateway, None):
             timer.cancel()
+
+
+def _pod_patch(gateway: Key, needs: Needs, pod: core.Pod) -> dict[str, Any] | None:
+    return pods.patch(pod, pods.metadata(gateway, needs.labels, needs.annotations))
 
 
 def bound(binding: Binding, found: Fleet | None) -> Binding:

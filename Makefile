@@ -29,7 +29,7 @@ up: setup ## A local cluster to stay, until Ctrl-C
 	@$(BIN)/headgate up
 
 .PHONY: test
-test: check tools ## Everything, on real parts; skips nothing (the first time builds the tools: about 6 minutes)
+test: check tools ## Everything, on real parts; skips nothing (the first time builds the tools: about 10 minutes)
 	@tests/real/netns $(PYTEST) $(ARGS)
 
 .PHONY: test-fast
@@ -45,7 +45,7 @@ check: setup ## Lint, format, types, and who may import whom
 	@$(BIN)/lint-imports --no-cache
 
 .PHONY: tools
-tools: setup ## Build etcd, kube-apiserver, kube-controller-manager, kubectl, Helm and fetch the official CRDs, once
+tools: setup ## Build etcd, kube-apiserver, kubectl, Helm, Flagger, cert-manager …, fetch the official CRDs, once
 	@PYTHONPATH=tests $(BIN)/python tests/tools/build.py
 
 .PHONY: bless

@@ -90,12 +90,21 @@ def _of_pool(
 def serving(
     slices: Iterable[Slice], port_names: Iterable[str], transport: ir.Transport = "TCP"
 ) -> tuple[ir.Endpoint, ...]:
-    """The ready endpoints, each once, sorted; when none is ready, those that still serve while they terminate."""
-    names = frozenset(port_names)
+    """The ready endpoints, each once, sorted; when none is ready, those that still serve while they terminate.
+
+    A pod of a cluster with both families has an address of each: IPv6 counts where there is no IPv4.
+    """
+    found, names = tuple(slices), frozenset(port_names)
+    return _serving(found, "IPv4", names, transport) or _serving(found, "IPv6", names, transport)
+
+
+def _serving(
+    slices: Iterable[Slice], family: str, names: frozenset[str], transport: ir.Transport
+) -> tuple[ir.Endpoint, ...]:
     ready: set[ir.Endpoint] = set()
     ending: set[ir.Endpoint] = set()
     for each in slices:
-        if each.address_type != "IPv4":
+        if each.address_type != family:
             continue
         numbers = [port.port for port in each.ports if port.name in names and port.port and port.protocol == transport]
         for address, is_ready, is_serving in each.endpoints:

@@ -44,5 +44,11 @@ def test_slices_may_map_a_name_to_different_ports() -> None:
 
 def test_slices_of_other_families_and_protocols_are_left_out() -> None:
     udp = (EndpointPort(name="http", port=8080, protocol="UDP"),)
-    slices = [slice_((1, True, False), family="IPv6"), slice_((2, True, False), ports=udp)]
+    slices = [slice_((1, True, False), family="FQDN"), slice_((2, True, False), ports=udp)]
     assert serving(slices, ["http"]) == ()
+
+
+def test_endpoints_of_ipv6_serve_where_there_is_none_of_ipv4() -> None:
+    six = Slice("IPv6", HTTP, (("fd00::1", True, False), ("fd00::2", False, False)))
+    assert serving([six], ["http"]) == (Endpoint("fd00::1", 8080),)
+    assert serving([six, slice_((1, True, False))], ["http"]) == (endpoint(1),)

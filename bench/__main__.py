@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-BENCHMARKS = ("weight_change", "weight_change_api")
+BENCHMARKS = ("weight_change", "weight_change_api", "many_paths")
 
 
 def main() -> None:

@@ -19,6 +19,8 @@ from headgate.ir.streams import Connection
 from headgate.simulate import Reached, connect
 from headgate.world import Fleet
 from laws import stream_worlds as worlds
+from laws.routing_worlds import HOSTNAMES, gateway_api
+from laws.test_translate_is_never_refused import odd
 
 GATEWAY = Key("one", "g0")
 #: Envoy shares by turns; so many show every share of the weights that are drawn.
@@ -93,6 +95,30 @@ def test_the_simulation_and_envoy_send_every_connection_to_the_same(
         found = streaming.tally(answers, theatre.backends)
         shares = {name: Fraction(count, times) for name, count in found.items()}
         assert shares == wanted, f"{each}: Envoy {found}, simulation {reached}"
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(
+    st.lists(odd | st.sampled_from(HOSTNAMES), min_size=1, max_size=4), st.sampled_from(["Terminate", "Passthrough"])
+)
+def test_envoy_takes_whatever_server_names_stand_in_listeners_and_routes(
+    theatre: Theatre, hostnames: list[str], mode: str
+) -> None:
+    tls = {"mode": mode, "certificateRefs": [{"name": "tls"}] if mode == "Terminate" else []}
+    doors = [
+        {"name": f"l{at}", "port": 443, "protocol": "TLS", "hostname": hostname, "tls": tls}
+        for at, hostname in enumerate(["", *hostnames])
+    ]
+    spec = {
+        "parentRefs": [{"name": "g0"}],
+        "hostnames": hostnames,
+        "rules": [{"backendRefs": [{"name": "s0", "port": 80}]}],
+    }
+    route = gateway_api("TLSRoute", "r", "one", spec, generation=1)
+    door = gateway_api("Gateway", "g0", "one", {"gatewayClassName": golden.CLASS, "listeners": doors}, generation=1)
+    made = theatre.play([door, route])  # fails when Envoy refuses anything
+    (entry,) = made.outputs.route_statuses.get(route.ref) or ()
+    assert all(each.status == "True" or "spec." in each.message for each in entry.conditions)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])

@@ -74,7 +74,7 @@ def test_a_cluster_that_is_mended_serves_and_its_routes_are_told(stage: Stage) -
     assert (last.message, last.origins) == ("", (ODD,))
 
 
-def test_a_refused_certificate_is_told_by_its_name_and_others_are_shown(stage: Stage) -> None:
+def test_a_refused_certificate_is_told_until_it_is_mended_and_others_are_shown(stage: Stage) -> None:
     port = free_port(stage.address)
     good = tls.of_secret(golden.secret("shop/good", ("good.example",)))
     bad = secrets.tls_certificate("shop/bad", good.certificate + b"-----BEGIN CERTIFICATE-----\n", good.key)
@@ -86,6 +86,13 @@ def test_a_refused_certificate_is_told_by_its_name_and_others_are_shown(stage: S
     assert refused.name == "shop/bad"
     until(lambda: shown(stage, port, "good.example") == ("good.example",), says="the other certificate is shown")
     assert stage.get("before") == (200, "old")
+    mended = tls.of_secret(golden.secret("shop/bad", ("bad.example",)))
+    stage.update(
+        Update(resources={(SECRET, "shop/bad"): secrets.tls_certificate("shop/bad", mended.certificate, mended.key)})
+    )
+    until(lambda: shown(stage, port, "bad.example") == ("bad.example",), says="the mended certificate is shown")
+    last = [each for each in stage.plane.outcomes() if (each.type_url, each.name) == (SECRET, "shop/bad")][-1]
+    assert last.message == ""
 
 
 def shown(stage: Stage, port: int, host: str) -> tuple[str, ...]:

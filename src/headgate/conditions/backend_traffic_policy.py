@@ -40,8 +40,6 @@ def bad_duration(path: str, text: str) -> Invalid:
     return Invalid(ACCEPTED, "Invalid", path, f"{text!r} cannot be used; a duration is like 10s, 500ms or 1h30m")
 
 
-def session_elsewhere(path: str) -> Problem:
-    """Sessions are deprecated here."""
-    return Problem(
-        ACCEPTED, "Invalid", path, "is deprecated in Gateway API v1.7 and not read here; an XBackend or a route has it"
-    )
+def bad_session(problem: Problem) -> Problem:
+    """Sessions that cannot be kept."""
+    return Problem(ACCEPTED, "Invalid", problem.path, problem.message)

@@ -43,13 +43,8 @@ def protocol_and_tls(path: str, protocol: str, works: str) -> Problem:
     return Problem(ACCEPTED, "Invalid", path, f"protocol {protocol} needs {works}")
 
 
-def client_certificate(problem: Problem) -> Problem:
-    """The certificate that is to be shown leads nowhere."""
-    return Problem(ACCEPTED, "Invalid", problem.path, problem.message)
-
-
-def authority(problem: Problem) -> Problem:
-    """An authority that cannot be used."""
+def of_part(problem: Problem) -> Problem:
+    """What is wrong with a part that other kinds have as well."""
     return Problem(ACCEPTED, "Invalid", problem.path, problem.message)
 
 

@@ -115,7 +115,12 @@ def bootstrap(
         },
         "static_resources": {
             "listeners": [_door(address, metrics_port), _refuser()],
-            "clusters": [_controller(xds_host, xds_port, certificates), _admin(admin_socket), _invalid_backend(), _unavailable_backend()],
+            "clusters": [
+                _controller(xds_host, xds_port, certificates),
+                _admin(admin_socket),
+                _invalid_backend(),
+                _unavailable_backend(),
+            ],
         },
         "bootstrap_extensions": [
             {

@@ -17,6 +17,10 @@ from envoy.config.route.v3.route_components_pb2 import Route, VirtualHost
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from envoy.extensions.bootstrap.internal_listener.v3 import internal_listener_pb2 as _internal_listener
 from envoy.extensions.filters.http.router.v3.router_pb2 import Router
+from envoy.extensions.filters.http.stateful_session.v3.stateful_session_pb2 import (
+    StatefulSession,
+    StatefulSessionPerRoute,
+)
 from envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
     HttpConnectionManager,
@@ -24,6 +28,8 @@ from envoy.extensions.filters.network.http_connection_manager.v3.http_connection
 from envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from envoy.extensions.filters.udp.udp_proxy.v3.route_pb2 import Route as UdpRoute
 from envoy.extensions.filters.udp.udp_proxy.v3.udp_proxy_pb2 import UdpProxyConfig
+from envoy.extensions.http.stateful_session.cookie.v3.cookie_pb2 import CookieBasedSessionState
+from envoy.extensions.http.stateful_session.header.v3.header_pb2 import HeaderBasedSessionState
 from envoy.extensions.matching.common_inputs.stats.v3 import stats_pb2 as _stats
 from envoy.extensions.resource_monitors.downstream_connections.v3 import (
     downstream_connections_pb2 as _downstream_connections,
@@ -52,9 +58,11 @@ __all__ = [
     "Cluster",
     "ClusterLoadAssignment",
     "ConfigSource",
+    "CookieBasedSessionState",
     "DeltaDiscoveryRequest",
     "DownstreamTlsContext",
     "ExportMetricsServiceRequest",
+    "HeaderBasedSessionState",
     "HttpConnectionManager",
     "HttpProtocolOptions",
     "Listener",
@@ -64,6 +72,8 @@ __all__ = [
     "Router",
     "Runtime",
     "Secret",
+    "StatefulSession",
+    "StatefulSessionPerRoute",
     "Struct",
     "TcpProxy",
     "TlsInspector",

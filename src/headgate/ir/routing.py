@@ -11,6 +11,7 @@ from .http import Exchange
 from .limits import Limits, RetryBudget
 from .matching import Match
 from .precedence import Order
+from .sessions import Session
 from .tls import ClientValidation, UpstreamTLS
 
 Protocols = Literal["HTTP", "HTTPS", "TLS", "TCP", "UDP"]
@@ -100,8 +101,8 @@ class Binding(msgspec.Struct, frozen=True, gc=False):
 class Backend(msgspec.Struct, frozen=True, gc=False):
     """One port of a Service, or an XBackend.
 
-    `protocol` is what is spoken to it (`tcp`: whatever the client speaks), `tls` how that is secured (None: plain text),
-    `retries` how many of them it gets at most (None: no limit but a very high one).
+    `protocol` is what is spoken to it (`tcp`: whatever the client speaks), `tls` how that is secured (None: plain
+    text), `retries` how many of them it gets at most (None: no limit but a very high one).
     """
 
     service: Key
@@ -148,6 +149,8 @@ class Target(msgspec.Struct, frozen=True, gc=False):
     backend: Backend | None
     filters: tuple[Filter, ...] = ()
     status: Literal[500, 503] = 500
+    #: Which endpoint of the backend a request goes to, when it carries a mark.
+    session: Session | None = None
 
 
 class Forward(msgspec.Struct, frozen=True, gc=False, tag=True):

@@ -11,7 +11,9 @@ from headgate.api.meta import Key
 from headgate.conditions import Invalid, Problem
 from headgate.conditions import backend_traffic_policy as say
 from headgate.ir.limits import RetryBudget
+from headgate.ir.sessions import Session
 
+from . import sessions
 from .targets import Target
 
 _CONSTRAINT = "spec.retryConstraint"
@@ -26,6 +28,7 @@ class Policy(msgspec.Struct, frozen=True):
     created: str
     targets: tuple[tuple[int, Target], ...]
     budget: RetryBudget | None
+    session: Session | None
     problems: tuple[Problem, ...]
 
 
@@ -37,9 +40,14 @@ def read(key: Key, found: api.XBackendTrafficPolicy) -> Policy:
         budget = _budget(found.spec.retry_constraint)
     except Invalid as error:
         problems.append(error.problem)
-    if found.spec.session_persistence is not None:
-        problems.append(say.session_elsewhere("spec.sessionPersistence"))
-    return Policy(found.metadata.generation, found.metadata.creation_timestamp, targets, budget, tuple(problems))
+    session = None
+    try:
+        if found.spec.session_persistence is not None:
+            session = sessions.read("spec.sessionPersistence", found.spec.session_persistence)
+    except Invalid as error:
+        problems.append(say.bad_session(error.problem))
+    meta = found.metadata
+    return Policy(meta.generation, meta.creation_timestamp, targets, budget, session, tuple(problems))
 
 
 def _targets(

@@ -33,6 +33,7 @@ def as_http(spec: api.GRPCRouteSpec) -> api.HTTPRouteSpec:
                 matches=tuple(map(_content, rule.matches)),
                 filters=tuple(map(_filter, rule.filters)),
                 backend_refs=tuple(map(_backend, rule.backend_refs)),
+                session_persistence=rule.session_persistence,
             )
             for rule in spec.rules
         ),

@@ -14,6 +14,7 @@ from headgate.api.meta import Key, Ref
 from headgate.conditions import http_route, listener
 from headgate.incremental import Collection, Read
 from headgate.ir.routing import Backend, Certificate, Transport
+from headgate.ir.sessions import Session
 from headgate.world import World
 
 from . import backend_tls, backend_traffic, certificates, x_backends
@@ -186,3 +187,10 @@ def _port(path: str, service: Key, wanted: int | None, found: ServicePorts, *, g
         works = "HTTP/1.1, kubernetes.io/h2c, kubernetes.io/ws and kubernetes.io/wss are supported"
         raise http_route.backend_protocol(f"{path}.port", service.name, f"appProtocol {spoken!r}", works)
     return Backend(service, port.port, "http2" if spoken in _HTTP2 or grpc else "http1")
+
+
+def session(read: Read, references: References, found: Backend) -> Session | None:
+    """What a backend itself, or a policy for it, says of sessions."""
+    if found.x_backend is not None:
+        return x_backends.session(read, references.x_backends, found.x_backend)
+    return backend_traffic.session(read, references.backend_traffic, found.service)

@@ -20,6 +20,8 @@ from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
 from headgate.ir.limits import Limits
 from headgate.ir.matching import Match
+from headgate.ir.sessions import Session
+from headgate.policies import sessions
 from headgate.world import World
 
 from . import fields, grpc, refs
@@ -90,6 +92,7 @@ class _Reader:
         self._spec = spec
         self._problems: list[Problem] = []
         self._shares: dict[str, ir.Shares] = {}
+        self._session: Session | None = None
 
     def ruled(self) -> Ruled:
         rules, found = [], []
@@ -105,6 +108,7 @@ class _Reader:
         prefixes = all(each.path.type == "PathPrefix" for each in rule.matches)
         found = self._filters(f"{path}.filters", rule.filters, filters.Scope.RULE, prefixes=prefixes)
         limits = self._limits(path, rule)
+        self._session = self._sessions(f"{path}.sessionPersistence", rule)
         wrong = [each for each in self._problems if each.condition == say.ACCEPTED]
         action = self._action(path, rule, found, prefixes=prefixes)
         if wrong:
@@ -157,7 +161,9 @@ class _Reader:
         if any(each.condition == say.ACCEPTED for each in self._problems[before:]):
             return ir.Target(None, status=self.nowhere)
         try:
-            return ir.Target(self._backend(path, ref), own)
+            backend = self._backend(path, ref)
+            session = self._session or refs.session(self._read, self._references, backend)
+            return ir.Target(backend, own, session=session)
         except Invalid as error:
             self._problems.append(error.problem)
             return ir.Target(None, status=self.nowhere)
@@ -180,6 +186,14 @@ class _Reader:
         if len(targets) == 1:
             return ir.Forward(targets)
         return ir.Forward(targets, f"{self._route.uid or str(self._ref.key).replace('/', '_')}.{_content(rule)}")
+
+    def _sessions(self, path: str, rule: api.HTTPRouteRule) -> Session | None:
+        """What the rule itself says: it comes before what its backends say."""
+        try:
+            return sessions.read(path, rule.session_persistence) if rule.session_persistence else None
+        except Invalid as error:
+            self._problems.append(error.problem)
+            return None
 
     # Time-outs and retries.
 

@@ -13,13 +13,14 @@ import msgspec
 
 from headgate.api import gateway, gateway_x
 from headgate.api.meta import Key, Ref
-from headgate.conditions import Problem
+from headgate.conditions import Invalid, Problem
 from headgate.conditions import x_backend as say
 from headgate.incremental import Collection, Read
 from headgate.ir.hostnames import is_hostname
 from headgate.ir.routing import Backend
+from headgate.ir.sessions import Session
 from headgate.ir.tls import UpstreamTLS
-from headgate.policies import validation
+from headgate.policies import sessions, validation
 from headgate.world import World
 from headgate.world.objects import SETTINGS
 
@@ -55,6 +56,7 @@ class Outside(msgspec.Struct, frozen=True, gc=False):
     host: str = ""
     selector: tuple[tuple[str, str], ...] = ()
     tls: UpstreamTLS | None = None
+    session: Session | None = None
     problems: tuple[Problem, ...] = ()
 
 
@@ -84,7 +86,8 @@ def _outside(
 ) -> Outside:
     spec = found.spec
     tls, wrong_tls = _tls(read, bundles, certificates, key, spec.tls)
-    problems = [*_where(spec), *_protocol(spec), *wrong_tls]
+    session, wrong_session = _session(spec)
+    problems = [*_where(spec), *_protocol(spec), *wrong_tls, *wrong_session]
     host = spec.external_hostname.hostname.lower() if spec.external_hostname else ""
     labels = spec.endpoint_selector.match_labels if spec.endpoint_selector else {}
     return Outside(
@@ -95,6 +98,7 @@ def _outside(
         host=host if spec.type == "ExternalHostname" else "",
         selector=tuple(sorted(labels.items())) if spec.type == "EndpointSelector" else (),
         tls=tls,
+        session=session,
         problems=tuple(problems),
     )
 
@@ -126,6 +130,18 @@ def _protocol(spec: gateway_x.XBackendSpec) -> Iterable[Problem]:
         yield say.protocol_and_tls("spec.tls.mode", str(spec.protocol), "tls.mode ServerOnly or ClientAndServer")
 
 
+def _session(spec: gateway_x.XBackendSpec) -> tuple[Session | None, list[Problem]]:
+    path, asked = "spec.sessionPersistence", spec.session_persistence
+    if asked is None:
+        return None, []
+    if spec.type != "EndpointSelector":
+        return None, [say.unknown(path, spec.type, "sessions are for pods, which type EndpointSelector finds")]
+    try:
+        return sessions.read(path, asked), []
+    except Invalid as error:
+        return None, [say.of_part(error.problem)]
+
+
 def _tls(
     read: Read,
     bundles: Collection[Key, Bundle],
@@ -141,7 +157,7 @@ def _tls(
     if asked.validation is None:
         return None, [say.field_missing("spec.tls.validation", f"{asked.mode} of spec.tls.mode")]
     found = validation.read(key.namespace, "spec.tls.validation", asked.validation)
-    problems = [say.authority(each) for each in found.problems]
+    problems = [say.of_part(each) for each in found.problems]
     for path, config_map in zip(found.authorities, found.tls.authorities, strict=True):
         if why := authorities.trouble(read, bundles, config_map):
             problems.append(say.unknown(path, str(config_map), why))
@@ -205,6 +221,12 @@ def _spoken(path: str, name: str, protocol: str | None, kind: str) -> Literal["h
             raise say.speaks(path, name, str(protocol), kind)
         return "http2"
     return spoken or "http1"
+
+
+def session(read: Read, known: XBackends, key: Key) -> Session | None:
+    """How requests of one client stay with one of its endpoints; None: they do not."""
+    found = read(known.found, key)
+    return found.session if found else None
 
 
 def served(read: Read, world: World) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from headgate.api.meta import Key
 from headgate.envoy import listeners as envoy
+from headgate.envoy import sessions
 from headgate.envoy.names import LISTENER
 from headgate.envoy.resources import Resource
 from headgate.incremental import Collection, Read
@@ -15,6 +16,9 @@ from headgate.world import Routing, World
 
 from . import names
 from .streams import name as pool_cluster
+
+#: Filters that every listener has and that routes enable.
+HTTP_FILTERS = (sessions.FILTER,)
 
 #: A cluster that does not exist: a UDP listener without a route drops what it gets.
 NOBODY = "nobody"
@@ -90,7 +94,7 @@ def render(port: ir.Port, binding: ir.Binding, chains: Mapping[str, Streams] | N
         clusters = [cluster for each in port.listeners for _, cluster in (chains or {}).get(each.name, ())]
         return envoy.udp_listener(name, address, number, clusters[0] if clusters else NOBODY)
     found = [*_chains(port), *_streams(port, chains or {})]
-    return envoy.listener(name, address, number, found or [envoy.FilterChain(name="closed")])
+    return envoy.listener(name, address, number, found or [envoy.FilterChain(name="closed")], filters=HTTP_FILTERS)
 
 
 def _streams(port: ir.Port, chains: Mapping[str, Streams]) -> Iterable[envoy.FilterChain]:

@@ -8,6 +8,8 @@ import msgspec
 from headgate import filters
 from headgate.api.meta import Key
 from headgate.envoy import routes as envoy
+from headgate.envoy import sessions
+from headgate.envoy.names import digest
 from headgate.envoy.path_tree import LINEAR
 from headgate.envoy.resources import Route, VirtualHost, Weights
 from headgate.envoy.retries import SAFE, Retries
@@ -17,6 +19,7 @@ from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
 from headgate.ir.limits import Limits
 from headgate.ir.matching import Match, Path, Text
+from headgate.ir.sessions import Session
 from headgate.world import Routing, World
 
 from . import names
@@ -156,7 +159,10 @@ def _forward(
 ) -> envoy.Forward:
     rule = rendering.request_headers if any(each.request_headers != UNCHANGED for each in own) else UNCHANGED
     return envoy.Forward(
-        destinations=tuple(_destination(target, each, rule) for target, each in zip(action.targets, own, strict=True)),
+        destinations=tuple(
+            _destination(target, each, rule, several=len(own) > 1)
+            for target, each in zip(action.targets, own, strict=True)
+        ),
         weights_key=names.weights_key(action.weights_key, action.targets) if action.weights_key else "",
         timeout=limits.timeout,
         retries=_retries(limits),
@@ -178,12 +184,25 @@ def _retries(limits: Limits) -> Retries:
     return Retries(found.attempts, found.codes, limits.try_timeout, found.backoff)
 
 
-def _destination(target: ir.Target, rendering: filters.Rendering, rule: envoy.HeaderChanges) -> envoy.Destination:
+def _destination(
+    target: ir.Target, rendering: filters.Rendering, rule: envoy.HeaderChanges, *, several: bool
+) -> envoy.Destination:
+    cluster = names.target(target)
     return envoy.Destination(
-        cluster=names.target(target),
+        cluster=cluster,
+        filters=() if target.session is None else (_session(target.session, cluster, several=several),),
         request_headers=combined(rule, rendering.request_headers),
         response_headers=rendering.response_headers,
     )
+
+
+def _session(found: Session, cluster: str, *, several: bool) -> tuple[str, bytes]:
+    """Backends of one rule need marks of their own: the mark of one says nothing about the other's endpoints."""
+    if found.kind == "header":
+        return sessions.NAME, sessions.header(found.name)
+    own = several or not found.name
+    name = f"{found.name or 'headgate-session'}-{digest(cluster)[:8]}" if own else found.name
+    return sessions.NAME, sessions.cookie(name, found.path, found.lifetime)
 
 
 def match(found: Match) -> envoy.Match:

@@ -1,0 +1,42 @@
+"""`SessionPersistence` (Gateway API v1.7, experimental; GEP-1619): the same in routes, XBackends and policies."""
+
+from headgate.api import durations
+from headgate.api.gateway import SessionPersistence
+from headgate.conditions import Invalid
+from headgate.conditions import http_route as say
+from headgate.ir.sessions import Session
+
+
+def read(path: str, found: SessionPersistence) -> Session:
+    """What is asked for at a path; raises `Invalid`."""
+    if found.type == "Header":
+        if found.header is None:
+            raise say.bad_value(f"{path}.header", "nothing", "type Header needs the name of one")
+        if found.absolute_timeout is not None:
+            raise _without_end(f"{path}.absoluteTimeout", found.absolute_timeout)
+        return Session("header", found.header.name.lower())
+    if found.type != "Cookie":
+        raise say.unsupported(f"{path}.type", found.type, "Cookie and Header are")
+    if found.cookie is None:
+        raise say.bad_value(f"{path}.cookie", "nothing", "type Cookie needs this field; {} is enough")
+    return Session("cookie", found.cookie.name or "", found.cookie.path or "/", _lifetime(path, found))
+
+
+def _lifetime(path: str, found: SessionPersistence) -> float | None:
+    kind = found.cookie.lifetime_type if found.cookie else "Session"
+    where = f"{path}.absoluteTimeout"
+    if kind == "Session":
+        if found.absolute_timeout is not None:
+            raise _without_end(where, found.absolute_timeout)
+        return None
+    if kind != "Permanent":
+        raise say.unsupported(f"{path}.cookie.lifetimeType", kind, "Session and Permanent are")
+    seconds = durations.seconds(found.absolute_timeout or "")
+    if not seconds:
+        raise say.bad_value(where, found.absolute_timeout or "nothing", "lifetimeType Permanent needs one, like 24h")
+    return seconds
+
+
+def _without_end(path: str, text: str) -> Invalid:
+    works = "it is with a cookie of lifetimeType Permanent; Envoy keeps no sessions, so nothing else ends one"
+    return say.unsupported(path, text, works)

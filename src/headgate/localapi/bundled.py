@@ -18,7 +18,7 @@ from . import refusals, writes
 from .admission import BINDINGS, POLICIES
 from .api import Api, decode
 from .cache import Record
-from .custom import DEFINITIONS
+from .definitions import DEFINITIONS
 from .resources import Object
 
 log = structlog.get_logger("headgate.localapi.bundled")

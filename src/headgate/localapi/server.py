@@ -20,7 +20,7 @@ import yaml
 
 from headgate import pki
 
-from . import builtin, bundled, custom, housekeeping
+from . import builtin, bundled, custom, definitions, housekeeping
 from .admission import Policies
 from .api import Api
 from .app import App
@@ -220,7 +220,7 @@ def open_api(
         return {record.fields["spec.clusterIP"] for record in api.cache.collection("services")}
 
     addresses = Addresses(services, taken)
-    registry = Registry([*builtin.resources(addresses), custom.resource(), *custom.stored(store.rows())])
+    registry = Registry([*builtin.resources(addresses), definitions.resource(), *custom.stored(store.rows())])
     api = Api(store, registry, clock)
     api.written.append(custom.follow(api))
     api.admission = Policies(api.cache, registry).review

@@ -10,7 +10,7 @@ import yaml
 
 from headgate.localapi import bundled
 from headgate.localapi.admission import POLICIES
-from headgate.localapi.custom import DEFINITIONS
+from headgate.localapi.definitions import DEFINITIONS
 from support.local_api import Desk
 
 GATEWAYS = "gateways.gateway.networking.k8s.io"

@@ -210,6 +210,14 @@ def resident(pid: int | str = "self") -> float:
     return 0.0
 
 
+def proportional(pid: int | str = "self") -> float:
+    """Resident memory of a process in MB, pages that it shares with others divided among them."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
 def cpu(pid: int) -> float:
     """CPU seconds that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

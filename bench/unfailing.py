@@ -82,8 +82,9 @@ def main() -> None:
     if options.output == "json":
         print(msgspec.json.format(msgspec.json.encode(results), indent=2).decode())
     failed = sum(each.failed for done in results for each in done.seen)
-    print(f"failed requests: {failed} (goal: 0)")
-    sys.exit(1 if failed else 0)
+    unsent = sum(each.unsent for done in results for each in done.seen)
+    print(f"failed requests: {failed} (goal: 0); not sent in time: {unsent}")
+    sys.exit(1 if failed or unsent else 0)
 
 
 if __name__ == "__main__":

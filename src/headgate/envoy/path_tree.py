@@ -82,23 +82,22 @@ def _beginnings(text: str) -> Iterator[str]:
 # ── bytes ────────────────────────────────────────────────────────────────────
 
 _ANY = "type.googleapis.com/"
+#: The action of a leaf, up to its routes.
+_NAME, _ROUTE_LIST = wire.field(1, "routes"), wire.field(1, f"{_ANY}envoy.config.route.v3.RouteList")
 
 
 def matcher(found: PathTree, routes: Sequence[bytes]) -> bytes:
     """The Matcher message over these rendered routes."""
+    listed = [wire.field(1, each) for each in routes]
     entries = b"".join(
-        wire.field(1, wire.field(1, text) + wire.field(2, _on_match(places, routes))) for text, places in found.leaves
+        [wire.field(1, wire.field(1, text) + wire.field(2, _on_match(places, listed))) for text, places in found.leaves]
     )
-    path = _extension("path", "envoy.type.matcher.v3.HttpRequestHeaderMatchInput", wire.field(1, ":path"))
-    by_prefix = wire.field(1, path) + wire.field(3, entries)
-    otherwise = wire.field(3, _on_match(found.rest, routes)) if found.rest else b""
-    return wire.field(2, by_prefix) + otherwise
+    kind = wire.field(1, f"{_ANY}envoy.type.matcher.v3.HttpRequestHeaderMatchInput")
+    path = wire.field(1, "path") + wire.field(2, kind + wire.field(2, wire.field(1, ":path")))
+    otherwise = wire.field(3, _on_match(found.rest, listed)) if found.rest else b""
+    return wire.field(2, wire.field(1, path) + wire.field(3, entries)) + otherwise
 
 
-def _on_match(places: Iterable[int], routes: Sequence[bytes]) -> bytes:
-    listed = b"".join(wire.field(1, routes[at]) for at in places)
-    return wire.field(2, _extension("routes", "envoy.config.route.v3.RouteList", listed))
-
-
-def _extension(name: str, kind: str, message: bytes) -> bytes:
-    return wire.field(1, name) + wire.field(2, wire.field(1, _ANY + kind) + wire.field(2, message))
+def _on_match(places: Iterable[int], listed: Sequence[bytes]) -> bytes:
+    chosen = wire.field(2, b"".join([listed[at] for at in places]))
+    return wire.field(2, _NAME + wire.field(2, _ROUTE_LIST + chosen))

@@ -167,6 +167,23 @@ def test_parameters_that_nobody_reads_are_refused(kubectl: Kubectl) -> None:
     comes(kubectl, "parametrized", "False", "InvalidParameters", kind="Accepted")
 
 
+def test_a_gateway_that_is_refused_for_a_while_goes_on_serving(kubectl: Kubectl) -> None:
+    reference = {"group": "example.com", "kind": "Proxy", "name": "none"}
+    apply(kubectl, "edited")
+    comes(kubectl, "edited", "True", "Programmed")
+    ((_, address),) = addresses(kubectl, "edited")
+    until(lambda: answers(address), says="an Envoy")
+    with Steady(Target(address, 80, host="any.example")) as steady:
+        apply(kubectl, "edited", infrastructure={"parametersRef": reference})
+        comes(kubectl, "edited", "False", "InvalidParameters", kind="Accepted")
+        steady.more(200)
+        apply(kubectl, "edited", infrastructure={"labels": {"team": "green"}})
+        comes(kubectl, "edited", "True", "Programmed")
+        steady.more(200)
+    assert addresses(kubectl, "edited") == [("IPAddress", address)]
+    assert steady.answers.keys() == {"404"}, steady.answers
+
+
 def test_two_gateways_of_253_characters_that_share_252_of_them_both_serve(kubectl: Kubectl) -> None:
     names = [f"{'long-' * 50}a{end}" for end in "12"]
     assert {len(name) for name in names} == {252}

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 
 from headgate import fleet, pki
@@ -122,6 +123,26 @@ def test_envoys_that_bind_their_services_address_follow_it_and_pods_are_left_as_
     assert bound(on_service, there) == bound(on_service, Fleet()) == bound(on_service, None) == on_service
     assert bound(on_service, moved) == Binding("service", "127.0.9.2", 10_000)
     assert bound(Binding("pod"), moved) == Binding("pod")
+
+
+def test_envoys_of_a_gateway_that_is_refused_as_it_is_now_stay(api: LocalApi) -> None:
+    reference = gateway.LocalParametersReference(group="example.com", kind="Proxy", name="none")
+    infrastructure = gateway.GatewayInfrastructure(parameters_ref=reference)
+
+    async def run() -> None:
+        async with restarted(api) as (passes, keeper, client):
+            passes.world.classes.set(CLASS.key, CLASS)
+            front = passes.world.gateways.get(FRONT.key)
+            assert front is not None
+            refused = msgspec.structs.replace(front.spec, infrastructure=infrastructure)
+            passes.world.gateways.set(FRONT.key, msgspec.structs.replace(front, spec=refused))
+            passes.step()
+            assert passes.outputs.needs.get(FRONT.key) is None
+            keeper.tell_all()
+            await keeper.queue.settled()
+            assert await there(client)
+
+    asyncio.run(run())
 
 
 def test_what_another_controller_made_for_a_gateway_stays(api: LocalApi) -> None:

@@ -1,28 +1,97 @@
-"""What a pass sends to whom."""
+"""What a pass sends to the Envoys of a Gateway that is refused for a while."""
 
 from __future__ import annotations
 
-from headgate.api import gateway
+from dataclasses import dataclass, field
+
+import msgspec
+
+from headgate.api import core, gateway
 from headgate.api.meta import Key, ObjectMeta
 from headgate.controllers.gateways.passes import Passes
+from headgate.envoy.names import CLUSTER, ENDPOINTS, LISTENER
+from headgate.ir.routing import Binding
 from headgate.world import Settings
 from headgate.xds.desired import Update
 
-OURS = "headgate.dev/gateway-controller"
+FRONT = gateway.Gateway(
+    metadata=ObjectMeta(name="front", namespace="default", uid="u"),
+    spec=gateway.GatewaySpec(
+        gateway_class_name="headgate", listeners=(gateway.Listener(name="http", port=80, protocol="HTTP"),)
+    ),
+)
+PARAMETERS = gateway.LocalParametersReference(group="example.com", kind="Proxy", name="none")
+REFUSED = msgspec.structs.replace(
+    FRONT,
+    spec=msgspec.structs.replace(FRONT.spec, infrastructure=gateway.GatewayInfrastructure(parameters_ref=PARAMETERS)),
+)
+CLASS = gateway.GatewayClass(
+    metadata=ObjectMeta(name="headgate"),
+    spec=gateway.GatewayClassSpec(controller_name="headgate.dev/gateway-controller"),
+)
 
 
-def test_a_gateway_with_nothing_to_serve_has_something_to_answer_its_envoys() -> None:
-    sent: list[tuple[Key, Update]] = []
-    passes = Passes(Settings(controller_names=(OURS,)), lambda *each: sent.append(each), lambda _: None)
-    a_class = gateway.GatewayClass(
-        metadata=ObjectMeta(name="ours"), spec=gateway.GatewayClassSpec(controller_name=OURS)
+def service(name: str) -> core.Service:
+    ports = core.ServiceSpec(ports=(core.ServicePort(port=80),))
+    return core.Service(metadata=ObjectMeta(name=name, namespace="default"), spec=ports)
+
+
+def route(*services: str) -> gateway.HTTPRoute:
+    backends = tuple(gateway.HTTPBackendRef(name=name, port=80) for name in services)
+    spec = gateway.HTTPRouteSpec(
+        parent_refs=(gateway.ParentReference(name="front"),), rules=(gateway.HTTPRouteRule(backend_refs=backends),)
     )
-    listener = gateway.Listener(name="odd", port=1111, protocol="example.com/ODD")
-    front = gateway.Gateway(
-        metadata=ObjectMeta(name="front", namespace="shop"),
-        spec=gateway.GatewaySpec(gateway_class_name="ours", listeners=(listener,)),
-    )
-    passes.world.classes.set(a_class.key, a_class)
-    passes.world.gateways.set(front.key, front)
-    passes.step()
-    assert sent == [(front.key, Update())]
+    return gateway.HTTPRoute(metadata=ObjectMeta(name="shop", namespace="default", uid="r"), spec=spec)
+
+
+@dataclass
+class Sent:
+    """A world with a Gateway and a split between two Services, and what each step sends."""
+
+    updates: list[Update] = field(default_factory=list)
+    dropped: list[Key] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.passes = Passes(Settings(), lambda _, update: self.updates.append(update), self.dropped.append)
+        world = self.passes.world
+        world.classes.set(CLASS.key, CLASS)
+        world.bindings.set(FRONT.key, Binding("pod"))
+        for each in (service("old"), service("new")):
+            world.services.set(each.key, each)
+        shop = route("old", "new")
+        world.routes.set(shop.key, shop)
+        self.step(FRONT)
+
+    def step(self, front: gateway.Gateway) -> list[Update]:
+        self.updates.clear()
+        self.passes.world.gateways.set(front.key, front)
+        self.passes.step()
+        return list(self.updates)
+
+
+def test_a_gateway_that_is_refused_is_dropped_and_told_nothing_more() -> None:
+    sent = Sent()
+    assert sent.step(REFUSED) == []
+    assert sent.dropped == [FRONT.key]
+    shop = route("old")
+    sent.passes.world.routes.set(shop.key, shop)
+    assert sent.step(REFUSED) == []
+
+
+def test_a_gateway_that_is_accepted_again_is_told_everything() -> None:
+    sent = Sent()
+    sent.step(REFUSED)
+    (update,) = sent.step(FRONT)
+    assert {kind for kind, _ in update.resources} == {LISTENER, CLUSTER, ENDPOINTS}
+    assert sorted(name for kind, name in update.resources if kind == CLUSTER) == ["default/new/80", "default/old/80"]
+    assert len(update.hosts) == len(update.weights) == len(update.route_configurations) == 1
+
+
+def test_what_changed_while_it_was_refused_is_told_as_it_is_now() -> None:
+    sent = Sent()
+    sent.step(REFUSED)
+    shop = route("new")
+    sent.passes.world.routes.set(shop.key, shop)
+    sent.step(REFUSED)
+    (update,) = sent.step(FRONT)
+    assert [name for kind, name in update.resources if kind == CLUSTER] == ["default/new/80"]

@@ -161,6 +161,8 @@ class FleetKeeper:
             self._cancel(gateway)  # its objects are owned by it and go with it
             self._owners.discard(gateway)
             return
+        if needs is None and self._outputs.gateway_statuses.get(gateway) is not None:
+            return  # ours, and refused as it is now: what serves goes on serving, and its address is not given away
         standing = await self._remove_others(gateway, fleet.name(gateway, needs.class_name).name if needs else "")
         a_class = self._world.classes.get(Key("", needs.class_name)) if needs is not None else None
         if needs is None or a_class is None:

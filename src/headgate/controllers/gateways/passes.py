@@ -104,6 +104,8 @@ class Passes:
         )
         self._named = (collect(self.outputs.route_statuses), collect(self.outputs.policy_statuses))
         self._failed: set[Any] = set()
+        #: Gateways that were dropped and are there all the same: refused as they are now.
+        self._dropped: set[Key] = set()
 
     def step(self) -> Stepped:
         """Bring everything up to date; what is to be sent is sent before this returns."""
@@ -113,8 +115,11 @@ class Passes:
         changed = self._changed()
         for key in needs.set:
             changed.setdefault(key, _Parts())  # its Envoys wait for an answer when they start, if only an empty one
+        for key in self._dropped & needs.set.keys():
+            changed[key] = self._everything(key)
+        self._dropped = {key for key in (self._dropped - needs.set.keys()).union(needs.removed) if self._exists(key)}
         for key, parts in changed.items():
-            if key not in needs.removed:
+            if key not in self._dropped and key not in needs.removed:
                 self._send(key, parts.update())
         for key in needs.removed:
             self._drop(key)
@@ -130,6 +135,19 @@ class Passes:
         selected = self._selections.take()
         selections = (*selected.set, *selected.removed)
         return Stepped(tuple(statuses), tuple(needs.set), tuple(needs.removed), selections)
+
+    def _exists(self, gateway: Key) -> bool:
+        return self.world.gateways.get(gateway) is not None
+
+    def _everything(self, gateway: Key) -> _Parts:
+        """All that a Gateway's Envoys should have: it was dropped, and nothing is known of it any more."""
+        outputs = self.outputs
+        return _Parts(
+            resources={at[1:]: found for at, found in outputs.resources.items() if at[0] == gateway},
+            hosts={at[1:]: found for at, found in outputs.hosts.items() if at[0] == gateway},
+            weights={at[1]: found for at, found in outputs.weights.items() if at[0] == gateway},
+            configurations={at[1] for at, _ in outputs.configurations.items() if at[0] == gateway},
+        )
 
     def _changed(self) -> dict[Key, _Parts]:
         parts: dict[Key, _Parts] = defaultdict(_Parts)

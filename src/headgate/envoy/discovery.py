@@ -48,15 +48,13 @@ def read_request(body: bytes) -> Request:
 
 def write_response(type_url: str, nonce: str, resources: Iterable[Resource], removed: Iterable[str] = ()) -> bytes:
     """A DeltaDiscoveryResponse."""
-    parts = [
-        wire.field(
-            2,
-            wire.field(1, each.version)
-            + wire.field(2, wire.field(1, each.type_url) + wire.field(2, each.body))
-            + wire.field(3, each.name),
-        )
-        for each in resources
-    ]
+    parts: list[bytes] = []
+    for each in resources:
+        about = wire.field(1, each.version) + wire.field(3, each.name)
+        of_any = wire.field(1, each.type_url) + wire.head(2, len(each.body))
+        size = len(of_any) + len(each.body)
+        of_resource = about + wire.head(2, size)
+        parts += (wire.head(2, len(of_resource) + size), of_resource, of_any, each.body)
     parts.append(wire.field(4, type_url))
     parts.append(wire.field(5, nonce))
     parts.extend(wire.field(6, name) for name in removed)

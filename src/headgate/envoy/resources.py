@@ -33,9 +33,9 @@ class Route(msgspec.Struct, frozen=True, gc=False):
 
     `template` is a serialised `envoy.config.route.v3.Route` whose weighted clusters all stand at weight 1.
     `weights_key` is their `runtime_key_prefix`, empty when the route has no weighted clusters. `lane` says that the
-    runtime may carry its weights (its clusters are distinct). `clusters` are all that it refers to: Envoy must have
-    them before it gets the route. A `part` is the place among the weights whose share of the requests it takes, when
-    several routes share them (`routes.Forward`).
+    runtime may carry its weights (its clusters are distinct, or it is a part). `clusters` are all that it refers to:
+    Envoy must have them before it gets the route. A `part` is the place among the weights whose share of the requests
+    it takes, when several routes share them (`routes.Forward`).
     """
 
     template: bytes
@@ -65,10 +65,12 @@ class VirtualHost(msgspec.Struct, frozen=True, gc=False):
 
 class Weights(msgspec.Struct, frozen=True, gc=False):
     """The weights of a route's weighted clusters, in their order. The sum is never 0: that is a direct 500 in the
-    shape, since Envoy answers 404 to a route whose weights are all 0 and refuses to load one.
+    shape, since Envoy answers 404 to a route whose weights are all 0 and refuses to load one. With `parts` they are
+    those of several routes that share requests (`Route.part`).
     """
 
     clusters: tuple[tuple[str, int], ...]
+    parts: bool = False
 
 
 def resource(type_url: str, name: str, body: bytes, origins: Iterable[Ref] = ()) -> Resource:
@@ -123,7 +125,7 @@ def framed(host: bytes) -> bytes:
 
 def route_configuration(name: str, framed_hosts: Iterable[bytes]) -> bytes:
     """A RouteConfiguration from `framed` virtual hosts. A port in the Host header plays no part in choosing one."""
-    return wire.field(1, name) + b"".join(framed_hosts) + wire.flag(14)
+    return b"".join((wire.field(1, name), *framed_hosts, wire.flag(14)))
 
 
 def unavailable(host: VirtualHost) -> VirtualHost:
@@ -143,11 +145,24 @@ def unavailable(host: VirtualHost) -> VirtualHost:
 
 
 def runtime_entries(key: str, weights: Weights) -> bytes:
-    """The entries `<weights key>.<cluster>` of the runtime layer that override these weights."""
-    return b"".join(
-        wire.field(1, wire.field(1, f"{key}.{cluster}") + wire.field(2, wire.double(2, weight)))
-        for cluster, weight in weights.clusters
-    )
+    """The entries of the runtime layer that override these weights: `<weights key>.<cluster>` with a number, or
+    `<weights key>.<part>` with a `FractionalPercent`.
+    """
+    if not weights.parts:
+        return b"".join(_entry(f"{key}.{cluster}", wire.double(2, weight)) for cluster, weight in weights.clusters)
+    plain = [weight for _, weight in weights.clusters]
+    return b"".join(_entry(f"{key}.{part}", _fraction(_up_to(part, plain))) for part in range(len(plain) - 1))
+
+
+def _entry(key: str, value: bytes) -> bytes:
+    """One field of a `google.protobuf.Struct`."""
+    return wire.field(1, wire.field(1, key) + wire.field(2, value))
+
+
+def _fraction(millionths: int) -> bytes:
+    """A `FractionalPercent` as a `google.protobuf.Value`."""
+    denominator = _entry("denominator", wire.field(3, "MILLION"))
+    return wire.field(5, denominator + _entry("numerator", wire.double(2, millionths)))
 
 
 def runtime(layer: str, entries: Iterable[bytes]) -> bytes:

@@ -22,7 +22,12 @@ def varint(value: int) -> bytes:
 def field(number: int, payload: bytes | str) -> bytes:
     """One length-delimited field: a string, bytes or an embedded message."""
     data = payload.encode() if isinstance(payload, str) else payload
-    return varint(number << 3 | 2) + varint(len(data)) + data
+    return head(number, len(data)) + data
+
+
+def head(number: int, size: int) -> bytes:
+    """What stands before a length-delimited field of so many bytes: large ones are joined once, by who has them all."""
+    return varint(number << 3 | 2) + varint(size)
 
 
 def flag(number: int) -> bytes:

@@ -175,8 +175,9 @@ class Proxy:
             elif (refusal := pool.refusals.get(name)) and refusal.version == resource.version:
                 self._tell(pool.stream.type_url, name, "", refusal.version, refusal.message, resource.origins)
 
-    def _live(self, cluster: str) -> bool:
-        return cluster in self.pools[CLUSTER].stream.have or cluster in BUILT_IN_CLUSTERS
+    def _absent(self) -> set[str]:
+        """The clusters that routes refer to and that this Envoy does not have. Asked whole: there may be thousands."""
+        return set(self._desired.users_of_cluster).difference(self.pools[CLUSTER].stream.have, BUILT_IN_CLUSTERS)
 
     def _dead(self, cluster: str) -> bool:
         return cluster not in self._desired.of(CLUSTER) or cluster in self.pools[CLUSTER].refusals
@@ -280,7 +281,7 @@ class Proxy:
             if not self._desired.has_configuration(name):
                 continue
             unknown = table.taken is None
-            table.flight = table.next(self._live, self._dead)
+            table.flight = table.next(self._absent(), self._dead)
             if unknown and table.taken is not None:
                 self._tell(ROUTES, name, "", table.taken.version)
             self._tell_found(table)

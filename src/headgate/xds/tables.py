@@ -11,6 +11,7 @@ Weights go on changing in whatever stays: they are no part of a host's shape.
 """
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 
 from headgate.api.meta import Ref
 from headgate.envoy import names
@@ -27,12 +28,19 @@ _REMEMBERED = 64
 class Body:
     """A route configuration as it is or was sent."""
 
-    def __init__(self, name: str, hosts: Mapping[str, Sent]) -> None:
+    def __init__(self, name: str, hosts: Mapping[str, Sent], before: "Body | None" = None) -> None:
+        """`before` is one that differs little: its order need not be found again."""
         self.name = name
         self.hosts = hosts
-        self._order = sorted(hosts)
+        self._order = sorted(hosts) if before is None else before.order_of(hosts)
         self.version = names.digest(name, "".join([hosts[host].digest for host in self._order]))
         self._clusters: frozenset[str] | None = None
+
+    def order_of(self, hosts: Mapping[str, Sent]) -> list[str]:
+        """The order of other hosts, most of which are ours."""
+        if hosts.keys() == self.hosts.keys():
+            return self._order
+        return sorted([*(name for name in self._order if name in hosts), *(hosts.keys() - self.hosts.keys())])
 
     def resource(self) -> Resource:
         """As it goes over the wire."""
@@ -89,13 +97,15 @@ class Table:
             self.found += [(host, refusal.message) for refusal in each if host and host.shape == refusal.version]
         self.taken = next((body for body in past.bodies if body.version == self.reported), None)
 
-    def next(self, live: Callable[[str], bool], dead: Callable[[str], bool]) -> Body | None:
-        """What to send now; None when Envoy is as it should be. `dead` clusters will not come."""
+    def next(self, absent: AbstractSet[str], dead: Callable[[str], bool]) -> Body | None:
+        """What to send now; None when Envoy is as it should be. `absent` are clusters that it does not have, of which
+        the `dead` ones will not come.
+        """
         while True:
-            target = self._target(live, dead)
+            target = self._target(absent, dead)
             if self._trials:
                 target = self._only(target, self._trials.current)
-            body = Body(self.name, target)
+            body = Body(self.name, target, self.taken)
             if self.taken is None and body.version == self.reported:
                 self.taken = body  # it comes back with just what it should have
             if self.taken is not None and body.version == self.taken.version and not self._again:
@@ -160,13 +170,11 @@ class Table:
         self.found.append((host, message))
         return True
 
-    def _target(self, live: Callable[[str], bool], dead: Callable[[str], bool]) -> dict[str, Sent]:
+    def _target(self, absent: AbstractSet[str], dead: Callable[[str], bool]) -> dict[str, Sent]:
         """All hosts as they should be for this Envoy now."""
         target = dict(self._desired.table(self.name))
-        for cluster, users in self._desired.users_of_cluster.items():
-            if live(cluster):
-                continue
-            for configuration, name in users:
+        for cluster in absent:
+            for configuration, name in self._desired.users_of_cluster[cluster]:
                 if configuration == self.name and name in target:
                     self._instead(target, name, new_answers_500=dead(cluster))
         for name in self.refusals:

@@ -96,6 +96,8 @@ NEW: list[dict[str, Any]] = [
     {"dashed": {"dash-ed": "bad"}},
     {"name": "abc"},
     {"name": "abcd"},
+    {"name": "ééé"},
+    {"name": "éééé"},
     {"name": "A"},
     {"atomic": [{"v": 1}, {"v": 9}]},
     {"grows": 1, "opt": 1, "immutable": "x"},

@@ -203,7 +203,7 @@ class _Composed:
         """The value of an expression. Raises `EvaluationError`."""
         composed = {name: self._variable(name) for name in _VARIABLE.findall(expression) if name in self._wanted}
         try:
-            program = compiled(expression)
+            program = compiled(expression, wide=True)
         except ExpressionError as error:
             raise EvaluationError(f"compilation failed: {error}") from None
         return program(scope({**self._seen, "variables": composed}, program.functions))

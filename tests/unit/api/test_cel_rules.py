@@ -97,6 +97,13 @@ def test_every_name_of_a_field_can_be_written(name: str) -> None:
     assert len(broken(schema, {name: "y"})) == 1
 
 
+def test_the_size_of_a_text_is_its_number_of_characters() -> None:
+    schema = string("self.size() == 3 && size(self) == 3 && 'size(x)' != self")
+    for text in ("abc", "äöü", "日本語", "😀😀😀"):
+        assert broken(schema, text) == []
+    assert len(broken(schema, "日本")) == 1
+
+
 def test_a_rule_that_nobody_can_read_is_told_apart_from_one_that_only_kubernetes_reads() -> None:
     for text, ours in (("self ==", False), ("self.?a.orValue(1) == 1", True)):
         with pytest.raises(ExpressionError) as caught:

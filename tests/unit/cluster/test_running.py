@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ import pytest
 from headgate.cluster import preflight, processes
 from headgate.cluster.components import Choices, components
 from headgate.cluster.errors import ClusterError
-from headgate.cluster.places import Folder
+from headgate.cluster.places import Addresses, Folder, Networks
 from headgate.cluster.probes import HealthProbe
 from headgate.cluster.registry import Registry
 from headgate.cluster.running import Cluster, choose, delete, end_leftovers, find, running, state, stop
@@ -218,6 +218,16 @@ def test_the_command_lines_bind_nothing_but_loopback_and_this_clusters_networks(
     words = [word for command in commands for word in command]
     assert str(cluster.addresses.pods) in words
     assert not [word for word in words if "0.0.0.0" in word and not word.startswith("127.")]
+
+
+def test_what_was_chosen_reaches_the_programs_that_it_concerns(cluster: Cluster) -> None:
+    networks = Networks(pods=IPv4Network("10.244.0.0/16"), load_balancers=IPv4Network("10.245.0.0/16"))
+    addresses = Addresses.of(cluster.addresses.index, chosen=networks)
+    choices = Choices(crds="v1.3.0", pod_network="namespace")
+    parts = {part.name: " ".join(part.command) for part in components(cluster.folder, addresses, choices)}
+    assert "--crds v1.3.0" in parts["api"]
+    assert "--pod-cidr 10.244.0.0/16 --load-balancer-cidr 10.245.0.0/16 --pod-network namespace" in parts["node"]
+    assert addresses.claim == cluster.addresses.claim
 
 
 def test_the_envoy_of_this_machine_is_found() -> None:

@@ -6,7 +6,6 @@
 * `rules` – `x-kubernetes-validations` of a whole schema, applied to an object and the one that it replaces.
 
 The language itself is common-expression-language (`cel`). What it does not do, compared with Kubernetes: it checks no
-types and no cost before an expression runs, it reads neither `?.` nor comprehensions over two variables, and `size`
-counts the bytes of a text where Kubernetes counts characters. Where both sides of `||` have no value, it says why the
-right one has none, and Kubernetes says it of the left one.
+types and no cost before an expression runs, and it reads neither `?.` nor comprehensions over two variables. Where both
+sides of `||` have no value, it says why the right one has none, and Kubernetes says it of the left one.
 """

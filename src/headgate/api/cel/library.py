@@ -248,7 +248,10 @@ def _last_index(items: Any, item: Any) -> int:
     return len(items) - 1 - items[::-1].index(item) if item in items else -1
 
 
+#: What `size` is called where characters are counted and not bytes.
+SIZE = "countedSize"
 _TEXTS: dict[str, Function] = {
+    SIZE: len,
     **stdlib.STDLIB_FUNCTIONS,
     "indexOf": _index,
     "lastIndexOf": _last_index,

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 
 from .language import cel
-from .library import LIBRARY
+from .library import LIBRARY, SIZE
 
 #: Words that CEL keeps for itself. Kubernetes writes a field of that name as `__name__`, the library takes it as it is.
 _KEPT = "as|break|const|continue|else|for|function|if|import|let|loop|package|namespace|return|var|void|while"
-_ESCAPED = re.compile(rf"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|\b__({_KEPT})__\b""")
+_ESCAPED = re.compile(rf"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|\b__({_KEPT})__\b|\b(size)(?=\s*\()""")
 _CALLED = re.compile(r"Python function call failed: \w+: (?P<message>.*)\. Check function arguments", re.DOTALL)
 
 
@@ -44,10 +44,16 @@ class Program(msgspec.Struct, frozen=True):
 
 
 @functools.lru_cache(maxsize=8192)
-def compiled(source: str) -> Program:
-    """The program of an expression. Raises `ExpressionError`."""
+def compiled(source: str, *, wide: bool = False) -> Program:
+    """The program of an expression. Raises `ExpressionError`.
+
+    Args:
+        wide: for texts beyond ASCII. The library counts bytes where CEL counts characters, so then we count; a list is
+            counted more slowly so.
+    """
+    size = SIZE if wide else "size"
     try:
-        program = cel.compile(_ESCAPED.sub(lambda match: match[1] or match[2], source))
+        program = cel.compile(_ESCAPED.sub(lambda match: match[1] or match[2] or size, source))
     except ValueError as error:
         text = str(error)
         ours = "unsupported syntax" in text or re.search(r"\.\?|\[\?|\{\?", source) is not None

@@ -11,6 +11,7 @@ import msgspec
 
 from headgate.api.schema import Problem, at, correlated
 
+from .library import SIZE
 from .programs import EvaluationError, ExpressionError, Program, compiled, optional, scope
 from .values import Conversion, conversion
 
@@ -45,6 +46,13 @@ class Rule(msgspec.Struct, frozen=True):
     def name(self) -> str:
         """What stands for the rule in sentences about it."""
         return self.message or self.program.source.strip()
+
+    def read(self, *, wide: bool) -> "Rule":
+        """The rule as it is asked of texts beyond ASCII, if `wide`."""
+        if not wide:
+            return self
+        told = self.told and compiled(self.told.source, wide=True)
+        return msgspec.structs.replace(self, program=compiled(self.program.source, wide=True), told=told)
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -168,11 +176,12 @@ def _asked(node: Node, value: Any, old: Any, path: str, *, same: bool) -> Iterat
         return
     plain = node.convert or _as_it_is
     now, before = plain(value), None if old is None else plain(old)
+    wide = not msgspec.json.encode((value, old)).isascii()
+    functions = node.functions | {SIZE} if wide else node.functions
     for wrapped in (False, True):
-        asked = [rule for rule in rules if rule.optional is wrapped]
+        asked = [rule.read(wide=wide) for rule in rules if rule.optional is wrapped]
         if asked:
-            variables = {"self": now, "oldSelf": optional(before) if wrapped else before}
-            seen = scope(variables, node.functions)
+            seen = scope({"self": now, "oldSelf": optional(before) if wrapped else before}, functions)
             yield from (problem for rule in asked if (problem := _problem(rule, seen, node, value, path)) is not None)
 
 

@@ -18,7 +18,7 @@ PAGE = DOCS / "conformance.md"
 REPORT = "report.yaml"
 """As the suite wrote it."""
 RESULTS = "results.txt"
-"""The lines of the suite's output that say how each test ended, as it wrote them."""
+"""The lines of the suite's output that say how each test ended (not each of its parts), as it wrote them."""
 RUN = "run.json"
 """What neither says: the API, the time it took, and the tests that no profile counts."""
 
@@ -48,7 +48,8 @@ def keep(out: Path, name: str) -> Record:
     folder.mkdir(parents=True, exist_ok=True)
     for file in (REPORT, RUN):
         shutil.copyfile(out / file, folder / file)
-    results = (line for line in (out / "output.txt").read_text().splitlines() if line.lstrip().startswith("--- "))
+    lines = (out / "output.txt").read_text().splitlines()
+    results = (line for line in lines if line.startswith(("--- ", "    --- ")))
     (folder / RESULTS).write_text("".join(f"{line}\n" for line in results))
     return Record(folder)
 

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from headgate.envoy import routes
+from headgate.envoy import names, routes
+from headgate.envoy.resources import Weights
+from headgate.xds.desired import Update
 from support.stage import Stage
 from support.stage import stage as set_up
 from support.waiting import until
@@ -46,6 +48,31 @@ def test_weights_go_through_the_lane_among_many_paths_too(stage: Stage) -> None:
     stage.add("after-the-crowd", 1, 0)
     until(lambda: "w.crowded" not in stage.envoy.admin("/runtime"), says="the keys are withdrawn")
     assert stage.answers("crowded") == {"new"}
+
+
+def apart(stage: Stage, name: str, old: int, new: int) -> Update:
+    """A virtual host with two routes that share all requests: what a path rewrite on one of two backendRefs makes."""
+    clusters = (stage.old.cluster, stage.new.cluster)
+    key = names.weights_key(name, clusters)
+    first = routes.Forward((routes.Destination(clusters[0]),), key, part=0)
+    rest = routes.Forward((routes.Destination(clusters[1]),), path=routes.PathRewrite("regex", "/new", "^/.*"))
+    found = [routes.route(name, routes.Match(), each) for each in (first, rest)]
+    host = routes.virtual_host(name, [f"{name}.example"], found)
+    weights = Weights(tuple(zip(clusters, (old, new), strict=True)), parts=True)
+    return Update(hosts={("http", name): host}, weights={key: weights})
+
+
+def test_weights_of_routes_that_share_requests_go_through_the_lane_too(stage: Stage) -> None:
+    stage.update(apart(stage, "apart", 1, 0))
+    until(lambda: stage.get("apart") == (200, "old"), says="it serves")
+    before = routes_version(stage)
+    for old, new, answers in ((0, 1, {"new"}), (1, 0, {"old"}), (1, 1, {"old", "new"}), (0, 5, {"new"})):
+        stage.update(Update(weights=apart(stage, "apart", old, new).weights))
+        until(lambda answers=answers: stage.answers("apart", 40) == answers, says=f"{old} to {new}")  # type: ignore[misc]
+    assert routes_version(stage) == before
+    stage.add("after-apart", 1, 0)
+    until(lambda: "w.apart" not in stage.envoy.admin("/runtime"), says="the keys are withdrawn")
+    assert stage.answers("apart") == {"new"}
 
 
 def test_two_hundred_changes_of_weights_fail_no_request(stage: Stage) -> None:

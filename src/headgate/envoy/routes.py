@@ -155,12 +155,13 @@ def route(
         message.route.CopyFrom(_forward(action))
         if action.part is not None:
             message.match.runtime_fraction.default_value.denominator = MILLION
+            message.match.runtime_fraction.runtime_key = f"{weights_key}.{part}"
     _change(message, request_headers, response_headers)
     _per_filter(message, (filters or {}).items())
     return Route(
         template=protos.serialise(message),
         weights_key=weights_key,
-        lane=bool(weights_key) and part is None and len(set(clusters)) == len(clusters),
+        lane=bool(weights_key) and len(set(clusters)) == len(clusters),
         part=part,
         path=(match.path.kind, match.path.value),
         clusters=tuple(dict.fromkeys((*clusters, *_mirrored(action), *also))),

@@ -2,8 +2,7 @@
 
 The client sees nothing of it. May not stand beside RequestRedirect. Of a rewrite on a rule and one on a backendRef the
 backendRef's counts, for host and path each; both speak of the path as it came in. Envoy rewrites paths per route and
-not per weighted cluster: where one of several backendRefs has a rewrite, each is a route of its own, and the weights go
-with the routes, not with the runtime.
+not per weighted cluster: where one of several backendRefs has a rewrite, each is a route of its own.
 
     filters:
     - type: URLRewrite

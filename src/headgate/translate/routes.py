@@ -42,12 +42,15 @@ def weights(world: World, routing: Routing) -> Collection[tuple[Key, str], Weigh
 
     def keyed(_read: Read, key: tuple[Key, str], shares: ir.Shares) -> Iterable[tuple[tuple[Key, str], Weights]]:
         clusters = map(names.target, shares.targets)
-        yield (
-            (key[0], names.weights_key(key[1], shares.targets)),
-            Weights(tuple(zip(clusters, shares.weights, strict=True))),
-        )
+        found = Weights(tuple(zip(clusters, shares.weights, strict=True)), parts=_apart(shares.targets))
+        yield (key[0], names.weights_key(key[1], shares.targets)), found
 
     return world.engine.flat_map("weights", routing.shares, keyed)
+
+
+def _apart(targets: Sequence[ir.Target]) -> bool:
+    """Whether each target is a route of its own, since one asks for what Envoy cannot say of a weighted cluster."""
+    return any(filters.render(_filters(each.filters), filters.Rendering()).needs_route for each in targets)
 
 
 def virtual_host(host: ir.VirtualHost) -> VirtualHost:
@@ -138,7 +141,7 @@ def _actions(
         return
     own = [filters.render(_filters(each.filters), given) for each in found.action.targets]
     whole = _forward(found.action, found.limits, rendering, own)
-    if not any(each.needs_route for each in own):
+    if not _apart(found.action.targets):
         yield whole
         return
     last = len(own) - 1

@@ -68,6 +68,14 @@ def test_a_joined_runtime_layer_is_what_protobuf_would_write() -> None:
     assert joined == protos.serialise(message)
 
 
+def test_the_shares_of_routes_in_a_runtime_layer_are_fractions() -> None:
+    message = protos.Runtime(name="headgate")
+    for part, share in enumerate((0, 700_000)):
+        message.layer.fields[f"{KEY}.{part}"].struct_value.update({"numerator": share, "denominator": "MILLION"})
+    entries = runtime_entries(KEY, Weights((("a", 0), ("b", 7), ("c", 3)), parts=True))
+    assert protos.Runtime.FromString(runtime("headgate", [entries])) == message
+
+
 def test_the_shape_does_not_depend_on_where_a_host_came_from() -> None:
     other = routes.virtual_host("x", ["x.example"], host().routes, origins=[Ref("HTTPRoute", "n", "other")])
     assert other.shape == host().shape

@@ -95,4 +95,4 @@ def test_routes_that_share_requests_take_them_up_to_their_place() -> None:
     found = protos.VirtualHost.FromString(resources.render(host, weights)).routes
     assert [each.match.runtime_fraction.default_value.numerator for each in found] == [500_000, 800_000, 0]
     assert not found[2].match.HasField("runtime_fraction")
-    assert not any(each.lane for each in parts)
+    assert [each.lane for each in parts] == [True, True, False]

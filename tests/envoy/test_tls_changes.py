@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+import yaml
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import ResponseReceived, StreamEnded
 
 from golden import cases, pki, stage
 from golden.living import Living
-from headgate.api import core
+from headgate.api import codec, core
 from headgate.api.meta import Key, ObjectMeta
 from support.waiting import until
 
@@ -72,6 +73,14 @@ spec:
   validation:
     hostname: abc.example.com
     caCertificateRefs: [{group: "", kind: ConfigMap, name: backends}]
+"""
+GRANT = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: ReferenceGrant
+metadata: {name: gateways, namespace: certs}
+spec:
+  from: [{group: gateway.networking.k8s.io, kind: Gateway, namespace: shop}]
+  to: [{group: "", kind: ConfigMap, name: granted}, {group: "", kind: Secret, name: of}]
 """
 POLICY = Key("shop", "web")
 SECURED = "http://first.example.com/secured"
@@ -230,6 +239,22 @@ def test_without_authorities_no_client_is_let_in_and_other_ports_serve(living: L
         living.awaits(ASKS, 200, ALICE)
         assert living.ask(ASKS).status is None
     assert set(statuses) == {200}
+
+
+def test_what_a_grant_allowed_ends_with_it(living: Living) -> None:
+    gateway = WORLD.split("---\n")[1].replace("name: clients", "name: granted, namespace: certs")
+    gateway = gateway.replace(
+        "clientCertificateRef: {name: client}", "clientCertificateRef: {name: of, namespace: certs}"
+    )
+    certificate = {"authority": "gateways", "names": ["granted.example.com"]}
+    living.put(GRANT, gateway.replace("generation: 1", "generation: 2"))
+    living.put(cases.secret("certs/of", certificate), cases.config_map("certs/granted", "partners"))
+    living.awaits(ASKS, 200, BOB)
+    until(lambda: living.ask(SECURED).saw(":client") == "granted.example.com")
+    living.delete(codec.decode_manifest(yaml.safe_load(GRANT)))
+    living.awaits(ASKS, None, BOB)
+    living.awaits(SECURED, 503)
+    assert living.ask("https://second.example.com/").status == 200
 
 
 def test_a_client_chooses_between_rsa_and_ecdsa(living: Living) -> None:

@@ -88,6 +88,9 @@ class Api:
         """A new object; `managed` says who owns which of its fields, if anybody."""
         options = options or Options()
         draft = self._draft(resource, version, obj, options)
+        if resource.ending:
+            why = "create not allowed while custom resource definition is terminating"
+            raise refusals.Refusal(405, "MethodNotAllowed", why)
         if resource.namespaced:
             self._namespace_takes(resource, namespace, draft["metadata"].get("name", ""))
         new = writes.create(

@@ -7,8 +7,8 @@ import msgspec
 
 from headgate.api.cel import rules
 
-from . import tables
-from .api import Api
+from . import tables, writes
+from .api import Api, decode
 from .definitions import DEFINITIONS
 from .jsonpath import compile_path
 from .resources import Cell, Column, Object, Registry, Resource, Scale, Version
@@ -41,6 +41,7 @@ def custom(definition: Object) -> Resource:
         else None,
         selectable=tuple(field["jsonPath"].lstrip(".") for field in storage.get("selectableFields") or ()),
         custom=True,
+        ending="deletionTimestamp" in definition["metadata"],
     )
 
 
@@ -98,6 +99,15 @@ def stored(store_rows: Iterator[Any]) -> Iterator[Resource]:
             yield custom(msgspec.json.decode(row.body))
 
 
+def _refit(api: Api, resource: Resource) -> None:
+    """Objects under a changed definition: Kubernetes prunes and defaults them whenever they are read, we do it once."""
+    for record in list(api.cache.collection(resource.id)):
+        there = decode(record)
+        fitted = writes.fitted(resource, there)
+        if any(there.get(name) != fitted.get(name) for name in {*there, *fitted} - {"apiVersion", "kind"}):
+            api.write(resource, there, fitted)
+
+
 def follow(api: Api) -> Callable[[Resource, Object | None, Object | None], None]:
     """A callback for the API's writes that serves what definitions say."""
     registry: Registry = api.registry
@@ -106,8 +116,9 @@ def follow(api: Api) -> Callable[[Resource, Object | None, Object | None], None]
         if resource.id != DEFINITIONS:
             return
         if new is not None:
-            if "deletionTimestamp" not in new["metadata"]:
-                registry.add(custom(new))
+            registry.add(made := custom(new))
+            if old is not None and old["spec"]["versions"] != new["spec"]["versions"]:
+                _refit(api, made)
         elif old is not None and registry.get(old["metadata"]["name"]) is not None:
             registry.remove(old["metadata"]["name"])
             api.cache.forget(old["metadata"]["name"])

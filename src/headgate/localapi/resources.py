@@ -85,6 +85,8 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     question: bool = False
     #: From a CustomResourceDefinition.
     custom: bool = False
+    #: Its definition goes when its last object has gone.
+    ending: bool = False
     behaviour: Behaviour = Behaviour()
 
     @property
@@ -114,6 +116,12 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     def schema(self, version: str) -> Mapping[str, Any]:
         """OpenAPI of a version."""
         return self.versions[version].schema
+
+    @property
+    def schema_of_storage(self) -> Mapping[str, Any]:
+        """OpenAPI of the version that objects are stored in, or of the first one where that is not served."""
+        found = self.versions.get(self.storage) or next(iter(self.versions.values()))
+        return found.schema
 
     def body(self, record: Record, version: str) -> bytes:
         """The JSON of an object in a version. Versions of one resource differ in nothing but their name here.

@@ -24,6 +24,7 @@ SERVER_OWNED = (
     "resourceVersion",
     "managedFields",
 )
+_TYPE_META = frozenset({"apiVersion", "kind", "metadata"})
 _NEVER_STORED = ("selfLink", "managedFields")
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 
@@ -146,6 +147,14 @@ def _defaulted(resource: Resource, version: str, obj: Object) -> Object:
     for name in ("apiVersion", "kind", "metadata"):
         rest.pop(name, None)
     return {"metadata": metadata} | rest
+
+
+def fitted(resource: Resource, obj: Object) -> Object:
+    """A stored object under a schema that has changed: without what that does not know, with its defaults."""
+    schema = resource.schema_of_storage
+    known, _ = schemas_.prune(schema, {k: v for k, v in obj.items() if k not in _TYPE_META}, root=False)
+    rest: Object = schemas_.default(schema, known)
+    return {"metadata": obj["metadata"]} | {k: v for k, v in rest.items() if k not in _TYPE_META}
 
 
 def _spec_changed(resource: Resource, old: Object, new: Object) -> bool:

@@ -195,3 +195,31 @@ def test_objects_that_were_stored_in_another_version_are_read_in_every_one(desk:
     for version in ("v1", "v1beta1"):
         found = msgspec.json.decode(resource.body(record, version))
         assert (found["apiVersion"], found["spec"]["size"]) == (f"example.com/{version}", 1)
+
+
+def test_objects_lose_what_their_changed_definition_does_not_know_and_get_its_defaults(desk: Desk) -> None:
+    desk.create(DEFINITIONS, definition())
+    before = desk.create(WIDGETS, widget(replicas=2))
+    there = desk.get(DEFINITIONS, WIDGETS, "")
+    spec = there["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+    del spec["replicas"]
+    spec["weight"] = {"type": "integer", "default": 7}
+    desk.put(DEFINITIONS, there)
+    after = desk.get(WIDGETS, "w")
+    assert after["spec"] == {"size": 1, "colour": "blue", "weight": 7}
+    assert after["metadata"]["generation"] == before["metadata"]["generation"]
+
+
+def test_nothing_new_is_taken_while_a_definition_waits_for_its_objects_to_go(desk: Desk) -> None:
+    desk.create(DEFINITIONS, definition())
+    held = {"metadata": {"name": "held", "finalizers": ["example.com/hold"]}, "spec": {"size": 1}}
+    desk.create(WIDGETS, held)
+    desk.delete(DEFINITIONS, WIDGETS, "")
+    desk.garbage.settle()
+    with pytest.raises(Refusal, match="create not allowed while custom resource definition is terminating"):
+        desk.create(WIDGETS, widget())
+    there = desk.get(WIDGETS, "held")
+    del there["metadata"]["finalizers"]
+    desk.put(WIDGETS, there)
+    desk.garbage.settle()
+    assert desk.api.registry.get(WIDGETS) is None

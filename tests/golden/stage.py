@@ -147,6 +147,7 @@ class Stage:
                 if ("upgrade", "websocket") in headers:
                     await websocket.serve(address, dict(headers), reader, writer)
                     break
+                await reader.readexactly(int(dict(headers).get("content-length", 0)))
                 status = await self._try(dict(headers))
                 seen = {
                     "address": address,

@@ -15,7 +15,9 @@ from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from envoy.config.listener.v3.listener_pb2 import Listener
 from envoy.config.route.v3.route_components_pb2 import Route, VirtualHost
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
+from envoy.config.trace.v3.opentelemetry_pb2 import OpenTelemetryConfig
 from envoy.extensions.bootstrap.internal_listener.v3 import internal_listener_pb2 as _internal_listener
+from envoy.extensions.filters.http.ext_authz.v3.ext_authz_pb2 import ExtAuthz, ExtAuthzPerRoute
 from envoy.extensions.filters.http.router.v3.router_pb2 import Router
 from envoy.extensions.filters.http.stateful_session.v3.stateful_session_pb2 import (
     StatefulSession,
@@ -36,6 +38,10 @@ from envoy.extensions.resource_monitors.downstream_connections.v3 import (
 )
 from envoy.extensions.retry.host.previous_hosts.v3.previous_hosts_pb2 import PreviousHostsPredicate
 from envoy.extensions.stat_sinks.open_telemetry.v3 import open_telemetry_pb2 as _open_telemetry
+from envoy.extensions.tracers.opentelemetry.samplers.v3.parent_based_sampler_pb2 import ParentBasedSamplerConfig
+from envoy.extensions.tracers.opentelemetry.samplers.v3.trace_id_ratio_based_sampler_pb2 import (
+    TraceIdRatioBasedSamplerConfig,
+)
 from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 from envoy.extensions.transport_sockets.tls.v3.tls_pb2 import DownstreamTlsContext, UpstreamTlsContext
 from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
@@ -62,10 +68,14 @@ __all__ = [
     "DeltaDiscoveryRequest",
     "DownstreamTlsContext",
     "ExportMetricsServiceRequest",
+    "ExtAuthz",
+    "ExtAuthzPerRoute",
     "HeaderBasedSessionState",
     "HttpConnectionManager",
     "HttpProtocolOptions",
     "Listener",
+    "OpenTelemetryConfig",
+    "ParentBasedSamplerConfig",
     "PreviousHostsPredicate",
     "Route",
     "RouteConfiguration",
@@ -77,6 +87,7 @@ __all__ = [
     "Struct",
     "TcpProxy",
     "TlsInspector",
+    "TraceIdRatioBasedSamplerConfig",
     "TypedExtensionConfig",
     "UdpProxyConfig",
     "UdpRoute",

@@ -9,6 +9,7 @@ import msgspec
 from headgate.api.gateway import BackendObjectReference
 from headgate.conditions import Problem
 from headgate.conditions import http_route as say
+from headgate.envoy.external_auth import Check
 from headgate.envoy.routes import UNCHANGED, HeaderChanges, PathRewrite, Redirect, Respond, ValueMatch
 from headgate.ir.hostnames import is_hostname
 from headgate.ir.http import Exchange
@@ -63,6 +64,8 @@ class Rendering(msgspec.Struct, frozen=True):
     redirect: Redirect | None = None
     #: Backend and share of 1,000,000.
     mirrors: tuple[tuple[Backend, int], ...] = ()
+    #: A server that is asked first; its cluster is still to be named.
+    check: tuple[Backend, Check] | None = None
     #: Asked in this order, before what holds for all other requests.
     cases: tuple[Case, ...] = ()
 

@@ -4,21 +4,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from headgate.api.meta import Key
+from headgate.envoy import external_auth, sessions
 from headgate.envoy import listeners as envoy
-from headgate.envoy import sessions
 from headgate.envoy.names import LISTENER
 from headgate.envoy.resources import Resource
 from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
 from headgate.ir import streams
 from headgate.ir.streams import Chain
+from headgate.ir.tracing import Tracing
 from headgate.world import Routing, World
 
-from . import names
+from . import names, tracing
 from .streams import name as pool_cluster
 
 #: Filters that every listener has and that routes enable.
-HTTP_FILTERS = (sessions.FILTER,)
+HTTP_FILTERS = (*external_auth.FILTERS, sessions.FILTER)
 
 #: A cluster that does not exist: a UDP listener without a route drops what it gets.
 NOBODY = "nobody"
@@ -42,7 +43,8 @@ def declare(world: World, routing: Routing) -> Listeners:
         if binding is None or not _knows_where(binding):
             return None
         found = read(routing.streams, key) or ()
-        return render(port, binding, {each.listener: _stream_chains(read, routing, each) for each in found})
+        chains = {each.listener: _stream_chains(read, routing, each) for each in found}
+        return render(port, binding, chains, _traced(read, routing, port))
 
     def keyed(
         _read: Read, key: tuple[Key, ir.Transport, int], found: Resource
@@ -62,6 +64,12 @@ def declare(world: World, routing: Routing) -> Listeners:
         versions=engine.map("versions of listeners", by_port, lambda _read, _key, found: (found.name, found.version)),
         configurations=engine.flat_map("route configurations", routing.ports, configurations),
     )
+
+
+def _traced(read: Read, routing: Routing, port: ir.Port) -> Tracing | None:
+    """How requests are traced; where no HTTP is spoken there are none."""
+    speaks = any(each.protocol in ("HTTP", "HTTPS") for each in port.listeners)
+    return read(routing.tracing, port.gateway) if speaks else None
 
 
 def _knows_where(binding: ir.Binding) -> bool:
@@ -84,7 +92,12 @@ def _cluster(read: Read, routing: Routing, gateway: Key, chain: Chain) -> str:
     return pool_cluster(pool) if pool else ""
 
 
-def render(port: ir.Port, binding: ir.Binding, chains: Mapping[str, Streams] | None = None) -> Resource:
+def render(
+    port: ir.Port,
+    binding: ir.Binding,
+    chains: Mapping[str, Streams] | None = None,
+    traced: Tracing | None = None,
+) -> Resource:
     """The listener of a port: one chain for plain HTTP, one per server name for HTTPS; `chains` of those that do not
     speak HTTP, by the listener's name.
     """
@@ -94,7 +107,14 @@ def render(port: ir.Port, binding: ir.Binding, chains: Mapping[str, Streams] | N
         clusters = [cluster for each in port.listeners for _, cluster in (chains or {}).get(each.name, ())]
         return envoy.udp_listener(name, address, number, clusters[0] if clusters else NOBODY)
     found = [*_chains(port), *_streams(port, chains or {})]
-    return envoy.listener(name, address, number, found or [envoy.FilterChain(name="closed")], filters=HTTP_FILTERS)
+    return envoy.listener(
+        name,
+        address,
+        number,
+        found or [envoy.FilterChain(name="closed")],
+        filters=HTTP_FILTERS,
+        traced=None if traced is None else tracing.render(traced, port.gateway),
+    )
 
 
 def _streams(port: ir.Port, chains: Mapping[str, Streams]) -> Iterable[envoy.FilterChain]:

@@ -7,8 +7,8 @@ import msgspec
 
 from headgate import filters
 from headgate.api.meta import Key
+from headgate.envoy import external_auth, sessions
 from headgate.envoy import routes as envoy
-from headgate.envoy import sessions
 from headgate.envoy.names import digest
 from headgate.envoy.path_tree import LINEAR
 from headgate.envoy.resources import Route, VirtualHost, Weights
@@ -97,7 +97,32 @@ def routes(hostname: str, found: ir.Route) -> Iterator[Route]:
         for action in _actions(found, rendering, given):
             # Envoy changes the headers of a weighted cluster before those of its route: then all are the cluster's.
             common = UNCHANGED if _below(action) else rendering.request_headers
-            yield envoy.route(_name(found), asked, action, request_headers=common, response_headers=changes)
+            yield envoy.route(
+                _name(found),
+                asked,
+                action,
+                request_headers=common,
+                response_headers=changes,
+                filters=dict(_checks(rendering)),
+                also=_asked(rendering, *(filters.render(_filters(each.filters), given) for each in _targets(found))),
+            )
+
+
+def _targets(found: ir.Route) -> tuple[ir.Target, ...]:
+    return found.action.targets if isinstance(found.action, ir.Forward) else ()
+
+
+def _checks(rendering: filters.Rendering) -> tuple[tuple[str, bytes], ...]:
+    if rendering.check is None:
+        return ()
+    backend, check = rendering.check
+    named = msgspec.structs.replace(check, cluster=names.cluster(backend))
+    return ((external_auth.NAMES[check.protocol], external_auth.per_route(named)),)
+
+
+def _asked(*renderings: filters.Rendering) -> list[str]:
+    """Clusters of the servers that are asked."""
+    return [names.cluster(each.check[0]) for each in renderings if each.check is not None]
 
 
 def _below(action: envoy.Forward | envoy.Respond | envoy.Redirect) -> bool:
@@ -193,7 +218,10 @@ def _destination(
     cluster = names.target(target)
     return envoy.Destination(
         cluster=cluster,
-        filters=() if target.session is None else (_session(target.session, cluster, several=several),),
+        filters=(
+            *_checks(rendering),
+            *(() if target.session is None else (_session(target.session, cluster, several=several),)),
+        ),
         request_headers=combined(rule, rendering.request_headers),
         response_headers=rendering.response_headers,
     )

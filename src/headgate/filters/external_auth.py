@@ -1,0 +1,100 @@
+"""ExternalAuth: a server is asked before a request goes on (`HTTPExternalAuthFilter`, experimental; GEP-1494).
+
+It is asked about the request as it came, before any other filter. What it says no to never reaches the backend, and
+neither does anything when it cannot be asked: 503 when it does not answer, 500 when the reference to it leads nowhere.
+
+    filters:
+    - type: ExternalAuth
+      externalAuth:
+        protocol: HTTP
+        backendRef: {name: auth, port: 8080}
+        http: {path: /check, allowedHeaders: [cookie], allowedResponseHeaders: [x-user]}
+        forwardBody: {maxSize: 4096}
+"""
+
+import re
+from typing import ClassVar
+
+import msgspec
+
+from headgate.api.gateway import HTTPAuthConfig, HTTPExternalAuthFilter, HTTPRouteFilter
+from headgate.conditions import Invalid, Problem
+from headgate.conditions import http_route as say
+from headgate.envoy.external_auth import Check
+from headgate.envoy.routes import Respond
+from headgate.ir.http import Answer, Exchange
+from headgate.ir.routing import Backend
+
+from .base import Case, HTTPFilter, Rendering, Where
+
+TYPE = "ExternalAuth"
+
+_PATH = re.compile(r"/(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9a-fA-F]{2})*")
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256}")
+
+
+class ExternalAuth(HTTPFilter, frozen=True):
+    """Who is asked, and what about; `check` has no cluster yet. Without a backend nothing goes on."""
+
+    PHASE: ClassVar[int] = 10
+
+    backend: Backend | None
+    check: Check
+    unresolved: Problem | None = None
+
+    @property
+    def uses(self) -> tuple[Backend, ...]:
+        """The server that is asked."""
+        return (self.backend,) if self.backend else ()
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Why there is no server."""
+        return (self.unresolved,) if self.unresolved else ()
+
+    def render(self, into: Rendering) -> Rendering:
+        """A filter on the route; without a server an answer."""
+        if self.backend is None:
+            return msgspec.structs.replace(into, cases=(*into.cases, Case((), answer=Respond(500))))
+        return msgspec.structs.replace(into, check=(self.backend, self.check))
+
+    def simulate(self, exchange: Exchange) -> Exchange:
+        """What the server says is not known here: as if it said yes."""
+        return exchange if self.backend else msgspec.structs.replace(exchange, answer=Answer(500))
+
+
+def parse(found: HTTPRouteFilter, where: Where) -> ExternalAuth:
+    """Reads `externalAuth`."""
+    field, asked = f"{where.path}.externalAuth", found.external_auth
+    if asked is None:
+        raise say.bad_value(field, "nothing", f"a filter of type {TYPE} needs this field")
+    check = _check(field, asked)
+    try:
+        backend = where.backend(f"{field}.backendRef", asked.backend_ref)
+    except Invalid as error:
+        return ExternalAuth(None, check, error.problem)
+    if check.protocol == "grpc":
+        backend = msgspec.structs.replace(backend, protocol="http2")
+    return ExternalAuth(backend, check)
+
+
+def _check(field: str, asked: HTTPExternalAuthFilter) -> Check:
+    body = asked.forward_body.max_size if asked.forward_body else 0
+    if asked.protocol == "GRPC":
+        if asked.http is not None:
+            raise say.bad_value(f"{field}.http", "something", "protocol GRPC has its settings in grpc")
+        if asked.grpc is not None and asked.grpc.allowed_headers:
+            names = ", ".join(asked.grpc.allowed_headers)
+            raise say.unsupported(f"{field}.grpc.allowedHeaders", names, "leave it out: all headers are sent")
+        return Check("", "grpc", body=body)
+    if asked.protocol != "HTTP":
+        raise say.unsupported(f"{field}.protocol", asked.protocol, "HTTP and GRPC are")
+    if asked.grpc is not None:
+        raise say.bad_value(f"{field}.grpc", "something", "protocol HTTP has its settings in http")
+    http = asked.http or HTTPAuthConfig()
+    if http.path and not _PATH.fullmatch(http.path):
+        raise say.bad_value(f"{field}.http.path", http.path, "a path begins with / and has neither ? nor #")
+    for name in (*http.allowed_headers, *http.allowed_response_headers):
+        if not _NAME.fullmatch(name):
+            raise say.bad_value(f"{field}.http", name, "a header name is a token of RFC 7230")
+    return Check("", "http", http.path.rstrip("/"), http.allowed_headers, http.allowed_response_headers, body)

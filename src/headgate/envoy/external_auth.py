@@ -1,7 +1,7 @@
 """A server that is asked before a request goes on (`envoy.filters.http.ext_authz`).
 
-Two filters stand in every listener, disabled, one for each protocol; routes and weighted clusters enable one of them and
-say which server is asked, so that a new one drains no listener.
+Two filters stand in every listener, disabled, one for each protocol; routes and weighted clusters enable one of them
+and say which server is asked, so that a new one drains no listener.
 """
 
 from collections.abc import Iterable

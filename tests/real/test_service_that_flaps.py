@@ -111,7 +111,7 @@ def flapping(installed: Installed, kubernetes: ControlPlane) -> Iterator[Flappin
 
 
 def test_one_that_flaps_beside_one_that_is_ready_loses_no_request(flapping: Flapping) -> None:
-    with Steady(flapping.target(), kept=300, fresh=50) as steady:
+    with Steady(flapping.target(), kept=200, fresh=20) as steady:
         for flip in range(FLIPS):
             flapping.ready(True, flip % 2 == 1)
         steady.more(100)
@@ -121,7 +121,7 @@ def test_one_that_flaps_beside_one_that_is_ready_loses_no_request(flapping: Flap
 
 def test_two_that_take_turns_lose_no_request(flapping: Flapping) -> None:
     turns = itertools.cycle(((True, True), (True, False), (True, True), (False, True)))
-    with Steady(flapping.target(), kept=300, fresh=50) as steady:
+    with Steady(flapping.target(), kept=200, fresh=20) as steady:
         for ready in itertools.islice(turns, FLIPS):
             flapping.ready(*ready)
         flapping.ready(True, True)
@@ -135,7 +135,7 @@ def test_after_a_time_without_any_every_request_is_answered_again(flapping: Flap
         flapping.ready(False, False)
         flapping.ready(False, True)
     until(flapping.serves, says="it serves again")
-    with Steady(flapping.target(), kept=300, fresh=50) as steady:
+    with Steady(flapping.target(), kept=200, fresh=20) as steady:
         steady.more(300)
     assert steady.answers.keys() == {"200"}, steady.answers
     assert set(steady.bodies) == {"two 1"}

@@ -36,7 +36,7 @@ EVERYWHERE = {
     },
     **{
         f"{plural}.gateway.networking.x-k8s.io{part}": verbs
-        for plural in ("xbackends", "xbackendtrafficpolicies")
+        for plural in ("xbackends", "xbackendtrafficpolicies", "xtelemetrypolicies")
         for part, verbs in (("", READ), ("/status", {"patch"}))
     },
     "customresourcedefinitions.apiextensions.k8s.io": READ,

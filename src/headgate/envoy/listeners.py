@@ -7,7 +7,7 @@ import msgspec
 
 from headgate.api.meta import Ref
 
-from . import protos
+from . import protos, tracing
 from .clusters import ads
 from .names import LISTENER
 from .resources import Resource, resource
@@ -48,6 +48,7 @@ def listener(
     chains: Sequence[FilterChain],
     *,
     filters: Sequence[HttpFilter] = (),
+    traced: tracing.Tracing | None = None,
     origins: Sequence[Ref] = (),
 ) -> Resource:
     """A TCP listener. Chains that speak HTTP have their routes by RDS over ADS.
@@ -67,7 +68,7 @@ def listener(
             part.filter_chain_match.server_names.extend(chain.server_names)
         if chain.route_configuration:
             manager = part.filters.add(name="envoy.filters.network.http_connection_manager")
-            manager.typed_config.CopyFrom(protos.pack(_connection_manager(chain, port, filters)))
+            manager.typed_config.CopyFrom(protos.pack(_connection_manager(chain, port, filters, traced)))
         elif chain.cluster:
             proxy = part.filters.add(name="envoy.filters.network.tcp_proxy")
             proxy.typed_config.CopyFrom(protos.pack(protos.TcpProxy(stat_prefix=f"tcp-{port}", cluster=chain.cluster)))
@@ -95,7 +96,9 @@ def udp_listener(name: str, address: str, port: int, cluster: str) -> Resource:
     return resource(LISTENER, name, protos.serialise(message))
 
 
-def _connection_manager(chain: FilterChain, port: int, filters: Sequence[HttpFilter]) -> Any:
+def _connection_manager(
+    chain: FilterChain, port: int, filters: Sequence[HttpFilter], traced: tracing.Tracing | None
+) -> Any:
     manager = protos.HttpConnectionManager(
         stat_prefix=f"http-{port}",
         rds={"route_config_name": chain.route_configuration, "config_source": ads()},
@@ -104,6 +107,8 @@ def _connection_manager(chain: FilterChain, port: int, filters: Sequence[HttpFil
     manager.normalize_path.value = True
     manager.server_header_transformation = protos.HttpConnectionManager.PASS_THROUGH
     manager.upgrade_configs.add(upgrade_type="websocket")
+    if traced is not None:
+        manager.tracing.CopyFrom(tracing.render(traced))
     for each in filters:
         part = manager.http_filters.add(name=each.name, disabled=True)
         part.typed_config.CopyFrom(protos.AnyMessage.FromString(each.config))

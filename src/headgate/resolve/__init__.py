@@ -17,6 +17,7 @@
 * `client_validation` – which certificates must clients show?
 * `x_backends`, `outside` – what lies outside of Services, and what is it told?
 * `policy_statuses` – what are policies told?
+* `telemetry` – what is traced?
 * `status` – what is everybody told? (the only one that reads what Envoys answered)
 """
 
@@ -41,6 +42,7 @@ from . import (
     rules,
     status,
     streams,
+    telemetry,
 )
 from .status import Statuses
 
@@ -73,9 +75,10 @@ def declare(world: World) -> Resolved:
     streamed = streams.declare(world, references, judged, attached)
     ruled = rules.declare(world, references, attached, streamed.problems)
     hosted = hosts.declare(world, judged, attached, ruled)
-    served = backends.declare(world, references, attached, ruled, streamed)
+    told = telemetry.declare(world, references, owned)
+    served = backends.declare(world, references, attached, ruled, streamed, told.tracing)
     shown = client_certificates.declare(world, references, owned)
-    named = outside.declare(world, references, owned, attached)
+    named = outside.declare(world, references, owned, attached, told.tracing)
     return Resolved(
         routing=Routing(
             ports=judged.ports,
@@ -87,6 +90,7 @@ def declare(world: World) -> Resolved:
             streams=streamed.streams,
             pools=streamed.pools,
             client_certificates=client_certificates.usable(world, shown),
+            tracing=told.tracing,
         ),
         needs=gateways.needs(world, owned, judged.wanted_ports),
         gateways=owned,
@@ -99,6 +103,7 @@ def declare(world: World) -> Resolved:
             "statuses of policies and backends",
             policy_statuses.declare(world, references, owned, served.used),
             named.statuses,
+            told.statuses,
         ),
         selections=named.selections,
     )

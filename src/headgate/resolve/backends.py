@@ -10,6 +10,7 @@ from headgate.api.meta import Key, Ref
 from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
 from headgate.ir.streams import Pool, PoolName
+from headgate.ir.tracing import Tracing
 from headgate.world import World
 
 from .attach import Attached
@@ -40,7 +41,12 @@ class Backends:
 
 
 def declare(
-    world: World, references: References, attached: Attached, rules: Rules, of_streams: StreamRoutes
+    world: World,
+    references: References,
+    attached: Attached,
+    rules: Rules,
+    of_streams: StreamRoutes,
+    tracing: Collection[Key, Tracing],
 ) -> Backends:
     """Uses, folded to one per Gateway and backend."""
     engine = world.engine
@@ -53,7 +59,11 @@ def declare(
                 for backend in rule.backends:
                     yield (gateway, backend, route), backend
 
-    every = engine.flat_map("uses of backends", rules.shapes, uses)
+    every = engine.union(
+        "uses of backends",
+        engine.flat_map("uses by routes", rules.shapes, uses),
+        engine.flat_map("uses by tracing", tracing, _of_tracing),
+    )
     backends: Collection[tuple[Key, ir.Backend], ir.Backend] = engine.distinct(
         "backends", every, lambda key, _backend: (key[0], key[1]), lambda group: group[1]
     )
@@ -85,6 +95,12 @@ def _of_pool(
 ) -> Iterable[tuple[tuple[Key, ir.Backend, PoolName], ir.Backend]]:
     for backend in sorted({target for target in pool.targets if target is not None}):
         yield (key[0], backend, key[1]), backend
+
+
+def _of_tracing(
+    _read: Read, gateway: Key, found: Tracing
+) -> Iterable[tuple[tuple[Key, ir.Backend, Ref], ir.Backend]]:
+    yield (gateway, found.collector, Ref("Gateway", gateway.namespace, gateway.name)), found.collector
 
 
 def serving(

@@ -9,6 +9,7 @@ from headgate.api.meta import Key, Ref
 from headgate.conditions import stamp
 from headgate.conditions import x_backend as say
 from headgate.incremental import Collection, Index, Read
+from headgate.ir.tracing import Tracing
 from headgate.world import Selection, World
 
 from .attach import Attached, Spec
@@ -30,14 +31,22 @@ class Named:
     selections: Collection[Key, Selection]
 
 
-def declare(world: World, references: References, gateways: Gateways, attached: Attached) -> Named:
-    """Follow the names from XBackends to routes to Gateways."""
+def declare(
+    world: World,
+    references: References,
+    gateways: Gateways,
+    attached: Attached,
+    tracing: Collection[Key, Tracing],
+) -> Named:
+    """Follow the names from XBackends to routes to Gateways, and to those that send traces there."""
     engine, found = world.engine, references.x_backends.found
     naming: Index[Key, Ref] = engine.index("routes that name an x backend", attached.specs, _names)
+    told: Index[Key, Key] = engine.index("gateways that tell an x backend", tracing, _collects)
 
     def users(read: Read, key: Key) -> list[Key]:
         routes = read.group(naming, key)
-        return sorted({gateway for route in routes for gateway in read(attached.gateways, route) or ()})
+        sending = {gateway for route in routes for gateway in read(attached.gateways, route) or ()}
+        return sorted(sending.union(read.group(told, key)))
 
     def status(read: Read, key: Key, each: Outside) -> Iterable[tuple[Ref, Entries]]:
         entries = []
@@ -61,6 +70,10 @@ def declare(world: World, references: References, gateways: Gateways, attached: 
 def _names(route: Ref, found: Spec) -> Iterable[Key]:
     refs = (ref for rule in found.spec.rules for ref in rule.backend_refs)
     return {Key(route.namespace, ref.name) for ref in refs if (ref.group, ref.kind) == (gateway_x.GROUP, KIND)}
+
+
+def _collects(_gateway: Key, found: Tracing) -> Iterable[Key]:
+    return () if found.collector.x_backend is None else (found.collector.x_backend,)
 
 
 def _entry(gateway: Key, controller: str, found: Outside) -> api.PolicyAncestorStatus:

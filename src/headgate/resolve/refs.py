@@ -110,6 +110,12 @@ _WEBSOCKET, _SECURE_WEBSOCKET = "kubernetes.io/ws", "kubernetes.io/wss"
 #: Kinds of routes whose bytes are passed on as they are: no BackendTLSPolicy concerns them.
 _NEVER_SECURED = ("TCPRoute", "UDPRoute")
 
+#: Kinds that speak gRPC to what they refer to.
+_GRPC = ("GRPCRoute", "XTelemetryPolicy")
+
+#: The group of those that refer to backends and are not of the Gateway API's own.
+_GROUPS = {"XTelemetryPolicy": gateway_x.GROUP}
+
 #: Kinds of routes that pass on connections or datagrams, whatever is spoken: the transport of the ports that they need.
 _STREAMS: dict[str, Transport] = {"TLSRoute": "TCP", "TCPRoute": "TCP", "UDPRoute": "UDP"}
 
@@ -118,7 +124,7 @@ FindBackend = Callable[[str, gateway.BackendObjectReference], Backend]
 
 
 def backend(read: Read, references: References, path: str, ref: gateway.BackendObjectReference, at: Ref) -> Backend:
-    """The Service port that route `at` refers to; raises `Invalid`."""
+    """The Service port that `at`, a route or a policy, refers to; raises `Invalid`."""
     if (ref.group, ref.kind) == (gateway_x.GROUP, x_backends.KIND) and x_backends.served(read, references.world):
         return x_backends.backend(read, references.x_backends, path, ref, at)
     if (ref.group, ref.kind) != ("", "Service"):
@@ -127,7 +133,7 @@ def backend(read: Read, references: References, path: str, ref: gateway.BackendO
     if namespace != at.namespace and not permitted(
         read,
         references.world,
-        who=(gateway.GROUP, at.kind, at.namespace),
+        who=(_GROUPS.get(at.kind, gateway.GROUP), at.kind, at.namespace),
         what=("", "Service", ref.name),
         namespace=namespace,
     ):
@@ -140,7 +146,7 @@ def backend(read: Read, references: References, path: str, ref: gateway.BackendO
     if at.kind in _STREAMS:
         plain = _stream_port(path, Key(namespace, ref.name), ref.port, found, at.kind)
     else:
-        plain = _port(path, Key(namespace, ref.name), ref.port, found, grpc=at.kind == "GRPCRoute")
+        plain = _port(path, Key(namespace, ref.name), ref.port, found, grpc=at.kind in _GRPC)
         if (retries := backend_traffic.budget(read, references.backend_traffic, plain.service)) is not None:
             plain = msgspec.structs.replace(plain, retries=retries)
     return plain if at.kind in _NEVER_SECURED else _secured(read, references, path, found, plain, at)

@@ -216,7 +216,7 @@ def _spoken(path: str, name: str, protocol: str | None, kind: str) -> Literal["h
         raise say.speaks(path, name, str(protocol), kind)
     if streams:
         return "tcp"
-    if kind == "GRPCRoute":
+    if kind in ("GRPCRoute", "XTelemetryPolicy"):
         if spoken == "http1":
             raise say.speaks(path, name, str(protocol), kind)
         return "http2"

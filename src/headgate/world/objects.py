@@ -75,6 +75,7 @@ class World:
     udp_routes: Source[Key, gateway.UDPRoute]
     backend_tls_policies: Source[Key, gateway.BackendTLSPolicy]
     backend_traffic_policies: Source[Key, gateway_x.XBackendTrafficPolicy]
+    telemetry_policies: Source[Key, gateway_x.XTelemetryPolicy]
     x_backends: Source[Key, gateway_x.XBackend]
     grants: Source[Key, gateway.ReferenceGrant]
     namespaces: Source[Key, core.Namespace]
@@ -114,6 +115,7 @@ class World:
             udp_routes=engine.source("UDP routes"),
             backend_tls_policies=engine.source("backend TLS policies"),
             backend_traffic_policies=engine.source("backend traffic policies"),
+            telemetry_policies=engine.source("telemetry policies as written"),
             x_backends=engine.source("x backends as written"),
             grants=grants,
             namespaces=engine.source("namespaces"),
@@ -141,6 +143,7 @@ class World:
             gateway.UDPRoute: self.udp_routes,
             gateway.BackendTLSPolicy: self.backend_tls_policies,
             gateway_x.XBackendTrafficPolicy: self.backend_traffic_policies,
+            gateway_x.XTelemetryPolicy: self.telemetry_policies,
             gateway_x.XBackend: self.x_backends,
             gateway.ReferenceGrant: self.grants,
             core.Namespace: self.namespaces,

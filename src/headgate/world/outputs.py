@@ -8,6 +8,7 @@ from headgate.envoy.resources import Resource, VirtualHost, Weights
 from headgate.incremental import Collection
 from headgate.ir import routing as ir
 from headgate.ir.streams import Pool, PoolName, Streams
+from headgate.ir.tracing import Tracing
 
 from .needs import Needs, Selection
 
@@ -34,6 +35,8 @@ class Routing:
     pools: Collection[tuple[Key, PoolName], Pool]
     #: Per Gateway: the certificate that it shows to backends with TLS.
     client_certificates: Collection[Key, ir.Certificate]
+    #: Per Gateway whose requests are traced.
+    tracing: Collection[Key, Tracing]
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,10 +50,16 @@ WRITTEN: Mapping[type[Object], Written] = {
     gateway.BackendTLSPolicy: Written(("Accepted", "ResolvedRefs")),
     gateway_x.XBackendTrafficPolicy: Written(("Accepted",)),
     gateway_x.XBackend: Written(("Accepted",)),
+    gateway_x.XTelemetryPolicy: Written(("Accepted", "ResolvedRefs")),
 }
 
 #: Kinds with the status of a policy.
-POLICY_KINDS: tuple[type[Object], ...] = (gateway.BackendTLSPolicy, gateway_x.XBackendTrafficPolicy, gateway_x.XBackend)
+POLICY_KINDS: tuple[type[Object], ...] = (
+    gateway.BackendTLSPolicy,
+    gateway_x.XBackendTrafficPolicy,
+    gateway_x.XTelemetryPolicy,
+    gateway_x.XBackend,
+)
 
 #: Lists of entries of several controllers, by the attribute of the status.
 _ENTRIES = ("parents", "ancestors")

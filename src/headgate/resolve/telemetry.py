@@ -1,0 +1,117 @@
+"""Which XTelemetryPolicy counts for a Gateway, where its traces go, and what policies are told."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from headgate.api import gateway as api
+from headgate.api.meta import Condition, Key, Ref
+from headgate.conditions import Invalid, Problem, first, sentence, stamp
+from headgate.conditions import telemetry_policy as say
+from headgate.incremental import Collection, Read
+from headgate.ir.routing import Backend
+from headgate.ir.tracing import Tracing
+from headgate.policies import telemetry
+from headgate.policies.targets import Target
+from headgate.policies.telemetry import Policy
+from headgate.world import World
+
+from . import refs
+from .gateways import Gateways, Owned
+from .refs import References
+from .winning import winners
+
+KIND = "XTelemetryPolicy"
+#: As many ancestors as a policy can carry; it cannot have more targets.
+_MOST = 16
+
+Entries = tuple[api.PolicyAncestorStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """Per Gateway, and what policies are told."""
+
+    tracing: Collection[Key, Tracing]
+    statuses: Collection[Ref, Entries]
+
+
+def declare(world: World, references: References, gateways: Gateways) -> Telemetry:
+    """Read every policy, choose one per Gateway."""
+    engine = world.engine
+    policies = engine.map(
+        "telemetry policies", world.telemetry_policies, lambda _read, key, found: telemetry.read(key, found)
+    )
+    winning = winners(engine, "telemetry policies", policies)
+
+    def tracing(read: Read, key: Key, _found: Owned) -> Tracing | None:
+        winner = read(winning, Target(key))
+        policy = read(policies, winner.policy) if winner is not None else None
+        if winner is None or policy is None or policy.provider is None:
+            return None
+        collector, _ = _collector(read, references, winner.policy, policy)
+        return None if collector is None else _tracing(collector, policy)
+
+    def status(read: Read, key: Key, policy: Policy) -> Iterable[tuple[Ref, Entries]]:
+        _, wrong = _collector(read, references, key, policy)
+        entries = []
+        for at, target in policy.targets:
+            controller = read(gateways.controllers, target.service)
+            winner = read(winning, target)
+            problems = [*policy.problems, *wrong]
+            if winner is not None and winner.policy != key:
+                problems.insert(0, say.conflicted(f"spec.targetRefs[{at}]", target.service, winner.policy))
+            if controller is not None:
+                entries.append(_entry(target.service, controller, policy.generation, problems))
+        if entries:
+            yield Ref(KIND, key.namespace, key.name), tuple(dict.fromkeys(entries))[:_MOST]
+
+    return Telemetry(
+        tracing=engine.map("tracing", gateways.owned, tracing),
+        statuses=engine.flat_map("statuses of telemetry policies", policies, status),
+    )
+
+
+def _collector(
+    read: Read, references: References, key: Key, policy: Policy
+) -> tuple[Backend | None, tuple[Problem, ...]]:
+    """Who gets the traces, or why nobody does."""
+    if policy.provider is None:
+        return None, ()
+    at = Ref(KIND, key.namespace, key.name)
+    try:
+        return refs.backend(read, references, "spec.tracing.provider.backendRef", policy.provider, at), ()
+    except Invalid as error:
+        return None, (say.part_of_route(error.problem),)
+
+
+def _tracing(collector: Backend, policy: Policy) -> Tracing:
+    return Tracing(
+        collector=collector,
+        headers=policy.headers,
+        share=policy.share,
+        parents=policy.parents,
+        service=policy.service,
+        span=policy.span,
+        attributes=policy.attributes,
+    )
+
+
+def _entry(gateway: Key, controller: str, generation: int, problems: Iterable[Problem]) -> api.PolicyAncestorStatus:
+    found = tuple(problems)
+    return api.PolicyAncestorStatus(
+        ancestor_ref=api.ParentReference(name=gateway.name, namespace=gateway.namespace),
+        controller_name=controller,
+        conditions=stamp((_accepted(found), _refs_resolved(found)), generation),
+    )
+
+
+def _accepted(problems: tuple[Problem, ...]) -> Condition:
+    if (problem := first(problems, say.ACCEPTED)) is not None:
+        return say.not_accepted(problem.reason, sentence(problems, say.ACCEPTED))
+    return say.accepted()
+
+
+def _refs_resolved(problems: tuple[Problem, ...]) -> Condition:
+    if (problem := first(problems, say.RESOLVED_REFS)) is not None:
+        return say.refs_not_resolved(problem.reason, sentence(problems, say.RESOLVED_REFS))
+    return say.refs_resolved()

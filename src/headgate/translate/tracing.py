@@ -1,0 +1,41 @@
+"""What the IR says of traces, in Envoy's words."""
+
+from collections.abc import Iterator
+
+from headgate.api.meta import Key
+from headgate.envoy import tracing as envoy
+from headgate.ir.tracing import Attribute, Tracing
+
+from . import names
+
+
+def render(found: Tracing, gateway: Key) -> envoy.Tracing:
+    """How the requests of a Gateway are traced. Without a name of its own it goes by `name.namespace`."""
+    collector = found.collector
+    host = collector.host or f"{collector.service.name}.{collector.service.namespace}"
+    return envoy.Tracing(
+        cluster=names.cluster(collector),
+        authority=f"{host}:{collector.port}",
+        headers=found.headers,
+        share=found.share.numerator / found.share.denominator,
+        parents=found.parents,
+        service=found.service or f"{gateway.name}.{gateway.namespace}",
+        span=found.span,
+        attributes=tuple(_attributes(found)),
+    )
+
+
+def _attributes(found: Tracing) -> Iterator[envoy.Attribute]:
+    """Those that Envoy knows."""
+    for each in found.attributes:
+        if (made := _attribute(each)) is not None:
+            yield made
+
+
+def _attribute(found: Attribute) -> envoy.Attribute | None:
+    if found.source == "Literal":
+        return envoy.Attribute(found.name, "literal", found.value)
+    if found.source == "Header":
+        return envoy.Attribute(found.name, "header", found.value)
+    known = envoy.attribute_format(found.value)
+    return envoy.Attribute(found.name, "format", known) if known else None

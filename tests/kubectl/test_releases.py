@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 
 from headgate.api import releases
+from headgate.api.codec import manifests
 from support import tools
 
 KNOWN = [("v1.3.0", "standard"), ("v1.6.3", "standard"), ("v1.7.0", "standard"), ("v1.7.0", "experimental")]
@@ -20,8 +20,8 @@ def official(version: str, channel: str) -> dict[str, Any]:
     """The official definitions by kind."""
     found = {}
     for file in sorted(tools.crds(f"gateway-api-{version}/{channel}").glob("*.yaml")):
-        for document in yaml.safe_load_all(file.read_text()):
-            if document and document.get("kind") == "CustomResourceDefinition":
+        for document in manifests(file.read_text()):
+            if document.get("kind") == "CustomResourceDefinition":
                 found[document["spec"]["names"]["kind"]] = document
     return {kind: each for kind, each in found.items() if kind not in LEFT_OUT}
 

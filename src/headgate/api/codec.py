@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 import yaml
 
-from . import apps, coordination, core, definitions, delivery, discovery, gateway, gateway_x
+from . import apps, certificates, coordination, core, definitions, delivery, discovery, gateway, gateway_x
 from .meta import Object
 
 T = TypeVar("T", bound=Object)
@@ -96,6 +96,12 @@ KINDS: tuple[Kind, ...] = (
     Kind(discovery.EndpointSlice, "endpointslices"),
     Kind(definitions.CustomResourceDefinition, "customresourcedefinitions", namespaced=False, status=True),
     Kind(coordination.Lease, "leases"),
+    Kind(
+        certificates.ClusterTrustBundle,
+        "clustertrustbundles",
+        namespaced=False,
+        other_versions=("v1beta1", "v1alpha1"),
+    ),
     Kind(
         gateway.GatewayClass,
         "gatewayclasses",

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from cryptography.x509.oid import PublicKeyAlgorithmOID
 
+from .certificates import ClusterTrustBundle
 from .core import ConfigMap, Secret
 from .times import rfc3339
 
@@ -125,6 +126,18 @@ def of_config_map(found: ConfigMap) -> bytes:
         raise TlsError(path, "is missing")
     if not text.strip():
         raise TlsError(path, "is empty")
+    return _plain(text, path)
+
+
+def of_trust_bundle(found: ClusterTrustBundle) -> bytes:
+    """The authorities in a ClusterTrustBundle, as those of a ConfigMap. Raises `TlsError`."""
+    path = "spec.trustBundle"
+    if not found.spec.trust_bundle.strip():
+        raise TlsError(path, "is empty")
+    return _plain(found.spec.trust_bundle, path)
+
+
+def _plain(text: str, path: str) -> bytes:
     return b"".join(each.public_bytes(Encoding.PEM) for each in certificates(text.encode(), path))
 
 

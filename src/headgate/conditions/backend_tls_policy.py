@@ -102,7 +102,7 @@ def bad_name(path: str, name: str | None, works: str) -> Invalid:
 
 
 def unsupported_authority_kind(path: str, group: str, kind: str) -> Problem:
-    """An authority that is not in a ConfigMap."""
+    """An authority of a kind that is not read, or that the API does not have."""
     return Problem(
         RESOLVED_REFS,
         "InvalidKind",
@@ -112,8 +112,9 @@ def unsupported_authority_kind(path: str, group: str, kind: str) -> Problem:
 
 
 def authority_invalid(path: str, config_map: Key, why: str) -> Problem:
-    """The ConfigMap is missing or holds no certificate."""
-    return Problem(RESOLVED_REFS, "InvalidCACertificateRef", path, f"ConfigMap {config_map}: {why}")
+    """The ConfigMap, or ClusterTrustBundle without a namespace, is missing or holds no certificate."""
+    kind = "ConfigMap" if config_map.namespace else "ClusterTrustBundle"
+    return Problem(RESOLVED_REFS, "InvalidCACertificateRef", path, f"{kind} {config_map}: {why}")
 
 
 def no_valid_authority(path: str) -> Problem:

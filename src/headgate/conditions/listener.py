@@ -200,7 +200,7 @@ def unknown_client_mode(path: str, mode: str, known: Sequence[str]) -> Problem:
 
 
 def unsupported_authority_kind(path: str, group: str, kind: str) -> Invalid:
-    """An authority that is not in a ConfigMap."""
+    """An authority of a kind that is not read, or that the API does not have."""
     return Invalid(
         RESOLVED_REFS,
         "InvalidCACertificateKind",
@@ -221,8 +221,9 @@ def authority_not_permitted(path: str, config_map: Key, gateway: Key) -> Invalid
 
 
 def authority_invalid(path: str, config_map: Key, why: str) -> Invalid:
-    """The ConfigMap is missing or holds no certificate."""
-    return Invalid(RESOLVED_REFS, "InvalidCACertificateRef", path, f"ConfigMap {config_map}: {why}")
+    """The ConfigMap, or ClusterTrustBundle without a namespace, is missing or holds no certificate."""
+    kind = "ConfigMap" if config_map.namespace else "ClusterTrustBundle"
+    return Invalid(RESOLVED_REFS, "InvalidCACertificateRef", path, f"{kind} {config_map}: {why}")
 
 
 def no_valid_authority(path: str) -> Problem:

@@ -47,11 +47,13 @@ class Batch(msgspec.Struct, Generic[T], frozen=True):
     """What one read brought.
 
     `synced` is False until the first list is complete, True from then on. `broken` are objects that do not decode.
+    Where the API does not have the kind at all, `served` is False.
     """
 
     changes: tuple[Change[T], ...] = ()
     broken: tuple[tuple[Key, codec.DecodeError], ...] = ()
     synced: bool = True
+    served: bool = True
 
 
 class Pace(msgspec.Struct, frozen=True):
@@ -169,7 +171,7 @@ class Follower(Generic[T]):
         """There are no objects of the kind any more, and will be none for now: complete, and empty."""
         self.begin_anew()
         self._synced = True
-        self._hand_over(self._gone(frozenset()))
+        self._hand_over(self._gone(frozenset()), served=False)
 
     async def run(self) -> Never:
         """Follow until cancelled."""
@@ -348,5 +350,7 @@ class Follower(Generic[T]):
         except codec.DecodeError as error:
             broken.append((key, error))
 
-    def _hand_over(self, changes: Iterable[Change[T]], broken: Iterable[tuple[Key, codec.DecodeError]] = ()) -> None:
-        self._sink(Batch(tuple(changes), tuple(broken), self._synced))
+    def _hand_over(
+        self, changes: Iterable[Change[T]], broken: Iterable[tuple[Key, codec.DecodeError]] = (), *, served: bool = True
+    ) -> None:
+        self._sink(Batch(tuple(changes), tuple(broken), self._synced, served))

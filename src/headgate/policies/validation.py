@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from headgate.api import certificates, gateway_x
 from headgate.api import gateway as api
-from headgate.api import gateway_x
 from headgate.api.meta import Key
 from headgate.conditions import Invalid, Problem
 from headgate.conditions import backend_tls_policy as say
@@ -53,13 +53,17 @@ def read(namespace: str, at: str, found: AnyValidation) -> Validation:
 def _authorities(
     namespace: str, at: str, refs: Iterable[api.LocalObjectReference]
 ) -> tuple[tuple[tuple[str, Key], ...], list[Problem]]:
-    """Path and ConfigMap of each reference, and what is wrong with the others."""
+    """Path and ConfigMap (or ClusterTrustBundle, which has no namespace) of each reference, and what is wrong with the
+    others.
+    """
     found: list[tuple[str, Key]] = []
     problems = []
     for index, ref in enumerate(refs):
         path = f"{at}.caCertificateRefs[{index}]"
         if (ref.group, ref.kind) == ("", "ConfigMap"):
             found.append((path, Key(namespace, ref.name)))
+        elif (ref.group, ref.kind) == (certificates.GROUP, "ClusterTrustBundle"):
+            found.append((path, Key("", ref.name)))
         else:
             problems.append(say.unsupported_authority_kind(path, ref.group, ref.kind))
     return tuple(found), problems

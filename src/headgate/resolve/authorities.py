@@ -1,20 +1,27 @@
-"""Authorities in ConfigMaps: `ca.crt`, one or more certificates in PEM."""
+"""Authorities: certificates in PEM, one or more, in ConfigMaps (`ca.crt`) and in ClusterTrustBundles.
+
+A key without a namespace is a ClusterTrustBundle's.
+"""
 
 from collections.abc import Iterable
 
 import msgspec
 
-from headgate.api import core, tls
+from headgate.api import certificates, core, tls
 from headgate.api.meta import Key
 from headgate.incremental import Collection, Read
 from headgate.world import World
+from headgate.world.objects import SETTINGS
 
 #: What is said of a ConfigMap that is not there.
 MISSING = "is missing; create it with a key ca.crt"
+#: The same of a ClusterTrustBundle.
+MISSING_BUNDLE = "is missing; create it"
+BUNDLE = "ClusterTrustBundle"
 
 
 class Bundle(msgspec.Struct, frozen=True, gc=False):
-    """Whether a ConfigMap holds authorities; `trouble` is empty if it does.
+    """Whether an object holds authorities; `trouble` is empty if it does.
 
     The certificates themselves are no part of it: whoever depends on this runs again when they come or go, and stays
     as it is when they are renewed.
@@ -24,24 +31,42 @@ class Bundle(msgspec.Struct, frozen=True, gc=False):
 
 
 def declare(world: World) -> Collection[Key, Bundle]:
-    """Every ConfigMap that may be one: it has a key `ca.crt`, or somebody could expect it to."""
-    return world.engine.map("authorities", world.config_maps, _bundle)
+    """Every object that may be one: it holds authorities, or somebody could expect it to."""
+    engine = world.engine
+    return engine.union(
+        "authorities",
+        engine.map("authorities in config maps", world.config_maps, lambda _read, _key, found: _bundle(found)),
+        engine.map("authorities in trust bundles", world.trust_bundles, lambda _read, _key, found: _bundle(found)),
+    )
 
 
-def _bundle(_read: Read, _key: Key, found: core.ConfigMap) -> Bundle:
+def pem(found: core.ConfigMap | certificates.ClusterTrustBundle) -> bytes:
+    """The certificates; raises `TlsError`."""
+    return tls.of_config_map(found) if isinstance(found, core.ConfigMap) else tls.of_trust_bundle(found)
+
+
+def _bundle(found: core.ConfigMap | certificates.ClusterTrustBundle) -> Bundle:
     try:
-        tls.of_config_map(found)
+        pem(found)
     except tls.TlsError as error:
         return Bundle(str(error))
     return Bundle()
 
 
-def trouble(read: Read, bundles: Collection[Key, Bundle], config_map: Key) -> str:
-    """What is wrong with a ConfigMap as a source of authorities; empty: nothing."""
-    found = read(bundles, config_map)
-    return MISSING if found is None else found.trouble
+def trouble(read: Read, bundles: Collection[Key, Bundle], key: Key) -> str:
+    """What is wrong with an object as a source of authorities; empty: nothing."""
+    found = read(bundles, key)
+    if found is None:
+        return MISSING if key.namespace else MISSING_BUNDLE
+    return found.trouble
 
 
-def usable(read: Read, bundles: Collection[Key, Bundle], config_maps: Iterable[Key]) -> bool:
+def usable(read: Read, bundles: Collection[Key, Bundle], keys: Iterable[Key]) -> bool:
     """Whether any of them holds authorities."""
-    return any(not trouble(read, bundles, each) for each in config_maps)
+    return any(not trouble(read, bundles, each) for each in keys)
+
+
+def known(read: Read, world: World, key: Key) -> bool:
+    """Whether the API has objects of that kind: not every one has ClusterTrustBundles."""
+    definitions = read(world.definitions, SETTINGS)
+    return bool(key.namespace) or definitions is None or BUNDLE in definitions.fields

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from headgate.api import certificates
 from headgate.api import gateway as api
 from headgate.api.meta import Key, Ref
 from headgate.conditions import Invalid, Problem
@@ -88,6 +89,8 @@ def _authorities(
 
 
 def _authority(read: Read, references: References, gateway: Key, path: str, ref: api.CACertificateReference) -> Key:
+    if (ref.group, ref.kind) == (certificates.GROUP, authorities.BUNDLE):
+        return _trust_bundle(read, references, path, ref)
     if (ref.group, ref.kind) != ("", "ConfigMap"):
         raise say.unsupported_authority_kind(path, ref.group, ref.kind)
     config_map = Key(ref.namespace or gateway.namespace, ref.name)
@@ -102,3 +105,14 @@ def _authority(read: Read, references: References, gateway: Key, path: str, ref:
     if why := authorities.trouble(read, references.backend_tls.bundles, config_map):
         raise say.authority_invalid(path, config_map, why)
     return config_map
+
+
+def _trust_bundle(read: Read, references: References, path: str, ref: api.CACertificateReference) -> Key:
+    bundle = Key("", ref.name)
+    if not authorities.known(read, references.world, bundle):
+        raise say.unsupported_authority_kind(path, ref.group, ref.kind)
+    if ref.namespace:
+        raise say.authority_invalid(f"{path}.namespace", bundle, f"is in no namespace; leave out {ref.namespace!r}")
+    if why := authorities.trouble(read, references.backend_tls.bundles, bundle):
+        raise say.authority_invalid(path, bundle, why)
+    return bundle

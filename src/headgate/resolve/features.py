@@ -9,6 +9,7 @@ from collections.abc import Mapping
 SUPPORTED = (
     "BackendTLSPolicy",
     "BackendTLSPolicySANValidation",
+    "ClusterTrustBundle",
     "GRPCRoute",
     "GRPCRouteNamedRouteRule",
     "GRPCRouteRequestHeaderModifier",
@@ -62,7 +63,7 @@ SUPPORTED = (
 #: What features need beside the kind that their name begins with: the kind and the path of a field.
 _NEEDS: dict[str, tuple[str, str]] = {
     "BackendTLSPolicySANValidation": ("BackendTLSPolicy", "spec.validation.subjectAltNames"),
-    "ClusterTrustBundle": ("BackendTLSPolicy", "spec.validation.caCertificateRefs"),
+    "ClusterTrustBundle": ("ClusterTrustBundle", ""),
     "GatewayAddressRoutability": ("Gateway", "spec.addresses.routability"),
     "GatewayAddressRoutabilityCluster": ("Gateway", "spec.addresses.routability"),
     "GatewayBackendClientCertificate": ("Gateway", "spec.tls.backend.clientCertificateRef"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from headgate.api import certificates
 from headgate.api import gateway as api
 from headgate.api.meta import Condition, Key, Ref
 from headgate.conditions import Problem, first, sentence, stamp
@@ -49,7 +50,7 @@ def _of_backend_tls(
 
     def status(read: Read, key: Key, policy: Policy) -> Iterable[tuple[Ref, Entries]]:
         missing = {at: _missing_section(read, references, at, target) for at, target in policy.targets}
-        shared = [*policy.problems, *_authority_problems(read, found, policy)]
+        shared = [*policy.problems, *_authority_problems(read, world, found, policy)]
         entries = []
         for gateway, targets in _used_targets(read, users, policy, missing).items():
             problems = _conflicts(read, found, key, targets)
@@ -116,14 +117,18 @@ def _missing_section(read: Read, references: References, at: int, target: Target
     return say.section_not_found(f"spec.targetRefs[{at}]", target.service, target.section, names)
 
 
-def _authority_problems(read: Read, found: BackendTLS, policy: Policy) -> Iterable[Problem]:
+def _authority_problems(read: Read, world: World, found: BackendTLS, policy: Policy) -> Iterable[Problem]:
     """References that lead nowhere; when none is left, the policy believes nobody (one that is invalid says so)."""
     usable = policy.tls.system or first(policy.problems, say.ACCEPTED) is not None
     for path, config_map in zip(policy.authorities, policy.tls.authorities, strict=True):
         why = authorities.trouble(read, found.bundles, config_map)
         usable = usable or not why
         if why:
-            yield say.authority_invalid(path, config_map, why)
+            yield (
+                say.authority_invalid(path, config_map, why)
+                if authorities.known(read, world, config_map)
+                else say.unsupported_authority_kind(path, certificates.GROUP, authorities.BUNDLE)
+            )
     if not usable:
         yield say.no_valid_authority("spec.validation.caCertificateRefs")
 

@@ -147,8 +147,12 @@ def _system(read: Read, world: World, gateway: Key) -> str:
 
 
 def _certificates_of(read: Read, world: World, config_map: Key) -> bytes:
-    found = read(world.config_maps, config_map)
+    """Of a ConfigMap; a key without a namespace is a ClusterTrustBundle's."""
     try:
-        return b"" if found is None else tls.of_config_map(found)
+        if config_map.namespace:
+            found = read(world.config_maps, config_map)
+            return b"" if found is None else tls.of_config_map(found)
+        bundle = read(world.trust_bundles, config_map)
+        return b"" if bundle is None else tls.of_trust_bundle(bundle)
     except tls.TlsError:
         return b""

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from headgate.api import core, discovery, gateway, gateway_x
+from headgate.api import certificates, core, discovery, gateway, gateway_x
 from headgate.api.meta import Key, Object
 from headgate.incremental import Engine, Index, Source
 from headgate.ir.routing import Binding
@@ -26,10 +26,10 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 class Definitions(msgspec.Struct, frozen=True):
-    """What the API serves of the kinds that it does not have by itself.
+    """What the API serves of the kinds that not every API has.
 
-    Per kind the paths of its fields, and the release of the Gateway API that its definition is of (empty: it does not
-    say). A kind that is absent is not served.
+    Per kind the paths of its fields (none for one that has no definition), and the release of the Gateway API that its
+    definition is of (empty: it does not say). A kind that is absent is not served.
     """
 
     fields: dict[str, frozenset[str]]
@@ -85,6 +85,8 @@ class World:
     secrets: Source[Key, core.Secret]
     #: Authorities of clients and backends (`ca.crt`).
     config_maps: Source[Key, core.ConfigMap]
+    #: The same for a whole cluster; their keys have no namespace.
+    trust_bundles: Source[Key, certificates.ClusterTrustBundle]
     #: Per Gateway: how its Envoys bind, from the metadata of the one that connected last. Keep it when it disconnects.
     #: Without it no Envoy ever connected, and there are no listeners to send.
     bindings: Source[Key, Binding]
@@ -123,6 +125,7 @@ class World:
             slices=slices,
             secrets=engine.source("secrets"),
             config_maps=engine.source("config maps"),
+            trust_bundles=engine.source("trust bundles"),
             bindings=engine.source("bindings"),
             fleets=engine.source("fleets"),
             permissions=engine.index("permissions", grants, lambda _, grant: permissions(grant)),
@@ -151,6 +154,7 @@ class World:
             discovery.EndpointSlice: self.slices,
             core.Secret: self.secrets,
             core.ConfigMap: self.config_maps,
+            certificates.ClusterTrustBundle: self.trust_bundles,
         }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 
-from headgate.api import apps, codec, core
+from headgate.api import apps, certificates, codec, core
 from headgate.api.meta import Key, Object
 from headgate.kube.client import Client
 from headgate.kube.defined import Defined, follow_defined
@@ -17,6 +17,9 @@ from headgate.world.objects import SETTINGS, Definitions
 
 from .arrivals import Arrivals
 from .fleets import SELECTOR, FleetKeeper
+
+#: Kinds without a definition that only some APIs have.
+_NOT_EVERYWHERE = (certificates.ClusterTrustBundle,)
 
 _log = structlog.get_logger("headgate.controllers.gateways")
 
@@ -49,6 +52,8 @@ class Watching:
         self._kept = Keeper().kept
         self._arrivals = Arrivals(world, lambda: self.synced, seen, step)
         self._ours: dict[type[Object], dict[Key, Object]] = {apps.Deployment: {}, core.Pod: {}, core.Service: {}}
+        #: Kinds without a definition that only some APIs have, as far as this one has them.
+        self._own: set[str] = set()
         self._pending: set[str] = {"definitions"}
         self._pending |= {cls.__name__ for cls in self._sources} | {f"our {cls.__name__}" for cls in self._ours}
         defined.listen(self._define)
@@ -87,7 +92,7 @@ class Watching:
         """Definitions came, changed or went."""
         served = self._defined.all_served()
         kinds = {codec.kind_of(cls).kind: found for cls, found in served.items() if cls in self._sources}
-        fields = {kind: found.fields for kind, found in kinds.items()}
+        fields = {kind: found.fields for kind, found in kinds.items()} | dict.fromkeys(self._own, frozenset())
         releases = {kind: found.release for kind, found in kinds.items()}
         self._world.definitions.set(SETTINGS, Definitions(fields, releases))
         self._end("definitions", synced=True)
@@ -99,6 +104,10 @@ class Watching:
             for key, error in batch.broken:
                 _log.error("an object cannot be read", kind=cls.__name__, key=str(key), error=str(error))
             self._seen(cls, [change.key for change in batch.changes])
+            if cls in _NOT_EVERYWHERE and batch.served != (cls.__name__ in self._own):
+                self._own ^= {cls.__name__}
+                if "definitions" not in self._pending:
+                    self._define()
             self._end(cls.__name__, synced=batch.synced)
 
         return sink

@@ -7,7 +7,8 @@ The rules, as client-go has them:
 2. Whoever takes it writes itself in, guarded by the resourceVersion that was read; of two, one gets a conflict.
 3. The holder renews every `retry` seconds. One that could not for `renew` seconds stops holding; that is before
    anybody else can take the Lease (`renew` < `duration`).
-4. A holder that ends gives the Lease back, so that the next need not wait.
+4. A holder that ends gives the Lease back, so that the next need not wait. One that was killed is known to be dead by
+   the container that its pod runs next, which takes the Lease at once.
 
 `Holder.holding` is computed from the clock whenever it is asked, so it is right even if our event loop was stopped
 for a minute. Ask it before every write.
@@ -60,13 +61,15 @@ def look(before: Sight | None, lease: Lease | None, now: float) -> Sight:
     return Sight(lease, now)
 
 
-def decide(sight: Sight, identity: str, now: float) -> Literal["create", "take", "renew", "wait"]:
+def decide(sight: Sight, identity: str, now: float, dead: str = "") -> Literal["create", "take", "renew", "wait"]:
     """What to do about a Lease (rules 1 and 3)."""
     if sight.lease is None:
         return "create"
     spec = sight.lease.spec
     if spec.holder_identity == identity:
         return "renew"
+    if dead and (spec.holder_identity or "").startswith(dead):
+        return "take"
     if not spec.holder_identity or now >= sight.since + float(spec.lease_duration_seconds or 0):
         return "take"
     return "wait"
@@ -103,6 +106,7 @@ class Holder:
     Args:
         lease: namespace and name.
         identity: who we are, unlike everybody else's: the pod's name and something random.
+        dead: how identities begin that are certainly dead: a container of our own pod that ran before us.
         changed: called with True when we became the holder and with False when we ceased to be.
         clock: monotonic seconds.
         wall: seconds since 1970.
@@ -114,6 +118,7 @@ class Holder:
         lease: Key,
         identity: str,
         *,
+        dead: str = "",
         terms: Terms | None = None,
         changed: Callable[[bool], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -122,6 +127,7 @@ class Holder:
         self._client = client
         self._key = lease
         self.identity = identity
+        self._dead = dead
         self._terms = terms or Terms()
         self._changed = changed
         self._clock = clock
@@ -190,7 +196,7 @@ class Holder:
         found = codec.convert(Lease, raw) if raw is not None else None
         now = self._clock()
         self._sight = look(self._sight, found, now)
-        action = decide(self._sight, self.identity, now)
+        action = decide(self._sight, self.identity, now, self._dead)
         if action == "wait":
             self._renewed = None
             return None

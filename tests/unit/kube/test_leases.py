@@ -44,6 +44,12 @@ def test_a_lease_of_somebody_is_taken_when_it_did_not_change_for_its_duration() 
     assert decide(sight, "me", 115.0) == "take"
 
 
+def test_a_lease_of_the_container_that_was_killed_before_us_is_taken_at_once() -> None:
+    sight = Sight(lease("pod_1"), 100.0)
+    assert decide(sight, "pod_2", 100.0, "pod_") == "take"
+    assert decide(Sight(lease("pod-b_1"), 100.0), "pod_2", 100.0, "pod_") == "wait"
+
+
 def test_only_what_we_see_counts_and_not_the_times_in_the_lease() -> None:
     """The other one's clock may be an hour behind."""
     first = look(None, lease("other", "1999-01-01T00:00:00.000000Z"), 100.0)

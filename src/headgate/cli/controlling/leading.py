@@ -41,7 +41,8 @@ class ByLease:
 
     def __init__(self, client: Client, namespace: str, identity: str, pod: str) -> None:
         self._client = client
-        self._holder = Holder(client, Key(namespace, LEASE), identity)
+        # A container of a pod starts when the one before it is dead; no pod has an underscore in its name.
+        self._holder = Holder(client, Key(namespace, LEASE), identity, dead=f"{pod}_" if pod else "")
         self._pod = Key(namespace, pod) if pod else None
 
     @property

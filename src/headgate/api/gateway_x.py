@@ -67,9 +67,7 @@ class BackendTLSValidation(Value):
 
     hostname: PreciseHostname
     ca_certificate_refs: Annotated[tuple[LocalObjectReference, ...], atomic(8, minItems=1)] = ()
-    well_known_ca_certificates: WellKnownCAs | None = msgspec.field(
-        default=None, name="wellKnownCACertificates"
-    )
+    well_known_ca_certificates: WellKnownCAs | None = msgspec.field(default=None, name="wellKnownCACertificates")
     subject_alt_names: Annotated[tuple[SubjectAltName, ...], atomic(5)] = ()
 
 

@@ -25,9 +25,7 @@ def not_accepted(reason: str, message: str) -> Condition:
 
 def dropped_rules(message: str) -> Condition:
     """Some rules cannot be served, the others are. What matches the dropped ones is refused, not given to others."""
-    return say(
-        PARTIALLY_INVALID, True, "UnsupportedValue", f"Dropped Rule: requests for it are refused; {message}"
-    )
+    return say(PARTIALLY_INVALID, True, "UnsupportedValue", f"Dropped Rule: requests for it are refused; {message}")
 
 
 def waiting() -> Condition:
@@ -71,9 +69,7 @@ def parent_closed(path: str, parent: Ref, why: str) -> Problem:
 
 def not_allowed(path: str, parent: Ref, reasons: Sequence[str]) -> Problem:
     """No listener takes routes of this kind from this namespace."""
-    return Problem(
-        ACCEPTED, "NotAllowedByListeners", path, f"{parent} does not allow it: {'; '.join(reasons)}"
-    )
+    return Problem(ACCEPTED, "NotAllowedByListeners", path, f"{parent} does not allow it: {'; '.join(reasons)}")
 
 
 def no_matching_hostname(path: str, hostnames: Sequence[str], listeners: Sequence[str]) -> Problem:

@@ -110,7 +110,7 @@ def bootstrap(
                         "name": RUNTIME_LAYER,
                         "rtds_config": {"ads": {}, "resource_api_version": "V3"},
                     },
-                }
+                },
             ]
         },
         "static_resources": {

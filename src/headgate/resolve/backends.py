@@ -97,9 +97,7 @@ def _of_pool(
         yield (key[0], backend, key[1]), backend
 
 
-def _of_tracing(
-    _read: Read, gateway: Key, found: Tracing
-) -> Iterable[tuple[tuple[Key, ir.Backend, Ref], ir.Backend]]:
+def _of_tracing(_read: Read, gateway: Key, found: Tracing) -> Iterable[tuple[tuple[Key, ir.Backend, Ref], ir.Backend]]:
     yield (gateway, found.collector, Ref("Gateway", gateway.namespace, gateway.name)), found.collector
 
 

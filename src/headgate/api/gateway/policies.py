@@ -60,9 +60,7 @@ class BackendTLSPolicyValidation(Value):
 
     hostname: PreciseHostname
     ca_certificate_refs: Annotated[tuple[LocalObjectReference, ...], atomic(8), experimental(minItems=1)] = ()
-    well_known_ca_certificates: WellKnownCAs | None = msgspec.field(
-        default=None, name="wellKnownCACertificates"
-    )
+    well_known_ca_certificates: WellKnownCAs | None = msgspec.field(default=None, name="wellKnownCACertificates")
     subject_alt_names: Annotated[tuple[SubjectAltName, ...], atomic(5)] = ()
 
 

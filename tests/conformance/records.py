@@ -55,9 +55,13 @@ def keep(out: Path, name: str) -> Record:
 
 
 def records() -> list[Record]:
-    """All that the repository keeps; those of the real API first."""
+    """All that the repository keeps; those of the real API and the standard channel first."""
     folders = [file.parent for file in RECORDS.glob(f"*/{REPORT}")]
-    return [Record(each) for each in sorted(folders, key=lambda each: (each.name.startswith("headgate-up"), each.name))]
+    return [Record(each) for each in sorted(folders, key=_place)]
+
+
+def _place(folder: Path) -> tuple[bool, bool, str]:
+    return folder.name.startswith("headgate-up"), "experimental" in folder.name, folder.name
 
 
 def page(kept: list[Record]) -> str:

@@ -83,3 +83,20 @@ def test_pods_behind_an_x_backend_serve_while_a_route_names_it(cluster: ControlP
     until(lambda: conditions() == [("Accepted", "True")], says="the XBackend is accepted")
     cluster.kubectl("-n", NAMESPACE, "delete", "httproute", "app")
     until(lambda: "pods-xbackend" not in services(cluster), says="its Service is gone")
+
+
+def test_a_gateway_for_the_cluster_alone_has_no_load_balancer(cluster: ControlPlane) -> None:
+    inside = MANIFESTS.split("---", maxsplit=1)[0].replace("name: edge", "name: inside").rstrip()
+
+    def type_of_service() -> str:
+        return str(services(cluster).get("inside-headgate", {}).get("spec", {}).get("type", ""))
+
+    cluster.kubectl.apply(f"{inside}\n")
+    until(lambda: type_of_service() == "LoadBalancer", says="anybody may reach it")
+    cluster.kubectl.apply(f"{inside}\n  addresses: [{{routability: Cluster}}]\n")
+    until(lambda: type_of_service() == "ClusterIP", says="nobody outside may")
+
+
+def test_every_address_says_from_where_it_is_reached(cluster: ControlPlane) -> None:
+    found = cluster.kubectl.json("-n", NAMESPACE, "get", "gateway", "edge")["status"]["addresses"]
+    assert [each["routability"] for each in found] == [""]

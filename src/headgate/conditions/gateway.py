@@ -13,6 +13,7 @@ ACCEPTED = "Accepted"
 PROGRAMMED = "Programmed"
 RESOLVED_REFS = "ResolvedRefs"
 INSECURE_FRONTEND = "InsecureFrontendValidationMode"
+ADDRESSES_ASSIGNED = "AddressesAssigned"
 
 
 def accepted() -> Condition:
@@ -92,6 +93,24 @@ def address_not_usable(missing: Sequence[tuple[int, str]], count: int) -> Condit
     if count > 1:
         remedy = "a Gateway has one address: name one, or leave value out to take any"
     return say(PROGRAMMED, False, "AddressNotUsable", f"{fields} was not assigned: it {why}; {remedy}")
+
+
+def addresses_assigned(addresses: Sequence[str], missing: Sequence[str]) -> Condition:
+    """What of the addresses that were asked for is had; `missing` are the fields of the others."""
+    if not missing:
+        return say(ADDRESSES_ASSIGNED, True, "AddressesAssigned", f"assigned: {', '.join(addresses)}")
+    lacking = (
+        f"not assigned: {', '.join(missing)}; an address can be what the load balancer gives (no routability), or the"
+        " ClusterIP of the Envoys' Service (routability Cluster without a value) where the cluster routes that to pods"
+    )
+    if addresses:
+        return say(ADDRESSES_ASSIGNED, False, "PartiallyAssigned", f"assigned: {', '.join(addresses)}; {lacking}")
+    return say(ADDRESSES_ASSIGNED, False, "NotAssigned", lacking)
+
+
+def no_address_assigned() -> Condition:
+    """None of the addresses that were asked for is had."""
+    return say(PROGRAMMED, False, "AddressNotAssigned", "no address is assigned; condition AddressesAssigned says why")
 
 
 def pending(why: str) -> Condition:

@@ -53,6 +53,8 @@ class Envoys:
     labels: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
     addresses: tuple[str, ...] = ()
+    #: Whether nobody outside of the cluster may reach them.
+    internal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ def _service(envoys: Envoys, meta: ObjectMeta) -> core.Service:
     return core.Service(
         metadata=meta,
         spec=core.ServiceSpec(
-            type="LoadBalancer",
+            type="ClusterIP" if envoys.internal else "LoadBalancer",
             selector=pods.selector(envoys.gateway),
             load_balancer_ip=envoys.addresses[0] if envoys.addresses else None,
             ports=tuple(

@@ -11,6 +11,8 @@ from headgate.ir.routing import Transport
 from headgate.world import Needs, Settings, World
 from headgate.world.objects import SETTINGS
 
+from . import routability
+
 #: The group of the default Gateways.
 DEFAULT = "All"
 
@@ -90,8 +92,8 @@ def unsupported_address(spec: api.GatewaySpec) -> int | None:
 
 
 def wanted_addresses(spec: api.GatewaySpec) -> tuple[str, ...]:
-    """The addresses that must be had; those without a value may be any."""
-    return tuple(address.value for address in spec.addresses if address.value)
+    """The addresses that the load balancer must give; those without a value may be any."""
+    return tuple(each.value for each in spec.addresses if each.value and routability.outside(each))
 
 
 def needs(
@@ -110,6 +112,7 @@ def needs(
             labels=infrastructure.labels,
             annotations=infrastructure.annotations,
             addresses=wanted_addresses(found.spec),
+            internal=routability.internal(found.spec),
         )
 
     return world.engine.map("needs", gateways.owned, needs_of)

@@ -19,7 +19,7 @@ class Needs(msgspec.Struct, frozen=True):
 
     `ports` are those of its accepted listeners, sorted (those whose certificate is still missing included).
     `addresses` are those asked for in `spec.addresses` (empty: any). `labels` and `annotations` come from
-    `spec.infrastructure`.
+    `spec.infrastructure`. With `internal` nobody outside of the cluster may reach them.
     """
 
     uid: str
@@ -28,3 +28,4 @@ class Needs(msgspec.Struct, frozen=True):
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     addresses: tuple[str, ...] = ()
+    internal: bool = False

@@ -40,12 +40,14 @@ class Fleet(msgspec.Struct, frozen=True):
     """What became of the Envoys of a Gateway, as the shell sees their objects.
 
     `service` is the name of their Service, `addresses` what its `status.loadBalancer` says (IP addresses and
-    hostnames), `trouble` a sentence when no Envoy can start (empty: none known).
+    hostnames), `trouble` a sentence when no Envoy can start (empty: none known), `cluster_ip` its address within the
+    cluster.
     """
 
     service: str = ""
     addresses: tuple[str, ...] = ()
     trouble: str = ""
+    cluster_ip: str = ""
 
 
 #: A permission of a ReferenceGrant: namespace of the referent; group, kind and namespace of who refers; group, kind and

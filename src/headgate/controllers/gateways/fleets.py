@@ -125,6 +125,7 @@ class FleetKeeper:
                 service=fleet.name(gateway, needs.class_name).name,
                 addresses=tuple(each.ip or each.hostname for each in ingress),
                 trouble=self._trouble(gateway),
+                cluster_ip=_cluster_ip(service),
             )
             self._world.fleets.set(gateway, found)
             if (binding := self._world.bindings.get(gateway)) is not None:
@@ -178,6 +179,7 @@ class FleetKeeper:
             labels=needs.labels,
             annotations=needs.annotations,
             addresses=needs.addresses,
+            internal=needs.internal,
         )
         files, renewal = envoy_files(
             self._authority(), gateway, await self._identity(gateway, needs.class_name), time.time()
@@ -264,3 +266,9 @@ def _owner(found: Object) -> Key | None:
         if owner.controller and owner.kind == "Gateway":
             return Key(found.metadata.namespace, owner.name)
     return None
+
+
+def _cluster_ip(service: core.Service | None) -> str:
+    """Its address within the cluster; empty: none, or none yet."""
+    found = service.spec.cluster_ip if service is not None else ""
+    return "" if found == "None" else found

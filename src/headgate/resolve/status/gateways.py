@@ -12,7 +12,7 @@ from headgate.incremental import Collection, Read
 from headgate.ir.routing import Binding
 from headgate.world import Fleet
 
-from .. import client_validation
+from .. import client_validation, routability
 from .. import gateways as ours
 from ..client_certificates import Shown
 from ..gateways import Owned
@@ -30,15 +30,17 @@ def declare(grounds: Grounds, listening: Listening) -> Collection[Key, api.Gatew
         every = read(listening.told, key) or ()
         own = [each for each in every if each.judged.owner.kind == "Gateway"]
         fleet = read(world.fleets, key) or Fleet()
+        binding = read(world.bindings, key)
         reported = WHOLE in (read(listening.reported, key) or ())
         whole = (
             accepted(found.spec, [each.judged for each in own]),
-            programmed(found.spec, own, every, fleet, read(world.bindings, key), reported=reported),
+            programmed(found.spec, own, every, fleet, binding, reported=reported),
             refs(read(grounds.client_certificates, key), own),
             *insecure_frontend(found.spec),
+            *addresses_assigned(found.spec, fleet, binding),
         )
         return api.GatewayStatus(
-            addresses=addresses(found.spec, fleet),
+            addresses=addresses(found.spec, fleet, binding, told=routability.told(read, world, found.spec)),
             attached_listener_sets=attached(every) if found.spec.allowed_listeners else None,
             conditions=stamp(whole, found.generation),
             listeners=tuple(each.status(found.generation) for each in own),
@@ -91,18 +93,29 @@ def programmed(
     """
     if accepted(spec, [each.judged for each in own]).status != "True":
         return say.not_accepted()
+    if (waits := _no_address(spec, fleet, binding)) is not None:
+        return waits
+    idle = not any(each.judged.listener for each in every)
+    if any(each.serving for each in every) or (idle and (binding is not None or reported)):
+        moved = () if binding is None else _moved(every, binding)
+        return say.programmed([each.value for each in addresses(spec, fleet, binding)], moved)
+    return say.pending(fleet.trouble or WAITING)
+
+
+def _no_address(spec: api.GatewaySpec, fleet: Fleet, binding: Binding | None) -> Condition | None:
+    """Why nothing can be sent to it; None: it has an address."""
+    if routability.asked(spec):
+        if binding is None:
+            return say.pending(fleet.trouble or WAITING)
+        return None if routability.assigned(spec, fleet, binding).addresses else say.no_address_assigned()
     wanted = [(index, address.value) for index, address in enumerate(spec.addresses) if address.value]
     if missing := [(index, value) for index, value in wanted if value not in fleet.addresses]:
         return say.address_not_usable(missing, len(wanted))
     if not fleet.addresses:
-        if fleet.trouble:
-            return say.pending(fleet.trouble)
-        return say.address_not_assigned(fleet.service or "of the Envoys")
-    idle = not any(each.judged.listener for each in every)
-    if any(each.serving for each in every) or (idle and (binding is not None or reported)):
-        moved = () if binding is None else _moved(every, binding)
-        return say.programmed(fleet.addresses, moved)
-    return say.pending(fleet.trouble or WAITING)
+        return (
+            say.pending(fleet.trouble) if fleet.trouble else say.address_not_assigned(fleet.service or "of the Envoys")
+        )
+    return None
 
 
 def _moved(every: Sequence[Told], binding: Binding) -> tuple[tuple[int, int], ...]:
@@ -110,14 +123,30 @@ def _moved(every: Sequence[Told], binding: Binding) -> tuple[tuple[int, int], ..
     return tuple((port, binding.port(port)) for port in ports if binding.port(port) != port)
 
 
-def addresses(spec: api.GatewaySpec, fleet: Fleet) -> tuple[api.GatewayStatusAddress, ...]:
-    """The addresses that were assigned; of those only the ones that were asked for, if any were."""
-    wanted = ours.wanted_addresses(spec)
-    return tuple(
-        api.GatewayStatusAddress(value=each, type="IPAddress" if _is_ip(each) else "Hostname")
-        for each in fleet.addresses
-        if not wanted or each in wanted
-    )
+def addresses_assigned(spec: api.GatewaySpec, fleet: Fleet, binding: Binding | None) -> Sequence[Condition]:
+    """AddressesAssigned, once it can be judged, where somebody asked for more than an address."""
+    if not routability.asked(spec) or binding is None:
+        return ()
+    found = routability.assigned(spec, fleet, binding)
+    return (say.addresses_assigned([address for address, _ in found.addresses], found.missing),)
+
+
+def addresses(
+    spec: api.GatewaySpec, fleet: Fleet, binding: Binding | None = None, *, told: bool = False
+) -> tuple[api.GatewayStatusAddress, ...]:
+    """The addresses that were assigned; of those only the ones that were asked for, if any were. With `told` each says
+    from where it can be reached.
+    """
+    if routability.asked(spec):
+        had = routability.assigned(spec, fleet, binding).addresses if binding else ()
+    else:
+        wanted = ours.wanted_addresses(spec)
+        had = tuple((each, "") for each in fleet.addresses if not wanted or each in wanted)
+    return tuple(_address(value, scope if told else None) for value, scope in had)
+
+
+def _address(value: str, scope: str | None) -> api.GatewayStatusAddress:
+    return api.GatewayStatusAddress(value=value, type="IPAddress" if _is_ip(value) else "Hostname", routability=scope)
 
 
 def _is_ip(text: str) -> bool:

@@ -135,6 +135,26 @@ def unsupported_tls_mode(path: str, protocol: str, mode: str) -> Invalid:
     )
 
 
+def unsupported_filter(path: str, kind: str) -> Problem:
+    """A filter of requests before routing (GEP-5224): without it the listener would let through what it should not."""
+    return Problem(
+        ACCEPTED,
+        "UnsupportedValue",
+        path,
+        f"a filter of type {kind} on a listener is not supported; use filters of routes",
+    )
+
+
+def filter_on_stream(path: str, protocol: str) -> Problem:
+    """Filters see requests; this protocol has none."""
+    return Problem(
+        ACCEPTED,
+        "InvalidListenerFilter",
+        path,
+        f"protocol {protocol} has no requests to be filtered; leave filters out, or use protocol HTTP or HTTPS",
+    )
+
+
 def invalid_route_kind(path: str, group: str, kind: str, known: Sequence[str]) -> Problem:
     """`allowedRoutes.kinds` names a kind that this listener cannot serve."""
     return Problem(

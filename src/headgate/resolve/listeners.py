@@ -170,6 +170,7 @@ def _judge(
     terminates = False
     frontend = clients(listener.port, ask.owner) if listener.protocol == "HTTPS" else Frontend()
     problems += frontend.problems
+    problems += _filters(path, listener)
     try:
         if listener.protocol not in KINDS:
             raise say.unsupported_protocol(path, listener.protocol)
@@ -222,6 +223,17 @@ def supported_kinds(path: str, listener: api.Listener) -> tuple[tuple[str, ...],
             where = f"{path}.allowedRoutes.kinds[{at}]"
             problems.append(say.invalid_route_kind(where, wanted.group, wanted.kind, known))
     return tuple(dict.fromkeys(taken)), problems
+
+
+def _filters(path: str, listener: api.Listener) -> Iterable[Problem]:
+    """Filters before routing are refused, one and all: a listener that skipped one would let everything through."""
+    asked = listener.filters.requests if listener.filters else ()
+    for at, each in enumerate(asked):
+        where = f"{path}.filters.requests[{at}]"
+        if listener.protocol in ("HTTP", "HTTPS"):
+            yield say.unsupported_filter(where, each.type)
+        else:
+            yield say.filter_on_stream(where, listener.protocol)
 
 
 def _terminates(path: str, listener: api.Listener) -> bool:

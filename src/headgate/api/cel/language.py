@@ -1,4 +1,10 @@
-"""The library `cel`, without its command line: that one alone takes ten times as long to import as everything else."""
+"""The library of CEL: what it is written in, and its functions.
+
+Two packages put a folder `cel` into an environment: `common-expression-language`, which is meant, and `xds-protos`, whose
+`cel/__init__.py` is empty. Which of the two files is there depends on which package was installed last, so nothing is
+taken from it: the extension and the functions are imported by their own names. Where it is the library's own, it would
+also bring the library's command line, which alone takes ten times as long to import as everything else.
+"""
 
 import sys
 from types import ModuleType
@@ -7,12 +13,10 @@ _COMMAND_LINE = "cel.cli"
 
 if _COMMAND_LINE not in sys.modules:
     sys.modules[_COMMAND_LINE] = ModuleType(_COMMAND_LINE)
-    import cel
-    from cel import stdlib
+    from cel import cel, stdlib
 
     del sys.modules[_COMMAND_LINE]
 else:
-    import cel
-    from cel import stdlib
+    from cel import cel, stdlib
 
 __all__ = ["cel", "stdlib"]

@@ -39,6 +39,8 @@ class Check(msgspec.Struct, frozen=True):
     headers: tuple[str, ...] = ()
     answered: tuple[str, ...] = ()
     body: int = 0
+    #: What calls are for: without it Envoy says the cluster's name, which some servers refuse for its slashes.
+    authority: str = ""
 
 
 def _filter(protocol: Literal["grpc", "http"]) -> HttpFilter:
@@ -61,6 +63,7 @@ def per_route(check: Check) -> bytes:
     settings = found.check_settings
     if check.protocol == "grpc":
         settings.grpc_service.envoy_grpc.cluster_name = check.cluster
+        settings.grpc_service.envoy_grpc.authority = check.authority
         settings.grpc_service.timeout.seconds = PATIENCE
     else:
         _http(settings.http_service, check)

@@ -23,6 +23,12 @@ def cluster(backend: Backend) -> str:
     return names.cluster_name(backend.service.namespace, backend.service.name, backend.port, *policy)
 
 
+def authority(backend: Backend) -> str:
+    """What our own calls to a backend are for."""
+    host = backend.host or f"{backend.service.name}.{backend.service.namespace}"
+    return f"{host}:{backend.port}"
+
+
 def target(found: Target) -> str:
     """Where a backendRef's share goes; without a backend its status is the answer."""
     if found.backend is None:

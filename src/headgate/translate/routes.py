@@ -116,7 +116,7 @@ def _checks(rendering: filters.Rendering) -> tuple[tuple[str, bytes], ...]:
     if rendering.check is None:
         return ()
     backend, check = rendering.check
-    named = msgspec.structs.replace(check, cluster=names.cluster(backend))
+    named = msgspec.structs.replace(check, cluster=names.cluster(backend), authority=names.authority(backend))
     return ((external_auth.NAMES[check.protocol], external_auth.per_route(named)),)
 
 

@@ -12,10 +12,9 @@ from . import names
 def render(found: Tracing, gateway: Key) -> envoy.Tracing:
     """How the requests of a Gateway are traced. Without a name of its own it goes by `name.namespace`."""
     collector = found.collector
-    host = collector.host or f"{collector.service.name}.{collector.service.namespace}"
     return envoy.Tracing(
         cluster=names.cluster(collector),
-        authority=f"{host}:{collector.port}",
+        authority=names.authority(collector),
         headers=found.headers,
         share=found.share.numerator / found.share.denominator,
         parents=found.parents,

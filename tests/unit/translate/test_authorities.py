@@ -1,0 +1,23 @@
+"""What the calls of a Gateway itself are for: a server may refuse what is no authority."""
+
+from __future__ import annotations
+
+import pytest
+
+from headgate.api.meta import Key
+from headgate.ir.routing import Backend
+from headgate.translate import names
+
+
+@pytest.mark.parametrize(
+    ("backend", "authority"),
+    [
+        (Backend(Key("shop", "auth"), 9000, "http2"), "auth.shop:9000"),
+        (
+            Backend(Key("shop", "auth"), 443, host="auth.example.com", x_backend=Key("shop", "auth")),
+            "auth.example.com:443",
+        ),
+    ],
+)
+def test_a_call_is_for_the_name_of_the_service_or_of_the_host(backend: Backend, authority: str) -> None:
+    assert names.authority(backend) == authority

@@ -10,7 +10,7 @@ import pytest
 
 from support import walk_manifests
 from support.control_plane import ControlPlane
-from support.installed import Installed
+from support.installed import APART, Installed
 from support.waiting import until
 
 NAMESPACE, HOST = "outside", "outside.example.com"
@@ -47,7 +47,7 @@ def cluster(local_networks: None, tmp_path_factory: pytest.TempPathFactory) -> I
     """A control plane with the experimental channel, Headgate on it, and an application."""
     with ControlPlane(tmp_path_factory.mktemp("experimental")) as plane:
         plane.apply_crds("gateway-api-v1.7.0/experimental", "flagger-v1.44.0")
-        with Installed(plane, tmp_path_factory.mktemp("installed-experimental")):
+        with Installed(plane, tmp_path_factory.mktemp("installed-experimental"), node=APART):
             plane.kubectl("create", "namespace", NAMESPACE)
             plane.kubectl.apply(f"{walk_manifests.application('one', NAMESPACE, '1')}---{MANIFESTS}")
             plane.kubectl("-n", NAMESPACE, "rollout", "status", "deployment/one", "--timeout=60s", timeout=90)

@@ -10,7 +10,7 @@ import yaml
 
 from golden import pki
 from support.control_plane import ControlPlane
-from support.installed import Installed
+from support.installed import APART, Installed
 from support.waiting import until
 
 NAMESPACE = "believing"
@@ -46,7 +46,7 @@ def cluster(local_networks: None, tmp_path_factory: pytest.TempPathFactory) -> I
         ),
     ) as plane:
         plane.apply_crds()
-        with Installed(plane, tmp_path_factory.mktemp("installed-believing")):
+        with Installed(plane, tmp_path_factory.mktemp("installed-believing"), node=APART):
             plane.kubectl("create", "namespace", NAMESPACE)
             plane.kubectl.apply(MANIFESTS)
             yield plane

@@ -26,6 +26,8 @@ MOUNT = "/etc/headgate/api"
 OWN_CLASS = "headgate.dev/gateway-controller"
 ENVOY_GATEWAY = "gateway.envoyproxy.io/gatewayclass-controller"
 """Another implementation's controllerName, for manifests that were written for it."""
+APART = ("--pod-cidr=10.244.128.0/17", "--load-balancer-cidr=10.245.128.0/17")
+"""Networks of a second cluster, beside the one that most tests share: `node` of `Installed`."""
 HEADGATE = (sys.executable, "-m", "headgate")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -31,6 +32,9 @@ def pytest_configure() -> None:
     for name in [name for name in os.environ if name.startswith(("XDG_", "HELM_")) or name.lower().endswith("_proxy")]:
         del os.environ[name]
     os.environ.pop("KUBECONFIG", None)
+    # A shell's background jobs ignore SIGINT, and so would everything that is started here, which tests send it to.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure() -> None:

@@ -17,6 +17,7 @@ from headgate.api.delivery import CanaryStatus
 from support.local_cluster import LocalCluster
 from support.observer import Observer
 from support.shop import Shop, analysis
+from support.waiting import until
 
 pytest.register_assert_rewrite("support.stories")
 
@@ -71,4 +72,4 @@ class TestSupervised(Promoted):
         assert story.kills == [phase for phase, _ in self.PHASES]
 
     def test_it_was_started_again_every_time(self, story: Story, cluster: LocalCluster) -> None:
-        assert cluster.up.output().count("controller   ready") == 1 + len(story.kills)
+        until(lambda: cluster.up.output().count("controller   ready") == 1 + len(story.kills), says="it is ready again")

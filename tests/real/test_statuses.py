@@ -31,7 +31,8 @@ from headgate.kube.client import ApiError, Client, UnreachableError
 from support.control_plane import ControlPlane
 from support.scripted_api import run
 
-OURS = "headgate.dev/gateway-controller"
+#: Not the name of the controller that may run on this API: it would take back what it has not said.
+OURS = "example.com/ours"
 OWNED = ("Accepted", "Programmed", "ResolvedRefs", "OverlappingTLSConfig")
 #: Writers beside us; how often we write.
 WRITERS = 99

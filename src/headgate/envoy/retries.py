@@ -8,8 +8,8 @@ from . import protos
 
 #: Failures after which no byte of the request has reached a backend, so that it may be tried elsewhere.
 _SAFE = ("connect-failure", "refused-stream", "reset-before-request")
-#: Other hosts that are looked at before one is asked that failed already.
-_OTHER_HOSTS = 5
+#: Choices before a host is asked that failed already: of two hosts each choice is the wrong one half of the time.
+_OTHER_HOSTS = 20
 
 
 class Retries(msgspec.Struct, frozen=True):

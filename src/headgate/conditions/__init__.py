@@ -8,6 +8,6 @@ Reasons are those of Gateway API v1.7 (the constants of `apis/v1/*_types.go`); n
 """
 
 from .invalid import Invalid, Problem, first, sentence
-from .saying import say, stamp
+from .saying import say, stamp, verdict
 
-__all__ = ["Invalid", "Problem", "first", "say", "sentence", "stamp"]
+__all__ = ["Invalid", "Problem", "first", "say", "sentence", "stamp", "verdict"]

@@ -16,19 +16,9 @@ def accepted() -> Condition:
     return say(ACCEPTED, True, "Accepted", "the Gateway speaks TLS to the targets as the policy says")
 
 
-def not_accepted(reason: str, message: str) -> Condition:
-    """It does not count, or nothing can be sent by it."""
-    return say(ACCEPTED, False, reason, message)
-
-
 def refs_resolved() -> Condition:
     """All authorities are there."""
     return say(RESOLVED_REFS, True, "ResolvedRefs", "all references are resolved")
-
-
-def refs_not_resolved(reason: str, message: str) -> Condition:
-    """An authority that leads nowhere."""
-    return say(RESOLVED_REFS, False, reason, message)
 
 
 # Targets.

@@ -13,11 +13,6 @@ def accepted() -> Condition:
     return say(ACCEPTED, True, "Accepted", "the Gateway limits retries to the targets as the policy says")
 
 
-def not_accepted(reason: str, message: str) -> Condition:
-    """It does not count, or says something that cannot be done."""
-    return say(ACCEPTED, False, reason, message)
-
-
 def unsupported_target(path: str, group: str, kind: str) -> Problem:
     """Only Services can be limited."""
     return Problem(

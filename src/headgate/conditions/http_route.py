@@ -18,11 +18,6 @@ def accepted() -> Condition:
     return say(ACCEPTED, True, "Accepted", "the route is attached")
 
 
-def not_accepted(reason: str, message: str) -> Condition:
-    """What keeps it from being accepted: the first problem's reason, all problems' sentences."""
-    return say(ACCEPTED, False, reason, message)
-
-
 def dropped_rules(message: str) -> Condition:
     """Some rules cannot be served, the others are. What matches the dropped ones is refused, not given to others."""
     return say(PARTIALLY_INVALID, True, "UnsupportedValue", f"Dropped Rule: requests for it are refused; {message}")
@@ -41,11 +36,6 @@ def refused(message: str) -> Condition:
 def refs_resolved() -> Condition:
     """Every backend exists and may be used."""
     return say(RESOLVED_REFS, True, "ResolvedRefs", "all references are resolved")
-
-
-def refs_not_resolved(reason: str, message: str) -> Condition:
-    """References that do not lead anywhere: the first one's reason, all sentences."""
-    return say(RESOLVED_REFS, False, reason, message)
 
 
 # Attaching: the parentRef.

@@ -43,11 +43,6 @@ def refs_resolved() -> Condition:
     return say(RESOLVED_REFS, True, "ResolvedRefs", "all references are resolved")
 
 
-def refs_not_resolved(reason: str, message: str) -> Condition:
-    """A certificate or a route kind that leads nowhere."""
-    return say(RESOLVED_REFS, False, reason, message)
-
-
 def programmed() -> Condition:
     """An Envoy took it."""
     return say(PROGRAMMED, True, "Programmed", "Envoy serves the listener")

@@ -1,10 +1,12 @@
 """Making conditions."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from headgate.api.meta import Condition
+
+from .invalid import Problem, first, sentence
 
 #: The longest message that a condition may carry (`metav1.Condition`).
 _LONGEST = 32768
@@ -33,3 +35,10 @@ def envoys_words(message: str) -> str:
 def stamp(conditions: Iterable[Condition], generation: int) -> tuple[Condition, ...]:
     """The same conditions, said of this generation of the object."""
     return tuple(msgspec.structs.replace(each, observed_generation=generation) for each in conditions)
+
+
+def verdict(good: Condition, problems: Sequence[Problem]) -> Condition:
+    """`good`; or, if anything turns its condition, False with the first problem's reason and all sentences."""
+    if (problem := first(problems, good.type)) is None:
+        return good
+    return say(good.type, False, problem.reason, sentence(problems, good.type))

@@ -13,19 +13,9 @@ def accepted() -> Condition:
     return say(ACCEPTED, True, "Accepted", "the policy counts for the Gateway")
 
 
-def not_accepted(reason: str, message: str) -> Condition:
-    """It does not count, or says something that cannot be done."""
-    return say(ACCEPTED, False, reason, message)
-
-
 def refs_resolved() -> Condition:
     """The collector is there, or none is wanted."""
     return say(RESOLVED_REFS, True, "ResolvedRefs", "all references are resolved")
-
-
-def refs_not_resolved(reason: str, message: str) -> Condition:
-    """Nothing is traced, since nobody could be told."""
-    return say(RESOLVED_REFS, False, reason, message)
 
 
 def unsupported_target(path: str, group: str, kind: str) -> Problem:

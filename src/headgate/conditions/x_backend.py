@@ -13,11 +13,6 @@ def accepted() -> Condition:
     return say(ACCEPTED, True, "Accepted", "the Gateway sends what routes say to this backend")
 
 
-def not_accepted(message: str) -> Condition:
-    """It says something that cannot be done."""
-    return say(ACCEPTED, False, "Invalid", message)
-
-
 def field_missing(path: str, kind: str) -> Problem:
     """The field of the type that is asked for."""
     return Problem(ACCEPTED, "Invalid", path, f"is needed for type {kind}")

@@ -1,6 +1,7 @@
 """World to IR and statuses. Pure, remembered per key; one file per question:
 
 * `gateways` – which classes and Gateways are ours?
+* `admission` – from which namespaces may something come?
 * `asked` – which listeners are asked for, by a Gateway and its ListenerSets?
 * `conflicts` – which of them want the same?
 * `listeners` – which listeners are valid, with which certificates?
@@ -16,7 +17,7 @@
 * `client_certificates` – which certificate does a Gateway show to backends?
 * `client_validation` – which certificates must clients show?
 * `x_backends`, `outside` – what lies outside of Services, and what is it told?
-* `policy_statuses` – what are policies told?
+* `policy_statuses`, `ancestors` – what are policies told?
 * `telemetry` – what is traced?
 * `status` – what is everybody told? (the only one that reads what Envoys answered)
 """

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import msgspec
 
-from headgate.api import core, selectors
 from headgate.api import gateway as api
 from headgate.api.meta import Key, Ref
 from headgate.conditions import Problem
@@ -16,6 +15,8 @@ from headgate.conditions import listener_set as say
 from headgate.incremental import Collection, Read
 from headgate.world import World
 
+from . import admission
+from .admission import Labels, admits
 from .gateways import Gateways, Owned, refused
 
 
@@ -64,13 +65,13 @@ class Asked:
     #: Per Gateway: the ListenerSets that it takes, in order of precedence.
     sets_of: Collection[Key, tuple[Key, ...]]
     #: Labels per namespace.
-    labels: Collection[Key, dict[str, str]]
+    labels: Labels
 
 
 def declare(world: World, gateways: Gateways) -> Asked:
     """Judge every ListenerSet as a whole, and concatenate."""
     engine = world.engine
-    labels = engine.map("labels of a namespace", world.namespaces, _labels)
+    labels = admission.labels(world)
 
     def judged(read: Read, key: Key, found: api.ListenerSet) -> Set | None:
         parent = found.spec.parent_ref
@@ -109,25 +110,18 @@ def asks(owner: Ref, listeners: Iterable[api.Listener]) -> Iterable[Ask]:
         yield Ask(owner, at, each)
 
 
-def _labels(_read: Read, _key: Key, found: core.Namespace) -> dict[str, str]:
-    return found.metadata.labels
-
-
-def _refusal(
-    read: Read, labels: Collection[Key, dict[str, str]], gateway: Key, owner: Owned, namespace: str
-) -> Problem | None:
+def _refusal(read: Read, labels: Labels, gateway: Key, owner: Owned, namespace: str) -> Problem | None:
     """Why a Gateway does not take a ListenerSet from a namespace, or None if it does."""
     if refused(owner.spec):
         return say.parent_not_accepted(str(gateway))
-    allowed = owner.spec.allowed_listeners or api.AllowedListeners()
-    match allowed.namespaces.from_:
-        case "All":
-            return None
+    allowed = (owner.spec.allowed_listeners or api.AllowedListeners()).namespaces
+    if admits(read, labels, allowed, gateway.namespace, namespace):
+        return None
+    match allowed.from_:
         case "Same":
-            return None if namespace == gateway.namespace else say.not_allowed(str(gateway), "from its own namespace")
-        case "Selector" if allowed.namespaces.selector is not None:
-            found = read(labels, Key("", namespace)) or {}
-            if selectors.from_selector(allowed.namespaces.selector).matches(found):
-                return None
-            return say.not_allowed(str(gateway), "from namespaces with labels that this one lacks")
-    return say.not_allowed(str(gateway), "")
+            which = "from its own namespace"
+        case "Selector" if allowed.selector is not None:
+            which = "from namespaces with labels that this one lacks"
+        case _:
+            which = ""
+    return say.not_allowed(str(gateway), which)

@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 
 from headgate.api import gateway as api
-from headgate.api import selectors
 from headgate.api.meta import Key, Ref
 from headgate.conditions import Problem
 from headgate.conditions import http_route as say
@@ -20,6 +19,7 @@ from headgate.incremental import Collection, Read
 from headgate.ir.hostnames import ANY, intersect, is_hostname, normal, rank
 from headgate.world import World
 
+from .admission import Labels, admits
 from .asked import Asked
 from .gateways import DEFAULT, Gateways
 from .listeners import Door, Doors, Listeners
@@ -148,7 +148,7 @@ def _places(route: Ref, parents: tuple[Parent, ...]) -> Iterable[tuple[tuple[Key
 
 def _attach(
     read: Read,
-    labels: Collection[Key, dict[str, str]],
+    labels: Labels,
     route: Ref,
     path: str,
     ref: api.ParentReference,
@@ -178,24 +178,17 @@ def _attach(
     return Parent(ref, found.gateway, taken)
 
 
-def _why_not_allowed(  # noqa: PLR0911 - one reason each
-    read: Read, labels: Collection[Key, dict[str, str]], door: Door, parent: Ref, route: Ref
-) -> str | None:
+def _why_not_allowed(read: Read, labels: Labels, door: Door, parent: Ref, route: Ref) -> str | None:
     """Why a listener does not take a route, or None if it does."""
     where = f"listener {door.section!r}"
     if route.kind not in door.kinds:
         return f"{where} takes {', '.join(door.kinds) or 'no route'}, not {route.kind}"
+    if admits(read, labels, door.namespaces, parent.namespace, route.namespace):
+        return None
     match door.namespaces.from_:
-        case "All":
-            return None
         case "Same":
-            if route.namespace == parent.namespace:
-                return None
             return f"{where} takes routes from its own namespace {parent.namespace!r} only (allowedRoutes)"
         case "Selector" if door.namespaces.selector is not None:
-            found = read(labels, Key("", route.namespace)) or {}
-            if selectors.from_selector(door.namespaces.selector).matches(found):
-                return None
             return f"{where} takes routes from selected namespaces, and {route.namespace!r} lacks the labels"
         case other:
             return f"{where} takes routes from no namespace (allowedRoutes.namespaces.from: {other})"

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from headgate.api import gateway as api
 from headgate.api import gateway_x
 from headgate.api.meta import Key, Ref
-from headgate.conditions import stamp
+from headgate.conditions import verdict
 from headgate.conditions import x_backend as say
 from headgate.incremental import Collection, Index, Read
 from headgate.ir.tracing import Tracing
 from headgate.world import Selection, World
 
+from .ancestors import Entries, entry
 from .attach import Attached, Spec
 from .gateways import Gateways
 from .refs import References
@@ -19,8 +20,6 @@ from .x_backends import KIND, Outside, service_name
 
 #: As many ancestors as an XBackend can carry.
 _MOST = 32
-
-Entries = tuple[api.PolicyAncestorStatus, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +76,4 @@ def _collects(_gateway: Key, found: Tracing) -> Iterable[Key]:
 
 
 def _entry(gateway: Key, controller: str, found: Outside) -> api.PolicyAncestorStatus:
-    wrong = "; ".join(str(each) for each in found.problems)
-    return api.PolicyAncestorStatus(
-        ancestor_ref=api.ParentReference(name=gateway.name, namespace=gateway.namespace),
-        controller_name=controller,
-        conditions=stamp([say.not_accepted(wrong) if wrong else say.accepted()], found.generation),
-    )
+    return entry(gateway, controller, found.generation, [verdict(say.accepted(), found.problems)])

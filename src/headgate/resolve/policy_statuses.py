@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from headgate.api import certificates
-from headgate.api import gateway as api
-from headgate.api.meta import Condition, Key, Ref
-from headgate.conditions import Problem, first, sentence, stamp
+from headgate.api.meta import Key, Ref
+from headgate.conditions import Problem, first, verdict
 from headgate.conditions import backend_tls_policy as say
 from headgate.conditions import backend_traffic_policy as say_traffic
 from headgate.incremental import Collection, Index, Read
@@ -16,15 +15,13 @@ from headgate.policies.targets import Target
 from headgate.world import World
 
 from . import authorities
+from .ancestors import MOST, Entries, entry
 from .backend_tls import BackendTLS
 from .gateways import Gateways
 from .refs import References
-
-#: As many ancestors as a policy can carry.
-_MOST = 16
+from .winning import lost_to
 
 _Used = tuple[Key, ir.Backend]
-Entries = tuple[api.PolicyAncestorStatus, ...]
 
 
 def declare(
@@ -58,10 +55,10 @@ def _of_backend_tls(
             problems += shared
             controller = read(gateways.controllers, gateway)
             if controller is not None:
-                told = (_accepted(problems), _refs_resolved(problems))
-                entries.append(_entry(gateway, controller, policy.generation, told))
+                told = (verdict(say.accepted(), problems), verdict(say.refs_resolved(), problems))
+                entries.append(entry(gateway, controller, policy.generation, told))
         if entries:
-            yield Ref("BackendTLSPolicy", key.namespace, key.name), tuple(entries[:_MOST])
+            yield Ref("BackendTLSPolicy", key.namespace, key.name), tuple(entries[:MOST])
 
     return world.engine.flat_map("statuses of TLS policies", found.policies, status)
 
@@ -74,27 +71,21 @@ def _of_backend_traffic(
     def status(read: Read, key: Key, policy: TrafficPolicy) -> Iterable[tuple[Ref, Entries]]:
         used: dict[Key, list[Problem]] = {}
         for at, target in policy.targets:
-            winner = read(found.winners, target)
-            lost = winner is not None and winner.policy != key
+            winner = lost_to(read, found.winners, target, key)
             for gateway, _ in read.group(users, target.service):
                 problems = used.setdefault(gateway, list(policy.problems))
-                if winner is not None and lost:
-                    problems.append(say_traffic.conflicted(f"spec.targetRefs[{at}]", str(target), winner.policy))
+                if winner is not None:
+                    problems.append(say_traffic.conflicted(f"spec.targetRefs[{at}]", str(target), winner))
         entries = []
         for gateway, problems in sorted(used.items()):
             controller = read(gateways.controllers, gateway)
             if controller is not None:
-                entries.append(_entry(gateway, controller, policy.generation, (_traffic_accepted(problems),)))
+                told = (verdict(say_traffic.accepted(), problems),)
+                entries.append(entry(gateway, controller, policy.generation, told))
         if entries:
-            yield Ref("XBackendTrafficPolicy", key.namespace, key.name), tuple(entries[:_MOST])
+            yield Ref("XBackendTrafficPolicy", key.namespace, key.name), tuple(entries[:MOST])
 
     return world.engine.flat_map("statuses of traffic policies", found.policies, status)
-
-
-def _traffic_accepted(problems: Sequence[Problem]) -> Condition:
-    if (problem := first(problems, say_traffic.ACCEPTED)) is not None:
-        return say_traffic.not_accepted(problem.reason, sentence(problems, say_traffic.ACCEPTED))
-    return say_traffic.accepted()
 
 
 def _used_targets(
@@ -134,29 +125,5 @@ def _authority_problems(read: Read, world: World, found: BackendTLS, policy: Pol
 
 
 def _conflicts(read: Read, found: BackendTLS, key: Key, targets: Sequence[tuple[int, Target]]) -> list[Problem]:
-    problems = []
-    for at, target in targets:
-        winner = read(found.winners, target)
-        if winner is not None and winner.policy != key:
-            problems.append(say.conflicted(f"spec.targetRefs[{at}]", str(target), winner.policy))
-    return problems
-
-
-def _accepted(problems: Sequence[Problem]) -> Condition:
-    if (problem := first(problems, say.ACCEPTED)) is not None:
-        return say.not_accepted(problem.reason, sentence(problems, say.ACCEPTED))
-    return say.accepted()
-
-
-def _refs_resolved(problems: Sequence[Problem]) -> Condition:
-    if (problem := first(problems, say.RESOLVED_REFS)) is not None:
-        return say.refs_not_resolved(problem.reason, sentence(problems, say.RESOLVED_REFS))
-    return say.refs_resolved()
-
-
-def _entry(gateway: Key, controller: str, generation: int, conditions: Sequence[Condition]) -> api.PolicyAncestorStatus:
-    return api.PolicyAncestorStatus(
-        ancestor_ref=api.ParentReference(name=gateway.name, namespace=gateway.namespace),
-        controller_name=controller,
-        conditions=stamp(conditions, generation),
-    )
+    lost = ((at, target, lost_to(read, found.winners, target, key)) for at, target in targets)
+    return [say.conflicted(f"spec.targetRefs[{at}]", str(target), by) for at, target, by in lost if by is not None]

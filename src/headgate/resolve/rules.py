@@ -92,7 +92,6 @@ class _Reader:
         self._spec = spec
         self._problems: list[Problem] = []
         self._shares: dict[str, ir.Shares] = {}
-        self._session: Session | None = None
 
     def ruled(self) -> Ruled:
         rules, found = [], []
@@ -108,9 +107,9 @@ class _Reader:
         prefixes = all(each.path.type == "PathPrefix" for each in rule.matches)
         found = self._filters(f"{path}.filters", rule.filters, filters.Scope.RULE, prefixes=prefixes)
         limits = self._limits(path, rule)
-        self._session = self._sessions(f"{path}.sessionPersistence", rule)
+        session = self._session(f"{path}.sessionPersistence", rule)
         wrong = [each for each in self._problems if each.condition == say.ACCEPTED]
-        action = self._action(path, rule, found, prefixes=prefixes)
+        action = self._action(path, rule, found, session, prefixes=prefixes)
         if wrong:
             found, action = (), ir.Refuse(self.nowhere, str(wrong[0]))
         elif isinstance(action, ir.Forward) and action.weights_key:
@@ -155,24 +154,30 @@ class _Reader:
     def _backend(self, path: str, ref: api.BackendObjectReference) -> ir.Backend:
         return refs.backend(self._read, self._references, path, ref, self._ref)
 
-    def _target(self, path: str, ref: api.HTTPBackendRef, *, prefixes: bool) -> ir.Target:
+    def _target(self, path: str, ref: api.HTTPBackendRef, session: Session | None, *, prefixes: bool) -> ir.Target:
         before = len(self._problems)
         own = self._filters(f"{path}.filters", ref.filters, filters.Scope.BACKEND, prefixes=prefixes)
         if any(each.condition == say.ACCEPTED for each in self._problems[before:]):
             return ir.Target(None, status=self.nowhere)
         try:
             backend = self._backend(path, ref)
-            session = self._session or refs.session(self._read, self._references, backend)
-            return ir.Target(backend, own, session=session)
+            own_session = session or refs.session(self._read, self._references, backend)
+            return ir.Target(backend, own, session=own_session)
         except Invalid as error:
             self._problems.append(error.problem)
             return ir.Target(None, status=self.nowhere)
 
     def _action(
-        self, path: str, rule: api.HTTPRouteRule, found: tuple[filters.HTTPFilter, ...], *, prefixes: bool
+        self,
+        path: str,
+        rule: api.HTTPRouteRule,
+        found: tuple[filters.HTTPFilter, ...],
+        session: Session | None,
+        *,
+        prefixes: bool,
     ) -> ir.Forward | ir.Refuse:
         targets = tuple(
-            self._target(f"{path}.backendRefs[{at}]", ref, prefixes=prefixes)
+            self._target(f"{path}.backendRefs[{at}]", ref, session, prefixes=prefixes)
             for at, ref in enumerate(rule.backend_refs)
         )
         if any(each.TERMINAL for each in found):
@@ -187,7 +192,7 @@ class _Reader:
             return ir.Forward(targets)
         return ir.Forward(targets, f"{self._route.uid or str(self._ref.key).replace('/', '_')}.{_content(rule)}")
 
-    def _sessions(self, path: str, rule: api.HTTPRouteRule) -> Session | None:
+    def _session(self, path: str, rule: api.HTTPRouteRule) -> Session | None:
         """What the rule itself says: it comes before what its backends say."""
         try:
             return sessions.read(path, rule.session_persistence) if rule.session_persistence else None

@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from headgate.api import gateway as api
-from headgate.api.meta import Condition, Key, Ref
-from headgate.conditions import Invalid, Problem, first, sentence, stamp
+from headgate.api.meta import Key, Ref
+from headgate.conditions import Invalid, Problem, verdict
 from headgate.conditions import telemetry_policy as say
 from headgate.incremental import Collection, Read
 from headgate.ir.routing import Backend
@@ -16,15 +15,12 @@ from headgate.policies.telemetry import Policy
 from headgate.world import World
 
 from . import refs
+from .ancestors import MOST, Entries, entry
 from .gateways import Gateways, Owned
 from .refs import References
-from .winning import winners
+from .winning import lost_to, winners
 
 KIND = "XTelemetryPolicy"
-#: As many ancestors as a policy can carry; it cannot have more targets.
-_MOST = 16
-
-Entries = tuple[api.PolicyAncestorStatus, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +52,14 @@ def declare(world: World, references: References, gateways: Gateways) -> Telemet
         entries = []
         for at, target in policy.targets:
             controller = read(gateways.controllers, target.service)
-            winner = read(winning, target)
             problems = [*policy.problems, *wrong]
-            if winner is not None and winner.policy != key:
-                problems.insert(0, say.conflicted(f"spec.targetRefs[{at}]", target.service, winner.policy))
+            if (winner := lost_to(read, winning, target, key)) is not None:
+                problems.insert(0, say.conflicted(f"spec.targetRefs[{at}]", target.service, winner))
             if controller is not None:
-                entries.append(_entry(target.service, controller, policy.generation, problems))
+                told = (verdict(say.accepted(), problems), verdict(say.refs_resolved(), problems))
+                entries.append(entry(target.service, controller, policy.generation, told))
         if entries:
-            yield Ref(KIND, key.namespace, key.name), tuple(dict.fromkeys(entries))[:_MOST]
+            yield Ref(KIND, key.namespace, key.name), tuple(dict.fromkeys(entries))[:MOST]
 
     return Telemetry(
         tracing=engine.map("tracing", gateways.owned, tracing),
@@ -94,24 +90,3 @@ def _tracing(collector: Backend, policy: Policy) -> Tracing:
         span=policy.span,
         attributes=policy.attributes,
     )
-
-
-def _entry(gateway: Key, controller: str, generation: int, problems: Iterable[Problem]) -> api.PolicyAncestorStatus:
-    found = tuple(problems)
-    return api.PolicyAncestorStatus(
-        ancestor_ref=api.ParentReference(name=gateway.name, namespace=gateway.namespace),
-        controller_name=controller,
-        conditions=stamp((_accepted(found), _refs_resolved(found)), generation),
-    )
-
-
-def _accepted(problems: tuple[Problem, ...]) -> Condition:
-    if (problem := first(problems, say.ACCEPTED)) is not None:
-        return say.not_accepted(problem.reason, sentence(problems, say.ACCEPTED))
-    return say.accepted()
-
-
-def _refs_resolved(problems: tuple[Problem, ...]) -> Condition:
-    if (problem := first(problems, say.RESOLVED_REFS)) is not None:
-        return say.refs_not_resolved(problem.reason, sentence(problems, say.RESOLVED_REFS))
-    return say.refs_resolved()

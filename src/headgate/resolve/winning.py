@@ -48,3 +48,9 @@ def winners(engine: Engine, name: str, policies: Collection[Key, P]) -> Winners:
 
 def _order(claim: Claim) -> tuple[str, str]:
     return claim.created, str(claim.policy)
+
+
+def lost_to(read: Read, found: Winners, target: Target, policy: Key) -> Key | None:
+    """The policy that counts for a target instead of this one; None if it is this one."""
+    winner = read(found, target)
+    return None if winner is None or winner.policy == policy else winner.policy

@@ -86,6 +86,8 @@ def routes(hostname: str, found: ir.Route) -> Iterator[Route]:
     """
     given = _given(hostname, found)
     rendering = filters.render(_filters(found.filters), given)
+    own = [filters.render(_filters(each.filters), given) for each in _targets(found)]
+    asked_servers = _asked(rendering, *own)
     for case in (*rendering.cases, filters.Case(())):
         asked = _narrowed(match(found.match), case)
         if asked is None:
@@ -94,7 +96,7 @@ def routes(hostname: str, found: ir.Route) -> Iterator[Route]:
         if case.answer is not None:
             yield envoy.route(_name(found), asked, case.answer, response_headers=case.response_headers)
             continue
-        for action in _actions(found, rendering, given):
+        for action in _actions(found, rendering, own):
             # Envoy changes the headers of a weighted cluster before those of its route: then all are the cluster's.
             common = UNCHANGED if _below(action) else rendering.request_headers
             yield envoy.route(
@@ -104,7 +106,7 @@ def routes(hostname: str, found: ir.Route) -> Iterator[Route]:
                 request_headers=common,
                 response_headers=changes,
                 filters=dict(_checks(rendering)),
-                also=_asked(rendering, *(filters.render(_filters(each.filters), given) for each in _targets(found))),
+                also=asked_servers,
             )
 
 
@@ -155,7 +157,7 @@ def _filters(found: Sequence[ir.Filter]) -> list[filters.HTTPFilter]:
 
 
 def _actions(
-    found: ir.Route, rendering: filters.Rendering, given: filters.Rendering
+    found: ir.Route, rendering: filters.Rendering, own: Sequence[filters.Rendering]
 ) -> Iterator[envoy.Forward | envoy.Respond | envoy.Redirect]:
     """One action; or one for each target, when a target asks for what Envoy cannot say of a weighted cluster."""
     if rendering.redirect is not None:
@@ -164,7 +166,6 @@ def _actions(
     if isinstance(found.action, ir.Refuse):
         yield envoy.Respond(found.action.status)
         return
-    own = [filters.render(_filters(each.filters), given) for each in found.action.targets]
     whole = _forward(found.action, found.limits, rendering, own)
     if not _apart(found.action.targets):
         yield whole

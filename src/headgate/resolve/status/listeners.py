@@ -7,7 +7,7 @@ import msgspec
 
 from headgate.api import gateway as api
 from headgate.api.meta import Condition, Key, Ref
-from headgate.conditions import Problem, first, sentence, stamp
+from headgate.conditions import Problem, first, sentence, stamp, verdict
 from headgate.conditions import http_route as say_route
 from headgate.conditions import listener as say
 from headgate.incremental import Collection, Read
@@ -122,7 +122,7 @@ def _says_programmed(conditions: Sequence[Condition]) -> bool:
 
 def conditions(judged: Judged) -> tuple[Condition, ...]:
     """Accepted, Conflicted, ResolvedRefs."""
-    return (_accepted(judged.problems), _conflicted(judged.problems), _refs(judged.problems))
+    return (_accepted(judged.problems), _conflicted(judged.problems), verdict(say.refs_resolved(), judged.problems))
 
 
 def _accepted(problems: Sequence[Problem]) -> Condition:
@@ -135,12 +135,6 @@ def _conflicted(problems: Sequence[Problem]) -> Condition:
     if (problem := first(problems, say.CONFLICTED)) is not None:
         return say.conflicted(problem)
     return say.not_conflicted()
-
-
-def _refs(problems: Sequence[Problem]) -> Condition:
-    if (problem := first(problems, say.RESOLVED_REFS)) is not None:
-        return say.refs_not_resolved(problem.reason, sentence(problems, say.RESOLVED_REFS))
-    return say.refs_resolved()
 
 
 def programmed(

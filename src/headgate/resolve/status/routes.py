@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from headgate.api import gateway as api
 from headgate.api.meta import Ref
-from headgate.conditions import Problem, first, sentence, stamp
+from headgate.conditions import Problem, first, sentence, stamp, verdict
 from headgate.conditions import http_route as say
 from headgate.incremental import Collection, Read
 
@@ -41,18 +41,12 @@ def parent_status(
 ) -> api.RouteParentStatus:
     """Our entry for one parentRef, which is copied as it is written."""
     every = ([parent.problem] if parent.problem else []) + list(problems)
-    if (problem := first(every, say.ACCEPTED)) is not None:
-        accepted = say.not_accepted(problem.reason, sentence(every, say.ACCEPTED))
-    elif refused is not None:
+    accepted = verdict(say.accepted(), every)
+    if accepted.status == "True" and refused is not None:
         accepted = say.refused(refused)
-    elif waits:
+    elif accepted.status == "True" and waits:
         accepted = say.waiting()
-    else:
-        accepted = say.accepted()
-    refs = say.refs_resolved()
-    if (problem := first(every, say.RESOLVED_REFS)) is not None:
-        refs = say.refs_not_resolved(problem.reason, sentence(every, say.RESOLVED_REFS))
-    conditions = [accepted, refs]
+    conditions = [accepted, verdict(say.refs_resolved(), every)]
     if accepted.status == "True" and first(every, say.PARTIALLY_INVALID) is not None:
         conditions.append(say.dropped_rules(sentence(every, say.PARTIALLY_INVALID)))
     return api.RouteParentStatus(

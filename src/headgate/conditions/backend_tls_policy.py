@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from headgate.api.meta import Condition, Key
 
+from . import authorities
 from .invalid import Invalid, Problem
 from .saying import say
 
@@ -97,14 +98,13 @@ def unsupported_authority_kind(path: str, group: str, kind: str) -> Problem:
         RESOLVED_REFS,
         "InvalidKind",
         path,
-        f"{group or 'core'}/{kind} is not supported; use a ConfigMap with a key ca.crt",
+        authorities.unsupported_kind(group, kind),
     )
 
 
 def authority_invalid(path: str, config_map: Key, why: str) -> Problem:
     """The ConfigMap, or ClusterTrustBundle without a namespace, is missing or holds no certificate."""
-    kind = "ConfigMap" if config_map.namespace else "ClusterTrustBundle"
-    return Problem(RESOLVED_REFS, "InvalidCACertificateRef", path, f"{kind} {config_map}: {why}")
+    return Problem(RESOLVED_REFS, "InvalidCACertificateRef", path, authorities.invalid(config_map, why))
 
 
 def no_valid_authority(path: str) -> Problem:

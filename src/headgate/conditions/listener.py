@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from headgate.api.meta import Condition, Key, Ref
 
+from . import authorities
 from .invalid import Invalid, Problem
 from .saying import envoys_words, say
 
@@ -220,7 +221,7 @@ def unsupported_authority_kind(path: str, group: str, kind: str) -> Invalid:
         RESOLVED_REFS,
         "InvalidCACertificateKind",
         path,
-        f"{group or 'core'}/{kind} is not supported; use a ConfigMap with a key ca.crt",
+        authorities.unsupported_kind(group, kind),
     )
 
 
@@ -237,8 +238,7 @@ def authority_not_permitted(path: str, config_map: Key, gateway: Key) -> Invalid
 
 def authority_invalid(path: str, config_map: Key, why: str) -> Invalid:
     """The ConfigMap, or ClusterTrustBundle without a namespace, is missing or holds no certificate."""
-    kind = "ConfigMap" if config_map.namespace else "ClusterTrustBundle"
-    return Invalid(RESOLVED_REFS, "InvalidCACertificateRef", path, f"{kind} {config_map}: {why}")
+    return Invalid(RESOLVED_REFS, "InvalidCACertificateRef", path, authorities.invalid(config_map, why))
 
 
 def no_valid_authority(path: str) -> Problem:

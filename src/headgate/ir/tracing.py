@@ -24,17 +24,23 @@ class Attribute(msgspec.Struct, frozen=True, gc=False):
     value: str
 
 
-class Tracing(msgspec.Struct, frozen=True, gc=False):
-    """Spans of the requests of a Gateway, sent to a collector (OTLP over gRPC).
+class Spans(msgspec.Struct, frozen=True, gc=False):
+    """Of which requests there are spans, what those say, and what is said to the collector (`headers`).
 
     `share` of the requests is traced. With `parents` one that a caller has decided on is traced as he decided. Empty
     names are those that the Gateway gives by itself.
     """
 
-    collector: Backend
     headers: tuple[tuple[str, str], ...] = ()
     share: Share = Share(100)
     parents: bool = True
     service: str = ""
     span: str = ""
     attributes: tuple[Attribute, ...] = ()
+
+
+class Tracing(msgspec.Struct, frozen=True, gc=False):
+    """Spans of the requests of a Gateway, sent to a collector (OTLP over gRPC)."""
+
+    collector: Backend
+    spans: Spans

@@ -1,7 +1,5 @@
 """BackendTLSPolicy (Gateway API v1.7, `BackendTLSPolicySpec`; GEP-1897): what one policy says, by itself."""
 
-from collections.abc import Iterable
-
 import msgspec
 
 from headgate.api import gateway as api
@@ -10,8 +8,9 @@ from headgate.conditions import Problem
 from headgate.conditions import backend_tls_policy as say
 from headgate.ir.tls import UpstreamTLS
 
+from . import targets as targets_of
 from . import validation
-from .targets import Target
+from .targets import Indexed
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -21,7 +20,7 @@ class Policy(msgspec.Struct, frozen=True):
 
     generation: int
     created: str
-    targets: tuple[tuple[int, Target], ...]
+    targets: tuple[Indexed, ...]
     tls: UpstreamTLS
     authorities: tuple[str, ...]
     problems: tuple[Problem, ...]
@@ -29,7 +28,7 @@ class Policy(msgspec.Struct, frozen=True):
 
 def read(key: Key, found: api.BackendTLSPolicy) -> Policy:
     """What a policy says. With a problem in its validation it believes nobody, so nothing can be sent by it."""
-    targets, wrong_targets = _targets(key, found.spec.target_refs)
+    targets, wrong_targets = targets_of.read(key, found.spec.target_refs, ("", "Service"), say.unsupported_target)
     validated = validation.read(key.namespace, "spec.validation", found.spec.validation)
     return Policy(
         generation=found.metadata.generation,
@@ -39,16 +38,3 @@ def read(key: Key, found: api.BackendTLSPolicy) -> Policy:
         authorities=validated.authorities,
         problems=(*wrong_targets, *validated.problems),
     )
-
-
-def _targets(
-    policy: Key, refs: Iterable[api.LocalPolicyTargetReferenceWithSectionName]
-) -> tuple[tuple[tuple[int, Target], ...], list[Problem]]:
-    found: list[tuple[int, Target]] = []
-    problems = []
-    for at, ref in enumerate(refs):
-        if (ref.group, ref.kind) == ("", "Service"):
-            found.append((at, Target(Key(policy.namespace, ref.name), ref.section_name or "")))
-        else:
-            problems.append(say.unsupported_target(f"spec.targetRefs[{at}]", ref.group, ref.kind))
-    return tuple(found), problems

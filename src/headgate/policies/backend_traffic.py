@@ -1,7 +1,6 @@
 """XBackendTrafficPolicy (Gateway API v1.7, experimental; GEP-3388): what one policy says, by itself."""
 
 import math
-from collections.abc import Iterable
 
 import msgspec
 
@@ -14,7 +13,8 @@ from headgate.ir.limits import RetryBudget
 from headgate.ir.sessions import Session
 
 from . import sessions
-from .targets import Target
+from . import targets as targets_of
+from .targets import Indexed
 
 _CONSTRAINT = "spec.retryConstraint"
 
@@ -26,7 +26,7 @@ class Policy(msgspec.Struct, frozen=True):
 
     generation: int
     created: str
-    targets: tuple[tuple[int, Target], ...]
+    targets: tuple[Indexed, ...]
     budget: RetryBudget | None
     session: Session | None
     problems: tuple[Problem, ...]
@@ -34,7 +34,7 @@ class Policy(msgspec.Struct, frozen=True):
 
 def read(key: Key, found: api.XBackendTrafficPolicy) -> Policy:
     """What a policy says."""
-    targets, problems = _targets(key, found.spec.target_refs)
+    targets, problems = targets_of.read(key, found.spec.target_refs, ("", "Service"), say.unsupported_target)
     budget = None
     try:
         budget = _budget(found.spec.retry_constraint)
@@ -48,19 +48,6 @@ def read(key: Key, found: api.XBackendTrafficPolicy) -> Policy:
         problems.append(say.bad_session(error.problem))
     meta = found.metadata
     return Policy(meta.generation, meta.creation_timestamp, targets, budget, session, tuple(problems))
-
-
-def _targets(
-    policy: Key, refs: Iterable[api.LocalPolicyTargetReference]
-) -> tuple[tuple[tuple[int, Target], ...], list[Problem]]:
-    found: list[tuple[int, Target]] = []
-    problems = []
-    for at, ref in enumerate(refs):
-        if (ref.group, ref.kind) == ("", "Service"):
-            found.append((at, Target(Key(policy.namespace, ref.name))))
-        else:
-            problems.append(say.unsupported_target(f"spec.targetRefs[{at}]", ref.group, ref.kind))
-    return tuple(found), problems
 
 
 def _budget(asked: api.RetryConstraint | None) -> RetryBudget | None:

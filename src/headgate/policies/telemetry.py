@@ -9,9 +9,10 @@ from headgate.api import gateway_x as api
 from headgate.api.meta import Key
 from headgate.conditions import Problem
 from headgate.conditions import telemetry_policy as say
-from headgate.ir.tracing import Attribute, Share
+from headgate.ir.tracing import Attribute, Share, Spans
 
-from .targets import Target
+from . import targets as targets_of
+from .targets import Indexed
 
 _TRACING = "spec.tracing"
 _MODES = ("Enabled", "Disabled", "ImplementationDefault")
@@ -25,20 +26,17 @@ class Policy(msgspec.Struct, frozen=True):
 
     generation: int
     created: str
-    targets: tuple[tuple[int, Target], ...]
+    targets: tuple[Indexed, ...]
     provider: gateway.BackendObjectReference | None = None
-    headers: tuple[tuple[str, str], ...] = ()
-    share: Share = Share(100)
-    parents: bool = True
-    service: str = ""
-    span: str = ""
-    attributes: tuple[Attribute, ...] = ()
+    spans: Spans = Spans()
     problems: tuple[Problem, ...] = ()
 
 
 def read(key: Key, found: api.XTelemetryPolicy) -> Policy:
     """What a policy says."""
-    targets, wrong_targets = _targets(key, found.spec.target_refs)
+    targets, wrong_targets = targets_of.read(
+        key, found.spec.target_refs, (gateway.GROUP, "Gateway"), say.unsupported_target
+    )
     asked = found.spec.tracing or api.TelemetryTracing()
     plain = Policy(found.metadata.generation, found.metadata.creation_timestamp, targets)
     problems = [*wrong_targets, *_problems(asked)]
@@ -47,26 +45,15 @@ def read(key: Key, found: api.XTelemetryPolicy) -> Policy:
     return msgspec.structs.replace(
         plain,
         provider=asked.provider.backend_ref,
-        headers=_first_of_each(asked.provider.headers),
-        share=_share(asked.sampling_rate),
-        parents=asked.parent_based_sampling is None or asked.parent_based_sampling.mode != "Disabled",
-        service=asked.service_name or "",
-        span=asked.span_name or "",
-        attributes=tuple(map(_attribute, asked.attributes)),
+        spans=Spans(
+            headers=_first_of_each(asked.provider.headers),
+            share=_share(asked.sampling_rate),
+            parents=asked.parent_based_sampling is None or asked.parent_based_sampling.mode != "Disabled",
+            service=asked.service_name or "",
+            span=asked.span_name or "",
+            attributes=tuple(map(_attribute, asked.attributes)),
+        ),
     )
-
-
-def _targets(
-    policy: Key, refs: Iterable[api.LocalPolicyTargetReference]
-) -> tuple[tuple[tuple[int, Target], ...], list[Problem]]:
-    found: list[tuple[int, Target]] = []
-    problems = []
-    for at, ref in enumerate(refs):
-        if (ref.group, ref.kind) == (gateway.GROUP, "Gateway"):
-            found.append((at, Target(Key(policy.namespace, ref.name))))
-        else:
-            problems.append(say.unsupported_target(f"spec.targetRefs[{at}]", ref.group, ref.kind))
-    return tuple(found), problems
 
 
 def _problems(asked: api.TelemetryTracing) -> Iterable[Problem]:

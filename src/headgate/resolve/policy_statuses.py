@@ -72,7 +72,7 @@ def _of_backend_traffic(
         used: dict[Key, list[Problem]] = {}
         for at, target in policy.targets:
             winner = lost_to(read, found.winners, target, key)
-            for gateway, _ in read.group(users, target.service):
+            for gateway, _ in read.group(users, target.key):
                 problems = used.setdefault(gateway, list(policy.problems))
                 if winner is not None:
                     problems.append(say_traffic.conflicted(f"spec.targetRefs[{at}]", str(target), winner))
@@ -94,18 +94,18 @@ def _used_targets(
     """By Gateway, sorted: the targets of the policy that it uses, or would use if the section existed."""
     found: dict[Key, dict[int, Target]] = {}
     for at, target in policy.targets:
-        for gateway, backend in read.group(users, target.service):
+        for gateway, backend in read.group(users, target.key):
             if backend.tls is not None or missing[at] is not None:
                 found.setdefault(gateway, {})[at] = target
     return {gateway: sorted(targets.items()) for gateway, targets in sorted(found.items())}
 
 
 def _missing_section(read: Read, references: References, at: int, target: Target) -> Problem | None:
-    service = read(references.services, target.service)
+    service = read(references.services, target.key)
     names = [port.name for port in service.ports] if service else []
     if not target.section or service is None or target.section in names:
         return None
-    return say.section_not_found(f"spec.targetRefs[{at}]", target.service, target.section, names)
+    return say.section_not_found(f"spec.targetRefs[{at}]", target.key, target.section, names)
 
 
 def _authority_problems(read: Read, world: World, found: BackendTLS, policy: Policy) -> Iterable[Problem]:

@@ -45,19 +45,19 @@ def declare(world: World, references: References, gateways: Gateways) -> Telemet
         if winner is None or policy is None or policy.provider is None:
             return None
         collector, _ = _collector(read, references, winner.policy, policy)
-        return None if collector is None else _tracing(collector, policy)
+        return None if collector is None else Tracing(collector, policy.spans)
 
     def status(read: Read, key: Key, policy: Policy) -> Iterable[tuple[Ref, Entries]]:
         _, wrong = _collector(read, references, key, policy)
         entries = []
         for at, target in policy.targets:
-            controller = read(gateways.controllers, target.service)
+            controller = read(gateways.controllers, target.key)
             problems = [*policy.problems, *wrong]
             if (winner := lost_to(read, winning, target, key)) is not None:
-                problems.insert(0, say.conflicted(f"spec.targetRefs[{at}]", target.service, winner))
+                problems.insert(0, say.conflicted(f"spec.targetRefs[{at}]", target.key, winner))
             if controller is not None:
                 told = (verdict(say.accepted(), problems), verdict(say.refs_resolved(), problems))
-                entries.append(entry(target.service, controller, policy.generation, told))
+                entries.append(entry(target.key, controller, policy.generation, told))
         if entries:
             yield Ref(KIND, key.namespace, key.name), tuple(dict.fromkeys(entries))[:MOST]
 
@@ -78,15 +78,3 @@ def _collector(
         return refs.backend(read, references, "spec.tracing.provider.backendRef", policy.provider, at), ()
     except Invalid as error:
         return None, (say.part_of_route(error.problem),)
-
-
-def _tracing(collector: Backend, policy: Policy) -> Tracing:
-    return Tracing(
-        collector=collector,
-        headers=policy.headers,
-        share=policy.share,
-        parents=policy.parents,
-        service=policy.service,
-        span=policy.span,
-        attributes=policy.attributes,
-    )

@@ -1,6 +1,6 @@
 """What the IR says of traces, in Envoy's words."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from headgate.api.meta import Key
 from headgate.envoy import tracing as envoy
@@ -11,22 +11,22 @@ from . import names
 
 def render(found: Tracing, gateway: Key) -> envoy.Tracing:
     """How the requests of a Gateway are traced. Without a name of its own it goes by `name.namespace`."""
-    collector = found.collector
+    collector, spans = found.collector, found.spans
     return envoy.Tracing(
         cluster=names.cluster(collector),
         authority=names.authority(collector),
-        headers=found.headers,
-        share=found.share.numerator / found.share.denominator,
-        parents=found.parents,
-        service=found.service or f"{gateway.name}.{gateway.namespace}",
-        span=found.span,
-        attributes=tuple(_attributes(found)),
+        headers=spans.headers,
+        share=spans.share.numerator / spans.share.denominator,
+        parents=spans.parents,
+        service=spans.service or f"{gateway.name}.{gateway.namespace}",
+        span=spans.span,
+        attributes=tuple(_attributes(spans.attributes)),
     )
 
 
-def _attributes(found: Tracing) -> Iterator[envoy.Attribute]:
+def _attributes(found: Iterable[Attribute]) -> Iterator[envoy.Attribute]:
     """Those that Envoy knows."""
-    for each in found.attributes:
+    for each in found:
         if (made := _attribute(each)) is not None:
             yield made
 

@@ -1,9 +1,11 @@
 """Which definitions an API begins with: Headgate's own, those of a release of the Gateway API, official files, or none.
 
-They stay the API's own as long as nobody edits them: the next start may replace them, and takes away those that are no
-longer asked for and have no objects. What a user has applied is the user's.
+Policies that lie beside official definitions come with them. All of them stay the API's own as long as nobody edits
+them: the next start may replace them, and takes away those that are no longer asked for and have no objects. What a
+user has applied is the user's.
 """
 
+import copy
 import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,17 +15,18 @@ import structlog
 import yaml
 
 from headgate.api import crd, releases
+from headgate.api.times import rfc3339
 
 from . import refusals, writes
 from .admission import BINDINGS, POLICIES
 from .api import Api, decode
 from .cache import Record
 from .definitions import DEFINITIONS
-from .resources import Object
+from .resources import Object, Resource
 
 log = structlog.get_logger("headgate.localapi.bundled")
 
-#: On definitions that came with the start: which content it was.
+#: On what came with the start: which content it was, see `_marked`.
 MARK = "headgate.dev/bundled"
 #: The kinds that a bundle is made of, and where they are kept; kustomizations and the like lie beside them.
 _KINDS = {
@@ -89,41 +92,56 @@ def _read(file: Path) -> Iterator[Object]:
 
 
 def store(api: Api, wanted: list[Object]) -> None:
-    """Store what is missing, replace what nobody has edited, remove what nobody asks for. Raises `BundleError`."""
+    """Remove what nobody asks for, store what is missing, replace what nobody has edited. Raises `BundleError`.
+
+    Removing comes first, since a policy that nobody asks for would still judge the definitions that come.
+    """
+    names = {(obj["kind"], obj["metadata"]["name"]) for obj in wanted}
+    for kind, collection in reversed(_KINDS.items()):
+        for record in list(api.cache.collection(collection)):
+            if (kind, record.key.name) not in names and _is_unedited(decode(record)):
+                _retire(api, api.registry[collection], record)
     for obj in wanted:
         try:
-            _store(api, obj)
+            _store(api, api.registry[_KINDS[obj["kind"]]], {name: obj[name] for name in obj if name != "status"})
         except refusals.Refusal as refusal:
             raise BundleError(refusal.message) from None
-    names = {obj["metadata"]["name"] for obj in wanted}
-    for record in list(api.cache.collection(DEFINITIONS)):
-        if record.key.name not in names and _is_ours(decode(record)):
-            _retire(api, record)
 
 
-def _store(api: Api, obj: Object) -> None:
-    holder = api.registry[_KINDS[obj["kind"]]]
-    metadata, mark = obj["metadata"], hash_of(obj["spec"])
-    wanted = {**obj, "metadata": {**metadata, "annotations": {**(metadata.get("annotations") or {}), MARK: mark}}}
-    wanted.pop("status", None)
-    record = api.record(holder, "", metadata["name"])
+def _store(api: Api, holder: Resource, obj: Object) -> None:
+    name, source = obj["metadata"]["name"], _hash(obj)
+    record = api.record(holder, "", name)
     if record is None:
-        api.create(holder, "v1", "", wanted)
+        api.create(holder, "v1", "", _marked(api, holder, obj, source))
         return
     there = decode(record)
-    if there["metadata"].get("annotations", {}).get(MARK) != mark and _is_ours(there):
-        api.change(holder, "v1", "", metadata["name"], _replaced_by(wanted))
+    if _mark(there)[0] != source and _is_unedited(there):
+        api.change(holder, "v1", "", name, _replaced_by(_marked(api, holder, obj, source)))
 
 
-def _is_ours(there: Object) -> bool:
+def _marked(api: Api, holder: Resource, obj: Object, source: str) -> Object:
+    """The object with a mark that knows it again: as it came, and as it is kept, with what the API adds."""
+    kept = writes.create(holder, "v1", copy.deepcopy(obj), namespace="", now=rfc3339(api.clock()), uid="", suffix="")
+    metadata = obj["metadata"]
+    annotations = {**(metadata.get("annotations") or {}), MARK: f"{source}.{_hash(kept['spec'])}"}
+    return {**obj, "metadata": {**metadata, "annotations": annotations}}
+
+
+def _mark(there: Object) -> tuple[str, str]:
+    """What `_marked` noted: the hash of what came and that of the spec which was kept; empty where nothing is noted."""
+    source, _, kept = (there["metadata"].get("annotations") or {}).get(MARK, "").partition(".")
+    return source, kept
+
+
+def _is_unedited(there: Object) -> bool:
     """Whether the content is still the one that an earlier start put there."""
-    before = (there["metadata"].get("annotations") or {}).get(MARK)
-    return before is not None and before == hash_of(there["spec"])
+    _, kept = _mark(there)
+    return bool(kept) and kept == _hash(there["spec"])
 
 
-def _retire(api: Api, record: Record) -> None:
-    holder, name = api.registry[DEFINITIONS], record.key.name
-    if api.cache.collection(name).records:
+def _retire(api: Api, holder: Resource, record: Record) -> None:
+    name = record.key.name
+    if holder.id == DEFINITIONS and api.cache.collection(name).records:
         log.warning("a definition that was not asked for stays, because there are objects of it", name=name)
         return
     waiting, gone = api.delete(holder, "", name, writes.Deletion(propagation="Background"))
@@ -141,9 +159,5 @@ def _replaced_by(wanted: Object) -> Callable[[Object], Object]:
     return edit
 
 
-def hash_of(spec: Object) -> str:
-    """A short hash of a definition, or of a policy: the same before and after it is stored, which adds some fields."""
-    plain = {name: value for name, value in spec.items() if name != "conversion"}
-    if kind := (names := spec.get("names") or {}).get("kind"):
-        plain["names"] = {"singular": kind.lower(), "listKind": f"{kind}List"} | names
-    return hashlib.sha256(msgspec.json.encode(plain, order="sorted")).hexdigest()[:16]
+def _hash(content: Object) -> str:
+    return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()[:16]

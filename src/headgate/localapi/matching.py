@@ -34,10 +34,11 @@ def concerns(matching: Mapping[str, Any] | None, review: Review, namespace: Obje
         return False
     if not _selects_object(matching.get("objectSelector"), review):
         return False
-    if any(_rule_takes(rule, review) for rule in matching.get("excludeResourceRules") or ()):
+    exact = matching.get("matchPolicy") == "Exact"
+    if any(_rule_takes(rule, review, exact) for rule in matching.get("excludeResourceRules") or ()):
         return False
     rules = matching.get("resourceRules")
-    return not rules or any(_rule_takes(rule, review) for rule in rules)
+    return not rules or any(_rule_takes(rule, review, exact) for rule in rules)
 
 
 def _selects_namespace(selector: Any, review: Review, namespace: Object | None) -> bool:
@@ -62,14 +63,14 @@ def selects(selector: Any, labels: Mapping[str, str]) -> bool:
     return not selector or from_selector(msgspec.convert(selector, LabelSelector)).matches(labels)
 
 
-def _rule_takes(rule: Mapping[str, Any], review: Review) -> bool:
+def _rule_takes(rule: Mapping[str, Any], review: Review, exact: bool) -> bool:
     resource = review.resource
     scope = "Namespaced" if resource.namespaced and resource.id != "namespaces" else "Cluster"
     return (
         _among(rule.get("operations"), review.operation)
         and _among(rule.get("apiGroups"), resource.group)
-        # matchPolicy Equivalent: a rule about one version is about all of them.
-        and (_among(rule.get("apiVersions"), review.version) or _any_version(rule, resource))
+        # With matchPolicy Equivalent a rule about one version is about all of them.
+        and (_among(rule.get("apiVersions"), review.version) or (not exact and _any_version(rule, resource)))
         and any(_resource_takes(pattern, review) for pattern in rule.get("resources") or ())
         and rule.get("scope", "*") in {"*", scope}
         and (not rule.get("resourceNames") or review.name in rule["resourceNames"])

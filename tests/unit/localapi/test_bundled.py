@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from headgate.localapi import bundled
-from headgate.localapi.admission import POLICIES
+from headgate.localapi.admission import BINDINGS, POLICIES
 from headgate.localapi.definitions import DEFINITIONS
 from support.local_api import Desk
 
@@ -74,16 +74,73 @@ def test_those_of_a_folder_are_served_in_place_of_ours(tmp_path: Path) -> None:
         assert desk.create("things.example.com", {"metadata": {"name": "a"}, "spec": {}})["spec"] == {"colour": "red"}
 
 
-def test_a_policy_beside_them_is_stored_as_well(tmp_path: Path) -> None:
+def policy(expression: str = "true") -> dict[str, Any]:
     rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["*"], "resources": ["pods"]}
-    policy = {
+    return {
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingAdmissionPolicy",
         "metadata": {"name": "careful"},
-        "spec": {"matchConstraints": {"resourceRules": [rule]}, "validations": [{"expression": "true"}]},
+        "spec": {"matchConstraints": {"resourceRules": [rule]}, "validations": [{"expression": expression}]},
     }
-    with Desk(tmp_path / "o", crds=folder(tmp_path / "crds", definition(), policy)) as desk:
-        assert desk.names(POLICIES) == ["careful"]
+
+
+def binding() -> dict[str, Any]:
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": "careful"},
+        "spec": {"policyName": "careful", "validationActions": ["Deny"], "matchResources": {}},
+    }
+
+
+def expressions(desk: Desk) -> list[str]:
+    return [one["expression"] for one in desk.get(POLICIES, "careful", "")["spec"]["validations"]]
+
+
+def test_a_policy_beside_them_is_stored_as_well(tmp_path: Path) -> None:
+    with Desk(tmp_path / "o", crds=folder(tmp_path / "crds", definition(), policy(), binding())) as desk:
+        assert desk.names(POLICIES) == desk.names(BINDINGS) == ["careful"]
+
+
+def test_the_next_start_may_bring_another_policy(tmp_path: Path) -> None:
+    with Desk(tmp_path / "o", crds=folder(tmp_path / "one", policy())):
+        pass
+    with Desk(tmp_path / "o", crds=folder(tmp_path / "two", policy("object != null"))) as desk:
+        assert expressions(desk) == ["object != null"]
+
+
+def test_a_policy_that_nobody_asks_for_is_gone_with_its_binding(tmp_path: Path) -> None:
+    with Desk(tmp_path / "o", crds=folder(tmp_path / "one", policy(), binding())):
+        pass
+    with Desk(tmp_path / "o") as desk:
+        assert desk.names(POLICIES) == desk.names(BINDINGS) == []
+
+
+def test_a_policy_that_is_no_longer_asked_for_does_not_judge_what_comes(tmp_path: Path) -> None:
+    refusing = policy("false")
+    refusing["spec"]["matchConstraints"]["resourceRules"] = [
+        {
+            "apiGroups": ["apiextensions.k8s.io"],
+            "apiVersions": ["v1"],
+            "operations": ["*"],
+            "resources": ["customresourcedefinitions"],
+        }
+    ]
+    with Desk(tmp_path / "o", crds=folder(tmp_path / "one", refusing, binding())):
+        pass
+    with Desk(tmp_path / "o", crds=folder(tmp_path / "two", definition())) as desk:
+        assert desk.there(DEFINITIONS, "things.example.com", "")
+
+
+def test_a_policy_that_somebody_edited_stays_as_it_is(tmp_path: Path) -> None:
+    with Desk(tmp_path / "o", crds=folder(tmp_path / "one", policy())) as desk:
+        there = desk.get(POLICIES, "careful", "")
+        there["spec"]["validations"] = [{"expression": "1 == 1"}]
+        desk.put(POLICIES, there)
+    with Desk(tmp_path / "o", crds=folder(tmp_path / "two", policy("object != null"))) as desk:
+        assert expressions(desk) == ["1 == 1"]
+    with Desk(tmp_path / "o") as desk:
+        assert expressions(desk) == ["1 == 1"]
 
 
 def test_the_next_start_may_bring_others(tmp_path: Path) -> None:

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import http.client
 import json
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import AbstractContextManager
 from typing import Any
 
-import grpc
 import pytest
 from envoy.service.auth.v3 import external_auth_pb2 as auth
 
+from golden import authorising, stage
 from golden import cases as golden
-from golden import stage
 from golden.cases import Backend, Case
 from headgate.api.meta import Key
 
 GATEWAY = Key("shop", "shared")
-CHECK = "/envoy.service.auth.v3.Authorization/Check"
 
 
 @pytest.fixture(scope="module")
@@ -39,44 +34,10 @@ def server_of(case: Case) -> Backend:
     return found
 
 
-class Seen:
-    """What a server was asked about."""
-
-    def __init__(self) -> None:
-        self.target = ""
-        self.headers: dict[str, str] = {}
-        self.body = b""
-
-
-@contextmanager
-def http_server(case: Case, status: int = 200, headers: dict[str, str] | None = None) -> Iterator[Seen]:
-    seen = Seen()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.do_GET()
-
-        def do_GET(self) -> None:
-            seen.target = self.path
-            seen.headers = {name.lower(): value for name, value in self.headers.items()}
-            seen.body = self.rfile.read(int(self.headers.get("content-length") or 0))
-            self.send_response(status)
-            for name, value in (headers or {}).items():
-                self.send_header(name, value)
-            self.send_header("content-length", "2")
-            self.end_headers()
-            self.wfile.write(b"no")
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Silent."""
-
-    where = server_of(case)
-    with ThreadingHTTPServer((where.address, where.port), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        yield seen
-        server.shutdown()
-        thread.join()
+def http_server(
+    case: Case, status: int = 200, headers: dict[str, str] | None = None
+) -> AbstractContextManager[authorising.Asked]:
+    return authorising.over_http(server_of(case), status, headers)
 
 
 def ask(
@@ -154,45 +115,16 @@ def test_a_body_is_forwarded_up_to_its_limit_and_a_longer_one_is_refused(played:
         assert asked.body == b""
 
 
-class Authorization(grpc.GenericRpcHandler):  # type: ignore[misc]
-    """Says yes to those who say please."""
-
-    def __init__(self) -> None:
-        self.asked: list[auth.CheckRequest] = []
-
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
-        if handler_call_details.method != CHECK:
-            return None
-        return grpc.unary_unary_rpc_method_handler(
-            self.check, auth.CheckRequest.FromString, auth.CheckResponse.SerializeToString
-        )
-
-    def check(self, request: auth.CheckRequest, _context: grpc.ServicerContext) -> auth.CheckResponse:
-        self.asked.append(request)
-        answer = auth.CheckResponse()
-        if request.attributes.request.http.headers.get("x-please"):
-            answer.status.code = 0
-            added = answer.ok_response.headers.add()
-            added.header.key, added.header.value = "x-user", "bob"
-        else:
-            answer.status.code = 7
-            answer.denied_response.status.code = 403
-            answer.denied_response.body = "say please"
-        return answer
-
-
 def test_a_server_of_grpc_decides_as_well(played: Case) -> None:
-    where, handler = server_of(played), Authorization()
-    with ThreadPoolExecutor(2) as pool:
-        server = grpc.server(pool, handlers=(handler,))
-        server.add_insecure_port(f"{where.address}:{where.port}")
-        server.start()
-        try:
-            yes, _, seen = ask(played, "calls.example.com", "/path", x_please="1")
-            no, _, nothing = ask(played, "calls.example.com", "/path")
-        finally:
-            server.stop(None).wait()
+    def polite(request: auth.CheckRequest) -> auth.CheckResponse:
+        """Says yes to those who say please."""
+        said = request.attributes.request.http.headers.get("x-please")
+        return authorising.yes(x_user="bob") if said else authorising.no("say please")
+
+    with authorising.over_grpc(server_of(played), polite) as asked:
+        yes, _, seen = ask(played, "calls.example.com", "/path", x_please="1")
+        no, _, nothing = ask(played, "calls.example.com", "/path")
     assert (yes, no, nothing) == (200, 403, None)
     assert seen is not None
     assert dict(seen["headers"])["x-user"] == "bob"
-    assert handler.asked[0].attributes.request.http.path == "/path"
+    assert asked[0].attributes.request.http.path == "/path"

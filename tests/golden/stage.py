@@ -17,13 +17,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
 from cryptography import x509
 
 from headgate.api import tls
 from headgate.api.gateway import GatewayStatusAddress
 from headgate.api.meta import Key
 from headgate.envoy import routes
-from headgate.envoy.resources import Route
+from headgate.envoy.names import digest
+from headgate.envoy.path_tree import tree
+from headgate.envoy.resources import Route, VirtualHost
 from headgate.ir.http import Request
 from headgate.ir.limits import Try
 from headgate.translate import names
@@ -286,19 +289,21 @@ def _mark(text: str) -> Route:
     )
 
 
+def _marked(host: VirtualHost, mark: Route) -> VirtualHost:
+    """The same with one more route, the first."""
+    found = (mark, *host.routes)
+    by_path = tree([each.path for each in found])
+    return msgspec.structs.replace(host, routes=found, shape=digest(host.shape, mark.template), tree=by_path)
+
+
 def _everything(outputs: Outputs, gateway: Key, number: str) -> Update:
-    hosts = {
-        (configuration, names.virtual_host(listener, hostname)): routes.virtual_host(
-            names.virtual_host(listener, hostname),
-            (hostname or "*",),
-            [
-                _mark(f"{number} {hostname}"),
-                *outputs.hosts.get((gateway, configuration, names.virtual_host(listener, hostname))).routes,  # type: ignore[union-attr]
-            ],
-        )
-        for (owner, configuration, listener, hostname), _ in outputs.routing.hosts.items()
-        if owner == gateway
-    }
+    hosts = {}
+    for (owner, configuration, listener, hostname), _ in outputs.routing.hosts.items():
+        if owner == gateway:
+            key = configuration, names.virtual_host(listener, hostname)
+            host = outputs.hosts.get((gateway, *key))
+            assert host is not None
+            hosts[key] = _marked(host, _mark(f"{number} {hostname}"))
     return Update(
         resources={key[1:]: each for key, each in outputs.resources.items() if key[0] == gateway},
         hosts=hosts,

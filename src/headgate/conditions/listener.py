@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from headgate.api.meta import Condition, Key, Ref
 
 from . import authorities
@@ -131,14 +133,11 @@ def unsupported_tls_mode(path: str, protocol: str, mode: str) -> Invalid:
     )
 
 
-def unsupported_filter(path: str, kind: str) -> Problem:
-    """A filter of requests before routing (GEP-5224): without it the listener would let through what it should not."""
-    return Problem(
-        ACCEPTED,
-        "UnsupportedValue",
-        path,
-        f"a filter of type {kind} on a listener is not supported; use filters of routes",
-    )
+def of_filter(problem: Problem) -> Problem:
+    """What is wrong with a filter before routing (GEP-5224), in the words that listeners have for it."""
+    if problem.condition == RESOLVED_REFS and problem.reason != "RefNotPermitted":
+        return msgspec.structs.replace(problem, reason="InvalidListenerFilterRef")
+    return problem
 
 
 def filter_on_stream(path: str, protocol: str) -> Problem:

@@ -14,7 +14,7 @@ from .resources import Resource, resource
 
 
 class HttpFilter(msgspec.Struct, frozen=True):
-    """A filter that every listener has, disabled: routes enable it, so a new one on one route drains no listener.
+    """A filter that stands in a listener, disabled: routes enable it, so a new one on one route drains no listener.
     `config` is a serialised `google.protobuf.Any`.
     """
 
@@ -39,6 +39,7 @@ class FilterChain(msgspec.Struct, frozen=True):
     #: Whether a client without a certificate is turned away.
     client_required: bool = False
     cluster: str = ""
+    filters: tuple[HttpFilter, ...] = ()
 
 
 def listener(
@@ -47,7 +48,6 @@ def listener(
     port: int,
     chains: Sequence[FilterChain],
     *,
-    filters: Sequence[HttpFilter] = (),
     traced: tracing.Tracing | None = None,
     origins: Sequence[Ref] = (),
 ) -> Resource:
@@ -68,7 +68,7 @@ def listener(
             part.filter_chain_match.server_names.extend(chain.server_names)
         if chain.route_configuration:
             manager = part.filters.add(name="envoy.filters.network.http_connection_manager")
-            manager.typed_config.CopyFrom(protos.pack(_connection_manager(chain, port, filters, traced)))
+            manager.typed_config.CopyFrom(protos.pack(_connection_manager(chain, port, traced)))
         elif chain.cluster:
             proxy = part.filters.add(name="envoy.filters.network.tcp_proxy")
             proxy.typed_config.CopyFrom(protos.pack(protos.TcpProxy(stat_prefix=f"tcp-{port}", cluster=chain.cluster)))
@@ -96,9 +96,7 @@ def udp_listener(name: str, address: str, port: int, cluster: str) -> Resource:
     return resource(LISTENER, name, protos.serialise(message))
 
 
-def _connection_manager(
-    chain: FilterChain, port: int, filters: Sequence[HttpFilter], traced: tracing.Tracing | None
-) -> Any:
+def _connection_manager(chain: FilterChain, port: int, traced: tracing.Tracing | None) -> Any:
     manager = protos.HttpConnectionManager(
         stat_prefix=f"http-{port}",
         rds={"route_config_name": chain.route_configuration, "config_source": ads()},
@@ -109,7 +107,7 @@ def _connection_manager(
     manager.upgrade_configs.add(upgrade_type="websocket")
     if traced is not None:
         manager.tracing.CopyFrom(tracing.render(traced))
-    for each in filters:
+    for each in chain.filters:
         part = manager.http_filters.add(name=each.name, disabled=True)
         part.typed_config.CopyFrom(protos.AnyMessage.FromString(each.config))
     router = manager.http_filters.add(name="envoy.filters.http.router")

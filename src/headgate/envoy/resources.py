@@ -52,7 +52,7 @@ class VirtualHost(msgspec.Struct, frozen=True, gc=False):
 
     `head` is a serialised VirtualHost without routes, `shape` a hash over everything here but `origins`. `origins` are
     the routes of the API that it came from: they are told when Envoy refuses it. With a `tree` Envoy finds the routes
-    by their path (`path_tree`), otherwise it asks one after the other.
+    by their path (`path_tree`), otherwise it asks one after the other. `clusters` are those that `head` refers to.
     """
 
     name: str
@@ -61,6 +61,7 @@ class VirtualHost(msgspec.Struct, frozen=True, gc=False):
     shape: str
     origins: tuple[Ref, ...] = ()
     tree: PathTree | None = None
+    clusters: tuple[str, ...] = ()
 
 
 class Weights(msgspec.Struct, frozen=True, gc=False):
@@ -115,7 +116,7 @@ def keys_of(host: VirtualHost) -> tuple[str, ...]:
 
 def clusters_of(host: VirtualHost) -> frozenset[str]:
     """All clusters that a virtual host refers to."""
-    return frozenset(cluster for route in host.routes for cluster in route.clusters)
+    return frozenset(host.clusters).union(*(route.clusters for route in host.routes))
 
 
 def framed(host: bytes) -> bytes:

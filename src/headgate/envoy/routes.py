@@ -169,18 +169,33 @@ def route(
 
 
 def virtual_host(
-    name: str, domains: Sequence[str], routes: Sequence[Route], *, origins: Sequence[Ref] = ()
+    name: str,
+    domains: Sequence[str],
+    routes: Sequence[Route],
+    *,
+    filters: Mapping[str, bytes] | None = None,
+    also: Sequence[str] = (),
+    origins: Sequence[Ref] = (),
 ) -> VirtualHost:
     """A virtual host; `domains` as Envoy spells them: `shop.example`, `*.shop.example`, `*`. The first route that
-    matches is taken; many are found by their path.
+    matches is taken; many are found by their path. `filters` are configurations for all its routes (see `route`),
+    `also` names the clusters that those need.
     """
-    head = protos.serialise(protos.VirtualHost(name=name, domains=domains))
+    message = protos.VirtualHost(name=name, domains=domains)
+    _per_filter(message, (filters or {}).items())
+    head = protos.serialise(message)
     found = tree([each.path for each in routes])
     parts: list[bytes | str] = [head, "list" if found is None else "tree"]
     for each in routes:
         parts += (each.template, each.weights_key, "lane" if each.lane else f"{each.part}", *each.clusters)
     return VirtualHost(
-        name=name, head=head, routes=tuple(routes), shape=digest(*parts), origins=tuple(origins), tree=found
+        name=name,
+        head=head,
+        routes=tuple(routes),
+        shape=digest(*parts),
+        origins=tuple(origins),
+        tree=found,
+        clusters=tuple(also),
     )
 
 

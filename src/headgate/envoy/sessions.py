@@ -27,6 +27,11 @@ def header(name: str) -> bytes:
     return _per_cluster("envoy.http.stateful_session.header", protos.HeaderBasedSessionState(name=name))
 
 
+def off() -> bytes:
+    """The configuration of a virtual host whose routes have sessions: the filter is there, and does nothing."""
+    return bytes(protos.pack(protos.StatefulSessionPerRoute(disabled=True)).SerializeToString(deterministic=True))
+
+
 def _per_cluster(name: str, state: Any) -> bytes:
     found = protos.StatefulSessionPerRoute()
     found.stateful_session.session_state.name = name

@@ -50,7 +50,10 @@ def parse(found: HTTPRouteFilter, where: Where) -> HTTPFilter:
         raise say.unsupported(f"{where.path}.type", found.type, f"{', '.join(sorted(KNOWN))} are")
     parsed: HTTPFilter = module.parse(found, where)
     if where.scope not in parsed.SCOPES:
-        raise say.unsupported(f"{where.path}.type", found.type, "it may stand on a rule, not on a backendRef")
+        places = " and ".join(each.value for each in parsed.SCOPES)
+        raise say.unsupported(
+            f"{where.path}.type", found.type, f"it may stand on a {places}, not on a {where.scope.value}"
+        )
     return parsed
 
 

@@ -17,10 +17,11 @@ from headgate.ir.routing import Backend
 
 
 class Scope(enum.Enum):
-    """Where a filter stands: on a rule, or on one of its backendRefs."""
+    """Where a filter stands: on a rule, on one of its backendRefs, or on a listener, before a route is chosen."""
 
     RULE = "rule"
     BACKEND = "backendRef"
+    LISTENER = "listener"
 
 
 class Where(msgspec.Struct, frozen=True):

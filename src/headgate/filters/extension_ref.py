@@ -1,7 +1,7 @@
 """ExtensionRef: a filter of a kind of its own (`HTTPRouteFilter.extensionRef`, support: implementation-specific).
 
 There are no such kinds yet. A reference that does not lead anywhere must not be skipped: the requests of its rule, or
-of its backendRef, are answered with 500, and the route says why.
+of its backendRef, are answered with 500, and the route says why; a listener with one is refused.
 
     filters:
     - type: ExtensionRef
@@ -11,13 +11,15 @@ of its backendRef, are answered with 500, and the route says why.
 from headgate.api.gateway import HTTPRouteFilter
 from headgate.conditions import http_route as say
 
-from .base import HTTPFilter, Where
+from .base import HTTPFilter, Scope, Where
 
 TYPE = "ExtensionRef"
 
 
 def parse(found: HTTPRouteFilter, where: Where) -> HTTPFilter:
     """Reads `extensionRef`; always raises `Invalid`."""
+    if where.scope is Scope.LISTENER:
+        raise say.unsupported(f"{where.path}.type", TYPE, "ExternalAuth is")
     field, asked = f"{where.path}.extensionRef", found.extension_ref
     if asked is None:
         raise say.bad_value(field, "nothing", f"a filter of type {TYPE} needs this field")

@@ -2,6 +2,7 @@
 
 It is asked about the request as it came, before any other filter. What it says no to never reaches the backend, and
 neither does anything when it cannot be asked: 503 when it does not answer, 500 when the reference to it leads nowhere.
+On a listener (GEP-5224) it is asked before a route is chosen, and what it answers may change which one that is.
 
     filters:
     - type: ExternalAuth
@@ -25,7 +26,7 @@ from headgate.envoy.routes import Respond
 from headgate.ir.http import Answer, Exchange
 from headgate.ir.routing import Backend
 
-from .base import Case, HTTPFilter, Rendering, Where
+from .base import Case, HTTPFilter, Rendering, Scope, Where
 
 TYPE = "ExternalAuth"
 
@@ -37,6 +38,7 @@ class ExternalAuth(HTTPFilter, frozen=True):
     """Who is asked, and what about; `check` has no cluster yet. Without a backend nothing goes on."""
 
     PHASE: ClassVar[int] = 10
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.RULE, Scope.BACKEND, Scope.LISTENER)
 
     backend: Backend | None
     check: Check

@@ -66,6 +66,10 @@ class Listener(msgspec.Struct, frozen=True, gc=False):
     mode: Literal["Terminate", "Passthrough"] = "Terminate"
     #: What clients must show; HTTPS only.
     clients: ClientValidation | None = None
+    #: What every request passes, in this order, before a route is chosen.
+    filters: tuple[Filter, ...] = ()
+    #: What every request is answered with, since one of its filters leads nowhere.
+    refuse: "Refuse | None" = None
 
 
 class Port(msgspec.Struct, frozen=True, gc=False):
@@ -213,7 +217,8 @@ class VirtualHost(msgspec.Struct, frozen=True, gc=False):
     """All routes that may answer for a hostname on a listener, in order; the first that matches wins.
 
     `configuration` names the RouteConfiguration that it stands in. With `refuse` every request is answered so: the
-    hostname is another listener's, and the connection came by the wrong one (`Listener.hostname`: 421).
+    hostname is another listener's, and the connection came by the wrong one (`Listener.hostname`: 421), or a filter of
+    the listener leads nowhere (500). `filters` are the listener's.
     """
 
     gateway: Key
@@ -222,6 +227,7 @@ class VirtualHost(msgspec.Struct, frozen=True, gc=False):
     hostname: str
     routes: tuple[Route, ...] = ()
     refuse: Refuse | None = None
+    filters: tuple[Filter, ...] = ()
 
 
 class Shares(msgspec.Struct, frozen=True, gc=False):

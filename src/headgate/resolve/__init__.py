@@ -77,7 +77,7 @@ def declare(world: World) -> Resolved:
     ruled = rules.declare(world, references, attached, streamed.problems)
     hosted = hosts.declare(world, judged, attached, ruled)
     told = telemetry.declare(world, references, owned)
-    served = backends.declare(world, references, attached, ruled, streamed, told.tracing)
+    served = backends.declare(world, references, attached, ruled, streamed, told.tracing, judged.backends)
     shown = client_certificates.declare(world, references, owned)
     named = outside.declare(world, references, owned, attached, told.tracing)
     return Resolved(

@@ -37,6 +37,8 @@ EntryKey = tuple[Host, ir.Origin | None]
 class _Entry:
     route: ir.Route | None
     refuse: ir.Refuse | None = None
+    #: Those of the listener.
+    filters: tuple[ir.Filter, ...] = ()
 
 
 def declare(world: World, listeners: Listeners, attached: Attached, rules: Rules) -> Collection[Host, ir.VirtualHost]:
@@ -55,11 +57,14 @@ def declare(world: World, listeners: Listeners, attached: Attached, rules: Rules
                 continue
             for at, rule in enumerate(shapes):
                 for found in _routes(route, at, rule, written, claim.created, door):
-                    yield ((gateway, door.configuration, name, served), found.origin), _Entry(found)
+                    yield (
+                        ((gateway, door.configuration, name, served), found.origin),
+                        _Entry(found, door.refuse, door.filters),
+                    )
 
     def own_hosts(_read: Read, key: Key, doors: tuple[Open, ...]) -> Iterable[tuple[EntryKey, _Entry]]:
         for door in doors:
-            yield ((key, door.configuration, door.name, door.hostname), None), _Entry(None)
+            yield ((key, door.configuration, door.name, door.hostname), None), _Entry(None, door.refuse, door.filters)
         for door, other in misdirected(doors):
             yield ((key, door.configuration, door.name, other.hostname), None), _Entry(None, _refusal(other))
 
@@ -86,7 +91,7 @@ def declare(world: World, listeners: Listeners, attached: Attached, rules: Rules
                     # A route with two hostnames that cover this one stands here once, by the more specific.
                     found.setdefault(entry.route.origin, entry.route)
         routes = sorted(found.values(), key=lambda route: route.order)
-        return ir.VirtualHost(gateway, configuration, listener, hostname, tuple(routes))
+        return ir.VirtualHost(gateway, configuration, listener, hostname, tuple(routes), filters=own[0][1].filters)
 
     return engine.map("hosts", lists, host)
 

@@ -10,6 +10,7 @@ from typing import cast
 
 import msgspec
 
+from headgate import filters
 from headgate.api import gateway as api
 from headgate.api.meta import Key, Ref
 from headgate.conditions import Invalid, Problem
@@ -82,6 +83,8 @@ class Open(msgspec.Struct, frozen=True, gc=False):
     secure: bool
     hostname: str
     configuration: str
+    filters: tuple[ir.Filter, ...] = ()
+    refuse: ir.Refuse | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,8 @@ class Listeners:
     doors: Collection[Ref, Doors]
     open: Collection[Key, tuple[Open, ...]]
     ports: Collection[tuple[Key, ir.Transport, int], ir.Port]
+    #: What its filters send something to.
+    backends: Collection[tuple[Key, ir.Backend], ir.Backend]
     #: Ports that the Service must have.
     wanted_ports: Collection[Key, tuple[tuple[ir.Transport, int], ...]]
 
@@ -120,6 +125,7 @@ def declare(world: World, references: refs.References, gateways: Gateways, asked
         doors=engine.union("doors", own_doors, set_doors),
         open=engine.map("open listeners", all_judged, lambda _read, _key, found: _open(found)),
         ports=engine.flat_map("ports", all_judged, lambda _read, key, found: _ports(key, found)),
+        backends=engine.flat_map("backends of listeners", all_judged, lambda _read, key, found: _backends(key, found)),
         wanted_ports=engine.map("wanted ports", all_judged, lambda _read, _key, found: _wanted(found)),
     )
 
@@ -170,7 +176,8 @@ def _judge(
     terminates = False
     frontend = clients(listener.port, ask.owner) if listener.protocol == "HTTPS" else Frontend()
     problems += frontend.problems
-    problems += _filters(path, listener)
+    own_filters, wrong_filters = _filters(read, references, ask)
+    problems += wrong_filters
     try:
         if listener.protocol not in KINDS:
             raise say.unsupported_protocol(path, listener.protocol)
@@ -191,13 +198,18 @@ def _judge(
         port=(ir.transport(listener.protocol), listener.port),
         kinds=kinds,
         problems=tuple(problems),
-        listener=_valid(ask.name, listener, certificates, frontend) if serves else None,
+        listener=_valid(ask.name, listener, certificates, frontend, own_filters) if serves else None,
     )
 
 
 def _valid(
-    name: str, listener: api.Listener, certificates: tuple[ir.Certificate, ...], frontend: Frontend
+    name: str,
+    listener: api.Listener,
+    certificates: tuple[ir.Certificate, ...],
+    frontend: Frontend,
+    own_filters: Sequence[filters.HTTPFilter],
 ) -> ir.Listener:
+    nowhere = next((problem for each in own_filters for problem in each.problems), None)
     return ir.Listener(
         name=name,
         port=listener.port,
@@ -206,6 +218,8 @@ def _valid(
         certificates=certificates,
         mode="Terminate" if certificates or listener.protocol != "TLS" else "Passthrough",
         clients=frontend.validation,
+        filters=tuple(own_filters),
+        refuse=ir.Refuse(500, str(nowhere)) if nowhere else None,
     )
 
 
@@ -225,15 +239,31 @@ def supported_kinds(path: str, listener: api.Listener) -> tuple[tuple[str, ...],
     return tuple(dict.fromkeys(taken)), problems
 
 
-def _filters(path: str, listener: api.Listener) -> Iterable[Problem]:
-    """Filters before routing are refused, one and all: a listener that skipped one would let everything through."""
-    asked = listener.filters.requests if listener.filters else ()
-    for at, each in enumerate(asked):
-        where = f"{path}.filters.requests[{at}]"
-        if listener.protocol in ("HTTP", "HTTPS"):
-            yield say.unsupported_filter(where, each.type)
-        else:
-            yield say.filter_on_stream(where, listener.protocol)
+def _filters(read: Read, references: refs.References, ask: Ask) -> tuple[list[filters.HTTPFilter], list[Problem]]:
+    """Those before routing, and what is wrong with them. None is left out: a listener that skipped one would let
+    everything through.
+    """
+    listener, found, problems = ask.listener, list[filters.HTTPFilter](), list[Problem]()
+
+    def backend(path: str, ref: api.BackendObjectReference) -> ir.Backend:
+        return refs.backend(read, references, path, ref, ask.owner)
+
+    for at, each in enumerate(listener.filters.requests if listener.filters else ()):
+        path = f"{ask.path}.filters.requests[{at}]"
+        if listener.protocol not in ("HTTP", "HTTPS"):
+            problems.append(say.filter_on_stream(path, listener.protocol))
+            continue
+        as_of_a_route = api.HTTPRouteFilter(
+            type=each.type, external_auth=each.external_auth, extension_ref=each.extension_ref
+        )
+        try:
+            parsed = filters.parse(as_of_a_route, filters.Where(path, filters.Scope.LISTENER, False, backend))
+        except Invalid as error:
+            problems.append(say.of_filter(error.problem))
+            continue
+        found.append(parsed)
+        problems += map(say.of_filter, parsed.problems)
+    return found, problems
 
 
 def _terminates(path: str, listener: api.Listener) -> bool:
@@ -299,9 +329,22 @@ def _set_doors(key: Key, found: Set) -> tuple[Ref, Doors]:
 def _open(judged: tuple[Judged, ...]) -> tuple[Open, ...]:
     valid = [each.listener for each in judged if each.listener and each.listener.protocol in ("HTTP", "HTTPS")]
     return tuple(
-        Open(each.name, each.port, each.protocol == "HTTPS", each.hostname, ir.configuration_name(each))
+        Open(
+            name=each.name,
+            port=each.port,
+            secure=each.protocol == "HTTPS",
+            hostname=each.hostname,
+            configuration=ir.configuration_name(each),
+            filters=each.filters,
+            refuse=each.refuse,
+        )
         for each in sorted(valid, key=lambda each: (each.port, rank(each.hostname), each.name))
     )
+
+
+def _backends(gateway: Key, judged: tuple[Judged, ...]) -> list[tuple[tuple[Key, ir.Backend], ir.Backend]]:
+    passed = [each for one in judged if one.listener is not None for each in one.listener.filters]
+    return [((gateway, each), each) for each in sorted({found for one in passed for found in filters.backends(one)})]
 
 
 def _ports(gateway: Key, judged: tuple[Judged, ...]) -> list[tuple[tuple[Key, ir.Transport, int], ir.Port]]:

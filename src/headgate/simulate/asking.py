@@ -60,7 +60,7 @@ def ask(routing: Routing, gateway: Key, request: Request) -> Outcome:
     if host is None or host.refuse is not None:
         refuse = (host.refuse if host else None) or ir.Refuse(404, f"no hostname of the listener is {request.host}")
         return _own(refuse.status, refuse.why, listener=listener.name, hostname=host.hostname if host else None)
-    request = normalised(request)
+    request = normalised(_passed(host, request))
     found = next((route for route in host.routes if route.match.mismatch(request) is None), None)
     if found is None:
         return _own(404, "no route matches", listener=listener.name, hostname=host.hostname)
@@ -96,6 +96,12 @@ def virtual_host(routing: Routing, gateway: Key, listener: ir.Listener, request:
 def _own(status: int, why: str, *, listener: str, hostname: str | None = None) -> Outcome:
     share = Share(weight=1, status=status)
     return Outcome(listener=listener, hostname=hostname, shares=(share,), answer=Answer(status), why=why)
+
+
+def _passed(host: ir.VirtualHost, request: Request) -> Request:
+    """What the filters of the listener make of a request before a route is chosen."""
+    arriving = Exchange(request=request, arrived=request, hostname=host.hostname)
+    return _filtered(host.filters, arriving).request
 
 
 def _through(

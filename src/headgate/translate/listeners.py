@@ -18,9 +18,6 @@ from headgate.world import Routing, World
 from . import names, tracing
 from .streams import name as pool_cluster
 
-#: Filters that every listener has and that routes enable.
-HTTP_FILTERS = (*external_auth.FILTERS, sessions.FILTER)
-
 #: A cluster that does not exist: a UDP listener without a route drops what it gets.
 NOBODY = "nobody"
 
@@ -112,7 +109,6 @@ def render(
         address,
         number,
         found or [envoy.FilterChain(name="closed")],
-        filters=HTTP_FILTERS,
         traced=None if traced is None else tracing.render(traced, port.gateway),
     )
 
@@ -131,7 +127,7 @@ def _streams(port: ir.Port, chains: Mapping[str, Streams]) -> Iterable[envoy.Fil
 def _chains(port: ir.Port) -> Iterable[envoy.FilterChain]:
     if port.family == "HTTP":
         name = ir.configuration_name(port.listeners[0])
-        yield envoy.FilterChain(name=name, route_configuration=name)
+        yield envoy.FilterChain(name=name, route_configuration=name, filters=_filters(port.listeners))
         return
     for each in port.listeners:
         if each.protocol != "HTTPS":
@@ -143,4 +139,10 @@ def _chains(port: ir.Port) -> Iterable[envoy.FilterChain]:
             secrets=tuple(names.secret(certificate.secret) for certificate in each.certificates),
             client_validation=names.client_validation(each.clients) if each.clients else "",
             client_required=each.clients is not None and each.clients.required,
+            filters=_filters((each,)),
         )
+
+
+def _filters(found: Iterable[ir.Listener]) -> tuple[envoy.HttpFilter, ...]:
+    """What virtual hosts and routes of these listeners may enable."""
+    return (*external_auth.filters(max(len(each.filters) for each in found)), sessions.FILTER)

@@ -55,11 +55,35 @@ def _apart(targets: Sequence[ir.Target]) -> bool:
 
 def virtual_host(host: ir.VirtualHost) -> VirtualHost:
     """Routes in order; the first that matches wins."""
+    checks = [] if host.refuse else [_named(*each.check) for each in _before(host.filters) if each.check]
     return envoy.virtual_host(
         names.virtual_host(host.listener, host.hostname),
         (host.hostname or "*",),
-        tuple(_routes(host)),
+        (*_routes(host), *((unmatched(),) if checks else ())),
+        filters=_passed(checks),
+        also=tuple(check.cluster for check in checks),
         origins=tuple(dict.fromkeys(each.origin.route for each in host.routes)),
+    )
+
+
+def _before(found: Sequence[ir.Filter]) -> list[filters.Rendering]:
+    """What each filter of a listener asks for: their order is the listener's, and none is merged with another."""
+    return [each.render(filters.Rendering()) for each in _filters(found)]
+
+
+def _passed(checks: Sequence[external_auth.Check]) -> dict[str, bytes]:
+    """Configurations of a virtual host whose requests pass servers before they are routed.
+
+    Which filters a request passes is decided by its route as it came; what those servers change may give it another
+    one. So all that routes may enable are there from the beginning, and do nothing unless the route says so.
+    """
+    if not checks:
+        return {}
+    named = {external_auth.name(check.protocol, at): external_auth.per_route(check) for at, check in enumerate(checks)}
+    return (
+        named
+        | {external_auth.name(each): external_auth.off() for each in ("http", "grpc")}
+        | {sessions.NAME: sessions.off()}
     )
 
 
@@ -117,9 +141,12 @@ def _targets(found: ir.Route) -> tuple[ir.Target, ...]:
 def _checks(rendering: filters.Rendering) -> tuple[tuple[str, bytes], ...]:
     if rendering.check is None:
         return ()
-    backend, check = rendering.check
-    named = msgspec.structs.replace(check, cluster=names.cluster(backend), authority=names.authority(backend))
-    return ((external_auth.NAMES[check.protocol], external_auth.per_route(named)),)
+    check = _named(*rendering.check)
+    return ((external_auth.name(check.protocol), external_auth.per_route(check)),)
+
+
+def _named(backend: ir.Backend, check: external_auth.Check) -> external_auth.Check:
+    return msgspec.structs.replace(check, cluster=names.cluster(backend), authority=names.authority(backend))
 
 
 def _asked(*renderings: filters.Rendering) -> list[str]:
@@ -150,6 +177,13 @@ def _narrowed(found: envoy.Match, case: filters.Case) -> envoy.Match | None:
 def refusal(found: ir.Refuse) -> Route:
     """The one route of a virtual host that answers itself."""
     return envoy.route("refused", envoy.Match(), envoy.Respond(found.status))
+
+
+def unmatched() -> Route:
+    """The last route of a virtual host whose requests pass filters before they are routed: without any route as they
+    came they would pass none.
+    """
+    return envoy.route("unmatched", envoy.Match(), envoy.Respond(404))
 
 
 def _filters(found: Sequence[ir.Filter]) -> list[filters.HTTPFilter]:

@@ -1,6 +1,5 @@
 """The cases of `tests/golden/serve`, answered by a real Envoy that was given the generated resources."""
 
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,12 +13,6 @@ PATHS = sorted((golden.FOLDER / "serve").glob("*.in.yaml"))
 
 #: A right split misses this margin once in 10⁵ runs.
 REQUESTS, MARGIN = 1000, 0.07
-
-
-@pytest.fixture(scope="module")
-def on_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stage.Stage]:
-    with stage.Stage(tmp_path_factory.mktemp("golden")) as found:
-        yield found
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name.removesuffix(".in.yaml"))

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from golden import cases as golden
 from golden import stage
@@ -20,12 +18,6 @@ GATEWAY = Key("shop", "shared")
 ROUTES, RULES, HOSTS = 625, 16, 50
 ENDPOINTS = 1000
 GROUP = "gateway.networking.k8s.io/v1"
-
-
-@pytest.fixture(scope="module")
-def on_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stage.Stage]:
-    with stage.Stage(tmp_path_factory.mktemp("large")) as found:
-        yield found
 
 
 def decoded(kind: str, name: str, api_version: str = GROUP, **fields: Any) -> Object:

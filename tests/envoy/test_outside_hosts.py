@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import yaml
 from golden import stage
 from golden.cases import Backend
 from golden.living import Living
+from support.addresses import free_port
 from support.waiting import until
 
 HEAD = """
@@ -38,15 +38,7 @@ spec:
   rules: [{backendRefs: [{group: gateway.networking.x-k8s.io, kind: XBackend, name: outside}]}]
 """
 SECURED = {"authority": "backends", "names": ["api.example.com"], "clients": "gateways"}
-
-
 URL = "http://shop.example.com/"
-
-
-@pytest.fixture(scope="module")
-def on_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stage.Stage]:
-    with stage.Stage(tmp_path_factory.mktemp("outside")) as found:
-        yield found
 
 
 @pytest.fixture
@@ -62,8 +54,7 @@ def living(on_stage: stage.Stage, tmp_path: Path) -> Iterator[Living]:
 
 def serving(on_stage: stage.Stage, secured: dict[str, Any] | None = None) -> int:
     """A server on 127.0.0.1; its port."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
+    port = free_port()
     on_stage.serve([Backend("outside", "127.0.0.1", port, secured=secured)])
     return port
 

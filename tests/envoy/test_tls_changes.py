@@ -90,12 +90,6 @@ ALICE = {"authority": "clients", "names": ["alice"]}
 BOB = {"authority": "partners", "names": ["bob"]}
 
 
-@pytest.fixture(scope="module")
-def on_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stage.Stage]:
-    with stage.Stage(tmp_path_factory.mktemp("tls")) as found:
-        yield found
-
-
 @pytest.fixture
 def living(on_stage: stage.Stage, tmp_path: Path) -> Iterator[Living]:
     path = tmp_path / "world.in.yaml"

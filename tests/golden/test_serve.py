@@ -1,7 +1,5 @@
 """The cases of `serve/`, answered from the IR, and what stands beside them. On a real Envoy: tests/envoy."""
 
-import os
-
 import pytest
 
 from golden import cases as golden
@@ -10,7 +8,6 @@ from headgate.filters.headers import changed
 from headgate.simulate import ask, explain
 
 CASES = golden.cases("serve")
-SHOWN = [(case, output) for case in CASES for output in case.shown]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -53,18 +50,3 @@ def test_every_loser_has_a_reason(case: golden.Case) -> None:
         explanation = explain(routing, case.gateway(each), expecting.request(each))
         assert all(loser.reason for loser in explanation.losers), explanation
         assert explanation.outcome.winner not in [loser.origin for loser in explanation.losers]
-
-
-@pytest.mark.parametrize(("case", "output"), SHOWN, ids=lambda each: getattr(each, "name", each))
-def test_what_stands_beside_a_case_is_what_comes_out(case: golden.Case, output: str) -> None:
-    shown = golden.show(golden.running(case), output)
-    beside = case.beside(output)
-    if os.environ.get("HEADGATE_BLESS"):
-        beside.write_text(shown)
-    assert beside.exists(), f"run `make bless` and look at {beside.name}"
-    assert shown == beside.read_text(), "if this is meant, run `make bless` and look at the difference"
-
-
-def test_no_output_is_left_of_a_case_that_is_gone() -> None:
-    expected = {case.path for case in CASES} | {case.beside(output) for case, output in SHOWN}
-    assert set((golden.FOLDER / "serve").glob("*.yaml")) == expected

@@ -32,9 +32,10 @@ def pytest_configure() -> None:
     for name in [name for name in os.environ if name.startswith(("XDG_", "HELM_")) or name.lower().endswith("_proxy")]:
         del os.environ[name]
     os.environ.pop("KUBECONFIG", None)
-    # A shell's background jobs ignore SIGINT, and so would everything that is started here, which tests send it to.
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A shell's background jobs ignore SIGINT, what nohup starts SIGHUP, and so would everything that is started here.
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 def pytest_unconfigure() -> None:

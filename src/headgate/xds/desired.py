@@ -9,8 +9,9 @@ from collections.abc import Set as AbstractSet
 
 import msgspec
 
-from headgate.envoy import names
-from headgate.envoy.resources import Resource, VirtualHost, Weights, clusters_of, framed, keys_of, render
+from headgate.envoy.resources import Resource, VirtualHost, Weights, clusters_of, keys_of
+
+from .blocks import Hosts, sent
 
 #: A virtual host: the name of its route configuration, and its own.
 HostKey = tuple[str, str]
@@ -40,21 +41,6 @@ class Changes(msgspec.Struct, frozen=True):
     keys: set[str]
 
 
-class Sent(msgspec.Struct, frozen=True, eq=False):
-    """A virtual host as it is or was sent: its shape, the weights that stand in it, its framed bytes and their hash."""
-
-    host: VirtualHost
-    weights: Mapping[str, Weights]
-    body: bytes
-    digest: str
-
-
-def sent(host: VirtualHost, weights: Mapping[str, Weights]) -> Sent:
-    """Render a virtual host."""
-    body = framed(render(host, weights))
-    return Sent(host, {key: weights[key] for key in keys_of(host)}, body, names.digest(body))
-
-
 class Desired:
     """The state; `update` is the only way to change it."""
 
@@ -67,7 +53,7 @@ class Desired:
         self.users_of_cluster: dict[str, set[HostKey]] = {}
         self._hosts: dict[str, dict[str, VirtualHost]] = {}
         self._users: dict[str, set[HostKey]] = {}
-        self._rendered: dict[str, dict[str, Sent]] = {}
+        self._rendered: dict[str, Hosts] = {}
         self._stale: dict[str, set[str]] = {}
 
     # ── reading ──────────────────────────────────────────────────────────────
@@ -93,18 +79,16 @@ class Desired:
         """Every virtual host that uses a weight key, or did while some Envoy may still have it (see `forget`)."""
         return self._users.get(key, frozenset())
 
-    def table(self, configuration: str) -> Mapping[str, Sent]:
+    def table(self, configuration: str) -> Hosts:
         """The virtual hosts of a route configuration, rendered with today's weights."""
         hosts = self._hosts.get(configuration)
         if hosts is None:
-            return {}
-        rendered = self._rendered.setdefault(configuration, {})
-        for name in self._stale.pop(configuration, ()):
-            host = hosts.get(name)
-            if host is None:
-                rendered.pop(name, None)
-            else:
-                rendered[name] = sent(host, self.weights)
+            return Hosts()
+        stale = {name: hosts.get(name) for name in self._stale.pop(configuration, ())}
+        rendered = self._rendered.get(configuration, Hosts()).changed(
+            {name: None if host is None else sent(host, self.weights) for name, host in stale.items()}
+        )
+        self._rendered[configuration] = rendered
         return rendered
 
     # ── changing ─────────────────────────────────────────────────────────────

@@ -198,10 +198,9 @@ class Proxy:
         if not self._leaving or not clusters.stream.open:
             return
         known = self._known()
-        used = frozenset().union(*(body.clusters for table in self.tables.values() for body in table.bodies))
         due = []
         for name, since in self._leaving.items():
-            if not known or self._dirty or name in used or not self.pools[LISTENER].quiet:
+            if not known or self._dirty or self._refers(name) or not self.pools[LISTENER].quiet:
                 self._leaving[name] = None
             elif since is None:
                 self._leaving[name] = now
@@ -212,6 +211,10 @@ class Proxy:
                 due.append(name)
         if due and clusters.quiet and (answer := clusters.next(tuple(due))):
             said.append(answer)
+
+    def _refers(self, cluster: str) -> bool:
+        """Whether routes that this Envoy took, or is getting, refer to a cluster."""
+        return any(body.hosts.refers(cluster) for table in self.tables.values() for body in table.bodies)
 
     def _wake_at(self, time: float) -> None:
         self.wake = time if self.wake is None else min(self.wake, time)
@@ -322,7 +325,7 @@ class Proxy:
         """The keys whose weights have changed since this Envoy got its routes, on whatever stream that was."""
         for table in self.tables.values():
             for body in table.bodies:
-                for sent in body.hosts.values():
+                for _, sent in body.hosts.items():
                     for key, weights in sent.weights.items():
                         if self._desired.weights.get(key) != weights:
                             yield key

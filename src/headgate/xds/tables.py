@@ -10,14 +10,15 @@ What is sent is made of the desired virtual hosts, with these exceptions:
 Weights go on changing in whatever stays: they are no part of a host's shape.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 
 from headgate.api.meta import Ref
 from headgate.envoy import names
-from headgate.envoy.resources import Resource, VirtualHost, Weights, clusters_of, route_configuration, unavailable
+from headgate.envoy.resources import Resource, VirtualHost, Weights, route_configuration, unavailable
 
-from .desired import Desired, Sent, sent
+from .blocks import Hosts, Sent, sent
+from .desired import Desired
 from .halves import Trials
 from .pools import Refusal
 
@@ -28,31 +29,14 @@ _REMEMBERED = 64
 class Body:
     """A route configuration as it is or was sent."""
 
-    def __init__(self, name: str, hosts: Mapping[str, Sent], before: "Body | None" = None) -> None:
-        """`before` is one that differs little: its order need not be found again."""
+    def __init__(self, name: str, hosts: Hosts) -> None:
         self.name = name
         self.hosts = hosts
-        self._order = sorted(hosts) if before is None else before.order_of(hosts)
-        self.version = names.digest(name, "".join([hosts[host].digest for host in self._order]))
-        self._clusters: frozenset[str] | None = None
-
-    def order_of(self, hosts: Mapping[str, Sent]) -> list[str]:
-        """The order of other hosts, most of which are ours."""
-        if hosts.keys() == self.hosts.keys():
-            return self._order
-        return sorted([*(name for name in self._order if name in hosts), *(hosts.keys() - self.hosts.keys())])
+        self.version = names.digest(name, hosts.digest)
 
     def resource(self) -> Resource:
         """As it goes over the wire."""
-        body = route_configuration(self.name, [self.hosts[host].body for host in self._order])
-        return Resource(names.ROUTES, self.name, body, self.version)
-
-    @property
-    def clusters(self) -> frozenset[str]:
-        """Every cluster that it refers to."""
-        if self._clusters is None:
-            self._clusters = frozenset().union(*(clusters_of(each.host) for each in self.hosts.values()))
-        return self._clusters
+        return Resource(names.ROUTES, self.name, route_configuration(self.name, self.hosts.bodies()), self.version)
 
     def weights(self, host: str, key: str) -> Weights | None:
         """The weights that stand in it."""
@@ -105,7 +89,7 @@ class Table:
             target = self._target(absent, dead)
             if self._trials:
                 target = self._only(target, self._trials.current)
-            body = Body(self.name, target, self.taken)
+            body = Body(self.name, target)
             if self.taken is None and body.version == self.reported:
                 self.taken = body  # it comes back with just what it should have
             if self.taken is not None and body.version == self.taken.version and not self._again:
@@ -151,47 +135,50 @@ class Table:
 
     def _blame(self, body: Body, message: str) -> bool:
         """Cut the suspects in two, or find the one to blame; False when nothing can be done about it."""
-        before = self.taken.hosts if self.taken is not None else {}
-        gone = [name for name in before if name not in body.hosts]
-        changed = [
-            name for name, each in body.hosts.items() if name not in before or before[name].digest != each.digest
-        ]
-        suspects = sorted(gone) + sorted(changed)
+        differing = sorted(body.hosts.differing(self._taken_hosts))
+        suspects = sorted(differing, key=lambda name: name in body.hosts)  # those that are gone come first
         if not suspects:
             self._trials.clear()
             return False
         culprit = self._trials.failed(suspects)
         if culprit is None:
             return True
-        if culprit not in body.hosts:
+        if (blamed := body.hosts.get(culprit)) is None:
             return bool(self._trials)
-        host = body.hosts[culprit].host
+        host = blamed.host
         self.refusals.setdefault(culprit, []).append(Refusal(host.shape, message, host.origins))
         self.found.append((host, message))
         return True
 
-    def _target(self, absent: AbstractSet[str], dead: Callable[[str], bool]) -> dict[str, Sent]:
+    @property
+    def _taken_hosts(self) -> Hosts:
+        return Hosts() if self.taken is None else self.taken.hosts
+
+    def _target(self, absent: AbstractSet[str], dead: Callable[[str], bool]) -> Hosts:
         """All hosts as they should be for this Envoy now."""
-        target = dict(self._desired.table(self.name))
+        wanted, instead = self._desired.table(self.name), dict[str, Sent | None]()
+        waiting: dict[str, bool] = {}  # for clusters, of which all are dead or some may come
         for cluster in absent:
             for configuration, name in self._desired.users_of_cluster[cluster]:
-                if configuration == self.name and name in target:
-                    self._instead(target, name, new_answers_500=dead(cluster))
+                if configuration == self.name:
+                    waiting[name] = dead(cluster) and waiting.get(name, True)
+        for name, in_vain in waiting.items():
+            if (found := wanted.get(name)) is not None:
+                instead[name] = self._instead(name, found, new_answers_500=in_vain)
         for name in self.refusals:
-            if name in target and self._refuses(name, target[name].host):
-                self._instead(target, name, new_answers_500=True)
-        return target
+            found = instead[name] if name in instead else wanted.get(name)
+            if found is not None and self._refuses(name, found.host):
+                instead[name] = self._instead(name, found, new_answers_500=True)
+        return wanted.changed(instead)
 
-    def _instead(self, target: dict[str, Sent], name: str, *, new_answers_500: bool) -> None:
-        """Put what Envoy has of a host in its place, or nothing, or a plain 500."""
-        wanted = target.pop(name)
-        kept = self.taken.hosts.get(name) if self.taken is not None else None
+    def _instead(self, name: str, wanted: Sent, *, new_answers_500: bool) -> Sent | None:
+        """What Envoy has of a host, in its place, or nothing, or a plain 500."""
+        kept = self._taken_hosts.get(name)
         if kept is not None and not self._refuses(name, kept.host):
-            target[name] = self._reweighed(kept)
-        elif new_answers_500:
-            plain = unavailable(wanted.host)
-            if not self._refuses(name, plain):
-                target[name] = sent(plain, {})
+            return self._reweighed(kept)
+        if new_answers_500 and not self._refuses(name, plain := unavailable(wanted.host)):
+            return sent(plain, {})
+        return None
 
     def _refuses(self, name: str, host: VirtualHost) -> bool:
         return any(refusal.version == host.shape for refusal in self.refusals.get(name, ()))
@@ -200,12 +187,6 @@ class Table:
         today = {key: self._desired.weights.get(key, weights) for key, weights in kept.weights.items()}
         return kept if today == kept.weights else sent(kept.host, today)
 
-    def _only(self, target: dict[str, Sent], trial: tuple[str, ...]) -> dict[str, Sent]:
+    def _only(self, target: Hosts, trial: tuple[str, ...]) -> Hosts:
         """What Envoy has, with the hosts on trial as they should be."""
-        hosts = dict(self.taken.hosts) if self.taken is not None else {}
-        for name in trial:
-            if name in target:
-                hosts[name] = target[name]
-            else:
-                hosts.pop(name, None)
-        return hosts
+        return self._taken_hosts.changed({name: target.get(name) for name in trial})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NoReturn, get_args
 
 from conformance import isolation, keeping, records, rights, suite
 from conformance.cluster import Api, Channel, Cluster, cluster
@@ -22,13 +23,19 @@ OUT = Path(__file__).resolve().parents[2] / "dist" / "conformance"
 
 
 def main(words: list[str]) -> int:
-    """0 if everything that was asked for passed and nothing was denied."""
+    """0 if everything that was asked for passed and nothing was denied. Signals end it with all that it started."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
     chosen = _parser().parse_args(words)
     try:
         return _main(chosen, words)
     except isolation.RefusedError as refused:
         print(f"conformance: {refused}", file=sys.stderr)
         return 2
+
+
+def _end(number: int, _frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def _main(chosen: argparse.Namespace, words: list[str]) -> int:

@@ -4,6 +4,7 @@
 * `admission` – from which namespaces may something come?
 * `asked` – which listeners are asked for, by a Gateway and its ListenerSets?
 * `conflicts` – which of them want the same?
+* `before_routing` – what do requests pass on a listener before a route is chosen?
 * `listeners` – which listeners are valid, with which certificates?
 * `attach` – which route stands on which listener, for which hostnames?
 * `refs` – does a reference lead somewhere, and may it?

@@ -10,18 +10,18 @@ from typing import cast
 
 import msgspec
 
-from headgate import filters
 from headgate.api import gateway as api
 from headgate.api.meta import Key, Ref
 from headgate.conditions import Invalid, Problem
 from headgate.conditions import listener as say
+from headgate.filters import HTTPFilter, backends
 from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
 from headgate.ir.hostnames import is_hostname, normal, rank
 from headgate.world import Settings, World
 from headgate.world.objects import SETTINGS
 
-from . import client_validation, refs
+from . import before_routing, client_validation, refs
 from .asked import Ask, Asked, Set, asks
 from .client_validation import Frontend
 from .conflicts import conflicting
@@ -176,7 +176,7 @@ def _judge(
     terminates = False
     frontend = clients(listener.port, ask.owner) if listener.protocol == "HTTPS" else Frontend()
     problems += frontend.problems
-    own_filters, wrong_filters = _filters(read, references, ask)
+    passed, wrong_filters = before_routing.read(read, references, ask)
     problems += wrong_filters
     try:
         if listener.protocol not in KINDS:
@@ -198,7 +198,7 @@ def _judge(
         port=(ir.transport(listener.protocol), listener.port),
         kinds=kinds,
         problems=tuple(problems),
-        listener=_valid(ask.name, listener, certificates, frontend, own_filters) if serves else None,
+        listener=_valid(ask.name, listener, certificates, frontend, passed) if serves else None,
     )
 
 
@@ -207,9 +207,9 @@ def _valid(
     listener: api.Listener,
     certificates: tuple[ir.Certificate, ...],
     frontend: Frontend,
-    own_filters: Sequence[filters.HTTPFilter],
+    passed: Sequence[HTTPFilter],
 ) -> ir.Listener:
-    nowhere = next((problem for each in own_filters for problem in each.problems), None)
+    nowhere = next((problem for each in passed for problem in each.problems), None)
     return ir.Listener(
         name=name,
         port=listener.port,
@@ -218,7 +218,7 @@ def _valid(
         certificates=certificates,
         mode="Terminate" if certificates or listener.protocol != "TLS" else "Passthrough",
         clients=frontend.validation,
-        filters=tuple(own_filters),
+        filters=tuple(passed),
         refuse=ir.Refuse(500, str(nowhere)) if nowhere else None,
     )
 
@@ -237,33 +237,6 @@ def supported_kinds(path: str, listener: api.Listener) -> tuple[tuple[str, ...],
             where = f"{path}.allowedRoutes.kinds[{at}]"
             problems.append(say.invalid_route_kind(where, wanted.group, wanted.kind, known))
     return tuple(dict.fromkeys(taken)), problems
-
-
-def _filters(read: Read, references: refs.References, ask: Ask) -> tuple[list[filters.HTTPFilter], list[Problem]]:
-    """Those before routing, and what is wrong with them. None is left out: a listener that skipped one would let
-    everything through.
-    """
-    listener, found, problems = ask.listener, list[filters.HTTPFilter](), list[Problem]()
-
-    def backend(path: str, ref: api.BackendObjectReference) -> ir.Backend:
-        return refs.backend(read, references, path, ref, ask.owner)
-
-    for at, each in enumerate(listener.filters.requests if listener.filters else ()):
-        path = f"{ask.path}.filters.requests[{at}]"
-        if listener.protocol not in ("HTTP", "HTTPS"):
-            problems.append(say.filter_on_stream(path, listener.protocol))
-            continue
-        as_of_a_route = api.HTTPRouteFilter(
-            type=each.type, external_auth=each.external_auth, extension_ref=each.extension_ref
-        )
-        try:
-            parsed = filters.parse(as_of_a_route, filters.Where(path, filters.Scope.LISTENER, False, backend))
-        except Invalid as error:
-            problems.append(say.of_filter(error.problem))
-            continue
-        found.append(parsed)
-        problems += map(say.of_filter, parsed.problems)
-    return found, problems
 
 
 def _terminates(path: str, listener: api.Listener) -> bool:
@@ -344,7 +317,7 @@ def _open(judged: tuple[Judged, ...]) -> tuple[Open, ...]:
 
 def _backends(gateway: Key, judged: tuple[Judged, ...]) -> list[tuple[tuple[Key, ir.Backend], ir.Backend]]:
     passed = [each for one in judged if one.listener is not None for each in one.listener.filters]
-    return [((gateway, each), each) for each in sorted({found for one in passed for found in filters.backends(one)})]
+    return [((gateway, each), each) for each in sorted({found for one in passed for found in backends(one)})]
 
 
 def _ports(gateway: Key, judged: tuple[Judged, ...]) -> list[tuple[tuple[Key, ir.Transport, int], ir.Port]]:

@@ -1,0 +1,40 @@
+"""What do requests pass on a listener before a route is chosen (GEP-5224)?"""
+
+from headgate import filters
+from headgate.api import gateway as api
+from headgate.conditions import Invalid, Problem
+from headgate.conditions import listener as say
+from headgate.incremental import Read
+from headgate.ir.routing import Backend
+
+from . import refs
+from .asked import Ask
+
+_WITH_REQUESTS = ("HTTP", "HTTPS")
+
+
+def read(read: Read, references: refs.References, ask: Ask) -> tuple[list[filters.HTTPFilter], list[Problem]]:
+    """The filters of a listener, and what is wrong with them. None is left out: a listener that skipped one would let
+    everything through.
+    """
+    listener, found, problems = ask.listener, list[filters.HTTPFilter](), list[Problem]()
+
+    def backend(path: str, ref: api.BackendObjectReference) -> Backend:
+        return refs.backend(read, references, path, ref, ask.owner)
+
+    for at, each in enumerate(listener.filters.requests if listener.filters else ()):
+        path = f"{ask.path}.filters.requests[{at}]"
+        if listener.protocol not in _WITH_REQUESTS:
+            problems.append(say.filter_on_stream(path, listener.protocol))
+            continue
+        as_of_a_route = api.HTTPRouteFilter(
+            type=each.type, external_auth=each.external_auth, extension_ref=each.extension_ref
+        )
+        try:
+            parsed = filters.parse(as_of_a_route, filters.Where(path, filters.Scope.LISTENER, False, backend))
+        except Invalid as error:
+            problems.append(say.of_filter(error.problem))
+            continue
+        found.append(parsed)
+        problems += map(say.of_filter, parsed.problems)
+    return found, problems

@@ -105,7 +105,7 @@ def rig_address(index: int) -> str:
 
 
 class _Newcomers:
-    """Asks the newest routes, on kept connections: 404 before the first 200 is right, anything else is a failure."""
+    """Asks the newest routes, on kept connections: 404 to who asked before the first 200 is right, all else is not."""
 
     def __init__(self, address: str) -> None:
         self.hosts: list[str] = []
@@ -122,8 +122,9 @@ class _Newcomers:
             while True:
                 host = self._next()
                 if host is not None:
+                    was_live = host in self.live
                     writer.write(f"GET / HTTP/1.1\r\nhost: {host}\r\n\r\n".encode())
-                    self._count(host, *await _answer(reader))
+                    self._count(host, was_live, *await _answer(reader))
                 await asyncio.sleep(0.002)
         finally:
             writer.close()
@@ -134,7 +135,7 @@ class _Newcomers:
         newest = self.hosts[-10:]
         return newest[self._at % len(newest)] if newest else None
 
-    def _count(self, host: str, status: int, body: bytes) -> None:
+    def _count(self, host: str, was_live: bool, status: int, body: bytes) -> None:
         seen = self._seen
         seen.sent += 1
         self._counts[str(status)] = self._counts.get(str(status), 0) + 1
@@ -142,7 +143,7 @@ class _Newcomers:
             self.live.add(host)
             letter = body.decode()
             seen.by[letter] = seen.by.get(letter, 0) + 1
-        elif status != rig.NOT_FOUND or host in self.live:
+        elif status != rig.NOT_FOUND or was_live:
             seen.failed += 1
 
     async def all_live(self) -> None:

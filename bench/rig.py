@@ -6,6 +6,7 @@ processes of a machine.
 
 import asyncio
 import contextlib
+import datetime
 import json
 import multiprocessing
 import os
@@ -216,6 +217,13 @@ def proportional(pid: int | str = "self") -> float:
         if line.startswith("Pss:"):
             return int(line.split()[1]) / 1024
     return 0.0
+
+
+def started(pid: int) -> datetime.datetime:
+    """When a process was started, to a hundredth of a second."""
+    after_boot = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - after_boot
+    return datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=age)
 
 
 def cpu(pid: int) -> float:

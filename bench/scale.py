@@ -200,13 +200,15 @@ async def start(stage: Stage, count: int) -> list[Row]:
 
 
 async def _restart(stage: Stage, pids: list[int], address: str = "", sample: Any = ()) -> Row:
-    """Kill processes; seconds from then until the controller is ready and the sample answers."""
+    """Kill processes; seconds from then until the controller is ready and the sample answers, and of these the seconds
+    until the last process was started again: a node lets a container wait that has died before.
+    """
     since, began = datetime.datetime.now(datetime.UTC), time.monotonic()
     for pid in pids:
         os.kill(pid, 9)
     while not (now := await processes(stage, patient=False)) or set(pids) & set(now):  # noqa: ASYNC110 - no event
         await asyncio.sleep(0.01)
-    row: Row = {}
+    row: Row = {"started_s": round(max((rig.started(pid) - since).total_seconds() for pid in now), 2)}
     if address:
         await live(address, sample)
         row["answering_s"] = round(time.monotonic() - began, 2)

@@ -6,8 +6,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from headgate.api import codec, core, discovery, gateway
-from headgate.api.meta import Key, Object
+from headgate.api.meta import Key, Object, Ref
+from headgate.controllers.gateways import arrivals
 from headgate.controllers.gateways.arrivals import Arrivals
 from headgate.incremental import Engine
 from headgate.world import World
@@ -22,9 +25,16 @@ class Scene:
         self.world = World.over(Engine())
         self.late: list[Key] = []
         self.stepped = asyncio.Event()
+        #: What the API says that it does not have; None: it does not answer.
+        self.absent: set[str] | None = set()
         self.arrivals = Arrivals(
-            self.world, lambda: complete, lambda _cls, keys: self.late.extend(keys), self.stepped.set
+            self.world, lambda: complete, lambda _cls, keys: self.late.extend(keys), self.stepped.set, self._is_absent
         )
+
+    async def _is_absent(self, named: Ref) -> bool:
+        if self.absent is None:
+            await asyncio.Event().wait()
+        return self.absent is not None and named.name in self.absent
 
     def take(self, found: Object) -> None:
         self.arrivals.take(type(found), found.key, found)
@@ -35,9 +45,9 @@ class Scene:
         return found.spec.rules[0].backend_refs[0].name if found else None
 
 
-def route(service: str, namespace: str | None = None) -> gateway.HTTPRoute:
-    ref = {"name": service, "port": 80} | ({"namespace": namespace} if namespace else {})
-    return codec.convert(gateway.HTTPRoute, _about("route") | {"spec": {"rules": [{"backendRefs": [ref]}]}})
+def route(*services: str, namespace: str | None = None) -> gateway.HTTPRoute:
+    refs = [{"name": name, "port": 80} | ({"namespace": namespace} if namespace else {}) for name in services]
+    return codec.convert(gateway.HTTPRoute, _about("route") | {"spec": {"rules": [{"backendRefs": refs}]}})
 
 
 def service(name: str, namespace: str = "shop") -> core.Service:
@@ -105,6 +115,64 @@ def test_what_a_route_names_may_never_come() -> None:
     playing(story)
 
 
+def test_nobody_waits_for_what_the_api_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrivals, "PATIENCE", 1_000)
+
+    async def story() -> None:
+        scene = Scene()
+        scene.absent = {"a"}
+        scene.take(route("a"))
+        assert scene.leads_to() is None
+        await scene.stepped.wait()
+        assert scene.leads_to() == "a"
+
+    playing(story)
+
+
+def test_what_the_api_has_is_waited_for_though_something_else_is_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrivals, "PATIENCE", 1_000)
+
+    async def story() -> None:
+        scene = Scene()
+        scene.absent = {"nowhere"}
+        scene.take(route("a", "nowhere"))
+        for _ in range(10):
+            await asyncio.sleep(0)  # the answers are there
+        assert scene.leads_to() is None
+        scene.take(service("a"))
+        scene.take(endpoints("a"))
+        assert scene.leads_to() == "a"
+
+    playing(story)
+
+
+def test_an_api_that_does_not_answer_costs_no_more_than_patience() -> None:
+    async def story() -> None:
+        scene = Scene()
+        scene.absent = None
+        scene.take(route("a"))
+        await scene.stepped.wait()
+        assert scene.leads_to() == "a"
+
+    playing(story)
+
+
+def test_an_answer_counts_for_the_spec_that_was_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrivals, "PATIENCE", 1_000)
+
+    async def story() -> None:
+        scene = Scene()
+        scene.absent = None
+        scene.take(route("a"))
+        await asyncio.sleep(0)
+        scene.absent = {"b"}
+        scene.take(route("b"))
+        await scene.stepped.wait()
+        assert scene.leads_to() == "b"
+
+    playing(story)
+
+
 def test_a_service_is_there_for_a_moment_after_it_was_deleted() -> None:
     async def story() -> None:
         scene = Scene()
@@ -145,7 +213,7 @@ def test_a_route_that_was_deleted_while_it_waited_does_not_come() -> None:
 def test_a_route_across_namespaces_waits_for_its_permission() -> None:
     async def story() -> None:
         scene = Scene()
-        for each in (service("a", "other"), endpoints("a", "other"), route("a", "other")):
+        for each in (service("a", "other"), endpoints("a", "other"), route("a", namespace="other")):
             scene.take(each)
         assert scene.leads_to() is None
         scene.take(grant())

@@ -5,14 +5,15 @@ everything right; but the watch of routes may be a few milliseconds ahead of tha
 long requests would be answered with 500. So:
 
 1. An object whose spec is new and names what is not there waits for it, `PATIENCE` at most. What was known of the
-   object before stays.
+   object before stays. Meanwhile the API is asked: what it does not have now, it did not have when the object was
+   written, and is not waited for.
 2. What others may name (Services, their EndpointSlices, Secrets, ConfigMaps, ReferenceGrants) stays for `PATIENCE` when
    it is deleted.
 3. Nothing waits before all collections are complete: a controller that starts has everything in its lists.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -20,10 +21,12 @@ import msgspec
 from headgate.api import core, discovery, gateway
 from headgate.api.meta import Key, Object, Ref
 from headgate.world import World
-from headgate.world.lacking import known_as, lacking
+from headgate.world.lacking import GRANT, known_as, lacking
 
-#: Seconds. Watches of one API are some milliseconds apart; a status that says what is missing comes that much later.
+#: Seconds. Watches of one API are some milliseconds apart.
 PATIENCE = 0.25
+#: So many questions are asked at a time; the others wait for their turn, or for the end of their patience.
+_AT_A_TIME = 16
 
 #: What is named by others.
 _NAMED = (core.Service, discovery.EndpointSlice, core.Secret, core.ConfigMap, gateway.ReferenceGrant)
@@ -42,11 +45,13 @@ Subject = tuple[type[Object], Key]
 
 
 class _Waiting(msgspec.Struct):
-    """What is to be set (None: deleted), what it lacks, and when it is set all the same."""
+    """What is to be set (None: deleted), what it lacks and need not be waited for, and when it is set all the same."""
 
     found: Object | None
     lacks: frozenset[Ref]
     timer: asyncio.TimerHandle
+    absent: frozenset[Ref] = frozenset()
+    asking: asyncio.Task[None] | None = None
 
 
 class Arrivals:
@@ -56,6 +61,7 @@ class Arrivals:
         complete: whether all collections are complete.
         late: called with the kind and the key of an object that was set after it had waited.
         step: called when that was not because something came, so that nobody else is about to step.
+        absent: asks the API whether it has no such object; False if that is not known.
     """
 
     def __init__(
@@ -64,12 +70,15 @@ class Arrivals:
         complete: Callable[[], bool],
         late: Callable[[type[Object], list[Key]], None],
         step: Callable[[], None],
+        absent: Callable[[Ref], Awaitable[bool]],
     ) -> None:
         self._world = world
         self._sources = world.by_kind
         self._complete = complete
         self._late = late
         self._step = step
+        self._absent = absent
+        self._turns = asyncio.Semaphore(_AT_A_TIME)
         self._waiting: dict[Subject, _Waiting] = {}
 
     def take(self, cls: type[Object], key: Key, found: Object | None) -> None:
@@ -85,9 +94,8 @@ class Arrivals:
 
     def stop(self) -> None:
         """Let nothing come any more."""
-        for waiting in self._waiting.values():
-            waiting.timer.cancel()
-        self._waiting.clear()
+        for subject in list(self._waiting):
+            self._forget(subject)
 
     def _lacks(self, cls: type[Object], key: Key, found: Any) -> frozenset[Ref]:
         if found is None or cls not in _NAMING:
@@ -99,16 +107,29 @@ class Arrivals:
         waiting = self._waiting.get(subject)
         if waiting is None:
             timer = asyncio.get_running_loop().call_later(PATIENCE, self._expire, subject)
-            self._waiting[subject] = _Waiting(found, lacks, timer)
+            waiting = self._waiting[subject] = _Waiting(found, lacks, timer)
         else:  # whoever changes again and again does not wait for ever
-            waiting.found, waiting.lacks = found, lacks
+            _stop_asking(waiting)
+            waiting.found, waiting.lacks, waiting.absent = found, lacks, frozenset()
+        if lacks:
+            waiting.asking = asyncio.create_task(self._ask(subject, waiting))
+
+    async def _ask(self, subject: Subject, waiting: _Waiting) -> None:
+        """What is nowhere is not waited for; of permissions nobody can say which one would come."""
+        asked = sorted(each for each in waiting.lacks if each.kind != GRANT)
+        async with self._turns:
+            answers = await asyncio.gather(*map(self._absent, asked))
+        waiting.absent = frozenset(each for each, absent in zip(asked, answers, strict=True) if absent)
+        waiting.asking = None
+        if waiting.lacks <= waiting.absent:
+            self._expire(subject)
 
     def _came(self, named: Ref) -> None:
         """Something is there now: who waited for nothing else is set."""
         for subject in [each for each, waiting in self._waiting.items() if named in waiting.lacks]:
             waiting = self._waiting[subject]
             waiting.lacks = self._lacks(*subject, waiting.found)
-            if not waiting.lacks:
+            if waiting.lacks <= waiting.absent:
                 self._release(subject)
 
     def _expire(self, subject: Subject) -> None:
@@ -126,6 +147,7 @@ class Arrivals:
         waiting = self._waiting.pop(subject, None)
         if waiting is not None:
             waiting.timer.cancel()
+            _stop_asking(waiting)
         return waiting
 
     def _set(self, cls: type[Object], key: Key, found: Any) -> None:
@@ -133,3 +155,9 @@ class Arrivals:
             self._sources[cls].delete(key)
         else:
             self._sources[cls].set(key, found)
+
+
+def _stop_asking(waiting: _Waiting) -> None:
+    if waiting.asking is not None:
+        waiting.asking.cancel()
+        waiting.asking = None

@@ -7,9 +7,10 @@ from typing import Any
 import structlog
 
 from headgate.api import apps, certificates, codec, core
-from headgate.api.meta import Key, Object
+from headgate.api.meta import Key, Object, Ref
 from headgate.kube.client import Client
 from headgate.kube.defined import Defined, follow_defined
+from headgate.kube.errors import ApiError
 from headgate.kube.watch import Batch, follow
 from headgate.world import World
 from headgate.world.kept import Keeper
@@ -20,6 +21,9 @@ from .fleets import SELECTOR, FleetKeeper
 
 #: Kinds without a definition that only some APIs have.
 _NOT_EVERYWHERE = (certificates.ClusterTrustBundle,)
+
+#: What is asked for by name, when an object names it and it is not there.
+_LOOKED_FOR: dict[str, type[Object]] = {"Service": core.Service, "Secret": core.Secret, "ConfigMap": core.ConfigMap}
 
 _log = structlog.get_logger("headgate.controllers.gateways")
 
@@ -50,13 +54,21 @@ class Watching:
         self._step = step
         self._sources = world.by_kind
         self._kept = Keeper().kept
-        self._arrivals = Arrivals(world, lambda: self.synced, seen, step)
+        self._arrivals = Arrivals(world, lambda: self.synced, seen, step, self._absent)
         self._ours: dict[type[Object], dict[Key, Object]] = {apps.Deployment: {}, core.Pod: {}, core.Service: {}}
         #: Kinds without a definition that only some APIs have, as far as this one has them.
         self._own: set[str] = set()
         self._pending: set[str] = {"definitions"}
         self._pending |= {cls.__name__ for cls in self._sources} | {f"our {cls.__name__}" for cls in self._ours}
         defined.listen(self._define)
+
+    async def _absent(self, named: Ref) -> bool:
+        """Whether the API has no such object."""
+        try:
+            await self._client.request("GET", self._client.path(_LOOKED_FOR[named.kind], named.namespace, named.name))
+        except ApiError as error:
+            return error.reason == "NotFound"
+        return False
 
     @property
     def synced(self) -> bool:

@@ -192,23 +192,28 @@ async def start(stage: Stage, count: int) -> list[Row]:
     sent = {"changed_resources": await _changed(envoy, since)}
     rows.append({"killed": "controller", **restarted, **sent, **await _unchanged(stage, versions)})
     controller, envoy = await processes(stage)
-    rows.append({"killed": "Envoy", **await _restart(stage, [envoy], address, sample), **machine()})
-    controller, envoy = await processes(stage)
     both = await _restart(stage, [controller, envoy], address, sample)
     rows.append({"killed": "both", **both, **memory(*await processes(stage)), **machine()})
+    controller, envoy = await processes(stage)
+    rows.append({"killed": "Envoy", **await _restart(stage, [envoy], address, sample), **machine()})
     return rows
 
 
 async def _restart(stage: Stage, pids: list[int], address: str = "", sample: Any = ()) -> Row:
-    """Kill processes; seconds from then until the controller is ready and the sample answers, and of these the seconds
-    until the last process was started again: a node lets a container wait that has died before.
+    """Kill processes; seconds from then until the controller is ready and the sample answers, and until each of them was
+    started again: a node lets a container wait that has died before.
     """
+    before = await processes(stage)
     since, began = datetime.datetime.now(datetime.UTC), time.monotonic()
     for pid in pids:
         os.kill(pid, 9)
     while not (now := await processes(stage, patient=False)) or set(pids) & set(now):  # noqa: ASYNC110 - no event
         await asyncio.sleep(0.01)
-    row: Row = {"started_s": round(max((rig.started(pid) - since).total_seconds() for pid in now), 2)}
+    row: Row = {
+        f"{name}_started_s": round((rig.started(pid) - since).total_seconds(), 2)
+        for name, pid, old in zip(("controller", "envoy"), now, before, strict=True)
+        if pid != old
+    }
     if address:
         await live(address, sample)
         row["answering_s"] = round(time.monotonic() - began, 2)

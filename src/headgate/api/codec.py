@@ -75,7 +75,9 @@ class DecodeError(ValueError):
         self.message = message
 
 
+@functools.cache
 def _default(cls: type[Object], attribute: str) -> Any:
+    """Asked for with every URL; to look through a type's fields takes 0.1 ms."""
     return next(f.default for f in msgspec.structs.fields(cls) if f.name == attribute)
 
 

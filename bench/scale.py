@@ -200,8 +200,8 @@ async def start(stage: Stage, count: int) -> list[Row]:
 
 
 async def _restart(stage: Stage, pids: list[int], address: str = "", sample: Any = ()) -> Row:
-    """Kill processes; seconds from then until the controller is ready and the sample answers, and until each of them was
-    started again: a node lets a container wait that has died before.
+    """Kill processes; seconds from then until the controller is ready and the sample answers, and until each of them
+    was started again: a node lets a container wait that has died before.
     """
     before = await processes(stage)
     since, began = datetime.datetime.now(datetime.UTC), time.monotonic()

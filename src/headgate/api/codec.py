@@ -77,7 +77,7 @@ class DecodeError(ValueError):
 
 @functools.cache
 def _default(cls: type[Object], attribute: str) -> Any:
-    """Asked for with every URL; to look through a type's fields takes 0.1 ms."""
+    """Asked for several times with every URL, and to look through a type's fields takes 13 µs."""
     return next(f.default for f in msgspec.structs.fields(cls) if f.name == attribute)
 
 

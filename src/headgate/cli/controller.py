@@ -55,7 +55,7 @@ def controller(
     """
     from headgate.cli.controlling.process import Wishes, run  # noqa: PLC0415
     from headgate.cli.running import until_stopped  # noqa: PLC0415
-    from headgate.controllers.gateways import Settings, memory  # noqa: PLC0415
+    from headgate.controllers.gateways import Settings  # noqa: PLC0415
     from headgate.rollout.settings import Settings as RolloutSettings  # noqa: PLC0415
 
     if not (gateways or rollouts):
@@ -82,5 +82,4 @@ def controller(
         async with connect(kubeconfig) as client:
             await run(client, wishes)
 
-    memory.frugal()
     until_stopped(work())

@@ -28,8 +28,8 @@ IDENTITY_FILE = "identity.json"
 TRUST_FILE = "trust.json"
 #: Connections from clients beyond which new ones are refused, so that Envoy does not die of them.
 MAX_CONNECTIONS = 50_000
-#: Bytes of free memory that Envoy gives back to the system every second. Left alone it keeps what a change of thousands
-#: of routes took for a moment: all of them stand in memory twice then.
+#: Bytes of free memory that Envoy gives back to the system every second. Left alone it keeps what changes took for a
+#: moment: after 10,000 routes had come one by one, 183 MB instead of 170.
 RELEASED = 16 * 1024 * 1024
 
 #: How large RE2's program of a pattern may be. Envoy's own limit, 100, refuses what users write (and what a rewrite of

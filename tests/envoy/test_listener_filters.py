@@ -15,6 +15,7 @@ from golden.authorising import over_grpc, over_http
 from golden.cases import Backend, Case
 from headgate.api.meta import Key
 from headgate.ir.http import Request
+from support.waiting import until
 
 GATEWAY = Key("shop", "shared")
 WORLD = """
@@ -126,6 +127,15 @@ def backend(case: Case, answer: stage.Answer) -> str | None:
     return next((each.service for each in case.backends if each.address == answer.backend), None)
 
 
+@contextlib.contextmanager
+def calls(case: Case, decide: authorising.Decide) -> Iterator[list[auth.CheckRequest]]:
+    """The server of gRPC; yields what it was asked about. Envoy has its connection, not one to the server before."""
+    with over_grpc(server(case, "calls"), decide) as asked:
+        until(lambda: ask(case, "a.calls.example.com", "/").status != 503, says="Envoy has a connection")
+        asked.clear()
+        yield asked
+
+
 def team(name: str) -> dict[str, str]:
     return {"x-team": name}
 
@@ -184,11 +194,11 @@ def test_a_listener_of_tls_asks(played: Case) -> None:
 def test_four_are_asked_one_after_the_other_and_the_last_one_may_say_no(played: Case) -> None:
     with (
         over_http(server(played, "first")) as first,
-        over_grpc(server(played, "calls"), lambda _: authorising.yes()) as calls,
+        calls(played, lambda _: authorising.yes()) as called,
     ):
         with over_http(server(played, "second"), 401):
             refused = ask(played, "shop.example.com", "/web", port=8080)
-        assert (first.times, first.target, len(calls)) == (2, "/again/web", 1)
+        assert (first.times, first.target, len(called)) == (2, "/again/web", 1)
         with over_http(server(played, "second")):
             let = ask(played, "shop.example.com", "/web", port=8080)
     assert (refused.status, refused.backend) == (401, None)
@@ -237,7 +247,7 @@ def test_a_server_of_grpc_may_change_path_and_method(played: Case) -> None:
             return authorising.yes(__path="/web/there")
         return authorising.yes(__method="POST")
 
-    with over_grpc(server(played, "calls"), decide) as asked:
+    with calls(played, decide) as asked:
         there = ask(played, "a.calls.example.com", "/elsewhere")
         posted = ask(played, "a.calls.example.com", "/only-posts")
     assert (backend(played, there), there.saw(":path")) == ("shop/web:80", "/web/there")
@@ -246,6 +256,6 @@ def test_a_server_of_grpc_may_change_path_and_method(played: Case) -> None:
 
 
 def test_a_server_of_grpc_says_no(played: Case) -> None:
-    with over_grpc(server(played, "calls"), lambda _: authorising.no("go away")):
+    with calls(played, lambda _: authorising.no("go away")):
         answer = ask(played, "a.calls.example.com", "/web")
     assert (answer.status, answer.backend) == (403, None)

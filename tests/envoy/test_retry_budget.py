@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from http.server import ThreadingHTTPServer
 
 import pytest
 
@@ -18,6 +17,7 @@ from golden.cases import Backend, Case
 from headgate.api.meta import Key
 from headgate.ir.http import Request
 from support.waiting import until
+from support.web import Silent, serving
 
 GATEWAY = Key("shop", "shared")
 MANY = 20
@@ -89,7 +89,7 @@ class Failing:
 def failing(where: Backend) -> Iterator[Failing]:
     found = Failing()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Silent):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
@@ -97,22 +97,15 @@ def failing(where: Backend) -> Iterator[Failing]:
             self.send_header("content-length", "0")
             self.end_headers()
 
-        def log_message(self, format: str, *args: Any) -> None:
-            """Silent."""
-
     class Server(ThreadingHTTPServer):
         request_queue_size = 2 * MANY
         daemon_threads = True
 
-    with Server((where.address, where.port), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
+    with serving(Server((where.address, where.port), Handler)):
         try:
             yield found
         finally:
             found.let_go.set()
-            server.shutdown()
-            thread.join()
 
 
 @pytest.mark.parametrize(("service", "again"), [("careful", 2), ("other", MANY)])

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from http.server import ThreadingHTTPServer
 
 import grpc
 from envoy.service.auth.v3 import external_auth_pb2 as auth
+
+from support.web import Silent, serving
 
 from .cases import Backend
 
@@ -33,7 +33,7 @@ def over_http(where: Backend, status: int = 200, headers: Mapping[str, str] | No
     """A server that gives everybody the same answer."""
     asked = Asked()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Silent):
         def do_POST(self) -> None:
             self.do_GET()
 
@@ -49,17 +49,8 @@ def over_http(where: Backend, status: int = 200, headers: Mapping[str, str] | No
             self.end_headers()
             self.wfile.write(b"no")
 
-        def log_message(self, format: str, *args: Any) -> None:
-            """Silent."""
-
-    with ThreadingHTTPServer((where.address, where.port), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield asked
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(ThreadingHTTPServer((where.address, where.port), Handler)):
+        yield asked
 
 
 Decide = Callable[[auth.CheckRequest], auth.CheckResponse]

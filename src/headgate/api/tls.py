@@ -118,26 +118,16 @@ def certificates(pem: bytes, path: str = AUTHORITY) -> tuple[x509.Certificate, .
     return tuple(found)
 
 
-def of_config_map(found: ConfigMap) -> bytes:
-    """The authorities in a ConfigMap, PEM: certificates and nothing else. Raises `TlsError`."""
-    path = f"data[{AUTHORITY}]"
-    text = found.data.get(AUTHORITY)
-    if text is None:
-        raise TlsError(path, "is missing")
+def authorities(found: ConfigMap | ClusterTrustBundle) -> bytes:
+    """The authorities in an object, PEM: certificates and nothing else. Raises `TlsError`."""
+    if isinstance(found, ConfigMap):
+        path, text = f"data[{AUTHORITY}]", found.data.get(AUTHORITY)
+        if text is None:
+            raise TlsError(path, "is missing")
+    else:
+        path, text = "spec.trustBundle", found.spec.trust_bundle
     if not text.strip():
         raise TlsError(path, "is empty")
-    return _plain(text, path)
-
-
-def of_trust_bundle(found: ClusterTrustBundle) -> bytes:
-    """The authorities in a ClusterTrustBundle, as those of a ConfigMap. Raises `TlsError`."""
-    path = "spec.trustBundle"
-    if not found.spec.trust_bundle.strip():
-        raise TlsError(path, "is empty")
-    return _plain(found.spec.trust_bundle, path)
-
-
-def _plain(text: str, path: str) -> bytes:
     return b"".join(each.public_bytes(Encoding.PEM) for each in certificates(text.encode(), path))
 
 

@@ -28,9 +28,6 @@ IDENTITY_FILE = "identity.json"
 TRUST_FILE = "trust.json"
 #: Connections from clients beyond which new ones are refused, so that Envoy does not die of them.
 MAX_CONNECTIONS = 50_000
-#: Bytes of free memory that Envoy gives back to the system every second. Left alone it keeps what changes took for a
-#: moment: after 10,000 routes had come one by one, 183 MB instead of 170.
-RELEASED = 16 * 1024 * 1024
 
 #: How large RE2's program of a pattern may be. Envoy's own limit, 100, refuses what users write (and what a rewrite of
 #: a long prefix is); RE2 has a limit of its own, by memory, that every pattern was already measured by.
@@ -131,7 +128,6 @@ def bootstrap(
                 "typed_config": {"@type": f"{_TYPE}envoy.extensions.bootstrap.internal_listener.v3.InternalListener"},
             }
         ],
-        "memory_allocator_manager": {"bytes_to_release": RELEASED, "memory_release_interval": "1s"},
         "deferred_stat_options": {"enable_deferred_creation_stats": True},
         "stats_config": {
             "stats_matcher": {"inclusion_list": {"patterns": [{"safe_regex": {"regex": regex}} for regex in _STATS]}}

@@ -12,6 +12,8 @@ NAME = "envoy.filters.http.stateful_session"
 
 #: What every listener has, disabled.
 FILTER = HttpFilter(NAME, protos.pack(protos.StatefulSession()).SerializeToString())
+#: For a virtual host whose routes have sessions: the filter is there, and does nothing unless the route says so.
+OFF = {NAME: bytes(protos.pack(protos.StatefulSessionPerRoute(disabled=True)).SerializeToString(deterministic=True))}
 
 
 def cookie(name: str, path: str, lifetime: float | None) -> bytes:
@@ -25,11 +27,6 @@ def cookie(name: str, path: str, lifetime: float | None) -> bytes:
 def header(name: str) -> bytes:
     """The same with a header."""
     return _per_cluster("envoy.http.stateful_session.header", protos.HeaderBasedSessionState(name=name))
-
-
-def off() -> bytes:
-    """The configuration of a virtual host whose routes have sessions: the filter is there, and does nothing."""
-    return bytes(protos.pack(protos.StatefulSessionPerRoute(disabled=True)).SerializeToString(deterministic=True))
 
 
 def _per_cluster(name: str, state: Any) -> bytes:

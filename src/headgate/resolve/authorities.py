@@ -40,14 +40,9 @@ def declare(world: World) -> Collection[Key, Bundle]:
     )
 
 
-def pem(found: core.ConfigMap | certificates.ClusterTrustBundle) -> bytes:
-    """The certificates; raises `TlsError`."""
-    return tls.of_config_map(found) if isinstance(found, core.ConfigMap) else tls.of_trust_bundle(found)
-
-
 def _bundle(found: core.ConfigMap | certificates.ClusterTrustBundle) -> Bundle:
     try:
-        pem(found)
+        tls.authorities(found)
     except tls.TlsError as error:
         return Bundle(str(error))
     return Bundle()

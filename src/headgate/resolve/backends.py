@@ -47,7 +47,7 @@ def declare(
     rules: Rules,
     of_streams: StreamRoutes,
     tracing: Collection[Key, Tracing],
-    of_listeners: Collection[tuple[Key, ir.Backend], ir.Backend],
+    of_listeners: Collection[tuple[Key, ir.Backend, Ref], ir.Backend],
 ) -> Backends:
     """Uses, folded to one per Gateway and backend."""
     engine = world.engine
@@ -64,7 +64,7 @@ def declare(
         "uses of backends",
         engine.flat_map("uses by routes", rules.shapes, uses),
         engine.flat_map("uses by tracing", tracing, _of_tracing),
-        engine.flat_map("uses by listeners", of_listeners, _of_listener),
+        of_listeners,
     )
     backends: Collection[tuple[Key, ir.Backend], ir.Backend] = engine.distinct(
         "backends", every, lambda key, _backend: (key[0], key[1]), lambda group: group[1]
@@ -101,13 +101,6 @@ def _of_pool(
 
 def _of_tracing(_read: Read, gateway: Key, found: Tracing) -> Iterable[tuple[tuple[Key, ir.Backend, Ref], ir.Backend]]:
     yield (gateway, found.collector, Ref("Gateway", gateway.namespace, gateway.name)), found.collector
-
-
-def _of_listener(
-    _read: Read, key: tuple[Key, ir.Backend], backend: ir.Backend
-) -> Iterable[tuple[tuple[Key, ir.Backend, Ref], ir.Backend]]:
-    gateway = key[0]
-    yield (gateway, backend, Ref("Listener", gateway.namespace, gateway.name)), backend
 
 
 def serving(

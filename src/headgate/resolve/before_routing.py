@@ -13,7 +13,7 @@ from .asked import Ask
 _WITH_REQUESTS = ("HTTP", "HTTPS")
 
 
-def read(read: Read, references: refs.References, ask: Ask) -> tuple[list[filters.HTTPFilter], list[Problem]]:
+def filters_of(read: Read, references: refs.References, ask: Ask) -> tuple[list[filters.HTTPFilter], list[Problem]]:
     """The filters of a listener, and what is wrong with them. None is left out: a listener that skipped one would let
     everything through.
     """

@@ -97,8 +97,8 @@ class Listeners:
     doors: Collection[Ref, Doors]
     open: Collection[Key, tuple[Open, ...]]
     ports: Collection[tuple[Key, ir.Transport, int], ir.Port]
-    #: What its filters send something to.
-    backends: Collection[tuple[Key, ir.Backend], ir.Backend]
+    #: What filters of its own, and of each ListenerSet, send something to.
+    backends: Collection[tuple[Key, ir.Backend, Ref], ir.Backend]
     #: Ports that the Service must have.
     wanted_ports: Collection[Key, tuple[tuple[ir.Transport, int], ...]]
 
@@ -176,7 +176,7 @@ def _judge(
     terminates = False
     frontend = clients(listener.port, ask.owner) if listener.protocol == "HTTPS" else Frontend()
     problems += frontend.problems
-    passed, wrong_filters = before_routing.read(read, references, ask)
+    passed, wrong_filters = before_routing.filters_of(read, references, ask)
     problems += wrong_filters
     try:
         if listener.protocol not in KINDS:
@@ -315,9 +315,15 @@ def _open(judged: tuple[Judged, ...]) -> tuple[Open, ...]:
     )
 
 
-def _backends(gateway: Key, judged: tuple[Judged, ...]) -> list[tuple[tuple[Key, ir.Backend], ir.Backend]]:
-    passed = [each for one in judged if one.listener is not None for each in one.listener.filters]
-    return [((gateway, each), each) for each in sorted({found for one in passed for found in backends(one)})]
+def _backends(gateway: Key, judged: tuple[Judged, ...]) -> list[tuple[tuple[Key, ir.Backend, Ref], ir.Backend]]:
+    used = {
+        (backend, each.owner)
+        for each in judged
+        if each.listener is not None
+        for passed in each.listener.filters
+        for backend in backends(passed)
+    }
+    return [((gateway, backend, owner), backend) for backend, owner in sorted(used)]
 
 
 def _ports(gateway: Key, judged: tuple[Judged, ...]) -> list[tuple[tuple[Key, ir.Transport, int], ir.Port]]:

@@ -55,7 +55,7 @@ def _apart(targets: Sequence[ir.Target]) -> bool:
 
 def virtual_host(host: ir.VirtualHost) -> VirtualHost:
     """Routes in order; the first that matches wins."""
-    checks = [] if host.refuse else [_named(*each.check) for each in _before(host.filters) if each.check]
+    checks = [_named(*each.check) for each in _before(host.filters) if each.check]
     return envoy.virtual_host(
         names.virtual_host(host.listener, host.hostname),
         (host.hostname or "*",),
@@ -80,11 +80,7 @@ def _passed(checks: Sequence[external_auth.Check]) -> dict[str, bytes]:
     if not checks:
         return {}
     named = {external_auth.name(check.protocol, at): external_auth.per_route(check) for at, check in enumerate(checks)}
-    return (
-        named
-        | {external_auth.name(each): external_auth.off() for each in ("http", "grpc")}
-        | {sessions.NAME: sessions.off()}
-    )
+    return named | external_auth.OFF | sessions.OFF
 
 
 def _routes(host: ir.VirtualHost) -> Iterator[Route]:

@@ -146,13 +146,10 @@ def _system(read: Read, world: World, gateway: Key) -> str:
     return binding.authorities if binding else ""
 
 
-def _certificates_of(read: Read, world: World, config_map: Key) -> bytes:
+def _certificates_of(read: Read, world: World, key: Key) -> bytes:
     """Of a ConfigMap; a key without a namespace is a ClusterTrustBundle's."""
+    found = read(world.config_maps, key) if key.namespace else read(world.trust_bundles, key)
     try:
-        if config_map.namespace:
-            found = read(world.config_maps, config_map)
-            return b"" if found is None else tls.of_config_map(found)
-        bundle = read(world.trust_bundles, config_map)
-        return b"" if bundle is None else tls.of_trust_bundle(bundle)
+        return b"" if found is None else tls.authorities(found)
     except tls.TlsError:
         return b""

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 
 import msgspec
 
+from headgate.api import core
 from headgate.api.gateway import GROUP
 from headgate.api.meta import Key, Object, Ref
 
 from .objects import SERVICE_NAME, World
 
 #: Kinds that are looked for, by their name; all are of the core group.
-_LOOKED_FOR = frozenset({"Service", "Secret", "ConfigMap"})
+LOOKED_FOR: dict[str, type[Object]] = {"Service": core.Service, "Secret": core.Secret, "ConfigMap": core.ConfigMap}
 #: The kind under which a missing permission is told; its key has no name.
 GRANT = "ReferenceGrant"
 
@@ -35,7 +36,7 @@ def _named(value: object) -> Iterator[tuple[str, str | None, str]]:
         for each in value:
             yield from _named(each)
     elif isinstance(value, msgspec.Struct):
-        if getattr(value, "kind", "") in _LOOKED_FOR and getattr(value, "group", "") == "":
+        if getattr(value, "kind", "") in LOOKED_FOR and getattr(value, "group", "") == "":
             yield value.kind, getattr(value, "namespace", None), value.name  # type: ignore[attr-defined]
         for field in value.__struct_fields__:
             inner = getattr(value, field)

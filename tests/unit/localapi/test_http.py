@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ssl
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 
 from headgate import pki
 from support.local_api import Http
+from support.web import Silent, serving
 
 ROUTES = "/apis/gateway.networking.k8s.io/v1/namespaces/{}/httproutes"
 
@@ -255,7 +255,7 @@ def test_a_token_is_known_by_its_account(http: Http, namespace: str) -> None:
 # --- logs
 
 
-class Kubelet(BaseHTTPRequestHandler):
+class Kubelet(Silent):
     """Answers as a kubelet does, and says what it was asked."""
 
     def do_GET(self) -> None:
@@ -265,9 +265,6 @@ class Kubelet(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -281,12 +278,8 @@ def kubelet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "crt", folder / "key")
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server.server_address[1]
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(server):
+        yield server.server_address[1]
 
 
 @pytest.fixture

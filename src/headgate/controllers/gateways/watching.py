@@ -14,6 +14,7 @@ from headgate.kube.errors import ApiError
 from headgate.kube.watch import Batch, follow
 from headgate.world import World
 from headgate.world.kept import Keeper
+from headgate.world.lacking import LOOKED_FOR
 from headgate.world.objects import SETTINGS, Definitions
 
 from .arrivals import Arrivals
@@ -21,9 +22,6 @@ from .fleets import SELECTOR, FleetKeeper
 
 #: Kinds without a definition that only some APIs have.
 _NOT_EVERYWHERE = (certificates.ClusterTrustBundle,)
-
-#: What is asked for by name, when an object names it and it is not there.
-_LOOKED_FOR: dict[str, type[Object]] = {"Service": core.Service, "Secret": core.Secret, "ConfigMap": core.ConfigMap}
 
 _log = structlog.get_logger("headgate.controllers.gateways")
 
@@ -65,7 +63,7 @@ class Watching:
     async def _absent(self, named: Ref) -> bool:
         """Whether the API has no such object."""
         try:
-            await self._client.request("GET", self._client.path(_LOOKED_FOR[named.kind], named.namespace, named.name))
+            await self._client.request("GET", self._client.path(LOOKED_FOR[named.kind], named.namespace, named.name))
         except ApiError as error:
             return error.reason == "NotFound"
         return False

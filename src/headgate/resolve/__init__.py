@@ -1,26 +1,11 @@
-"""World to IR and statuses. Pure, remembered per key; one file per question:
+"""World to IR and statuses. Pure, remembered per key. One package per subject:
 
-* `gateways` – which classes and Gateways are ours?
-* `admission` – from which namespaces may something come?
-* `asked` – which listeners are asked for, by a Gateway and its ListenerSets?
-* `conflicts` – which of them want the same?
-* `before_routing` – what do requests pass on a listener before a route is chosen?
-* `listeners` – which listeners are valid, with which certificates?
-* `attach` – which route stands on which listener, for which hostnames?
-* `refs` – does a reference lead somewhere, and may it?
-* `rules` – what does a rule of a route of requests ask for?
-* `streams` – which route of TLS, TCP or UDP gets a connection, and whom does it send it to?
-* `hosts` – which routes answer for a hostname, in which order?
-* `backends` – who serves?
-* `backend_traffic` – how are retries to a backend limited?
-* `winning` – which of several policies counts?
-* `backend_tls` – by which policy is TLS spoken to a backend?
-* `client_certificates` – which certificate does a Gateway show to backends?
-* `client_validation` – which certificates must clients show?
-* `x_backends`, `outside` – what lies outside of Services, and what is it told?
-* `policy_statuses`, `ancestors` – what are policies told?
-* `telemetry` – what is traced?
-* `status` – what is everybody told? (the only one that reads what Envoys answered)
+* `gateways` – GatewayClasses and Gateways of this controller;
+* `attachment` – listeners of Gateways and ListenerSets, and the routes that attach to them;
+* `references` – references to Services, Secrets, CA certificates and XBackends;
+* `routing` – rules, virtual hosts, backends and endpoints;
+* `policies` – which policy takes effect on a target, and the statuses of policies;
+* `status` – statuses of every kind. The only package of the core that may read what Envoys answered.
 """
 
 from dataclasses import dataclass
@@ -30,22 +15,13 @@ from headgate.api.meta import Key, Ref
 from headgate.incremental import Collection
 from headgate.world import Facts, Needs, Routing, Selection, World
 
-from . import (
-    asked,
-    attach,
-    backends,
-    client_certificates,
-    gateways,
-    hosts,
-    listeners,
-    outside,
-    policy_statuses,
-    refs,
-    rules,
-    status,
-    streams,
-    telemetry,
-)
+from . import status
+from .attachment import listeners, merged_listeners, routes
+from .gateways import client_certificates, managed
+from .policies import statuses as policy_statuses
+from .policies import telemetry, xbackend_status
+from .references import resolver
+from .routing import backends, rules, streams, virtual_hosts
 from .status import Statuses
 
 __all__ = ["Resolved", "Statuses", "declare", "statuses"]
@@ -57,10 +33,10 @@ class Resolved:
 
     routing: Routing
     needs: Collection[Key, Needs]
-    gateways: gateways.Gateways
-    asked: asked.Asked
+    gateways: managed.Gateways
+    asked: merged_listeners.Asked
     listeners: listeners.Listeners
-    attached: attach.Attached
+    attached: routes.Attached
     rules: rules.Rules
     client_certificates: Collection[Key, client_certificates.Shown]
     policy_statuses: Collection[Ref, tuple[PolicyAncestorStatus, ...]]
@@ -69,18 +45,18 @@ class Resolved:
 
 def declare(world: World) -> Resolved:
     """Declare the collections, in the order in which they depend on each other."""
-    references = refs.declare(world)
-    owned = gateways.declare(world)
-    wanted = asked.declare(world, owned)
+    references = resolver.declare(world)
+    owned = managed.declare(world)
+    wanted = merged_listeners.declare(world, owned)
     judged = listeners.declare(world, references, owned, wanted)
-    attached = attach.declare(world, owned, wanted, judged)
+    attached = routes.declare(world, owned, wanted, judged)
     streamed = streams.declare(world, references, judged, attached)
     ruled = rules.declare(world, references, attached, streamed.problems)
-    hosted = hosts.declare(world, judged, attached, ruled)
+    hosted = virtual_hosts.declare(world, judged, attached, ruled)
     told = telemetry.declare(world, references, owned)
     served = backends.declare(world, references, attached, ruled, streamed, told.tracing, judged.backends)
     shown = client_certificates.declare(world, references, owned)
-    named = outside.declare(world, references, owned, attached, told.tracing)
+    named = xbackend_status.declare(world, references, owned, attached, told.tracing)
     return Resolved(
         routing=Routing(
             ports=judged.ports,
@@ -94,7 +70,7 @@ def declare(world: World) -> Resolved:
             client_certificates=client_certificates.usable(world, shown),
             tracing=told.tracing,
         ),
-        needs=gateways.needs(world, owned, judged.wanted_ports),
+        needs=managed.needs(world, owned, judged.wanted_ports),
         gateways=owned,
         asked=wanted,
         listeners=judged,

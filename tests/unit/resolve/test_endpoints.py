@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headgate.api.discovery import EndpointPort
 from headgate.ir.routing import Endpoint
-from headgate.resolve.backends import Slice, serving
+from headgate.resolve.routing.backends import Slice, serving
 
 HTTP = (EndpointPort(name="http", port=8080),)
 

@@ -8,7 +8,7 @@ import yaml
 
 from headgate.api import codec
 from headgate.api.definitions import CustomResourceDefinition, served
-from headgate.resolve.features import SUPPORTED, supported
+from headgate.resolve.gateways.supported_features import SUPPORTED, supported
 from support import tools
 
 

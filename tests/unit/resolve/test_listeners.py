@@ -6,11 +6,11 @@ import pytest
 
 from headgate.api.gateway import AllowedRoutes, Listener, RouteGroupKind
 from headgate.api.meta import Ref
-from headgate.resolve.asked import asks
-from headgate.resolve.attach import pairs
-from headgate.resolve.conflicts import conflicting
-from headgate.resolve.hosts import shadowed
-from headgate.resolve.listeners import Open, supported_kinds
+from headgate.resolve.attachment.listener_conflicts import conflicting
+from headgate.resolve.attachment.listeners import Open, supported_kinds
+from headgate.resolve.attachment.merged_listeners import asks
+from headgate.resolve.attachment.routes import pairs
+from headgate.resolve.routing.virtual_hosts import shadowed
 
 
 def listener(name: str, port: int = 80, hostname: str | None = None, protocol: str = "HTTP") -> Listener:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from headgate.api.meta import Key, Ref
 from headgate.ir import routing as ir
-from headgate.resolve.hosts import misdirected
-from headgate.resolve.listeners import Judged, Open
-from headgate.resolve.overlaps import overlapping
+from headgate.resolve.attachment.listeners import Judged, Open
+from headgate.resolve.attachment.tls_overlaps import overlapping
+from headgate.resolve.routing.virtual_hosts import misdirected
 
 GATEWAY = Ref("Gateway", "n", "g")
 

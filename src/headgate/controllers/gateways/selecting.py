@@ -7,7 +7,7 @@ from headgate.api.meta import Key, ObjectMeta, OwnerReference
 from headgate.controllers.work import WorkQueue
 from headgate.kube import apply
 from headgate.kube.client import ApiError, Client
-from headgate.resolve.x_backends import KIND, service_name
+from headgate.resolve.references.xbackends import KIND, service_name
 from headgate.world import Outputs, Selection
 
 _LABELS = {"app.kubernetes.io/managed-by": "headgate", "app.kubernetes.io/component": "backend"}

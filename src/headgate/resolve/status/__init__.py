@@ -11,7 +11,7 @@ from headgate.api.meta import Key, Ref
 from headgate.incremental import Collection
 
 from . import classes, gateways, listener_sets, listeners, routes
-from .grounds import Grounds, Versions
+from .inputs import Grounds, Versions
 
 __all__ = ["Grounds", "Statuses", "Versions", "declare"]
 

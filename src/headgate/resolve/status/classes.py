@@ -10,9 +10,9 @@ from headgate.conditions import stamp
 from headgate.incremental import Collection, Read
 from headgate.world.objects import SETTINGS
 
-from ..features import supported
-from ..gateways import Class
-from .grounds import Grounds
+from ..gateways.managed import Class
+from ..gateways.supported_features import supported
+from .inputs import Grounds
 
 #: The releases of the Gateway API whose definitions are known; patches and candidates of the same minor count.
 FIRST, LAST = "v1.3", "v1.7"

@@ -12,12 +12,12 @@ from headgate.incremental import Collection, Read
 from headgate.ir.routing import Binding
 from headgate.world import Fleet
 
-from .. import client_validation, routability
-from .. import gateways as ours
-from ..client_certificates import Shown
-from ..gateways import Owned
-from ..listeners import Judged
-from .grounds import Grounds
+from ..attachment.listeners import Judged
+from ..gateways import frontend_validation, routability
+from ..gateways import managed as ours
+from ..gateways.client_certificates import Shown
+from ..gateways.managed import Owned
+from .inputs import Grounds
 from .listener_sets import attached
 from .listeners import WAITING, WHOLE, Listening, Told
 
@@ -73,7 +73,7 @@ def refs(shown: Shown | None, own: Sequence[Told]) -> Condition:
 
 def insecure_frontend(spec: api.GatewaySpec) -> Sequence[Condition]:
     """InsecureFrontendValidationMode, while it is so."""
-    paths = client_validation.insecure(spec)
+    paths = frontend_validation.insecure(spec)
     return (say.insecure_frontend(paths),) if paths else ()
 
 

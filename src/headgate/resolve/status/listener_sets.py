@@ -8,8 +8,8 @@ from headgate.conditions import listener_set as say
 from headgate.conditions import stamp
 from headgate.incremental import Collection, Read
 
-from ..asked import Set
-from .grounds import Grounds
+from ..attachment.merged_listeners import Set
+from .inputs import Grounds
 from .listeners import WAITING, Listening, Told
 
 

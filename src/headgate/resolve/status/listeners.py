@@ -13,12 +13,12 @@ from headgate.conditions import listener as say
 from headgate.incremental import Collection, Read
 from headgate.world import Fleet, ListenerFact
 
-from ..asked import unique_name
-from ..attach import Place
-from ..gateways import Owned
-from ..listeners import Judged
-from ..overlaps import overlapping as find
-from .grounds import Grounds
+from ..attachment.listeners import Judged
+from ..attachment.merged_listeners import unique_name
+from ..attachment.routes import Place
+from ..attachment.tls_overlaps import overlapping as find
+from ..gateways.managed import Owned
+from .inputs import Grounds
 
 #: In `reported`: the Gateway itself, beside the names of its listeners.
 WHOLE = ""

@@ -8,9 +8,9 @@ from headgate.conditions import Problem, first, sentence, stamp, verdict
 from headgate.conditions import http_route as say
 from headgate.incremental import Collection, Read
 
-from ..attach import Parent, Spec
+from ..attachment.routes import Parent, Spec
 from . import waiting
-from .grounds import Grounds
+from .inputs import Grounds
 
 
 def declare(grounds: Grounds) -> Collection[Ref, tuple[api.RouteParentStatus, ...]]:

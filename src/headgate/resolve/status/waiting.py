@@ -7,8 +7,8 @@ from headgate.api.meta import Key, Ref
 from headgate.conditions import http_route as say
 from headgate.incremental import Collection, Read
 
-from ..attach import Parent
-from .grounds import Grounds
+from ..attachment.routes import Parent
+from .inputs import Grounds
 
 #: The Gateways and ListenerSets that a UDPRoute's status says it is accepted by.
 Reported = Collection[Key, frozenset[api.ParentReference]]

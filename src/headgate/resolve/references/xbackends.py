@@ -24,9 +24,9 @@ from headgate.policies import sessions, validation
 from headgate.world import World
 from headgate.world.objects import SETTINGS
 
-from . import authorities
-from .authorities import Bundle
-from .certificates import TLSSecret
+from . import ca_certificates
+from .ca_certificates import Bundle
+from .tls_secrets import TLSSecret
 
 KIND = "XBackend"
 
@@ -159,7 +159,7 @@ def _tls(
     found = validation.read(key.namespace, "spec.tls.validation", asked.validation)
     problems = [say.of_part(each) for each in found.problems]
     for path, config_map in zip(found.authorities, found.tls.authorities, strict=True):
-        if why := authorities.trouble(read, bundles, config_map):
+        if why := ca_certificates.trouble(read, bundles, config_map):
             problems.append(say.unknown(path, str(config_map), why))
     shown, wrong = _client(read, certificates, key, asked)
     problems += wrong

@@ -23,8 +23,8 @@ from headgate.ir import routing as ir
 from headgate.ir.hostnames import covering, covers, rank
 from headgate.world import World
 
-from .attach import Attached, Place
-from .listeners import Listeners, Open
+from ..attachment.listeners import Listeners, Open
+from ..attachment.routes import Attached, Place
 from .rules import Rules
 
 #: Gateway, RouteConfiguration, listener, hostname.

@@ -6,20 +6,20 @@ import pytest
 
 from headgate.api import gateway as api
 from headgate.conditions import Invalid
-from headgate.resolve import fields
+from headgate.resolve.routing import rule_fields
 
 
 @pytest.mark.parametrize(
     ("text", "seconds"), [("0s", 0), ("500ms", 0.5), ("10s", 10), ("1h30m", 5400), ("1h2m3s4ms", 3723.004)]
 )
 def test_durations_are_those_of_the_gateway_api(text: str, seconds: float) -> None:
-    assert fields.duration("p", text) == pytest.approx(seconds)
+    assert rule_fields.duration("p", text) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize("text", ["", "10", "1.5s", "s", "-1s", "1d", "10 s", "100000s", "1us"])
 def test_other_durations_are_refused_with_their_path(text: str) -> None:
     with pytest.raises(Invalid) as refused:
-        fields.duration("spec.rules[0].timeouts.request", text)
+        rule_fields.duration("spec.rules[0].timeouts.request", text)
     assert refused.value.problem.path == "spec.rules[0].timeouts.request"
 
 
@@ -31,7 +31,7 @@ def test_the_shorter_of_the_two_times_is_the_limit(
     request_: str | None, backend: str | None, timeout: float | None
 ) -> None:
     rule = api.HTTPRouteRule(timeouts=api.HTTPRouteTimeouts(request=request_, backend_request=backend))
-    assert fields.limits("p", rule).timeout == timeout
+    assert rule_fields.limits("p", rule).timeout == timeout
 
 
 @pytest.mark.parametrize(
@@ -46,29 +46,29 @@ def test_the_shorter_of_the_two_times_is_the_limit(
 )
 def test_a_path_that_cannot_be_matched_is_refused_at_its_field(kind: str, value: str, path: str) -> None:
     with pytest.raises(Invalid) as refused:
-        fields.path_match("p", api.HTTPPathMatch(type=kind, value=value))
+        rule_fields.path_match("p", api.HTTPPathMatch(type=kind, value=value))
     assert (refused.value.problem.path, refused.value.problem.reason) == (path, "UnsupportedValue")
 
 
 @pytest.mark.parametrize(("written", "value"), [("/", ""), ("/a/", "/a"), ("/a", "/a"), ("/a/b/", "/a/b")])
 def test_the_trailing_slash_of_a_prefix_has_no_meaning(written: str, value: str) -> None:
-    assert fields.path_match("p", api.HTTPPathMatch(value=written)).value == value
+    assert rule_fields.path_match("p", api.HTTPPathMatch(value=written)).value == value
 
 
 def test_of_equal_header_names_the_first_counts() -> None:
     headers = (api.HTTPHeaderMatch(name="A", value="1"), api.HTTPHeaderMatch(name="a", value="2"))
-    found = fields.match("p", api.HTTPRouteMatch(headers=headers))
+    found = rule_fields.match("p", api.HTTPRouteMatch(headers=headers))
     assert [(name, text.value) for name, text in found.headers] == [("a", "1")]
 
 
 def test_a_method_that_is_none_is_refused() -> None:
     with pytest.raises(Invalid, match="FETCH"):
-        fields.match("p", api.HTTPRouteMatch(method="FETCH"))
+        rule_fields.match("p", api.HTTPRouteMatch(method="FETCH"))
 
 
 def test_headers_in_another_order_are_the_same_match() -> None:
     one, two = api.HTTPHeaderMatch(name="a", value="1"), api.HTTPHeaderMatch(name="b", value="2")
-    assert fields.match("p", api.HTTPRouteMatch(headers=(one, two))) == fields.match(
+    assert rule_fields.match("p", api.HTTPRouteMatch(headers=(one, two))) == rule_fields.match(
         "p", api.HTTPRouteMatch(headers=(two, one))
     )
 
@@ -76,12 +76,12 @@ def test_headers_in_another_order_are_the_same_match() -> None:
 @pytest.mark.parametrize(("request_", "said"), [("0s", True), ("10m", True), (None, False)])
 def test_a_route_that_speaks_of_time_says_so_even_if_it_sets_no_limit(request_: str | None, said: bool) -> None:
     rule = api.HTTPRouteRule(timeouts=api.HTTPRouteTimeouts(request=request_))
-    assert fields.limits("p", rule).said is said
+    assert rule_fields.limits("p", rule).said is said
 
 
 def test_with_retries_the_two_times_are_two_limits() -> None:
     times = api.HTTPRouteTimeouts(request="10s", backend_request="3s")
-    found = fields.limits("p", api.HTTPRouteRule(timeouts=times, retry=api.HTTPRouteRetry(codes=(503, 500))))
+    found = rule_fields.limits("p", api.HTTPRouteRule(timeouts=times, retry=api.HTTPRouteRetry(codes=(503, 500))))
     assert (found.timeout, found.try_timeout) == (10, 3)
     assert found.retries is not None
     assert (found.retries.attempts, found.retries.codes) == (1, (500, 503))

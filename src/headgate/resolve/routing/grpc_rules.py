@@ -12,7 +12,7 @@ from headgate.conditions import Invalid, Problem
 from headgate.conditions import http_route as say
 from headgate.ir.matching import GRPCMethod, Match, Path, Text
 
-from . import fields
+from . import rule_fields
 
 #: A service is `package.Service`, a method an identifier (`GRPCMethodMatch`).
 _SERVICE = re.compile(r"[a-zA-Z0-9_]+(\.[a-zA-Z0-9_]+)*")
@@ -89,7 +89,7 @@ def match(path: str, found: api.GRPCRouteMatch) -> Match:
     method = _part(f"{where}.method", called.method, exact, _METHOD, "a method is like SayHello")
     return Match(
         path=_path(service, method),
-        headers=fields.texts(f"{path}.headers", ((each.name.lower(), each) for each in found.headers)),
+        headers=rule_fields.texts(f"{path}.headers", ((each.name.lower(), each) for each in found.headers)),
         grpc=GRPCMethod(called.service or "", called.method or ""),
     )
 
@@ -98,7 +98,7 @@ def _part(path: str, value: str | None, exact: bool, allowed: re.Pattern[str], w
     if not value:
         return None
     if not exact:
-        fields.check_regex(path, value)
+        rule_fields.check_regex(path, value)
         return Text("RegularExpression", value)
     if not allowed.fullmatch(value):
         raise say.bad_value(path, value, works)

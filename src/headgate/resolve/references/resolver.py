@@ -17,11 +17,12 @@ from headgate.ir.routing import Backend, Certificate, Transport
 from headgate.ir.sessions import Session
 from headgate.world import World
 
-from . import backend_tls, backend_traffic, certificates, x_backends
-from .backend_tls import BackendTLS
-from .backend_traffic import BackendTraffic
-from .certificates import TLSSecret
-from .x_backends import XBackends
+from ..policies import backend_tls, backend_traffic
+from ..policies.backend_tls import BackendTLS
+from ..policies.backend_traffic import BackendTraffic
+from . import tls_secrets, xbackends
+from .tls_secrets import TLSSecret
+from .xbackends import XBackends
 
 
 class ServicePorts(msgspec.Struct, frozen=True, gc=False):
@@ -45,14 +46,14 @@ class References:
 
 def declare(world: World) -> References:
     """Services and Secrets, reduced to what is read of them."""
-    held, of_backends = certificates.declare(world), backend_tls.declare(world)
+    held, of_backends = tls_secrets.declare(world), backend_tls.declare(world)
     return References(
         world=world,
         services=world.engine.map("ports of a service", world.services, _service),
         certificates=held,
         backend_tls=of_backends,
         backend_traffic=backend_traffic.declare(world),
-        x_backends=x_backends.declare(world, of_backends.bundles, held),
+        x_backends=xbackends.declare(world, of_backends.bundles, held),
     )
 
 
@@ -125,8 +126,8 @@ FindBackend = Callable[[str, gateway.BackendObjectReference], Backend]
 
 def backend(read: Read, references: References, path: str, ref: gateway.BackendObjectReference, at: Ref) -> Backend:
     """The Service port that `at`, a route or a policy, refers to; raises `Invalid`."""
-    if (ref.group, ref.kind) == (gateway_x.GROUP, x_backends.KIND) and x_backends.served(read, references.world):
-        return x_backends.backend(read, references.x_backends, path, ref, at)
+    if (ref.group, ref.kind) == (gateway_x.GROUP, xbackends.KIND) and xbackends.served(read, references.world):
+        return xbackends.backend(read, references.x_backends, path, ref, at)
     if (ref.group, ref.kind) != ("", "Service"):
         raise http_route.invalid_backend_kind(path, ref.group, ref.kind)
     namespace = ref.namespace or at.namespace
@@ -198,5 +199,5 @@ def _port(path: str, service: Key, wanted: int | None, found: ServicePorts, *, g
 def session(read: Read, references: References, found: Backend) -> Session | None:
     """What a backend itself, or a policy for it, says of sessions."""
     if found.x_backend is not None:
-        return x_backends.session(read, references.x_backends, found.x_backend)
+        return xbackends.session(read, references.x_backends, found.x_backend)
     return backend_traffic.session(read, references.backend_traffic, found.service)

@@ -14,11 +14,11 @@ from headgate.policies.targets import Target
 from headgate.policies.telemetry import Policy
 from headgate.world import World
 
-from . import refs
+from ..gateways.managed import Gateways, Owned
+from ..references import resolver
+from ..references.resolver import References
 from .ancestors import MOST, Entries, entry
-from .gateways import Gateways, Owned
-from .refs import References
-from .winning import lost_to, winners
+from .precedence import lost_to, winners
 
 KIND = "XTelemetryPolicy"
 
@@ -75,6 +75,6 @@ def _collector(
         return None, ()
     at = Ref(KIND, key.namespace, key.name)
     try:
-        return refs.backend(read, references, "spec.tracing.provider.backendRef", policy.provider, at), ()
+        return resolver.backend(read, references, "spec.tracing.provider.backendRef", policy.provider, at), ()
     except Invalid as error:
         return None, (say.part_of_route(error.problem),)

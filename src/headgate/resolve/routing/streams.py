@@ -20,9 +20,11 @@ from headgate.ir.hostnames import ANY, covers, rank
 from headgate.ir.streams import Chain, Pool, PoolName, Streams
 from headgate.world import World
 
-from . import fields, refs
-from .attach import Attached, Place, Spec
-from .listeners import Listeners
+from ..attachment.listeners import Listeners
+from ..attachment.routes import Attached, Place, Spec
+from ..references import resolver
+from ..references.resolver import References
+from . import rule_fields
 
 KINDS = ("TLSRoute", "TCPRoute", "UDPRoute")
 
@@ -58,7 +60,7 @@ class StreamRoutes:
     pools: Collection[tuple[Key, PoolName], Pool]
 
 
-def declare(world: World, references: refs.References, listeners: Listeners, attached: Attached) -> StreamRoutes:
+def declare(world: World, references: References, listeners: Listeners, attached: Attached) -> StreamRoutes:
     """Read every route, and choose."""
     engine = world.engine
 
@@ -123,7 +125,7 @@ def declare(world: World, references: refs.References, listeners: Listeners, att
 class _Reader:
     """Reads one route."""
 
-    def __init__(self, read: Read, references: refs.References, ref: Ref) -> None:
+    def __init__(self, read: Read, references: References, ref: Ref) -> None:
         self._read = read
         self._references = references
         self._ref = ref
@@ -131,7 +133,7 @@ class _Reader:
 
     def shared(self, spec: api.TLSRouteSpec | api.TCPRouteSpec | api.UDPRouteSpec) -> Shared:
         if isinstance(spec, api.TLSRouteSpec):
-            self._problems += fields.hostnames(spec.hostnames)
+            self._problems += rule_fields.hostnames(spec.hostnames)
         backends: tuple[api.BackendRef, ...] = ()
         if len(spec.rules) == 1:
             backends = spec.rules[0].backend_refs
@@ -142,7 +144,7 @@ class _Reader:
 
     def _target(self, path: str, ref: api.BackendRef) -> ir.Backend | None:
         try:
-            return refs.backend(self._read, self._references, path, ref, self._ref)
+            return resolver.backend(self._read, self._references, path, ref, self._ref)
         except Invalid as error:
             self._problems.append(error.problem)
             return None

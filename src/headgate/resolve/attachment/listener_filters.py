@@ -7,20 +7,21 @@ from headgate.conditions import listener as say
 from headgate.incremental import Read
 from headgate.ir.routing import Backend
 
-from . import refs
-from .asked import Ask
+from ..references import resolver
+from ..references.resolver import References
+from .merged_listeners import Ask
 
 _WITH_REQUESTS = ("HTTP", "HTTPS")
 
 
-def filters_of(read: Read, references: refs.References, ask: Ask) -> tuple[list[filters.HTTPFilter], list[Problem]]:
+def filters_of(read: Read, references: References, ask: Ask) -> tuple[list[filters.HTTPFilter], list[Problem]]:
     """The filters of a listener, and what is wrong with them. None is left out: a listener that skipped one would let
     everything through.
     """
     listener, found, problems = ask.listener, list[filters.HTTPFilter](), list[Problem]()
 
     def backend(path: str, ref: api.BackendObjectReference) -> Backend:
-        return refs.backend(read, references, path, ref, ask.owner)
+        return resolver.backend(read, references, path, ref, ask.owner)
 
     for at, each in enumerate(listener.filters.requests if listener.filters else ()):
         path = f"{ask.path}.filters.requests[{at}]"

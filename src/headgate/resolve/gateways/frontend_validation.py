@@ -15,8 +15,8 @@ from headgate.conditions import listener as say
 from headgate.incremental import Read
 from headgate.ir.tls import ClientValidation
 
-from . import authorities
-from .refs import References, permitted
+from ..references import ca_certificates
+from ..references.resolver import References, permitted
 
 _FALLBACK = "AllowInsecureFallback"
 _MODES = ("AllowValidOnly", _FALLBACK)
@@ -89,7 +89,7 @@ def _authorities(
 
 
 def _authority(read: Read, references: References, gateway: Key, path: str, ref: api.CACertificateReference) -> Key:
-    if (ref.group, ref.kind) == (certificates.GROUP, authorities.BUNDLE):
+    if (ref.group, ref.kind) == (certificates.GROUP, ca_certificates.BUNDLE):
         return _trust_bundle(read, references, path, ref)
     if (ref.group, ref.kind) != ("", "ConfigMap"):
         raise say.unsupported_authority_kind(path, ref.group, ref.kind)
@@ -102,17 +102,17 @@ def _authority(read: Read, references: References, gateway: Key, path: str, ref:
         namespace=config_map.namespace,
     ):
         raise say.authority_not_permitted(path, config_map, gateway)
-    if why := authorities.trouble(read, references.backend_tls.bundles, config_map):
+    if why := ca_certificates.trouble(read, references.backend_tls.bundles, config_map):
         raise say.authority_invalid(path, config_map, why)
     return config_map
 
 
 def _trust_bundle(read: Read, references: References, path: str, ref: api.CACertificateReference) -> Key:
     bundle = Key("", ref.name)
-    if not authorities.known(read, references.world, bundle):
+    if not ca_certificates.known(read, references.world, bundle):
         raise say.unsupported_authority_kind(path, ref.group, ref.kind)
     if ref.namespace:
         raise say.authority_invalid(f"{path}.namespace", bundle, f"is in no namespace; leave out {ref.namespace!r}")
-    if why := authorities.trouble(read, references.backend_tls.bundles, bundle):
+    if why := ca_certificates.trouble(read, references.backend_tls.bundles, bundle):
         raise say.authority_invalid(path, bundle, why)
     return bundle

@@ -21,11 +21,14 @@ from headgate.ir.hostnames import is_hostname, normal, rank
 from headgate.world import Settings, World
 from headgate.world.objects import SETTINGS
 
-from . import before_routing, client_validation, refs
-from .asked import Ask, Asked, Set, asks
-from .client_validation import Frontend
-from .conflicts import conflicting
-from .gateways import Gateways, Owned, refused
+from ..gateways import frontend_validation
+from ..gateways.frontend_validation import Frontend
+from ..gateways.managed import Gateways, Owned, refused
+from ..references import resolver
+from ..references.resolver import References
+from . import listener_filters
+from .listener_conflicts import conflicting
+from .merged_listeners import Ask, Asked, Set, asks
 
 #: Route kinds that a protocol carries, as far as Headgate serves them.
 KINDS: dict[str, tuple[str, ...]] = {
@@ -103,7 +106,7 @@ class Listeners:
     wanted_ports: Collection[Key, tuple[tuple[ir.Transport, int], ...]]
 
 
-def declare(world: World, references: refs.References, gateways: Gateways, asked: Asked) -> Listeners:
+def declare(world: World, references: References, gateways: Gateways, asked: Asked) -> Listeners:
     """Judge, and project."""
     engine = world.engine
 
@@ -114,7 +117,7 @@ def declare(world: World, references: refs.References, gateways: Gateways, asked
         every = read(asked.listeners, key) or ()
         ports = _Ports((ask.listener for ask in every), settings.reserved_ports, read(world.bindings, key))
         conflicts = conflicting(every)
-        clients = client_validation.by_port(read, references, key, found.spec)
+        clients = frontend_validation.by_port(read, references, key, found.spec)
         return tuple(_judge(read, references, ask, conflicts.get(at), ports, clients) for at, ask in enumerate(every))
 
     all_judged = engine.map("judged listeners", gateways.owned, judged)
@@ -162,7 +165,7 @@ class _Ports:
 
 def _judge(
     read: Read,
-    references: refs.References,
+    references: References,
     ask: Ask,
     conflict: Problem | None,
     ports: _Ports,
@@ -176,7 +179,7 @@ def _judge(
     terminates = False
     frontend = clients(listener.port, ask.owner) if listener.protocol == "HTTPS" else Frontend()
     problems += frontend.problems
-    passed, wrong_filters = before_routing.filters_of(read, references, ask)
+    passed, wrong_filters = listener_filters.filters_of(read, references, ask)
     problems += wrong_filters
     try:
         if listener.protocol not in KINDS:
@@ -251,9 +254,7 @@ def _terminates(path: str, listener: api.Listener) -> bool:
     return True
 
 
-def _certificates(
-    read: Read, references: refs.References, ask: Ask
-) -> tuple[tuple[ir.Certificate, ...], list[Problem]]:
+def _certificates(read: Read, references: References, ask: Ask) -> tuple[tuple[ir.Certificate, ...], list[Problem]]:
     """Those that can be used, and what is wrong with the others."""
     path, listener = ask.path, ask.listener
     config = listener.tls or api.GatewayTLSConfig()
@@ -263,7 +264,7 @@ def _certificates(
     problems = []
     for at, ref in enumerate(config.certificate_refs):
         try:
-            found.append(refs.certificate(read, references, f"{path}.tls.certificateRefs[{at}]", ref, ask.owner))
+            found.append(resolver.certificate(read, references, f"{path}.tls.certificateRefs[{at}]", ref, ask.owner))
         except Invalid as error:
             problems.append(error.problem)
     return tuple(dict.fromkeys(found)), problems

@@ -7,12 +7,12 @@ from headgate.incremental import Collection
 from headgate.ir.routing import Transport
 from headgate.world import Facts, World
 
-from ..asked import Asked
-from ..attach import Attached
-from ..client_certificates import Shown
-from ..gateways import Gateways
-from ..listeners import Listeners
-from ..rules import Rules
+from ..attachment.listeners import Listeners
+from ..attachment.merged_listeners import Asked
+from ..attachment.routes import Attached
+from ..gateways.client_certificates import Shown
+from ..gateways.managed import Gateways
+from ..routing.rules import Rules
 
 #: Name and version of the Envoy resource that serves a port of a Gateway; none while no Envoy ever connected.
 Versions = Collection[tuple[Key, Transport, int], tuple[str, str]]

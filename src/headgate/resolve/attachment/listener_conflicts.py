@@ -14,7 +14,7 @@ from headgate.conditions import listener as say
 from headgate.ir.hostnames import normal
 from headgate.ir.routing import FAMILIES, Transport, transport
 
-from .asked import Ask
+from .merged_listeners import Ask
 
 
 def conflicting(asks: Sequence[Ask]) -> dict[int, Problem]:

@@ -11,7 +11,7 @@ from headgate.policies.backend_traffic import Policy
 from headgate.policies.targets import Target
 from headgate.world import World
 
-from .winning import Winners, winners
+from .precedence import Winners, winners
 
 
 @dataclass(frozen=True, slots=True)

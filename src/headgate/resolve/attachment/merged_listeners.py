@@ -15,9 +15,9 @@ from headgate.conditions import listener_set as say
 from headgate.incremental import Collection, Read
 from headgate.world import World
 
-from . import admission
-from .admission import Labels, admits
-from .gateways import Gateways, Owned, refused
+from ..gateways.managed import Gateways, Owned, refused
+from . import allowed_namespaces
+from .allowed_namespaces import Labels, admits
 
 
 class Ask(msgspec.Struct, frozen=True, gc=False):
@@ -71,7 +71,7 @@ class Asked:
 def declare(world: World, gateways: Gateways) -> Asked:
     """Judge every ListenerSet as a whole, and concatenate."""
     engine = world.engine
-    labels = admission.labels(world)
+    labels = allowed_namespaces.labels(world)
 
     def judged(read: Read, key: Key, found: api.ListenerSet) -> Set | None:
         parent = found.spec.parent_ref

@@ -15,9 +15,9 @@ from headgate.policies.backend_tls import Policy
 from headgate.policies.targets import Target
 from headgate.world import World
 
-from . import authorities
-from .authorities import Bundle
-from .winning import Winners, winners
+from ..references import ca_certificates
+from ..references.ca_certificates import Bundle
+from .precedence import Winners, winners
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def declare(world: World) -> BackendTLS:
         policies=policies,
         winners=winners(engine, "backend TLS policies", policies),
         settings=engine.map("TLS of policies", policies, lambda _read, _key, found: found.tls),
-        bundles=authorities.declare(world),
+        bundles=ca_certificates.declare(world),
     )
 
 
@@ -57,4 +57,4 @@ def of_port(read: Read, found: BackendTLS, service: Key, port_name: str) -> Upst
 
 def believes(read: Read, found: BackendTLS, tls: UpstreamTLS) -> bool:
     """Whether there is anybody whose certificate would be taken."""
-    return tls.system or authorities.usable(read, found.bundles, tls.authorities)
+    return tls.system or ca_certificates.usable(read, found.bundles, tls.authorities)

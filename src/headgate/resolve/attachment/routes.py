@@ -19,10 +19,10 @@ from headgate.incremental import Collection, Read
 from headgate.ir.hostnames import ANY, intersect, is_hostname, normal, rank
 from headgate.world import World
 
-from .admission import Labels, admits
-from .asked import Asked
-from .gateways import DEFAULT, Gateways
+from ..gateways.managed import DEFAULT, Gateways
+from .allowed_namespaces import Labels, admits
 from .listeners import Door, Doors, Listeners
+from .merged_listeners import Asked
 
 RouteSpec = api.HTTPRouteSpec | api.GRPCRouteSpec | api.TLSRouteSpec | api.TCPRouteSpec | api.UDPRouteSpec
 Route = api.HTTPRoute | api.GRPCRoute | api.TLSRoute | api.TCPRoute | api.UDPRoute

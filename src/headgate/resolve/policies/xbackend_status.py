@@ -12,11 +12,11 @@ from headgate.incremental import Collection, Index, Read
 from headgate.ir.tracing import Tracing
 from headgate.world import Selection, World
 
+from ..attachment.routes import Attached, Spec
+from ..gateways.managed import Gateways
+from ..references.resolver import References
+from ..references.xbackends import KIND, Outside, service_name
 from .ancestors import Entries, entry
-from .attach import Attached, Spec
-from .gateways import Gateways
-from .refs import References
-from .x_backends import KIND, Outside, service_name
 
 #: As many ancestors as an XBackend can carry.
 _MOST = 32

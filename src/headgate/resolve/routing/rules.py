@@ -24,8 +24,10 @@ from headgate.ir.sessions import Session
 from headgate.policies import sessions
 from headgate.world import World
 
-from . import fields, grpc, refs
-from .attach import Attached, Spec
+from ..attachment.routes import Attached, Spec
+from ..references import resolver
+from ..references.resolver import References
+from . import grpc_rules, rule_fields
 
 
 class Ruled(msgspec.Struct, frozen=True, gc=False):
@@ -47,7 +49,7 @@ class Rules:
 
 
 def declare(
-    world: World, references: refs.References, attached: Attached, of_streams: Collection[Ref, tuple[Problem, ...]]
+    world: World, references: References, attached: Attached, of_streams: Collection[Ref, tuple[Problem, ...]]
 ) -> Rules:
     """Read the rules of every route of requests; the problems are those of all kinds, `of_streams` included."""
     engine = world.engine
@@ -84,7 +86,7 @@ class _Reader:
     #: What is answered when a rule leads nowhere.
     nowhere: ClassVar[Literal[500, 503]] = 500
 
-    def __init__(self, read: Read, references: refs.References, ref: Ref, route: Spec, spec: api.HTTPRouteSpec) -> None:
+    def __init__(self, read: Read, references: References, ref: Ref, route: Spec, spec: api.HTTPRouteSpec) -> None:
         self._read = read
         self._references = references
         self._ref = ref
@@ -99,7 +101,7 @@ class _Reader:
             rules.append(self._rule(f"spec.rules[{at}]", at, rule))
             found.append(tuple(self._problems))
             self._problems.clear()
-        problems = (*fields.hostnames(self._spec.hostnames), *partly(found))
+        problems = (*rule_fields.hostnames(self._spec.hostnames), *partly(found))
         return Ruled(tuple(rules), tuple(self._shares.items()), problems)
 
     def _rule(self, path: str, at: int, rule: api.HTTPRouteRule) -> ir.Rule:
@@ -128,7 +130,7 @@ class _Reader:
                 yield found
 
     def _matches(self, path: str, at: int) -> Iterable[tuple[int, Match] | Problem]:
-        return fields.matches(path, self._spec.rules[at])
+        return rule_fields.matches(path, self._spec.rules[at])
 
     # Filters.
 
@@ -152,7 +154,7 @@ class _Reader:
     # Where to.
 
     def _backend(self, path: str, ref: api.BackendObjectReference) -> ir.Backend:
-        return refs.backend(self._read, self._references, path, ref, self._ref)
+        return resolver.backend(self._read, self._references, path, ref, self._ref)
 
     def _target(self, path: str, ref: api.HTTPBackendRef, session: Session | None, *, prefixes: bool) -> ir.Target:
         before = len(self._problems)
@@ -161,7 +163,7 @@ class _Reader:
             return ir.Target(None, status=self.nowhere)
         try:
             backend = self._backend(path, ref)
-            own_session = session or refs.session(self._read, self._references, backend)
+            own_session = session or resolver.session(self._read, self._references, backend)
             return ir.Target(backend, own, session=own_session)
         except Invalid as error:
             self._problems.append(error.problem)
@@ -204,7 +206,7 @@ class _Reader:
 
     def _limits(self, path: str, rule: api.HTTPRouteRule) -> Limits:
         try:
-            return fields.limits(path, rule)
+            return rule_fields.limits(path, rule)
         except Invalid as error:
             self._problems.append(error.problem)
             return Limits()
@@ -215,12 +217,12 @@ class _GRPCReader(_Reader):
 
     nowhere = 503
 
-    def __init__(self, read: Read, references: refs.References, ref: Ref, route: Spec, spec: api.GRPCRouteSpec) -> None:
-        super().__init__(read, references, ref, route, grpc.as_http(spec))
+    def __init__(self, read: Read, references: References, ref: Ref, route: Spec, spec: api.GRPCRouteSpec) -> None:
+        super().__init__(read, references, ref, route, grpc_rules.as_http(spec))
         self._calls = spec
 
     def _matches(self, path: str, at: int) -> Iterable[tuple[int, Match] | Problem]:
-        return grpc.matches(path, self._calls.rules[at])
+        return grpc_rules.matches(path, self._calls.rules[at])
 
 
 def partly(found: Sequence[tuple[Problem, ...]]) -> Iterable[Problem]:

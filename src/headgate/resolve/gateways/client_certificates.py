@@ -9,8 +9,9 @@ from headgate.incremental import Collection, Read
 from headgate.ir.routing import Certificate
 from headgate.world import World
 
-from . import refs
-from .gateways import Gateways, Owned
+from ..references import resolver
+from ..references.resolver import References
+from .managed import Gateways, Owned
 
 _PATH = "spec.tls.backend.clientCertificateRef"
 
@@ -22,7 +23,7 @@ class Shown(msgspec.Struct, frozen=True, gc=False):
     problem: Problem | None = None
 
 
-def declare(world: World, references: refs.References, gateways: Gateways) -> Collection[Key, Shown]:
+def declare(world: World, references: References, gateways: Gateways) -> Collection[Key, Shown]:
     """Gateways that refer to one."""
 
     def shown(read: Read, key: Key, found: Owned) -> Shown | None:
@@ -31,7 +32,7 @@ def declare(world: World, references: refs.References, gateways: Gateways) -> Co
             return None
         at = Ref("Gateway", key.namespace, key.name)
         try:
-            return Shown(refs.certificate(read, references, _PATH, backend.client_certificate_ref, at))
+            return Shown(resolver.certificate(read, references, _PATH, backend.client_certificate_ref, at))
         except Invalid as error:
             return Shown(None, say.client_certificate(error.problem))
 

@@ -13,9 +13,9 @@ from headgate.ir.streams import Pool, PoolName
 from headgate.ir.tracing import Tracing
 from headgate.world import World
 
-from .attach import Attached
-from .backend_tls import believes
-from .refs import References
+from ..attachment.routes import Attached
+from ..policies.backend_tls import believes
+from ..references.resolver import References
 from .rules import Rules
 from .streams import StreamRoutes
 

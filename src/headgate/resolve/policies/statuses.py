@@ -14,12 +14,12 @@ from headgate.policies.backend_traffic import Policy as TrafficPolicy
 from headgate.policies.targets import Target
 from headgate.world import World
 
-from . import authorities
+from ..gateways.managed import Gateways
+from ..references import ca_certificates
+from ..references.resolver import References
 from .ancestors import MOST, Entries, entry
 from .backend_tls import BackendTLS
-from .gateways import Gateways
-from .refs import References
-from .winning import lost_to
+from .precedence import lost_to
 
 _Used = tuple[Key, ir.Backend]
 
@@ -112,13 +112,13 @@ def _authority_problems(read: Read, world: World, found: BackendTLS, policy: Pol
     """References that lead nowhere; when none is left, the policy believes nobody (one that is invalid says so)."""
     usable = policy.tls.system or first(policy.problems, say.ACCEPTED) is not None
     for path, config_map in zip(policy.authorities, policy.tls.authorities, strict=True):
-        why = authorities.trouble(read, found.bundles, config_map)
+        why = ca_certificates.trouble(read, found.bundles, config_map)
         usable = usable or not why
         if why:
             yield (
                 say.authority_invalid(path, config_map, why)
-                if authorities.known(read, world, config_map)
-                else say.unsupported_authority_kind(path, certificates.GROUP, authorities.BUNDLE)
+                if ca_certificates.known(read, world, config_map)
+                else say.unsupported_authority_kind(path, certificates.GROUP, ca_certificates.BUNDLE)
             )
     if not usable:
         yield say.no_valid_authority("spec.validation.caCertificateRefs")

@@ -32,6 +32,10 @@ up: setup ## A local cluster to stay, until Ctrl-C
 test: check tools ## Everything, on real parts; skips nothing (the first time builds the tools: about 10 minutes)
 	@tests/real/netns $(PYTEST) $(ARGS)
 
+.PHONY: test-core
+test-core: setup ## The pure tests: no network, no processes; under a minute
+	@$(PYTEST) -q tests/core tests/golden $(ARGS)
+
 .PHONY: test-fast
 test-fast: check ## Everything but what needs a real Kubernetes API, kubectl or Helm
 	@echo "test-fast: leaving out the tests marked 'real' (real kube-apiserver, kubectl, Helm); 'make test' runs them"

@@ -23,7 +23,8 @@ from headgate.api.meta import Key
 from headgate.controllers.gateways.loop import binding_of
 from headgate.controllers.gateways.passes import Passes
 from headgate.envoy.names import LISTENER
-from headgate.world import Fleet, ListenerFact, Settings
+from headgate.world import Fleet, Settings
+from headgate.world.facts import ListenerFact
 from headgate.xds.desired import Update
 from headgate.xds.facts import Connected, Fact, Outcome
 from headgate.xds.server import XdsServer

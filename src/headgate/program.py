@@ -5,14 +5,28 @@ It is declared once; afterwards the price of a change does not depend on how man
 """
 
 from headgate import resolve, translate
-from headgate.world import Facts, Outputs, World
+from headgate.resolve import status
+from headgate.world import Outputs, World
+from headgate.world.facts import Facts
 
 
 def program(world: World, facts: Facts) -> Outputs:
     """Declare everything over the sources. Then: set sources, `Engine.run`, take what changed."""
     resolved = resolve.declare(world)
     translated = translate.declare(world, resolved.routing)
-    statuses = resolve.statuses(world, facts, resolved, translated.listener_versions)
+    statuses = status.declare(
+        status.Grounds(
+            world,
+            facts,
+            resolved.gateways,
+            resolved.asked,
+            resolved.listeners,
+            resolved.attached,
+            resolved.rules,
+            resolved.client_certificates,
+            translated.listener_versions,
+        )
+    )
     return Outputs(
         routing=resolved.routing,
         class_statuses=statuses.classes,

@@ -39,7 +39,8 @@ from headgate.envoy.names import LISTENER
 from headgate.incremental import Engine
 from headgate.ir.routing import Binding
 from headgate.program import program
-from headgate.world import Facts, Fleet, ListenerFact, Outputs, Settings, World
+from headgate.world import Fleet, Outputs, Settings, World
+from headgate.world.facts import Facts, ListenerFact
 from headgate.world.objects import SETTINGS
 
 from . import pki

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
-from google.protobuf.duration_pb2 import Duration
 
 from headgate.api.meta import Ref
 
@@ -83,7 +82,7 @@ def _limit_retries(thresholds: Any, budget: RetryBudget) -> None:
     thresholds.ClearField("max_retries")
     thresholds.retry_budget.budget_percent.value = budget.percent
     thresholds.retry_budget.min_retry_concurrency.value = budget.least
-    interval = Duration()
+    interval = protos.Duration()
     interval.FromMilliseconds(round(budget.interval * 1000))
     # `budget_interval`, which Envoy 1.40 knows and the generated protos do not: an unknown field is passed on as it is.
     thresholds.retry_budget.MergeFromString(wire.field(3, interval.SerializeToString()))

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
-from google.protobuf.json_format import MessageToDict
 
 from . import protos, wire
 from .resources import Resource
@@ -42,7 +41,7 @@ def read_request(body: bytes) -> Request:
         nonce=message.response_nonce,
         error=message.error_detail.message if message.HasField("error_detail") else None,
         node_id=message.node.id,
-        metadata=MessageToDict(message.node.metadata) if message.node.HasField("metadata") else {},
+        metadata=protos.to_dict(message.node.metadata) if message.node.HasField("metadata") else {},
     )
 
 

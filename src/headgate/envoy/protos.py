@@ -48,6 +48,8 @@ from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpPro
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
 from envoy.service.runtime.v3.rtds_pb2 import Runtime
 from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError
 from google.protobuf.struct_pb2 import Struct
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -67,6 +69,7 @@ __all__ = [
     "CookieBasedSessionState",
     "DeltaDiscoveryRequest",
     "DownstreamTlsContext",
+    "Duration",
     "ExportMetricsServiceRequest",
     "ExtAuthz",
     "ExtAuthzPerRoute",
@@ -96,6 +99,7 @@ __all__ = [
     "pack",
     "parse",
     "serialise",
+    "to_dict",
 ]
 
 
@@ -105,7 +109,7 @@ def serialise(message: Any) -> bytes:
 
 
 def parse(kind: Any, body: bytes) -> Any:
-    """A message from bytes that somebody else wrote. Raises ValueError."""
+    """A message of `kind` from bytes that an Envoy sent. Raises ValueError."""
     try:
         return kind.FromString(body)
     except DecodeError as error:
@@ -115,3 +119,8 @@ def parse(kind: Any, body: bytes) -> Any:
 def pack(message: Any) -> Any:
     """A message inside of a `google.protobuf.Any`."""
     return AnyMessage(type_url=f"type.googleapis.com/{message.DESCRIPTOR.full_name}", value=serialise(message))
+
+
+def to_dict(message: Any) -> dict[str, Any]:
+    """A message as JSON values, with the field names of protobuf's JSON mapping."""
+    return dict(MessageToDict(message))

@@ -7,13 +7,13 @@ do everything; the port is bound on loopback only.
 Inside out:
 
 * `kinds/`, `protobuf` – what the built-in kinds look like, as data;
-* `resources` – what is served and how it behaves; `columns` – what `kubectl get` prints;
+* `resources` – what is served and how it behaves; `tables` – what `kubectl get` prints;
 * `store` – SQLite; `cache` – what is in memory, and who watches it;
 * `writes` – what create, update and delete do to an object (pure); `checking` – what does not fit;
 * `api` – the same with effects;
 * `matching`, `admission` – ValidatingAdmissionPolicies;
 * `definitions`, `custom`, `bundled` – CustomResourceDefinitions, what they make, and which the API begins with;
 * `garbage` – owners and namespaces;
-* `wire`, `app`, `reading`, `writing`, `discovery`, `openapi` – HTTP;
+* `http`, `app`, `reading`, `writing`, `discovery`, `openapi` – HTTP;
 * `server` – TLS, token, kubeconfig, start and stop.
 """

@@ -13,18 +13,16 @@ from dataclasses import dataclass
 from headgate.api.gateway import PolicyAncestorStatus
 from headgate.api.meta import Key, Ref
 from headgate.incremental import Collection
-from headgate.world import Facts, Needs, Routing, Selection, World
+from headgate.world import Needs, Routing, Selection, World
 
-from . import status
 from .attachment import listeners, merged_listeners, routes
 from .gateways import client_certificates, managed
 from .policies import statuses as policy_statuses
 from .policies import telemetry, xbackend_status
 from .references import resolver
 from .routing import backends, rules, streams, virtual_hosts
-from .status import Statuses
 
-__all__ = ["Resolved", "Statuses", "declare", "statuses"]
+__all__ = ["Resolved", "declare"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,21 +82,4 @@ def declare(world: World) -> Resolved:
             told.statuses,
         ),
         selections=named.selections,
-    )
-
-
-def statuses(world: World, facts: Facts, resolved: Resolved, versions: status.Versions) -> Statuses:
-    """Declare the statuses: over everything that was resolved, what was sent of it, and what Envoys answered."""
-    return status.declare(
-        status.Grounds(
-            world,
-            facts,
-            resolved.gateways,
-            resolved.asked,
-            resolved.listeners,
-            resolved.attached,
-            resolved.rules,
-            resolved.client_certificates,
-            versions,
-        )
     )

@@ -1,14 +1,14 @@
 """The objects at an instant: what `resolve` and `translate` are functions of, and what they make.
 
 * `World` – the objects of Kubernetes, and what the shell knows besides them (bindings, fleets);
-* `Facts` – what the Envoys said about what they were sent; only `headgate.resolve.status` reads them;
+* `world.facts.Facts` – the ACKs and NACKs of the Envoys; `headgate.resolve.status` alone reads them;
 * `Routing` – the IR as collections: `resolve` makes it, `translate` and `simulate` read it;
 * `Outputs` – everything that `headgate.program` makes, for the shell to collect.
 
 How the shell uses it:
 
     engine = Engine()
-    world, facts = World.over(engine), Facts.over(engine)
+    world, facts = World.over(engine), facts.Facts.over(engine)
     outputs = program(world, facts)
     changed = engine.collect(outputs.resources)     # once per output
     world.routes.set(route.key, route)              # with every watch event
@@ -16,9 +16,8 @@ How the shell uses it:
     delta = changed.take()
 """
 
-from .facts import Facts, ListenerFact
 from .needs import Needs, Selection
 from .objects import Fleet, Settings, World
 from .outputs import Outputs, Routing
 
-__all__ = ["Facts", "Fleet", "ListenerFact", "Needs", "Outputs", "Routing", "Selection", "Settings", "World"]
+__all__ = ["Fleet", "Needs", "Outputs", "Routing", "Selection", "Settings", "World"]

@@ -12,7 +12,8 @@ from headgate.api import gateway as api
 from headgate.api.meta import Condition, Key, ObjectMeta
 from headgate.envoy.names import LISTENER
 from headgate.ir.routing import Binding
-from headgate.world import Fleet, ListenerFact
+from headgate.world import Fleet
+from headgate.world.facts import ListenerFact
 from headgate.world.objects import SETTINGS, Definitions
 from laws import routing_worlds as worlds
 

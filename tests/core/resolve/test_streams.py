@@ -11,7 +11,7 @@ from headgate.api import gateway as api
 from headgate.api.meta import Condition, Key, Object, Ref
 from headgate.envoy.names import ENDPOINTS, LISTENER
 from headgate.ir.routing import Binding
-from headgate.world import ListenerFact
+from headgate.world.facts import ListenerFact
 from laws import stream_worlds as worlds
 from laws.routing_worlds import gateway_api
 

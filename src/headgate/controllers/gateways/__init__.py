@@ -1,7 +1,10 @@
-"""The gateway controller: watches feed the world, one pass of the program, what changed goes out.
+"""The gateway controller: watches feed the world, the program runs, changed resources and statuses go out.
 
-`loop` joins the parts; `watching` turns objects into sources, `sending` hands what changed to xDS, `statuses` and
-`fleets` write to the API, `identity` keeps the certificates of both.
+* `loop` – joins the parts;
+* `watching` – turns watched objects into sources of the world;
+* `passes` – runs the program and hands changed resources to xDS;
+* `statuses`, `fleets` – write to the API;
+* `identity` – keeps the certificates of the controller and of the Envoys.
 """
 
 from .loop import Settings, run

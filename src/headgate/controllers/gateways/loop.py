@@ -24,8 +24,8 @@ from headgate.ir.routing import Binding
 from headgate.kube.client import Client
 from headgate.kube.defined import Defined
 from headgate.translate import names
-from headgate.world import ListenerFact
 from headgate.world import Settings as WorldSettings
+from headgate.world.facts import ListenerFact
 from headgate.xds.facts import Connected, Disconnected, Fact, Outcome
 from headgate.xds.server import XdsServer
 

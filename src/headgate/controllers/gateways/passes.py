@@ -16,7 +16,8 @@ from headgate.envoy.names import LISTENER, SECRET
 from headgate.incremental import Collector, Engine
 from headgate.program import program
 from headgate.translate import names
-from headgate.world import Facts, Outputs, World
+from headgate.world import Outputs, World
+from headgate.world.facts import Facts
 from headgate.world.objects import SETTINGS, Settings
 from headgate.xds.desired import Update
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from headgate.api.meta import Key
 from headgate.incremental import Collection
 from headgate.ir.routing import Transport
-from headgate.world import Facts, World
+from headgate.world import World
+from headgate.world.facts import Facts
 
 from ..attachment.listeners import Listeners
 from ..attachment.merged_listeners import Asked

@@ -11,7 +11,8 @@ from headgate.conditions import Problem, first, sentence, stamp, verdict
 from headgate.conditions import http_route as say_route
 from headgate.conditions import listener as say
 from headgate.incremental import Collection, Read
-from headgate.world import Fleet, ListenerFact
+from headgate.world import Fleet
+from headgate.world.facts import ListenerFact
 
 from ..attachment.listeners import Judged
 from ..attachment.merged_listeners import unique_name

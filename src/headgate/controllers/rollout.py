@@ -130,18 +130,13 @@ class Rollouts:
         self._canaries: dict[Key, Canary] = {}
         self._broken: set[Key] = set()
         self._memories: dict[Key, Memory] = {}
-        self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._needs: dict[Key, frozenset[Ref]] = {}
         self._needed_by: dict[Ref, set[Key]] = {}
         self._unsynced: set[type[Object]] = {Canary, *_WATCHED}
 
     async def run(self) -> None:
         """Work until cancelled."""
-        try:
-            await self._queue.run()
-        finally:
-            for timer in self._timers.values():
-                timer.cancel()
+        await self._queue.run()
 
     async def watch_lease(self) -> Never:
         """Looks at every Canary as soon as this replica holds the lease."""
@@ -210,8 +205,6 @@ class Rollouts:
     # ── one Canary ───────────────────────────────────────────────────────────
 
     async def _work(self, key: Key) -> None:
-        if timer := self._timers.pop(key, None):
-            timer.cancel()
         if not self._holding():
             return  # watch_lease calls again
         try:
@@ -219,8 +212,7 @@ class Rollouts:
         except NotHoldingError:
             return
         if wake is not None:
-            pause = max(0.0, wake - self._clock())
-            self._timers[key] = asyncio.get_running_loop().call_later(pause, self._queue.add, key)
+            self._queue.add_after(key, wake - self._clock())
 
     async def _rounds(self, key: Key) -> float | None:
         """Decides and does until there is nothing to do; when to look again."""

@@ -1,7 +1,8 @@
-"""A queue of keys, each worked on by at most one task at a time.
+"""A queue of keys, each worked on by at most one worker at a time, as client-go's workqueue.
 
-A key that is added while it is being worked on is worked on once more afterwards; one that fails is tried again after a
-pause that doubles. Workers look up what is desired *now*, so the latest wins and nothing stale is written.
+A key that is added while it is being worked on is worked on once more afterwards. A key whose work raises is added
+again after a back-off. Workers look up what is desired at the moment of the work, so the latest state wins and nothing
+stale is written.
 """
 
 import asyncio
@@ -10,20 +11,25 @@ from typing import Generic, TypeVar
 
 import structlog
 
+from headgate.kube.backoff import Backoff
+
 K = TypeVar("K", bound=Hashable)
 
 _log = structlog.get_logger("headgate.controllers")
 
-FIRST_PAUSE = 0.1
-LONGEST_PAUSE = 30.0
+#: Between two attempts for a key that fails.
+BACKOFF = Backoff(first=0.1, limit=30.0)
+#: The longest single timer in seconds: some platforms take no more than a few weeks, and a key that is added too early
+#: costs nothing.
+_LONGEST_TIMER = 86_400.0
 
 
 class WorkQueue(Generic[K]):
-    """See the module's text. `work` is called with a key and must be safe to repeat.
+    """A queue of keys; the module's docstring has the rules.
 
     Args:
         name: for the log.
-        work: does what is needed for a key; an exception means "try again later".
+        work: does what a key needs. It must be safe to repeat; an exception means that it is tried again later.
         workers: how many keys are worked on at the same time.
     """
 
@@ -41,7 +47,7 @@ class WorkQueue(Generic[K]):
         self._idle.set()
 
     def add(self, key: K) -> None:
-        """Ask for a key to be worked on."""
+        """Add a key to be worked on now."""
         self._idle.clear()
         if key in self._busy:
             self._again.add(key)
@@ -49,12 +55,17 @@ class WorkQueue(Generic[K]):
             self._waiting[key] = None
             self._wake.release()
 
-    def __len__(self) -> int:
-        """Keys that wait, are being worked on, or will be tried again."""
-        return len(self._waiting) + len(self._busy) + len(self._timers)
+    def add_after(self, key: K, seconds: float) -> None:
+        """Add a key in so many seconds, at most a day, instead of when an earlier call said.
+
+        Work on a key that begins before then cancels this: that work decides anew when the key is needed again.
+        """
+        self._cancel(key)
+        delay = min(max(0.0, seconds), _LONGEST_TIMER)
+        self._timers[key] = asyncio.get_running_loop().call_later(delay, self._due, key)
 
     async def settled(self) -> None:
-        """Until nothing waits (keys that wait for another try do not count)."""
+        """Until no key waits or is being worked on; keys that are added later by a timer are not waited for."""
         await self._idle.wait()
 
     async def run(self) -> None:
@@ -73,10 +84,11 @@ class WorkQueue(Generic[K]):
             key = next(iter(self._waiting))
             del self._waiting[key]
             self._busy.add(key)
+            self._cancel(key)
             try:
                 await self._work(key)
             except Exception as error:
-                self._later(key, error)
+                self._retry(key, error)
             else:
                 self._failures.pop(key, None)
             finally:
@@ -87,16 +99,22 @@ class WorkQueue(Generic[K]):
             if not self._waiting and not self._busy:
                 self._idle.set()
 
-    def _later(self, key: K, error: Exception) -> None:
+    def _retry(self, key: K, error: Exception) -> None:
         failures = self._failures[key] = self._failures.get(key, 0) + 1
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(failures - 1, 16))
+        delay = BACKOFF.delay(failures)
         _log.warning(
-            "will try again", work=self._name, key=str(key), error=f"{type(error).__name__}: {error}", seconds=pause
+            "work failed, retrying",
+            work=self._name,
+            key=str(key),
+            error=f"{type(error).__name__}: {error}",
+            seconds=delay,
         )
+        self.add_after(key, delay)
+
+    def _due(self, key: K) -> None:
+        del self._timers[key]
+        self.add(key)
+
+    def _cancel(self, key: K) -> None:
         if timer := self._timers.pop(key, None):
             timer.cancel()
-        self._timers[key] = asyncio.get_running_loop().call_later(pause, self._retry, key)
-
-    def _retry(self, key: K) -> None:
-        self._timers.pop(key, None)
-        self.add(key)

@@ -48,7 +48,6 @@ class Workloads:
         self._services: Seen[Service] = Seen()
         self._slices: Seen[EndpointSlice] = Seen()
         self._queue: WorkQueue[_Task] = WorkQueue("workloads", self._work, workers=_WORKERS)
-        self._timers: dict[_Task, asyncio.TimerHandle] = {}
         self._early: set[_Task] | None = set()
         self.synced = asyncio.Event()
 
@@ -151,7 +150,9 @@ class Workloads:
 
     async def _work(self, task: _Task) -> None:
         decision = self._decide(*task)
-        self._look_again(task, decision.again)
+        if decision.again is not None:
+            # A moment later than the time itself: timestamps have whole seconds.
+            self._queue.add_after(task, decision.again - self._clock() + 0.05)
         for effect in decision.effects:
             try:
                 await self._carry_out(effect)
@@ -160,7 +161,7 @@ class Workloads:
                     raise
                 # Somebody was faster; the watch is about to tell. Should it have told already, this look sees it.
                 _log.debug("overtaken", task=str(task[1]), error=str(error))
-                self._look_again(task, self._clock() + 0.2)
+                self._queue.add_after(task, 0.25)
                 return
 
     async def _carry_out(self, effect: effects.Effect) -> None:
@@ -195,15 +196,3 @@ class Workloads:
         was = seen.get(written.key)
         if seen.note(written):
             self._changed(was, written)
-
-    def _look_again(self, task: _Task, again: float | None) -> None:
-        if timer := self._timers.pop(task, None):
-            timer.cancel()
-        if again is not None:
-            # A moment later than the time itself: timestamps have whole seconds.
-            pause = max(0.0, again - self._clock()) + 0.05
-            self._timers[task] = asyncio.get_running_loop().call_later(pause, self._due, task)
-
-    def _due(self, task: _Task) -> None:
-        self._timers.pop(task, None)
-        self._queue.add(task)

@@ -4,13 +4,13 @@ Every patch carries `test` operations on what it was computed from (see `patches
 """
 
 import asyncio
-import random
 from collections.abc import Callable, Collection
 from typing import Any, Literal
 
 from headgate.api import codec
 from headgate.api.meta import Key, Object
 
+from .backoff import Backoff
 from .client import ApiError, Client
 from .ownership import NotOursError, desired_json, ensure_patch
 from .patches import Operation, fields_patch, guard, pointer
@@ -20,6 +20,8 @@ Compute = Callable[[dict[str, Any]], list[Operation]]
 
 #: How often a write is computed anew before we give up; each time the object had changed in between.
 ATTEMPTS = 20
+#: Between two attempts, from the third on: several writers of one object should not meet again.
+BACKOFF = Backoff(first=0.02, limit=0.32, jitter=1.0)
 
 
 async def write(
@@ -55,7 +57,7 @@ async def write(
             if error.status not in (404, 409, 422) or attempt == attempts:
                 raise
             if attempt > 1:
-                await asyncio.sleep(random.uniform(0, 0.005 * 2 ** min(attempt, 6)))  # noqa: S311
+                await asyncio.sleep(BACKOFF.delay(attempt - 1))
             refused, raw = raw, await _read(client, cls, key)
             if raw is not None and _version(raw) == _version(refused):
                 raise  # nobody was faster: it is what we want that the API refuses

@@ -5,8 +5,10 @@ or an address that the machine does not have yet, is no fault of the resource: n
 becomes free.
 """
 
-#: Seconds to the first attempt; each next one waits twice as long, up to the last.
-FIRST, LAST = 1.0, 30.0
+from headgate.kube.backoff import Backoff
+
+#: Between two attempts to bind a listener.
+BACKOFF = Backoff(first=1.0, limit=30.0)
 
 
 def cannot_bind(message: str) -> bool:
@@ -37,7 +39,7 @@ class Unbound:
         found = []
         for name, at in list(self._at.items()):
             if at is None:
-                self._at[name] = now + min(LAST, FIRST * 2.0 ** min(self._failures[name] - 1, 16))
+                self._at[name] = now + BACKOFF.delay(self._failures[name])
             elif at <= now:
                 del self._at[name]
                 found.append(name)

@@ -76,3 +76,73 @@ def test_a_key_that_fails_is_tried_again_and_the_others_go_on() -> None:
         task.cancel()
 
     run(scenario)
+
+
+def test_a_key_is_added_after_the_last_delay_that_was_given() -> None:
+    async def scenario() -> None:
+        done: list[str] = []
+        soon = asyncio.Event()
+
+        async def work(key: str) -> None:
+            done.append(key)
+            soon.set()
+
+        queue = WorkQueue("test", work, workers=1)
+        task = asyncio.create_task(queue.run())
+        queue.add_after("a", 0.0)
+        queue.add_after("a", 3600.0)
+        queue.add_after("b", 3600.0)
+        queue.add_after("b", 0.0)
+        await soon.wait()
+        await queue.settled()
+        assert done == ["b"]
+        task.cancel()
+
+    run(scenario)
+
+
+def test_work_on_a_key_cancels_its_timer() -> None:
+    async def scenario() -> None:
+        done: list[str] = []
+        last = asyncio.Event()
+
+        async def work(key: str) -> None:
+            done.append(key)
+            if key == "b":
+                last.set()
+
+        queue = WorkQueue("test", work, workers=1)
+        task = asyncio.create_task(queue.run())
+        queue.add_after("a", 0.0)
+        queue.add("a")
+        await queue.settled()
+        queue.add_after("b", 0.0)
+        await last.wait()
+        await queue.settled()
+        assert done == ["a", "b"]
+        task.cancel()
+
+    run(scenario)
+
+
+def test_work_may_add_its_own_key_after_a_delay() -> None:
+    async def scenario() -> None:
+        done: list[str] = []
+        third = asyncio.Event()
+
+        async def work(key: str) -> None:
+            done.append(key)
+            if len(done) < 3:
+                queue.add_after(key, 0.0)
+            else:
+                third.set()
+
+        queue = WorkQueue("test", work, workers=1)
+        task = asyncio.create_task(queue.run())
+        queue.add("a")
+        await third.wait()
+        await queue.settled()
+        assert done == ["a", "a", "a"]
+        task.cancel()
+
+    run(scenario)

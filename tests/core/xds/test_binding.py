@@ -5,7 +5,7 @@ from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse
 from headgate.envoy.discovery import Request
 from headgate.envoy.names import CLUSTER, LISTENER
 from headgate.envoy.resources import resource
-from headgate.xds.binding import LAST, Unbound
+from headgate.xds.binding import BACKOFF, Unbound
 from headgate.xds.desired import Desired, Update
 from headgate.xds.order import Proxy
 
@@ -84,4 +84,4 @@ def test_a_pause_is_never_longer_than_the_last() -> None:
     for _ in range(50):
         unbound.failed("l")
     unbound.due(0.0)
-    assert unbound.wake == LAST
+    assert unbound.wake == BACKOFF.limit

@@ -1,6 +1,5 @@
 """Keeps the Envoys of every Gateway as `headgate.fleet` says, and tells the world what became of them."""
 
-import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
@@ -60,7 +59,6 @@ class FleetKeeper:
         self._changed = changed
         self._services: dict[Key, core.Service] = {}
         self._pods: dict[Key, core.Pod] = {}
-        self._renewals: dict[Key, asyncio.TimerHandle] = {}
         #: Gateways that own something of ours, whether or not they need it.
         self._owners: set[Key] = set()
         self._begun = False
@@ -159,15 +157,13 @@ class FleetKeeper:
         needs = self._outputs.needs.get(gateway)
         found = self._world.gateways.get(gateway)
         if found is None or found.metadata.deletion_timestamp:
-            self._cancel(gateway)  # its objects are owned by it and go with it
-            self._owners.discard(gateway)
+            self._owners.discard(gateway)  # its objects are owned by it and go with it
             return
         if needs is None and self._outputs.gateway_statuses.get(gateway) is not None:
             return  # ours, and refused as it is now: what serves goes on serving, and its address is not given away
         standing = await self._remove_others(gateway, fleet.name(gateway, needs.class_name).name if needs else "")
         a_class = self._world.classes.get(Key("", needs.class_name)) if needs is not None else None
         if needs is None or a_class is None:
-            self._cancel(gateway)
             return
         envoys = fleet.Envoys(
             gateway=gateway,
@@ -190,7 +186,7 @@ class FleetKeeper:
                 await apply.ensure(self._client, each)
         for pod in self._pods_of(gateway):
             await self._label(pod, _pod_patch(gateway, needs, pod))
-        self._renew(gateway, renewal)
+        self.queue.add_after(gateway, max(1.0, renewal - time.time()))
 
     async def _label(self, pod: core.Pod, patch: dict[str, Any] | None) -> None:
         if patch is None or not self._holding():
@@ -237,16 +233,6 @@ class FleetKeeper:
     def _is_us(self, controller_name: str | None) -> bool:
         settings = self._world.settings.get(SETTINGS)
         return settings is not None and controller_name in settings.controller_names
-
-    def _renew(self, gateway: Key, at: float) -> None:
-        self._cancel(gateway)
-        pause = max(1.0, at - time.time())
-        # call_later takes no more than a few weeks on some platforms; looking too early costs nothing.
-        self._renewals[gateway] = asyncio.get_running_loop().call_later(min(pause, 86_400.0), self.queue.add, gateway)
-
-    def _cancel(self, gateway: Key) -> None:
-        if timer := self._renewals.pop(gateway, None):
-            timer.cancel()
 
 
 def _pod_patch(gateway: Key, needs: Needs, pod: core.Pod) -> dict[str, Any] | None:

@@ -49,7 +49,7 @@ check: setup ## Lint, format, types, and who may import whom
 	@$(BIN)/lint-imports --no-cache
 
 .PHONY: tools
-tools: setup ## Build etcd, kube-apiserver, kubectl, Helm, Flagger, cert-manager …, fetch the official CRDs, once
+tools: setup ## Build the programs that the tests run (etcd, kube-apiserver, kubectl, Helm, Prometheus …) once; about 12 minutes
 	@PYTHONPATH=tests $(BIN)/python tests/tools/build.py
 
 .PHONY: bless

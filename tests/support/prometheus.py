@@ -1,9 +1,8 @@
-"""Debian's Prometheus on loopback, scraping what a test tells it to."""
+"""A real Prometheus on loopback that scrapes the targets of a test."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -11,14 +10,14 @@ from typing import Any, Self
 
 import httpx
 
+from support import tools
 from support.addresses import free_port
 from support.processes import Program
-from support.tools import MissingToolError
 from support.waiting import until
 
 
 class Prometheus:
-    """Scrapes targets every `interval`; ready on entering, ended on leaving."""
+    """Scrapes targets every `interval`; starts on entering the context, ends on leaving it."""
 
     def __init__(
         self,
@@ -48,15 +47,12 @@ class Prometheus:
         self.program: Program
 
     def __enter__(self) -> Self:
-        binary = shutil.which("prometheus")
-        if binary is None:
-            raise MissingToolError("prometheus is not on PATH: apt-get install --no-install-recommends prometheus")
         self.folder.mkdir(parents=True, exist_ok=True)
         configuration = self.folder / "prometheus.yaml"
         configuration.write_text(json.dumps(self._configuration))
         self.program = Program(
             [
-                binary,
+                tools.path("prometheus"),
                 f"--config.file={configuration}",
                 f"--storage.tsdb.path={self.folder / 'series'}",
                 f"--web.listen-address={self.address}",
@@ -76,7 +72,7 @@ class Prometheus:
         self.program.stop()
 
     def scrape(self, targets: Iterable[str], *, metrics_path: str = "/metrics") -> None:
-        """Scrape these as well, in place of those of the last call."""
+        """Replace the targets of the last call; those given on construction stay."""
         new = self._more.with_suffix(".new")
         new.write_text(json.dumps([{"targets": list(targets), "labels": {"__metrics_path__": metrics_path}}]))
         new.rename(self._more)

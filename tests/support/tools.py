@@ -1,4 +1,4 @@
-"""Where the tools that `make tools` builds lie: pinned programs and official CRDs, outside of the tree.
+"""Locations of the tools that `make tools` builds: pinned programs and official CRDs, in a cache outside of the tree.
 
 Each set of tools has a folder named after the hash of the files that pin it, so a changed pin never meets an old build.
 """
@@ -14,12 +14,12 @@ PINS = Path(__file__).resolve().parent.parent / "tools"
 
 
 class MissingToolError(RuntimeError):
-    """A tool has not been built on this machine."""
+    """The tool is not built on this machine."""
 
 
 @dataclass(frozen=True)
 class Toolset:
-    """One Go module under tests/tools, or the table of CRD modules, and the programs that it gives."""
+    """One Go module under tests/tools, or the table of CRD modules, and the programs built from it."""
 
     name: str
     pins: tuple[str, ...]
@@ -35,7 +35,7 @@ class Toolset:
 
     @property
     def folder(self) -> Path:
-        """Where this set lies once built."""
+        """The folder of this toolset, which exists once it is built."""
         return cache() / f"{self.name}-{self.key}"
 
 
@@ -46,19 +46,20 @@ HELM = Toolset("helm", _MODULE, ("helm",))
 CRDS = Toolset("crds", ("modules.txt",))
 FLAGGER = Toolset("flagger", _MODULE, ("flagger",))
 CERT_MANAGER = Toolset("cert-manager", ("go.mod", "go.sum", "main.go"), ("cert-manager",))
+PROMETHEUS = Toolset("prometheus", _MODULE, ("prometheus",))
 CONFORMANCE = Toolset("conformance", _MODULE, ("conformance.test", "echo-basic"))
 
-TOOLSETS = (CRDS, ETCD, KUBERNETES, HELM, FLAGGER, CERT_MANAGER)
+TOOLSETS = (CRDS, ETCD, KUBERNETES, HELM, FLAGGER, CERT_MANAGER, PROMETHEUS)
 """What `make test` needs and `make tools` builds."""
 
 SEPARATE = (CONFORMANCE,)
-"""Each has a command of its own that builds it: `make conformance`."""
+"""What other targets need and build themselves: `make conformance`."""
 
 
 def cache() -> Path:
     """The folder of all tools: $HEADGATE_TOOLS, else headgate/tools in the user's cache."""
-    if told := os.environ.get("HEADGATE_TOOLS"):
-        return Path(told)
+    if configured := os.environ.get("HEADGATE_TOOLS"):
+        return Path(configured)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "headgate" / "tools"
 
 
@@ -67,11 +68,11 @@ def path(program: str) -> Path:
     for toolset in (*TOOLSETS, *SEPARATE):
         if program in toolset.programs:
             return _built(toolset.folder / program)
-    raise KeyError(f"no toolset gives {program}: tests/tools has {', '.join(sorted(_programs()))}")
+    raise KeyError(f"no toolset has the program {program}; there are {', '.join(sorted(_programs()))}")
 
 
 def search_path() -> str:
-    """A PATH with kubectl and helm in front, for pages whose commands are run as they stand."""
+    """A PATH with kubectl and helm in front, for pages whose commands are run unchanged."""
     return os.pathsep.join((str(path("kubectl").parent), str(path("helm").parent), os.environ.get("PATH", "")))
 
 
@@ -84,7 +85,7 @@ def _programs() -> set[str]:
     return {program for toolset in (*TOOLSETS, *SEPARATE) for program in toolset.programs}
 
 
-def _built(place: Path) -> Path:
-    if not place.exists():
-        raise MissingToolError(f"{place} is missing: run `make tools` (or `make test-fast`, which needs none of them)")
-    return place
+def _built(path: Path) -> Path:
+    if not path.exists():
+        raise MissingToolError(f"{path} is missing: run `make tools` (or `make test-fast`, which needs no tools)")
+    return path

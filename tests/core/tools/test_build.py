@@ -9,15 +9,16 @@ from tools import build
 
 
 @pytest.mark.parametrize(
-    ("said", "release"),
+    ("text", "release"),
     [
-        ("go version go1.26.8 linux/amd64", (1, 26)),
-        ("go version go1.27rc1 linux/arm64", (1, 27)),
-        ("not found", (0, 0)),
+        ("go version go1.26.8 linux/amd64", (1, 26, 8)),
+        ("go version go1.27rc1 linux/arm64", (1, 27, 0)),
+        ("go 1.26.7\n", (1, 26, 7)),
+        ("not found", (0, 0, 0)),
     ],
 )
-def test_a_go_release_is_read_from_what_go_says(said: str, release: tuple[int, int]) -> None:
-    assert build.go_release(said) == release
+def test_a_go_release_is_read_from_the_version_command_and_from_a_go_mod(text: str, release: build.Release) -> None:
+    assert build.go_release(text) == release
 
 
 def test_the_version_of_the_programs_is_the_pinned_one() -> None:
@@ -41,9 +42,9 @@ def test_a_line_of_the_crd_table_names_module_checksum_and_copies() -> None:
 
 
 def test_each_toolset_has_a_folder_of_its_own() -> None:
-    every = (*TOOLSETS, *SEPARATE)
-    assert len({toolset.folder for toolset in every}) == len(every)
+    toolsets = (*TOOLSETS, *SEPARATE)
+    assert len({toolset.folder for toolset in toolsets}) == len(toolsets)
 
 
-def test_what_has_a_command_of_its_own_is_not_built_for_the_tests() -> None:
+def test_toolsets_of_other_targets_are_not_built_for_the_tests() -> None:
     assert not set(SEPARATE) & set(TOOLSETS)

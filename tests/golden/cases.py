@@ -39,7 +39,7 @@ from headgate.envoy.names import LISTENER
 from headgate.incremental import Engine
 from headgate.ir.routing import Binding
 from headgate.program import program
-from headgate.world import Fleet, Outputs, Settings, World
+from headgate.world import EnvoyFleetStatus, Outputs, Settings, World
 from headgate.world.facts import Facts, ListenerFact
 from headgate.world.objects import SETTINGS
 
@@ -286,7 +286,7 @@ def running(case: Case, *, bound: bool = True) -> Running:
         if isinstance(each, gateway.Gateway) and bound:
             address = case.address_of(each.key)
             made.world.bindings.set(each.key, Binding("service", address, 10_000))
-            made.world.fleets.set(each.key, Fleet(f"{each.key.name}-{CLASS}", (address,)))
+            made.world.fleet_statuses.set(each.key, EnvoyFleetStatus(f"{each.key.name}-{CLASS}", (address,)))
     made.run()
     for (gateway_key, type_url, name), resource in made.outputs.resources.items():
         if type_url == LISTENER:

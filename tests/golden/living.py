@@ -12,10 +12,10 @@ import yaml
 
 from headgate.api import codec, gateway
 from headgate.api.meta import Key, Object, Ref
-from headgate.controllers.gateways.passes import Passes
+from headgate.controllers.gateways.pipeline import Pipeline
 from headgate.ir.http import Request
 from headgate.ir.routing import Binding
-from headgate.world import Fleet, Settings
+from headgate.world import EnvoyFleetStatus, Settings
 from headgate.xds.desired import Update
 from support.waiting import until
 from support.xds import GATEWAY
@@ -30,7 +30,7 @@ class Living:
     def __init__(self, stage: Stage, path: Path) -> None:
         """In `path` is a golden case without expectations: its head, then manifests."""
         self._stage = stage
-        self._passes = Passes(Settings(), self._send, lambda _key: None)
+        self._passes = Pipeline(Settings(), self._send, lambda _key: None)
         self._sent: dict[str, set[Any]] = {
             "resources": set(),
             "hosts": set(),
@@ -42,7 +42,7 @@ class Living:
         stage.serve(self.case.backends)
         for each in self.case.objects:
             self._set(each)
-        self._passes.step()
+        self._passes.run_pass()
 
     def put(self, *values: Object | str) -> None:
         """Set objects, perhaps as manifests, and send what that changes."""
@@ -50,12 +50,12 @@ class Living:
             every = [value] if isinstance(value, Object) else map(codec.decode_manifest, yaml.safe_load_all(value))
             for each in every:
                 self._set(each)
-        self._passes.step()
+        self._passes.run_pass()
 
     def delete(self, value: Object) -> None:
         """Remove an object, and send what that changes."""
         self._passes.world.by_kind[type(value)].delete(value.key)
-        self._passes.step()
+        self._passes.run_pass()
 
     def policy(self, key: Key) -> dict[str, tuple[str, str]]:
         """What a BackendTLSPolicy is told: status and reason by condition."""
@@ -106,7 +106,7 @@ class Living:
         self._passes.world.by_kind[type(value)].set(value.key, value)
         if isinstance(value, gateway.Gateway):
             self.bind(value.key)
-            self._passes.world.fleets.set(value.key, Fleet(value.key.name, (self.address,)))
+            self._passes.world.fleet_statuses.set(value.key, EnvoyFleetStatus(value.key.name, (self.address,)))
 
     def _send(self, _key: Key, update: Update) -> None:
         self._stage.plane.update(update, GATEWAY)

@@ -14,7 +14,7 @@ from headgate.api.meta import Key, Object
 from headgate.incremental import Collection
 from headgate.ir.http import Request
 from headgate.ir.routing import Binding
-from headgate.world import Fleet
+from headgate.world import EnvoyFleetStatus
 
 HOSTNAMES = ["a.example.com", "b.example.com", "*.example.com", "*.a.example.com", "x.a.example.com", "*.com", "c.org"]
 HOSTS = ["a.example.com", "b.example.com", "x.a.example.com", "y.x.a.example.com", "z.example.com", "z.com", "c.org"]
@@ -469,7 +469,7 @@ def everything(made: golden.Running) -> dict[str, Any]:
         "gateways": outputs.gateway_statuses,
         "routes": outputs.route_statuses,
         "policies": outputs.policy_statuses,
-        "needs": outputs.needs,
+        "needs": outputs.fleet_specs,
         "resources": outputs.resources,
         "configurations": outputs.configurations,
         "hosts": outputs.hosts,
@@ -486,4 +486,4 @@ def everything(made: golden.Running) -> dict[str, Any]:
 def bind(made: golden.Running, name: str) -> None:
     """Let a Gateway's Envoys be known."""
     made.world.bindings.set(Key("one", name), Binding("pod"))
-    made.world.fleets.set(Key("one", name), Fleet(name, ("192.0.2.1",)))
+    made.world.fleet_statuses.set(Key("one", name), EnvoyFleetStatus(name, ("192.0.2.1",)))

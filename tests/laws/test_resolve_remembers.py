@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from golden import cases as golden
 from headgate.api import codec
 from headgate.api.meta import Key, Object, Ref
-from headgate.world import Fleet, Settings
+from headgate.world import EnvoyFleetStatus, Settings
 from laws import routing_worlds as worlds
 
 Edit = tuple[Object, bool]
@@ -144,9 +144,9 @@ def _runs(count: int, edit: Any) -> dict[str, int]:
 EDITS_OF_ONE = {
     "a weight": lambda made: made.put(_route(3, weights=(50, 50), generation=2)),
     "a new route": lambda made: made.put(_route(1_000_000)),
-    "a route that goes": lambda made: made.world.routes.delete(Key("one", "r3")),
+    "a route that goes": lambda made: made.world.http_routes.delete(Key("one", "r3")),
     "a generation": lambda made: made.put(_route(3, generation=2)),
-    "an address": lambda made: made.world.fleets.set(Key("one", "g0"), Fleet("g0", ("192.0.2.9",))),
+    "an address": lambda made: made.world.fleet_statuses.set(Key("one", "g0"), EnvoyFleetStatus("g0", ("192.0.2.9",))),
     "a refusal": lambda made: made.facts.refused_routes.set((Key("one", "g0"), Ref("HTTPRoute", "one", "r3")), "no"),
     "an endpoint": lambda made: made.put(
         worlds.core(
@@ -176,7 +176,15 @@ def test_a_change_of_a_weight_changes_one_value_of_weights_and_one_status() -> N
     made = _many(20)
     collections = {
         name: made.engine.collect(getattr(made.outputs, name))
-        for name in ("resources", "configurations", "hosts", "weights", "gateway_statuses", "route_statuses", "needs")
+        for name in (
+            "resources",
+            "configurations",
+            "hosts",
+            "weights",
+            "gateway_statuses",
+            "route_statuses",
+            "fleet_specs",
+        )
     }
     for collector in collections.values():
         collector.take()
@@ -197,7 +205,7 @@ def test_a_status_that_was_written_runs_one_function() -> None:
     )
     made.put(written)
     made.run()
-    assert dict(made.engine.runs) == {"specs of routes": 1}
+    assert dict(made.engine.runs) == {"specs of HTTPRoute": 1}
 
 
 def _plain(value: Object) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from headgate.api.meta import Key, Object, Ref
 from headgate.ir.routing import Binding
 from headgate.ir.streams import Connection
 from headgate.simulate import Reached, connect
-from headgate.world import Fleet
+from headgate.world import EnvoyFleetStatus
 from laws import stream_worlds as worlds
 from laws.routing_worlds import HOSTNAMES, gateway_api
 from laws.test_translate_is_never_refused import odd
@@ -48,7 +48,7 @@ class Theatre:
         made = golden.empty()
         made.put(golden.gateway_class())
         made.world.bindings.set(GATEWAY, Binding("service", self.gateway, PORT_OFFSET))
-        made.world.fleets.set(GATEWAY, Fleet("g0", (self.gateway,)))
+        made.world.fleet_statuses.set(GATEWAY, EnvoyFleetStatus("g0", (self.gateway,)))
         for value in [*worlds.furniture(), *objects]:
             made.put(value)
         for name, backend in zip(worlds.SERVICES, self.backends[::2], strict=True):

@@ -10,7 +10,7 @@ from golden import cases as golden
 from golden import stage
 from headgate.api.meta import Key, Object
 from headgate.ir.routing import Binding
-from headgate.world import Fleet
+from headgate.world import EnvoyFleetStatus
 from laws import routing_worlds as worlds
 
 GATEWAY = Key("one", "g0")
@@ -34,11 +34,11 @@ class Theatre:
         made = golden.empty()
         made.put(golden.gateway_class())
         made.world.bindings.set(GATEWAY, Binding("service", self.gateway, stage.PORT_OFFSET))
-        made.world.fleets.set(GATEWAY, Fleet("g0", (self.gateway,)))
+        made.world.fleet_statuses.set(GATEWAY, EnvoyFleetStatus("g0", (self.gateway,)))
         for value in [*worlds.furniture(), *objects]:
             made.put(value)
         if not any(value.key == Key("one", "r0") for value in objects):
-            made.world.routes.delete(Key("one", "r0"))
+            made.world.http_routes.delete(Key("one", "r0"))
         for backend, name in zip(self.backends, worlds.SERVICES, strict=True):
             made.put(worlds.endpoints(name, "one", [backend.address]))
         made.run()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from headgate.api.gateway import PolicyAncestorStatus
 from headgate.api.meta import Key, Ref
 from headgate.incremental import Collection
-from headgate.world import Needs, Routing, Selection, World
+from headgate.world import EnvoyFleetSpec, PodSelection, Routing, World
 
 from .attachment import listeners, merged_listeners, routes
 from .gateways import client_certificates, managed
@@ -30,7 +30,7 @@ class Resolved:
     """Everything but the statuses."""
 
     routing: Routing
-    needs: Collection[Key, Needs]
+    needs: Collection[Key, EnvoyFleetSpec]
     gateways: managed.Gateways
     asked: merged_listeners.Asked
     listeners: listeners.Listeners
@@ -38,7 +38,7 @@ class Resolved:
     rules: rules.Rules
     client_certificates: Collection[Key, client_certificates.Shown]
     policy_statuses: Collection[Ref, tuple[PolicyAncestorStatus, ...]]
-    selections: Collection[Key, Selection]
+    selections: Collection[Key, PodSelection]
 
 
 def declare(world: World) -> Resolved:

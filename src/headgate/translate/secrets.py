@@ -148,7 +148,7 @@ def _system(read: Read, world: World, gateway: Key) -> str:
 
 def _certificates_of(read: Read, world: World, key: Key) -> bytes:
     """Of a ConfigMap; a key without a namespace is a ClusterTrustBundle's."""
-    found = read(world.config_maps, key) if key.namespace else read(world.trust_bundles, key)
+    found = read(world.config_maps, key) if key.namespace else read(world.cluster_trust_bundles, key)
     try:
         return b"" if found is None else tls.authorities(found)
     except tls.TlsError:

@@ -11,13 +11,13 @@ How the shell uses it:
     world, facts = World.over(engine), facts.Facts.over(engine)
     outputs = program(world, facts)
     changed = engine.collect(outputs.resources)     # once per output
-    world.routes.set(route.key, route)              # with every watch event
+    world.http_routes.set(route.key, route)              # with every watch event
     engine.run()
     delta = changed.take()
 """
 
-from .needs import Needs, Selection
-from .objects import Fleet, Settings, World
+from .fleets import EnvoyFleetSpec, EnvoyFleetStatus, PodSelection
+from .objects import Settings, World
 from .outputs import Outputs, Routing
 
-__all__ = ["Fleet", "Needs", "Outputs", "Routing", "Selection", "Settings", "World"]
+__all__ = ["EnvoyFleetSpec", "EnvoyFleetStatus", "Outputs", "PodSelection", "Routing", "Settings", "World"]

@@ -11,6 +11,8 @@ from headgate.api.meta import Key, Object
 from headgate.incremental import Engine, Index, Source
 from headgate.ir.routing import Binding
 
+from .fleets import EnvoyFleetStatus
+
 #: The label of an EndpointSlice that names its Service.
 SERVICE_NAME = "kubernetes.io/service-name"
 #: The key of the one value in `World.settings`.
@@ -36,20 +38,6 @@ class Definitions(msgspec.Struct, frozen=True):
     releases: dict[str, str] = {}
 
 
-class Fleet(msgspec.Struct, frozen=True):
-    """What became of the Envoys of a Gateway, as the shell sees their objects.
-
-    `service` is the name of their Service, `addresses` what its `status.loadBalancer` says (IP addresses and
-    hostnames), `trouble` a sentence when no Envoy can start (empty: none known), `cluster_ip` its address within the
-    cluster.
-    """
-
-    service: str = ""
-    addresses: tuple[str, ...] = ()
-    trouble: str = ""
-    cluster_ip: str = ""
-
-
 #: A permission of a ReferenceGrant: namespace of the referent; group, kind and namespace of who refers; group, kind and
 #: name of the referent (empty name: all of that kind).
 Permission = tuple[str, str, str, str, str, str, str]
@@ -67,33 +55,33 @@ class World:
     settings: Source[str, Settings]
     #: At the key `SETTINGS`; without it everything that we know is taken to be served.
     definitions: Source[str, Definitions]
-    classes: Source[Key, gateway.GatewayClass]
+    gateway_classes: Source[Key, gateway.GatewayClass]
     gateways: Source[Key, gateway.Gateway]
     listener_sets: Source[Key, gateway.ListenerSet]
-    routes: Source[Key, gateway.HTTPRoute]
+    http_routes: Source[Key, gateway.HTTPRoute]
     grpc_routes: Source[Key, gateway.GRPCRoute]
     tls_routes: Source[Key, gateway.TLSRoute]
     tcp_routes: Source[Key, gateway.TCPRoute]
     udp_routes: Source[Key, gateway.UDPRoute]
     backend_tls_policies: Source[Key, gateway.BackendTLSPolicy]
-    backend_traffic_policies: Source[Key, gateway_x.XBackendTrafficPolicy]
-    telemetry_policies: Source[Key, gateway_x.XTelemetryPolicy]
+    x_backend_traffic_policies: Source[Key, gateway_x.XBackendTrafficPolicy]
+    x_telemetry_policies: Source[Key, gateway_x.XTelemetryPolicy]
     x_backends: Source[Key, gateway_x.XBackend]
-    grants: Source[Key, gateway.ReferenceGrant]
+    reference_grants: Source[Key, gateway.ReferenceGrant]
     namespaces: Source[Key, core.Namespace]
     services: Source[Key, core.Service]
-    slices: Source[Key, discovery.EndpointSlice]
+    endpoint_slices: Source[Key, discovery.EndpointSlice]
     #: Secrets of type `kubernetes.io/tls` (others are ignored).
     secrets: Source[Key, core.Secret]
     #: Authorities of clients and backends (`ca.crt`).
     config_maps: Source[Key, core.ConfigMap]
     #: The same for a whole cluster; their keys have no namespace.
-    trust_bundles: Source[Key, certificates.ClusterTrustBundle]
+    cluster_trust_bundles: Source[Key, certificates.ClusterTrustBundle]
     #: Per Gateway: how its Envoys bind, from the metadata of the one that connected last. Keep it when it disconnects.
     #: Without it no Envoy ever connected, and there are no listeners to send.
     bindings: Source[Key, Binding]
     #: Per Gateway: its Service's addresses.
-    fleets: Source[Key, Fleet]
+    fleet_statuses: Source[Key, EnvoyFleetStatus]
 
     #: Grants by what they permit.
     permissions: Index[Permission, Key]
@@ -103,60 +91,60 @@ class World:
     @classmethod
     def over(cls, engine: Engine) -> "World":
         """Declare the sources and indexes."""
-        grants: Source[Key, gateway.ReferenceGrant] = engine.source("grants")
-        slices: Source[Key, discovery.EndpointSlice] = engine.source("slices")
+        grants: Source[Key, gateway.ReferenceGrant] = engine.source("ReferenceGrant")
+        slices: Source[Key, discovery.EndpointSlice] = engine.source("EndpointSlice")
         return cls(
             engine=engine,
             settings=engine.source("settings"),
             definitions=engine.source("definitions"),
-            classes=engine.source("classes"),
-            gateways=engine.source("gateways"),
-            listener_sets=engine.source("sets of listeners"),
-            routes=engine.source("routes"),
-            grpc_routes=engine.source("gRPC routes"),
-            tls_routes=engine.source("TLS routes"),
-            tcp_routes=engine.source("TCP routes"),
-            udp_routes=engine.source("UDP routes"),
-            backend_tls_policies=engine.source("backend TLS policies"),
-            backend_traffic_policies=engine.source("backend traffic policies"),
-            telemetry_policies=engine.source("telemetry policies as written"),
-            x_backends=engine.source("x backends as written"),
-            grants=grants,
-            namespaces=engine.source("namespaces"),
-            services=engine.source("services"),
-            slices=slices,
-            secrets=engine.source("secrets"),
-            config_maps=engine.source("config maps"),
-            trust_bundles=engine.source("trust bundles"),
+            gateway_classes=engine.source("GatewayClass"),
+            gateways=engine.source("Gateway"),
+            listener_sets=engine.source("ListenerSet"),
+            http_routes=engine.source("HTTPRoute"),
+            grpc_routes=engine.source("GRPCRoute"),
+            tls_routes=engine.source("TLSRoute"),
+            tcp_routes=engine.source("TCPRoute"),
+            udp_routes=engine.source("UDPRoute"),
+            backend_tls_policies=engine.source("BackendTLSPolicy"),
+            x_backend_traffic_policies=engine.source("XBackendTrafficPolicy"),
+            x_telemetry_policies=engine.source("XTelemetryPolicy"),
+            x_backends=engine.source("XBackend"),
+            reference_grants=grants,
+            namespaces=engine.source("Namespace"),
+            services=engine.source("Service"),
+            endpoint_slices=slices,
+            secrets=engine.source("Secret"),
+            config_maps=engine.source("ConfigMap"),
+            cluster_trust_bundles=engine.source("ClusterTrustBundle"),
             bindings=engine.source("bindings"),
-            fleets=engine.source("fleets"),
+            fleet_statuses=engine.source("fleet statuses"),
             permissions=engine.index("permissions", grants, lambda _, grant: permissions(grant)),
-            slices_of_service=engine.index("slices of service", slices, _service),
+            slices_of_service=engine.index("EndpointSlices of a Service", slices, _service),
         )
 
     @property
     def by_kind(self) -> Mapping[type[Object], Source[Key, Any]]:
         """The sources that hold objects of Kubernetes."""
         return {
-            gateway.GatewayClass: self.classes,
+            gateway.GatewayClass: self.gateway_classes,
             gateway.Gateway: self.gateways,
             gateway.ListenerSet: self.listener_sets,
-            gateway.HTTPRoute: self.routes,
+            gateway.HTTPRoute: self.http_routes,
             gateway.GRPCRoute: self.grpc_routes,
             gateway.TLSRoute: self.tls_routes,
             gateway.TCPRoute: self.tcp_routes,
             gateway.UDPRoute: self.udp_routes,
             gateway.BackendTLSPolicy: self.backend_tls_policies,
-            gateway_x.XBackendTrafficPolicy: self.backend_traffic_policies,
-            gateway_x.XTelemetryPolicy: self.telemetry_policies,
+            gateway_x.XBackendTrafficPolicy: self.x_backend_traffic_policies,
+            gateway_x.XTelemetryPolicy: self.x_telemetry_policies,
             gateway_x.XBackend: self.x_backends,
-            gateway.ReferenceGrant: self.grants,
+            gateway.ReferenceGrant: self.reference_grants,
             core.Namespace: self.namespaces,
             core.Service: self.services,
-            discovery.EndpointSlice: self.slices,
+            discovery.EndpointSlice: self.endpoint_slices,
             core.Secret: self.secrets,
             core.ConfigMap: self.config_maps,
-            certificates.ClusterTrustBundle: self.trust_bundles,
+            certificates.ClusterTrustBundle: self.cluster_trust_bundles,
         }
 
 

@@ -10,7 +10,7 @@ from headgate.ir import routing as ir
 from headgate.ir.streams import Pool, PoolName, Streams
 from headgate.ir.tracing import Tracing
 
-from .needs import Needs, Selection
+from .fleets import EnvoyFleetSpec, PodSelection
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +58,9 @@ class Outputs:
     policy_statuses: Collection[Ref, tuple[gateway.PolicyAncestorStatus, ...]]
 
     #: XBackends with a selector that routes of ours name.
-    selections: Collection[Key, Selection]
+    pod_selections: Collection[Key, PodSelection]
     #: Gateways of our classes; what their Deployment and Service depend on.
-    needs: Collection[Key, Needs]
+    fleet_specs: Collection[Key, EnvoyFleetSpec]
 
     #: (Gateway, type URL, name): listeners, clusters, endpoints, secrets. `Resource.name` is the key's last part.
     resources: Collection[tuple[Key, str, str], Resource]

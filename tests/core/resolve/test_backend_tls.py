@@ -157,7 +157,7 @@ def test_a_port_that_the_service_does_not_have_is_no_target() -> None:
 def test_bytes_of_a_tcp_route_are_passed_on_as_they_are() -> None:
     found = world(policy("p"))
     found.put(route(1, kind="TCPRoute", name="tcp"))
-    found.world.routes.delete(Key("shop", "web"))
+    found.world.http_routes.delete(Key("shop", "web"))
     found.run()
     assert {key[1].tls for key, _ in found.outputs.routing.used.items()} == {None}
     assert told(found, "p") == {}

@@ -9,26 +9,26 @@ from headgate.api import gateway as api
 from headgate.api.meta import Key
 from headgate.envoy.names import LISTENER
 from headgate.ir.routing import Binding
-from headgate.world import Fleet
+from headgate.world import EnvoyFleetStatus
 from headgate.world.facts import ListenerFact
 from headgate.world.objects import SETTINGS, Definitions
 from laws import routing_worlds as worlds
 
 GATEWAY = Key("shop", "gate")
 OUTSIDE, INSIDE = "192.0.2.1", "10.96.0.7"
-HAD = Fleet("gate-headgate", (OUTSIDE,), cluster_ip=INSIDE)
+HAD = EnvoyFleetStatus("gate-headgate", (OUTSIDE,), cluster_ip=INSIDE)
 SENTINEL = {"routability": "testing.x-k8s.io/sentinel"}
 CLUSTER = {"routability": "Cluster"}
 
 
-def world(*addresses: dict[str, str], binding: Binding | None = None, fleet: Fleet = HAD) -> golden.Running:
+def world(*addresses: dict[str, str], binding: Binding | None = None, fleet: EnvoyFleetStatus = HAD) -> golden.Running:
     """A Gateway that asks for addresses; its Envoy took everything."""
     made = golden.empty()
     made.put(golden.gateway_class())
     listeners = [{"name": "http", "port": 80, "protocol": "HTTP"}]
     spec = {"gatewayClassName": golden.CLASS, "listeners": listeners, "addresses": list(addresses)}
     made.put(worlds.gateway_api("Gateway", GATEWAY.name, GATEWAY.namespace, spec, generation=7, uid="u"))
-    made.world.fleets.set(GATEWAY, fleet)
+    made.world.fleet_statuses.set(GATEWAY, fleet)
     made.world.bindings.set(GATEWAY, binding or Binding("pod"))
     made.run()
     for (owner, type_url, name), resource in made.outputs.resources.items():
@@ -113,5 +113,5 @@ def test_a_definition_that_has_the_field_has_it_on_every_address() -> None:
 
 
 def test_only_a_gateway_that_is_for_the_cluster_alone_has_no_load_balancer() -> None:
-    found = [world(*asked).outputs.needs.get(GATEWAY) for asked in ([CLUSTER], [CLUSTER, {}], [SENTINEL], [])]
+    found = [world(*asked).outputs.fleet_specs.get(GATEWAY) for asked in ([CLUSTER], [CLUSTER, {}], [SENTINEL], [])]
     assert [each.internal for each in found if each is not None] == [True, False, False, False]

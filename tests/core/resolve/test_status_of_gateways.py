@@ -12,7 +12,7 @@ from headgate.api import gateway as api
 from headgate.api.meta import Condition, Key, ObjectMeta
 from headgate.envoy.names import LISTENER
 from headgate.ir.routing import Binding
-from headgate.world import Fleet
+from headgate.world import EnvoyFleetStatus
 from headgate.world.facts import ListenerFact
 from headgate.world.objects import SETTINGS, Definitions
 from laws import routing_worlds as worlds
@@ -40,7 +40,7 @@ def world(*listeners: dict[str, Any], **spec: Any) -> golden.Running:
 
 def connected(made: golden.Running, binding: Binding | None = None) -> golden.Running:
     """Its Service has an address, and an Envoy has connected."""
-    made.world.fleets.set(GATEWAY, Fleet("gate-headgate", ("192.0.2.1",)))
+    made.world.fleet_statuses.set(GATEWAY, EnvoyFleetStatus("gate-headgate", ("192.0.2.1",)))
     made.world.bindings.set(GATEWAY, binding or Binding("pod"))
     return made.run()
 
@@ -116,7 +116,7 @@ def _reported(made: golden.Running) -> golden.Running:
     before = made.world.gateways.get(GATEWAY)
     assert before is not None
     after.world.gateways.set(GATEWAY, msgspec.structs.replace(before, status=status(made)))
-    after.world.fleets.set(GATEWAY, Fleet("gate-headgate", ("192.0.2.1",)))
+    after.world.fleet_statuses.set(GATEWAY, EnvoyFleetStatus("gate-headgate", ("192.0.2.1",)))
     return after.run()
 
 
@@ -133,7 +133,7 @@ def test_a_refusal_turns_what_was_reported() -> None:
 def test_a_gateway_of_another_class_has_no_status() -> None:
     made = world(gatewayClassName="somebody-elses")
     assert made.outputs.gateway_statuses.get(GATEWAY) is None
-    assert made.outputs.needs.get(GATEWAY) is None
+    assert made.outputs.fleet_specs.get(GATEWAY) is None
 
 
 def test_a_class_of_another_controller_has_no_status() -> None:
@@ -265,7 +265,7 @@ def test_a_port_that_another_was_moved_to_is_unavailable(real: int, listener: in
 def test_the_needs_of_a_gateway_are_its_accepted_ports_and_its_infrastructure() -> None:
     https = {"name": "https", "port": 443, "protocol": "HTTPS", "tls": {"certificateRefs": [{"name": "missing"}]}}
     odd = {"name": "odd", "port": 9, "protocol": "INVALID"}
-    needs = world(HTTP, https, odd, infrastructure={"labels": {"a": "b"}}).outputs.needs.get(GATEWAY)
+    needs = world(HTTP, https, odd, infrastructure={"labels": {"a": "b"}}).outputs.fleet_specs.get(GATEWAY)
     assert needs is not None
     assert (needs.uid, needs.class_name, needs.labels) == ("u", golden.CLASS, {"a": "b"})
     assert needs.ports == (("TCP", 80), ("TCP", 443))

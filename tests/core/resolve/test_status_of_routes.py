@@ -18,7 +18,7 @@ def world(*rules: dict[str, Any], parents: list[dict[str, Any]] | None = None) -
     made.put(golden.gateway_class())
     for value in worlds.furniture():
         made.put(value)
-    made.world.routes.delete(Key("one", "r0"))
+    made.world.http_routes.delete(Key("one", "r0"))
     spec = {"parentRefs": parents or [{"name": "g0"}], "rules": list(rules) or [backend("s0")]}
     made.put(worlds.gateway_api("HTTPRoute", ROUTE.name, ROUTE.namespace, spec, generation=3, uid="u"))
     return made.run()

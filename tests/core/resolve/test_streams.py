@@ -94,6 +94,6 @@ def test_a_route_has_one_rule_and_says_so() -> None:
 
 
 def test_the_service_of_a_gateway_has_its_udp_ports() -> None:
-    needs = world().outputs.needs.get(GATEWAY)
+    needs = world().outputs.fleet_specs.get(GATEWAY)
     assert needs is not None
     assert needs.ports == (("TCP", 9000), ("UDP", 9000))

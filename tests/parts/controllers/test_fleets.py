@@ -14,10 +14,10 @@ from headgate import fleet, pki
 from headgate.api import apps, gateway
 from headgate.api.meta import Key, ObjectMeta
 from headgate.controllers.gateways.fleets import FleetKeeper, bound
-from headgate.controllers.gateways.passes import Passes
+from headgate.controllers.gateways.pipeline import Pipeline
 from headgate.ir.routing import Binding
 from headgate.kube.client import ApiError, Client
-from headgate.world import Fleet, Settings
+from headgate.world import EnvoyFleetStatus, Settings
 from support.local_api import LocalApi
 
 OURS = "headgate.dev/gateway-controller"
@@ -38,9 +38,9 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalApi]:
 
 
 @asynccontextmanager
-async def restarted(api: LocalApi, *, left_by: str = OURS) -> AsyncIterator[tuple[Passes, FleetKeeper, Client]]:
+async def restarted(api: LocalApi, *, left_by: str = OURS) -> AsyncIterator[tuple[Pipeline, FleetKeeper, Client]]:
     """A keeper that has seen the Deployment of an earlier run, and its Gateway; nothing else yet."""
-    passes = Passes(Settings(controller_names=(OURS,)), lambda *_: None, lambda _: None)
+    passes = Pipeline(Settings(controller_names=(OURS,)), lambda *_: None, lambda _: None)
     authority = pki.create_authority(time.time())
     async with Client.from_kubeconfig(api.kubeconfig) as client:
         keeper = FleetKeeper(
@@ -55,7 +55,7 @@ async def restarted(api: LocalApi, *, left_by: str = OURS) -> AsyncIterator[tupl
         queue = asyncio.create_task(keeper.queue.run())
         front = await client.create(FRONT)
         passes.world.gateways.set(front.key, front)
-        passes.step()
+        passes.run_pass()
         left = await client.create(left_behind(front, left_by))
         keeper.see(left.key, left, None)
         await keeper.queue.settled()
@@ -97,8 +97,8 @@ def test_envoys_are_left_alone_before_the_needs_of_their_gateway_are_known(api: 
 def test_envoys_that_are_needed_stay(api: LocalApi) -> None:
     async def run() -> None:
         async with restarted(api) as (passes, keeper, client):
-            passes.world.classes.set(CLASS.key, CLASS)
-            passes.step()
+            passes.world.gateway_classes.set(CLASS.key, CLASS)
+            passes.run_pass()
             keeper.tell_all()
             await keeper.queue.settled()
             assert await there(client)
@@ -109,7 +109,7 @@ def test_envoys_that_are_needed_stay(api: LocalApi) -> None:
 def test_envoys_that_nobody_needs_any_more_go(api: LocalApi) -> None:
     async def run() -> None:
         async with restarted(api) as (passes, keeper, client):
-            passes.step()
+            passes.run_pass()
             keeper.tell_all()
             await keeper.queue.settled()
             assert not await there(client)
@@ -118,9 +118,9 @@ def test_envoys_that_nobody_needs_any_more_go(api: LocalApi) -> None:
 
 
 def test_envoys_that_bind_their_services_address_follow_it_and_pods_are_left_as_they_are() -> None:
-    there, moved = Fleet(addresses=("127.0.9.1",)), Fleet(addresses=("127.0.9.2",))
+    there, moved = EnvoyFleetStatus(addresses=("127.0.9.1",)), EnvoyFleetStatus(addresses=("127.0.9.2",))
     on_service = Binding("service", "127.0.9.1", 10_000)
-    assert bound(on_service, there) == bound(on_service, Fleet()) == bound(on_service, None) == on_service
+    assert bound(on_service, there) == bound(on_service, EnvoyFleetStatus()) == bound(on_service, None) == on_service
     assert bound(on_service, moved) == Binding("service", "127.0.9.2", 10_000)
     assert bound(Binding("pod"), moved) == Binding("pod")
 
@@ -131,13 +131,13 @@ def test_envoys_of_a_gateway_that_is_refused_as_it_is_now_stay(api: LocalApi) ->
 
     async def run() -> None:
         async with restarted(api) as (passes, keeper, client):
-            passes.world.classes.set(CLASS.key, CLASS)
+            passes.world.gateway_classes.set(CLASS.key, CLASS)
             front = passes.world.gateways.get(FRONT.key)
             assert front is not None
             refused = msgspec.structs.replace(front.spec, infrastructure=infrastructure)
             passes.world.gateways.set(FRONT.key, msgspec.structs.replace(front, spec=refused))
-            passes.step()
-            assert passes.outputs.needs.get(FRONT.key) is None
+            passes.run_pass()
+            assert passes.outputs.fleet_specs.get(FRONT.key) is None
             keeper.tell_all()
             await keeper.queue.settled()
             assert await there(client)
@@ -148,7 +148,7 @@ def test_envoys_of_a_gateway_that_is_refused_as_it_is_now_stay(api: LocalApi) ->
 def test_what_another_controller_made_for_a_gateway_stays(api: LocalApi) -> None:
     async def run() -> None:
         async with restarted(api, left_by="example.com/another") as (passes, keeper, client):
-            passes.step()
+            passes.run_pass()
             keeper.tell_all()
             await keeper.queue.settled()
             assert await there(client)

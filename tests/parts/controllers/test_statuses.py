@@ -12,7 +12,7 @@ import pytest
 
 from headgate.api import codec, gateway
 from headgate.api.meta import Object
-from headgate.controllers.gateways.passes import Passes
+from headgate.controllers.gateways.pipeline import Pipeline
 from headgate.controllers.gateways.statuses import WRITTEN, StatusWriter
 from headgate.kube.client import Client
 from headgate.kube.defined import Defined
@@ -71,7 +71,7 @@ class Writing:
     """A world that is fed from an API on demand, and the writer over it."""
 
     client: Client
-    passes: Passes
+    passes: Pipeline
     writer: StatusWriter
 
     async def see(self) -> None:
@@ -80,7 +80,7 @@ class Writing:
             if cls in WRITTEN and codec.kind_of(cls).group == gateway.GROUP:
                 for found in (await self.client.list(cls)).items:
                     source.set(found.key, found)
-        self.passes.step()
+        self.passes.run_pass()
 
     async def settle(self) -> int:
         """Write everything that there is to write; how many writes it took."""
@@ -97,7 +97,7 @@ class Writing:
 @asynccontextmanager
 async def writing(api: LocalApi, *, holding: bool = True) -> AsyncIterator[Writing]:
     """With all manifests fresh on the API."""
-    passes = Passes(Settings(controller_names=NAMES), lambda *_: None, lambda _: None)
+    passes = Pipeline(Settings(controller_names=NAMES), lambda *_: None, lambda _: None)
     objects = [codec.decode_manifest(document) for document in codec.manifests(MANIFESTS)]
     async with Client.from_kubeconfig(api.kubeconfig) as client:
         for each in objects:

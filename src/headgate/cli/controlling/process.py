@@ -126,7 +126,7 @@ class _Work:
     def _took(self) -> None:
         self._held = True
         if self._controller is not None:
-            self._controller.hold()
+            self._controller.on_leading()
 
     def _holding(self) -> bool:
         return self._held and self._leading.holding
@@ -153,7 +153,7 @@ class _Work:
         self._controller = controller
         self._readiness.waits_for["gateways"] = controller.ready
         if self._held:
-            controller.hold()
+            controller.on_leading()
 
     async def _rollouts(self, settings: RolloutSettings) -> None:
         await rollout.run(

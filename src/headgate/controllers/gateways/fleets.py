@@ -16,7 +16,7 @@ from headgate.fleet.names import CONTROLLER_ANNOTATION, GATEWAY_LABEL, label_val
 from headgate.ir.routing import Binding
 from headgate.kube import apply
 from headgate.kube.client import ApiError, Client
-from headgate.world import Fleet, Needs, Outputs, World
+from headgate.world import EnvoyFleetSpec, EnvoyFleetStatus, Outputs, World
 from headgate.world.objects import SETTINGS
 
 from .identity import envoy_files
@@ -89,7 +89,7 @@ class FleetKeeper:
         else:
             self._pods.pop(key, None)
         label = seen.metadata.labels.get(GATEWAY_LABEL)
-        for gateway, needs in list(self._outputs.needs.items()):
+        for gateway, needs in list(self._outputs.fleet_specs.items()):
             if gateway.namespace == key.namespace and label_value(gateway.name) == label:
                 self._tell(gateway)
                 if isinstance(found, core.Pod) and _pod_patch(gateway, needs, found) is not None:
@@ -102,7 +102,7 @@ class FleetKeeper:
         those that an earlier run of ours left serving for it must not be taken away for that.
         """
         self._begun = True
-        for gateway, _ in list(self._outputs.needs.items()):
+        for gateway, _ in list(self._outputs.fleet_specs.items()):
             self.need(gateway)
         for gateway in self._owners:
             self.queue.add(gateway)
@@ -113,19 +113,19 @@ class FleetKeeper:
         self.queue.add(gateway)
 
     def _tell(self, gateway: Key) -> None:
-        needs = self._outputs.needs.get(gateway)
+        needs = self._outputs.fleet_specs.get(gateway)
         if needs is None:
-            self._world.fleets.delete(gateway)
+            self._world.fleet_statuses.delete(gateway)
         else:
             service = self._services.get(fleet.name(gateway, needs.class_name))
             ingress = service.status.load_balancer.ingress if service is not None else ()
-            found = Fleet(
+            found = EnvoyFleetStatus(
                 service=fleet.name(gateway, needs.class_name).name,
                 addresses=tuple(each.ip or each.hostname for each in ingress),
-                trouble=self._trouble(gateway),
+                reason_unavailable=self._trouble(gateway),
                 cluster_ip=_cluster_ip(service),
             )
-            self._world.fleets.set(gateway, found)
+            self._world.fleet_statuses.set(gateway, found)
             if (binding := self._world.bindings.get(gateway)) is not None:
                 self._world.bindings.set(gateway, bound(binding, found))
         self._changed()
@@ -154,7 +154,7 @@ class FleetKeeper:
     async def _keep(self, gateway: Key) -> None:
         if not (self._begun and self._holding()):
             return  # tell_all calls again
-        needs = self._outputs.needs.get(gateway)
+        needs = self._outputs.fleet_specs.get(gateway)
         found = self._world.gateways.get(gateway)
         if found is None or found.metadata.deletion_timestamp:
             self._owners.discard(gateway)  # its objects are owned by it and go with it
@@ -162,7 +162,7 @@ class FleetKeeper:
         if needs is None and self._outputs.gateway_statuses.get(gateway) is not None:
             return  # ours, and refused as it is now: what serves goes on serving, and its address is not given away
         standing = await self._remove_others(gateway, fleet.name(gateway, needs.class_name).name if needs else "")
-        a_class = self._world.classes.get(Key("", needs.class_name)) if needs is not None else None
+        a_class = self._world.gateway_classes.get(Key("", needs.class_name)) if needs is not None else None
         if needs is None or a_class is None:
             return
         envoys = fleet.Envoys(
@@ -235,11 +235,11 @@ class FleetKeeper:
         return settings is not None and controller_name in settings.controller_names
 
 
-def _pod_patch(gateway: Key, needs: Needs, pod: core.Pod) -> dict[str, Any] | None:
+def _pod_patch(gateway: Key, needs: EnvoyFleetSpec, pod: core.Pod) -> dict[str, Any] | None:
     return pods.patch(pod, pods.metadata(gateway, needs.labels, needs.annotations))
 
 
-def bound(binding: Binding, found: Fleet | None) -> Binding:
+def bound(binding: Binding, found: EnvoyFleetStatus | None) -> Binding:
     """Where Envoys bind that bind their Service's address: it may have changed since they were started."""
     if binding.bind != "service" or found is None or not found.addresses or binding.address in found.addresses:
         return binding

@@ -31,10 +31,10 @@ from headgate.xds.server import XdsServer
 
 from . import identity, memory
 from .fleets import FleetKeeper, bound
-from .passes import Passes
-from .selecting import SelectionKeeper
+from .pipeline import Pipeline
+from .pod_selections import PodSelectionReconciler
 from .statuses import WRITTEN, StatusWriter
-from .watching import Watching
+from .watches import WorldWatches
 
 _log = structlog.get_logger("headgate.controllers.gateways")
 
@@ -96,14 +96,14 @@ class GatewayController:
         self._stepped_once = False
         self._nodes: dict[Key, dict[str, Binding]] = {}
         names = settings.controller_names
-        self.passes = Passes(WorldSettings(controller_names=names), server.update, self._drop)
-        world, outputs = self.passes.world, self.passes.outputs
+        self.pipeline = Pipeline(WorldSettings(controller_names=names), server.update, self._drop)
+        world, outputs = self.pipeline.world, self.pipeline.outputs
         self.statuses = StatusWriter(client, world, outputs, names, holding, defined)
         self.fleets = FleetKeeper(
             client, world, outputs, settings.fleet, lambda: self._authority, holding, self._world_changed
         )
-        self.selections = SelectionKeeper(client, outputs, holding)
-        self.watching = Watching(client, world, defined, self.fleets, self._seen, self._step)
+        self.selections = PodSelectionReconciler(client, outputs, holding)
+        self.watching = WorldWatches(client, world, defined, self.fleets, self._seen, self._step)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -114,7 +114,7 @@ class GatewayController:
             tasks.create_task(self.selections.queue.run())
             tasks.create_task(self._keep_certificate())
 
-    def hold(self) -> None:
+    def on_leading(self) -> None:
         """The lease has become ours: write what others left, answer Envoys."""
         if self._stepped_once:
             self.statuses.add_all()
@@ -130,12 +130,12 @@ class GatewayController:
             for key in keys:
                 self.statuses.add(cls, key)
 
-    def hear(self, fact: Fact) -> None:
+    def on_fact(self, fact: Fact) -> None:
         """An Envoy said something."""
-        facts, world = self.passes.facts, self.passes.world
+        facts, world = self.pipeline.facts, self.pipeline.world
         match fact:
             case Connected():
-                binding = bound(binding_of(fact), world.fleets.get(fact.gateway))
+                binding = bound(binding_of(fact), world.fleet_statuses.get(fact.gateway))
                 self._nodes.setdefault(fact.gateway, {})[fact.node_id] = binding
                 world.bindings.set(fact.gateway, binding)
             case Disconnected():
@@ -175,16 +175,16 @@ class GatewayController:
     # ── out ──────────────────────────────────────────────────────────────────
 
     def _step(self) -> None:
-        stepped = self.passes.step()
+        stepped = self.pipeline.run_pass()
         if not self._stepped_once:
             self._begin()
             return
         for cls, key in stepped.statuses:
             self.statuses.add(cls, key)
-        self._counters.serve(stepped.needs)
-        for key in (*stepped.needs, *stepped.gone):
+        self._counters.serve(stepped.fleet_specs)
+        for key in (*stepped.fleet_specs, *stepped.removed_gateways):
             self.fleets.need(key)
-        for key in stepped.selections:
+        for key in stepped.pod_selections:
             self.selections.queue.add(key)
 
     def _drop(self, gone: Key) -> None:
@@ -196,9 +196,11 @@ class GatewayController:
         """The first complete pass. The fleets are told first, so that no address that is known reads as missing."""
         self._stepped_once = True
         self.fleets.tell_all()
-        self.passes.step()
-        self._counters.serve(key for key, _ in self.passes.outputs.needs.items())
-        _log.info("synced", gateways=len(self.passes.outputs.needs), routes=len(self.passes.world.routes))
+        self.pipeline.run_pass()
+        self._counters.serve(key for key, _ in self.pipeline.outputs.fleet_specs.items())
+        _log.info(
+            "synced", gateways=len(self.pipeline.outputs.fleet_specs), routes=len(self.pipeline.world.http_routes)
+        )
         self.statuses.add_all()
         self.selections.add_all()
         if self._holding():
@@ -266,7 +268,7 @@ async def run(
 
     def hear(fact: Fact) -> None:
         counters.hear(fact)
-        controllers[0].hear(fact)
+        controllers[0].on_fact(fact)
 
     server = XdsServer(
         settings.xds_address,

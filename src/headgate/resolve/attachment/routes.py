@@ -84,7 +84,7 @@ def declare(world: World, gateways: Gateways, asked: Asked, listeners: Listeners
     """Judge every parentRef."""
     engine = world.engine
     sources: tuple[Collection[Key, Any], ...] = (
-        world.routes,
+        world.http_routes,
         world.grpc_routes,
         world.tls_routes,
         world.tcp_routes,

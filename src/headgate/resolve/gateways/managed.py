@@ -8,7 +8,7 @@ from headgate.api import gateway as api
 from headgate.api.meta import Key
 from headgate.incremental import Collection, Index, Read
 from headgate.ir.routing import Transport
-from headgate.world import Needs, Settings, World
+from headgate.world import EnvoyFleetSpec, Settings, World
 from headgate.world.objects import SETTINGS
 
 from . import routability
@@ -57,7 +57,7 @@ def declare(world: World) -> Gateways:
             return None
         return Class(found.spec.controller_name, found.metadata.generation, found.spec.parameters_ref)
 
-    classes = engine.map("classes of ours", world.classes, class_)
+    classes = engine.map("classes of ours", world.gateway_classes, class_)
 
     def owned(read: Read, _key: Key, found: api.Gateway) -> Owned | None:
         of = read(classes, Key("", found.spec.gateway_class_name))
@@ -98,14 +98,14 @@ def wanted_addresses(spec: api.GatewaySpec) -> tuple[str, ...]:
 
 def needs(
     world: World, gateways: Gateways, ports: Collection[Key, tuple[tuple[Transport, int], ...]]
-) -> Collection[Key, Needs]:
+) -> Collection[Key, EnvoyFleetSpec]:
     """What each Gateway asks of its fleet."""
 
-    def needs_of(read: Read, key: Key, found: Owned) -> Needs | None:
+    def needs_of(read: Read, key: Key, found: Owned) -> EnvoyFleetSpec | None:
         infrastructure = found.spec.infrastructure or api.GatewayInfrastructure()
         if refused(found.spec):
             return None
-        return Needs(
+        return EnvoyFleetSpec(
             uid=found.uid,
             class_name=found.spec.gateway_class_name,
             ports=read(ports, key) or (),

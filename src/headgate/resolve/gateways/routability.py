@@ -10,7 +10,7 @@ import msgspec
 from headgate.api import gateway as api
 from headgate.incremental import Read
 from headgate.ir.routing import Binding
-from headgate.world import Fleet, World
+from headgate.world import EnvoyFleetStatus, World
 from headgate.world.objects import SETTINGS
 
 CLUSTER = "Cluster"
@@ -41,7 +41,7 @@ def internal(spec: api.GatewaySpec) -> bool:
     return asked(spec) and not any(map(outside, spec.addresses))
 
 
-def assigned(spec: api.GatewaySpec, fleet: Fleet, binding: Binding) -> Assigned:
+def assigned(spec: api.GatewaySpec, fleet: EnvoyFleetStatus, binding: Binding) -> Assigned:
     """Address and routability of what is had of that which was asked for."""
     cluster = (fleet.cluster_ip,) if fleet.cluster_ip and binding.bind == "pod" else ()
     found: dict[tuple[str, str], None] = {}

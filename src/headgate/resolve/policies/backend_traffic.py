@@ -26,7 +26,7 @@ def declare(world: World) -> BackendTraffic:
     """Read every policy, and choose per target."""
     engine, read = world.engine, backend_traffic.read
     policies = engine.map(
-        "traffic policies", world.backend_traffic_policies, lambda _read, key, found: read(key, found)
+        "traffic policies", world.x_backend_traffic_policies, lambda _read, key, found: read(key, found)
     )
     return BackendTraffic(policies, winners(engine, "traffic policies", policies))
 

@@ -35,7 +35,7 @@ def declare(world: World, references: References, gateways: Gateways) -> Telemet
     """Read every policy, choose one per Gateway."""
     engine = world.engine
     policies = engine.map(
-        "telemetry policies", world.telemetry_policies, lambda _read, key, found: telemetry.read(key, found)
+        "telemetry policies", world.x_telemetry_policies, lambda _read, key, found: telemetry.read(key, found)
     )
     winning = winners(engine, "telemetry policies", policies)
 

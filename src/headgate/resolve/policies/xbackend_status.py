@@ -10,7 +10,7 @@ from headgate.conditions import verdict
 from headgate.conditions import x_backend as say
 from headgate.incremental import Collection, Index, Read
 from headgate.ir.tracing import Tracing
-from headgate.world import Selection, World
+from headgate.world import PodSelection, World
 
 from ..attachment.routes import Attached, Spec
 from ..gateways.managed import Gateways
@@ -27,7 +27,7 @@ class Named:
     """Per XBackend that a route of ours names."""
 
     statuses: Collection[Ref, Entries]
-    selections: Collection[Key, Selection]
+    selections: Collection[Key, PodSelection]
 
 
 def declare(
@@ -56,10 +56,10 @@ def declare(
         if entries:
             yield Ref(KIND, key.namespace, key.name), tuple(entries[:_MOST])
 
-    def selection(read: Read, key: Key, each: Outside) -> Selection | None:
+    def selection(read: Read, key: Key, each: Outside) -> PodSelection | None:
         if not each.selector or each.problems or not users(read, key):
             return None
-        return Selection(each.uid, service_name(key.name), dict(each.selector), each.port)
+        return PodSelection(each.uid, service_name(key.name), dict(each.selector), each.port)
 
     return Named(
         engine.flat_map("statuses of x backends", found, status), engine.map("selections of pods", found, selection)

@@ -36,7 +36,9 @@ def declare(world: World) -> Collection[Key, Bundle]:
     return engine.union(
         "authorities",
         engine.map("authorities in config maps", world.config_maps, lambda _read, _key, found: _bundle(found)),
-        engine.map("authorities in trust bundles", world.trust_bundles, lambda _read, _key, found: _bundle(found)),
+        engine.map(
+            "authorities in trust bundles", world.cluster_trust_bundles, lambda _read, _key, found: _bundle(found)
+        ),
     )
 
 

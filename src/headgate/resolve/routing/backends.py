@@ -78,7 +78,7 @@ def declare(
     served: Collection[ir.Backend, ir.Backend] = engine.distinct(
         "backends in use", used, lambda key, _backend: key[1], lambda backend: backend
     )
-    slices = engine.map("endpoints of a slice", world.slices, _slice)
+    slices = engine.map("endpoints of a slice", world.endpoint_slices, _slice)
 
     def endpoints(read: Read, backend: ir.Backend, _same: ir.Backend) -> ir.Endpoints:
         if backend.tls is not None and not believes(read, references.backend_tls, backend.tls):

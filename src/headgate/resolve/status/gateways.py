@@ -10,7 +10,7 @@ from headgate.conditions import gateway as say
 from headgate.conditions.listener import RESOLVED_REFS
 from headgate.incremental import Collection, Read
 from headgate.ir.routing import Binding
-from headgate.world import Fleet
+from headgate.world import EnvoyFleetStatus
 
 from ..attachment.listeners import Judged
 from ..gateways import frontend_validation, routability
@@ -29,7 +29,7 @@ def declare(grounds: Grounds, listening: Listening) -> Collection[Key, api.Gatew
     def status(read: Read, key: Key, found: Owned) -> api.GatewayStatus:
         every = read(listening.told, key) or ()
         own = [each for each in every if each.judged.owner.kind == "Gateway"]
-        fleet = read(world.fleets, key) or Fleet()
+        fleet = read(world.fleet_statuses, key) or EnvoyFleetStatus()
         binding = read(world.bindings, key)
         reported = WHOLE in (read(listening.reported, key) or ())
         whole = (
@@ -81,7 +81,7 @@ def programmed(
     spec: api.GatewaySpec,
     own: Sequence[Told],
     every: Sequence[Told],
-    fleet: Fleet,
+    fleet: EnvoyFleetStatus,
     binding: Binding | None,
     *,
     reported: bool,
@@ -99,21 +99,23 @@ def programmed(
     if any(each.serving for each in every) or (idle and (binding is not None or reported)):
         moved = () if binding is None else _moved(every, binding)
         return say.programmed([each.value for each in addresses(spec, fleet, binding)], moved)
-    return say.pending(fleet.trouble or WAITING)
+    return say.pending(fleet.reason_unavailable or WAITING)
 
 
-def _no_address(spec: api.GatewaySpec, fleet: Fleet, binding: Binding | None) -> Condition | None:
+def _no_address(spec: api.GatewaySpec, fleet: EnvoyFleetStatus, binding: Binding | None) -> Condition | None:
     """Why nothing can be sent to it; None: it has an address."""
     if routability.asked(spec):
         if binding is None:
-            return say.pending(fleet.trouble or WAITING)
+            return say.pending(fleet.reason_unavailable or WAITING)
         return None if routability.assigned(spec, fleet, binding).addresses else say.no_address_assigned()
     wanted = [(index, address.value) for index, address in enumerate(spec.addresses) if address.value]
     if missing := [(index, value) for index, value in wanted if value not in fleet.addresses]:
         return say.address_not_usable(missing, len(wanted))
     if not fleet.addresses:
         return (
-            say.pending(fleet.trouble) if fleet.trouble else say.address_not_assigned(fleet.service or "of the Envoys")
+            say.pending(fleet.reason_unavailable)
+            if fleet.reason_unavailable
+            else say.address_not_assigned(fleet.service or "of the Envoys")
         )
     return None
 
@@ -123,7 +125,7 @@ def _moved(every: Sequence[Told], binding: Binding) -> tuple[tuple[int, int], ..
     return tuple((port, binding.port(port)) for port in ports if binding.port(port) != port)
 
 
-def addresses_assigned(spec: api.GatewaySpec, fleet: Fleet, binding: Binding | None) -> Sequence[Condition]:
+def addresses_assigned(spec: api.GatewaySpec, fleet: EnvoyFleetStatus, binding: Binding | None) -> Sequence[Condition]:
     """AddressesAssigned, once it can be judged, where somebody asked for more than an address."""
     if not routability.asked(spec) or binding is None:
         return ()
@@ -132,7 +134,7 @@ def addresses_assigned(spec: api.GatewaySpec, fleet: Fleet, binding: Binding | N
 
 
 def addresses(
-    spec: api.GatewaySpec, fleet: Fleet, binding: Binding | None = None, *, told: bool = False
+    spec: api.GatewaySpec, fleet: EnvoyFleetStatus, binding: Binding | None = None, *, told: bool = False
 ) -> tuple[api.GatewayStatusAddress, ...]:
     """The addresses that were assigned; of those only the ones that were asked for, if any were. With `told` each says
     from where it can be reached.

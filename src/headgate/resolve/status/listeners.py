@@ -11,7 +11,7 @@ from headgate.conditions import Problem, first, sentence, stamp, verdict
 from headgate.conditions import http_route as say_route
 from headgate.conditions import listener as say
 from headgate.incremental import Collection, Read
-from headgate.world import Fleet
+from headgate.world import EnvoyFleetStatus
 from headgate.world.facts import ListenerFact
 
 from ..attachment.listeners import Judged
@@ -70,7 +70,7 @@ def declare(grounds: Grounds) -> Listening:
         says: list[frozenset[str] | None] = [read(reported, key)]
         says += [read(of_sets, name) for name in read(grounds.asked.sets_of, key) or ()]
         before = frozenset[str]().union(*(each for each in says if each))
-        fleet = read(grounds.world.fleets, key) or Fleet()
+        fleet = read(grounds.world.fleet_statuses, key) or EnvoyFleetStatus()
         judged = read(grounds.listeners.judged, key) or ()
         overlapping = read(overlaps, key) or {}
         every = []
@@ -139,7 +139,7 @@ def _conflicted(problems: Sequence[Problem]) -> Condition:
 
 
 def programmed(
-    judged: Judged, version: tuple[str, str] | None, fact: ListenerFact | None, fleet: Fleet, reported: bool
+    judged: Judged, version: tuple[str, str] | None, fact: ListenerFact | None, fleet: EnvoyFleetStatus, reported: bool
 ) -> Condition:
     """Programmed: an Envoy took this very version; or it was programmed before and nothing is known to be wrong."""
     if judged.listener is None:
@@ -155,5 +155,5 @@ def programmed(
     if reported:
         return say.programmed()
     if version is None:
-        return say.pending(fleet.trouble or WAITING)
+        return say.pending(fleet.reason_unavailable or WAITING)
     return say.pending("the Envoys of the Gateway were told and have not answered yet")

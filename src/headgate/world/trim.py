@@ -26,7 +26,7 @@ _AUTHORITIES = "ca.crt"
 replace = msgspec.structs.replace
 
 
-class Keeper:
+class Trimmer:
     """Reduces objects, of any kind, to what is kept of them."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Keeper:
             gateway.UDPRoute: self._route,
         }
 
-    def kept(self, found: T) -> T:
+    def trim(self, found: T) -> T:
         """What is kept of an object: of its kind, and equal to it in everything that the program reads."""
         keep = self._by_kind.get(type(found))
         return found if keep is None else keep(found)  # type: ignore[return-value]

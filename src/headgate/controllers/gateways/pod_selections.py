@@ -8,12 +8,12 @@ from headgate.controllers.work import WorkQueue
 from headgate.kube import apply
 from headgate.kube.client import ApiError, Client
 from headgate.resolve.references.xbackends import KIND, service_name
-from headgate.world import Outputs, Selection
+from headgate.world import Outputs, PodSelection
 
 _LABELS = {"app.kubernetes.io/managed-by": "headgate", "app.kubernetes.io/component": "backend"}
 
 
-class SelectionKeeper:
+class PodSelectionReconciler:
     """One queue of XBackends.
 
     Args:
@@ -28,13 +28,13 @@ class SelectionKeeper:
 
     def add_all(self) -> None:
         """Have all looked at: after the first pass, or when the lease has become ours."""
-        for key, _ in self._outputs.selections.items():
+        for key, _ in self._outputs.pod_selections.items():
             self.queue.add(key)
 
     async def _keep(self, key: Key) -> None:
         if not self._holding():
             return
-        selection = self._outputs.selections.get(key)
+        selection = self._outputs.pod_selections.get(key)
         if selection is not None:
             await apply.ensure(self._client, service(key, selection))
         else:
@@ -52,7 +52,7 @@ class SelectionKeeper:
                 raise
 
 
-def service(key: Key, selection: Selection) -> core.Service:
+def service(key: Key, selection: PodSelection) -> core.Service:
     """The Service of an XBackend."""
     owner = OwnerReference(
         api_version=f"{gateway_x.GROUP}/v1alpha1",

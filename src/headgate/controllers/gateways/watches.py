@@ -13,12 +13,12 @@ from headgate.kube.defined import Defined, follow_defined
 from headgate.kube.errors import ApiError
 from headgate.kube.watch import Batch, follow
 from headgate.world import World
-from headgate.world.kept import Keeper
-from headgate.world.lacking import LOOKED_FOR
 from headgate.world.objects import SETTINGS, Definitions
+from headgate.world.trim import Trimmer
+from headgate.world.unresolved import LOOKED_FOR
 
-from .arrivals import Arrivals
 from .fleets import SELECTOR, FleetKeeper
+from .reference_barrier import ReferenceBarrier
 
 #: Kinds without a definition that only some APIs have.
 _NOT_EVERYWHERE = (certificates.ClusterTrustBundle,)
@@ -26,7 +26,7 @@ _NOT_EVERYWHERE = (certificates.ClusterTrustBundle,)
 _log = structlog.get_logger("headgate.controllers.gateways")
 
 
-class Watching:
+class WorldWatches:
     """Followers of everything that the program reads.
 
     Args:
@@ -51,8 +51,8 @@ class Watching:
         self._seen = seen
         self._step = step
         self._sources = world.by_kind
-        self._kept = Keeper().kept
-        self._arrivals = Arrivals(world, lambda: self.synced, seen, step, self._absent)
+        self._kept = Trimmer().trim
+        self._arrivals = ReferenceBarrier(world, lambda: self.synced, seen, step, self._absent)
         self._ours: dict[type[Object], dict[Key, Object]] = {apps.Deployment: {}, core.Pod: {}, core.Service: {}}
         #: Kinds without a definition that only some APIs have, as far as this one has them.
         self._own: set[str] = set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from headgate.api import codec, core, discovery, gateway
-from headgate.world.kept import Keeper
+from headgate.world.trim import Trimmer
 
 NOW = "2026-01-01T00:00:00Z"
 
@@ -33,7 +33,7 @@ def service(name: str, node_port: int) -> core.Service:
 
 
 def test_a_route_keeps_its_spec_its_version_and_what_its_status_says() -> None:
-    kept, found = Keeper().kept(route("a")), route("a")
+    kept, found = Trimmer().trim(route("a")), route("a")
     assert kept.spec == found.spec
     assert (kept.key, kept.metadata.uid, kept.metadata.generation) == (found.key, "a", 3)
     assert kept.metadata.creation_timestamp == NOW
@@ -41,15 +41,15 @@ def test_a_route_keeps_its_spec_its_version_and_what_its_status_says() -> None:
 
 
 def test_equal_parts_of_two_routes_are_one() -> None:
-    keeper = Keeper()
-    one, other = keeper.kept(route("a")), keeper.kept(route("b", at="2026-02-02T00:00:00Z"))
+    keeper = Trimmer()
+    one, other = keeper.trim(route("a")), keeper.trim(route("b", at="2026-02-02T00:00:00Z"))
     assert one.spec.parent_refs is other.spec.parent_refs
     assert one.status is other.status
 
 
 def test_a_service_keeps_its_type_and_what_its_ports_offer() -> None:
-    keeper = Keeper()
-    one, other = keeper.kept(service("a", 30001)), keeper.kept(service("b", 30002))
+    keeper = Trimmer()
+    one, other = keeper.trim(service("a", 30001)), keeper.trim(service("b", 30002))
     assert (one.key.name, one.spec.type, one.spec.ports[0].port) == ("a", "NodePort", 80)
     assert one.spec.ports[0].app_protocol == "http"
     assert one.spec is other.spec
@@ -62,7 +62,7 @@ def test_endpoints_keep_their_service_their_addresses_and_how_they_are() -> None
         "endpoints": [{"addresses": ["10.0.0.1"], "conditions": {"ready": False}, "nodeName": "node"}],
         "ports": [{"port": 8080}],
     }
-    kept = Keeper().kept(codec.convert(discovery.EndpointSlice, plain))
+    kept = Trimmer().trim(codec.convert(discovery.EndpointSlice, plain))
     assert kept.metadata.labels == {"kubernetes.io/service-name": "a"}
     assert kept.endpoints[0].addresses == ("10.0.0.1",)
     assert kept.endpoints[0].conditions.ready is False
@@ -70,8 +70,8 @@ def test_endpoints_keep_their_service_their_addresses_and_how_they_are() -> None
 
 
 def test_sharing_begins_anew_when_too_much_is_shared() -> None:
-    keeper = Keeper()
+    keeper = Trimmer()
     for index in range(10_000):
-        assert keeper.kept(route("a", at=str(index))).key.name == "a"
-        keeper.kept(codec.convert(core.Service, {"metadata": about("a"), "spec": {"ports": [{"port": index + 1}]}}))
+        assert keeper.trim(route("a", at=str(index))).key.name == "a"
+        keeper.trim(codec.convert(core.Service, {"metadata": about("a"), "spec": {"ports": [{"port": index + 1}]}}))
     assert len(keeper._shared) <= 4_096 + 1

@@ -4,11 +4,11 @@ Whoever creates a Service and then a route to it, or moves a route away from a S
 everything right; but the watch of routes may be a few milliseconds ahead of that of Services, or behind it, and for so
 long requests would be answered with 500. So:
 
-1. An object whose spec is new and names what is not there waits for it, `PATIENCE` at most. What was known of the
+1. An object whose spec is new and names what is not there waits for it, `REFERENCE_WAIT` at most. What was known of the
    object before stays. Meanwhile the API is asked: what it does not have now, it did not have when the object was
    written, and is not waited for.
-2. What others may name (Services, their EndpointSlices, Secrets, ConfigMaps, ReferenceGrants) stays for `PATIENCE` when
-   it is deleted.
+2. What others may name (Services, their EndpointSlices, Secrets, ConfigMaps, ReferenceGrants) stays for
+   `REFERENCE_WAIT` when it is deleted.
 3. Nothing waits before all collections are complete: a controller that starts has everything in its lists.
 """
 
@@ -21,10 +21,10 @@ import msgspec
 from headgate.api import core, discovery, gateway
 from headgate.api.meta import Key, Object, Ref
 from headgate.world import World
-from headgate.world.lacking import GRANT, known_as, lacking
+from headgate.world.unresolved import GRANT, reference_to, unresolved_references
 
-#: Seconds. Watches of one API are some milliseconds apart.
-PATIENCE = 0.25
+#: Seconds an object waits for what it references. Watches of one API server are some milliseconds apart.
+REFERENCE_WAIT = 0.25
 #: So many questions are asked at a time; the others wait for their turn, or for the end of their patience.
 _AT_A_TIME = 16
 
@@ -54,7 +54,7 @@ class _Waiting(msgspec.Struct):
     asking: asyncio.Task[None] | None = None
 
 
-class Arrivals:
+class ReferenceBarrier:
     """See the module's text.
 
     Args:
@@ -62,6 +62,7 @@ class Arrivals:
         late: called with the kind and the key of an object that was set after it had waited.
         step: called when that was not because something came, so that nobody else is about to step.
         absent: asks the API whether it has no such object; False if that is not known.
+        wait: seconds that an object waits at most.
     """
 
     def __init__(
@@ -71,6 +72,8 @@ class Arrivals:
         late: Callable[[type[Object], list[Key]], None],
         step: Callable[[], None],
         absent: Callable[[Ref], Awaitable[bool]],
+        *,
+        wait: float = REFERENCE_WAIT,
     ) -> None:
         self._world = world
         self._sources = world.by_kind
@@ -78,6 +81,7 @@ class Arrivals:
         self._late = late
         self._step = step
         self._absent = absent
+        self._wait_seconds = wait
         self._turns = asyncio.Semaphore(_AT_A_TIME)
         self._waiting: dict[Subject, _Waiting] = {}
 
@@ -90,7 +94,7 @@ class Arrivals:
         self._forget((cls, key))
         self._set(cls, key, found)
         if found is not None and cls in _NAMED and self._waiting:
-            self._came(known_as(found, key))
+            self._came(reference_to(found, key))
 
     def stop(self) -> None:
         """Let nothing come any more."""
@@ -101,12 +105,14 @@ class Arrivals:
         if found is None or cls not in _NAMING:
             return frozenset()
         held = self._sources[cls].get(key)
-        return frozenset() if held is not None and held.spec == found.spec else lacking(self._world, found)
+        return (
+            frozenset() if held is not None and held.spec == found.spec else unresolved_references(self._world, found)
+        )
 
     def _wait(self, subject: Subject, found: Object | None, lacks: frozenset[Ref]) -> None:
         waiting = self._waiting.get(subject)
         if waiting is None:
-            timer = asyncio.get_running_loop().call_later(PATIENCE, self._expire, subject)
+            timer = asyncio.get_running_loop().call_later(self._wait_seconds, self._expire, subject)
             waiting = self._waiting[subject] = _Waiting(found, lacks, timer)
         else:  # whoever changes again and again does not wait for ever
             _stop_asking(waiting)

@@ -64,18 +64,18 @@ class _Parts:
 
 
 @dataclass(frozen=True, slots=True)
-class Stepped:
+class PassResult:
     """What a pass changed for the API: statuses by kind and key, Gateways whose needs changed, and those that went;
     XBackends whose pods are selected otherwise, or no more.
     """
 
     statuses: tuple[tuple[type[Object], Key], ...]
-    needs: tuple[Key, ...]
-    gone: tuple[Key, ...]
-    selections: tuple[Key, ...] = ()
+    fleet_specs: tuple[Key, ...]
+    removed_gateways: tuple[Key, ...]
+    pod_selections: tuple[Key, ...] = ()
 
 
-class Passes:
+class Pipeline:
     """The world, the program over it and the collectors of what it makes.
 
     Args:
@@ -96,8 +96,8 @@ class Passes:
         self._hosts = collect(self.outputs.hosts)
         self._weights = collect(self.outputs.weights)
         self._configurations = collect(self.outputs.configurations)
-        self._needs = collect(self.outputs.needs)
-        self._selections = collect(self.outputs.selections)
+        self._needs = collect(self.outputs.fleet_specs)
+        self._selections = collect(self.outputs.pod_selections)
         self._statuses: tuple[tuple[type[Object], Collector[Key, Any]], ...] = (
             (gateway.GatewayClass, collect(self.outputs.class_statuses)),
             (gateway.Gateway, collect(self.outputs.gateway_statuses)),
@@ -108,7 +108,7 @@ class Passes:
         #: Gateways that were dropped and are there all the same: refused as they are now.
         self._dropped: set[Key] = set()
 
-    def step(self) -> Stepped:
+    def run_pass(self) -> PassResult:
         """Bring everything up to date; what is to be sent is sent before this returns."""
         self.engine.run()
         self._report_failures()
@@ -135,7 +135,7 @@ class Passes:
             statuses += [(NAMED_KINDS[ref.kind], ref.key) for ref in (*named.set, *named.removed)]
         selected = self._selections.take()
         selections = (*selected.set, *selected.removed)
-        return Stepped(tuple(statuses), tuple(needs.set), tuple(needs.removed), selections)
+        return PassResult(tuple(statuses), tuple(needs.set), tuple(needs.removed), selections)
 
     def _exists(self, gateway: Key) -> bool:
         return self.world.gateways.get(gateway) is not None

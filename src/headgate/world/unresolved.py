@@ -16,7 +16,7 @@ LOOKED_FOR: dict[str, type[Object]] = {"Service": core.Service, "Secret": core.S
 GRANT = "ReferenceGrant"
 
 
-def lacking(world: World, found: Object) -> frozenset[Ref]:
+def unresolved_references(world: World, found: Object) -> frozenset[Ref]:
     """The Services (with their EndpointSlices), Secrets and ConfigMaps that an object names and that are not in the
     world, and the namespaces that do not permit it to name them, as `Ref(GRANT, namespace, "")`.
     """
@@ -59,7 +59,7 @@ def _permitted(world: World, found: Object, to: Ref) -> bool:
     return any(members((to.namespace, *who, "", to.kind, name)) for name in (to.name, ""))
 
 
-def known_as(found: Object, key: Key) -> Ref:
+def reference_to(found: Object, key: Key) -> Ref:
     """What an object is called when it is lacking elsewhere: an EndpointSlice stands for its Service."""
     if found.kind == "EndpointSlice":
         return Ref("Service", key.namespace, found.metadata.labels.get(SERVICE_NAME, ""))

@@ -6,12 +6,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from headgate.api import codec, core, discovery, gateway
 from headgate.api.meta import Key, Object, Ref
-from headgate.controllers.gateways import arrivals
-from headgate.controllers.gateways.arrivals import Arrivals
+from headgate.controllers.gateways.reference_barrier import REFERENCE_WAIT, ReferenceBarrier
 from headgate.incremental import Engine
 from headgate.world import World
 
@@ -21,14 +18,19 @@ ROUTE = Key("shop", "route")
 class Scene:
     """A world that objects arrive in; `steps` counts how often something had waited to the end of its patience."""
 
-    def __init__(self, *, complete: bool = True) -> None:
+    def __init__(self, *, complete: bool = True, wait: float = REFERENCE_WAIT) -> None:
         self.world = World.over(Engine())
         self.late: list[Key] = []
         self.stepped = asyncio.Event()
         #: What the API says that it does not have; None: it does not answer.
         self.absent: set[str] | None = set()
-        self.arrivals = Arrivals(
-            self.world, lambda: complete, lambda _cls, keys: self.late.extend(keys), self.stepped.set, self._is_absent
+        self.arrivals = ReferenceBarrier(
+            self.world,
+            lambda: complete,
+            lambda _cls, keys: self.late.extend(keys),
+            self.stepped.set,
+            self._is_absent,
+            wait=wait,
         )
 
     async def _is_absent(self, named: Ref) -> bool:
@@ -41,7 +43,7 @@ class Scene:
 
     def leads_to(self) -> str | None:
         """Where the route that is in the world leads to."""
-        found = self.world.routes.get(ROUTE)
+        found = self.world.http_routes.get(ROUTE)
         return found.spec.rules[0].backend_refs[0].name if found else None
 
 
@@ -115,11 +117,9 @@ def test_what_a_route_names_may_never_come() -> None:
     playing(story)
 
 
-def test_nobody_waits_for_what_the_api_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrivals, "PATIENCE", 1_000)
-
+def test_nobody_waits_for_what_the_api_does_not_have() -> None:
     async def story() -> None:
-        scene = Scene()
+        scene = Scene(wait=1_000)
         scene.absent = {"a"}
         scene.take(route("a"))
         assert scene.leads_to() is None
@@ -129,11 +129,9 @@ def test_nobody_waits_for_what_the_api_does_not_have(monkeypatch: pytest.MonkeyP
     playing(story)
 
 
-def test_what_the_api_has_is_waited_for_though_something_else_is_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrivals, "PATIENCE", 1_000)
-
+def test_what_the_api_has_is_waited_for_though_something_else_is_nowhere() -> None:
     async def story() -> None:
-        scene = Scene()
+        scene = Scene(wait=1_000)
         scene.absent = {"nowhere"}
         scene.take(route("a", "nowhere"))
         for _ in range(10):
@@ -157,11 +155,9 @@ def test_an_api_that_does_not_answer_costs_no_more_than_patience() -> None:
     playing(story)
 
 
-def test_an_answer_counts_for_the_spec_that_was_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrivals, "PATIENCE", 1_000)
-
+def test_an_answer_counts_for_the_spec_that_was_asked_about() -> None:
     async def story() -> None:
-        scene = Scene()
+        scene = Scene(wait=1_000)
         scene.absent = None
         scene.take(route("a"))
         await asyncio.sleep(0)

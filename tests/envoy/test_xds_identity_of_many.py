@@ -59,7 +59,7 @@ class Tenant:
             secrets.tls_certificate(self.secret, pair.certificate, pair.key),
             listeners.listener(f"l-{self.key.namespace}", self.address, PORT, [chain]),
         )
-        answer = routes.route(self.host, routes.Match(), routes.Respond(200))
+        answer = routes.route(self.host, routes.Match(), routes.DirectResponse(200))
         return Update(
             resources={(each.type_url, each.name): each for each in made},
             hosts={("http", self.host): routes.virtual_host(self.host, [self.host], [answer])},

@@ -35,7 +35,7 @@ def broken(name: str, regex: str = "[") -> VirtualHost:
     return routes.virtual_host(
         name,
         [f"{name}.example"],
-        [routes.route(name, match, routes.Respond(200, "fine"))],
+        [routes.route(name, match, routes.DirectResponse(200, "fine"))],
         origins=[Ref("HTTPRoute", "shop", name)],
     )
 

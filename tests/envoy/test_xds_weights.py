@@ -37,7 +37,7 @@ def test_a_change_of_weights_reaches_envoy_without_touching_its_routes(stage: St
 
 def test_weights_go_through_the_lane_among_many_paths_too(stage: Stage) -> None:
     crowd = [
-        routes.route(f"{at}", routes.Match(routes.PathMatch("exact", f"/{at}")), routes.Respond(404))
+        routes.route(f"{at}", routes.Match(routes.PathMatch("exact", f"/{at}")), routes.DirectResponse(404))
         for at in range(100)
     ]
     stage.add("crowded", 1, 0, crowd)
@@ -55,7 +55,7 @@ def apart(stage: Stage, name: str, old: int, new: int) -> Update:
     clusters = (stage.old.cluster, stage.new.cluster)
     key = names.weights_key(name, clusters)
     first = routes.Forward((routes.Destination(clusters[0]),), key, part=0)
-    rest = routes.Forward((routes.Destination(clusters[1]),), path=routes.PathRewrite("regex", "/new", "^/.*"))
+    rest = routes.Forward((routes.Destination(clusters[1]),), path_rewrite=routes.PathRewrite("regex", "/new", "^/.*"))
     found = [routes.route(name, routes.Match(), each) for each in (first, rest)]
     host = routes.virtual_host(name, [f"{name}.example"], found)
     weights = Weights(tuple(zip(clusters, (old, new), strict=True)), parts=True)

@@ -337,8 +337,8 @@ def _routes(made: Running) -> Any:
     return {
         f"{key[0]} {key[1]} {key[2]} {key[3] or '*'}": (
             [_route(route) for route in host.routes]
-            if host.refuse is None
-            else [f"{host.refuse.status}: {host.refuse.why}"]
+            if host.direct_response is None
+            else [f"{host.direct_response.status}: {host.direct_response.reason}"]
         )
         for key, host in sorted(made.outputs.routing.hosts.items())
     }
@@ -346,7 +346,7 @@ def _routes(made: Running) -> Any:
 
 def _route(route: Any) -> str:
     action = route.action
-    where = getattr(action, "why", None) or " + ".join(str(target.backend or 500) for target in action.targets)
+    where = getattr(action, "reason", None) or " + ".join(str(target.backend or 500) for target in action.targets)
     return f"{route.match} -> {where}   [{route.origin}]"
 
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from headgate.ir.http import Request
 from headgate.ir.limits import Try
-from headgate.simulate import Outcome, Share
+from headgate.simulate import RequestOutcome, TrafficShare
 
 from .cases import Expectation
 
@@ -51,11 +51,11 @@ def request(expectation: Expectation) -> Request:
         headers=headers,
         port=parts.port or default,
         sni=parts.hostname if secure else None,
-        certified=bool(expectation.text.get("client", {}).get("believed", "client" in expectation.text)),
+        client_certificate_valid=bool(expectation.text.get("client", {}).get("believed", "client" in expectation.text)),
     )
 
 
-def seen(share: Share, name: str) -> str | None:
+def seen(share: TrafficShare, name: str) -> str | None:
     """What a backend sees of a request: a header, `:path`, or of TLS the server name (`:sni`) and for whom the
     certificate of the Gateway is (`:client`).
     """
@@ -64,13 +64,13 @@ def seen(share: Share, name: str) -> str | None:
     if name == ":sni":
         return share.server_name
     if name == ":client":
-        return ",".join(share.shown)
+        return ",".join(share.client_certificate_names)
     if name == ":path":
         return request.target
     return request.host if name == "host" else request.header(name)
 
 
-def mirrored(outcome: Outcome) -> dict[Answerer, Fraction]:
+def mirrored(outcome: RequestOutcome) -> dict[Answerer, Fraction]:
     """Who gets copies of which share of the requests."""
     return {
         copy.backend: Fraction(copy.numerator, copy.denominator) for share in outcome.shares for copy in share.mirrors
@@ -95,7 +95,9 @@ def wanted(expectation: Expectation) -> dict[Answerer, Fraction]:
     return {name: Fraction(weight, total) for name, weight in weights.items()}
 
 
-def simulated(outcome: Outcome, plan: Sequence[Try] = (), *, distrusted: bool = False) -> dict[Answerer, Fraction]:
+def simulated(
+    outcome: RequestOutcome, plan: Sequence[Try] = (), *, distrusted: bool = False
+) -> dict[Answerer, Fraction]:
     """Who answers according to an outcome, if backends do this with the tries of a request. One that is `distrusted`
     has another certificate than the policy wants, which no object of the API says.
     """

@@ -284,7 +284,7 @@ def _mark(text: str) -> Route:
     return routes.route(
         "mark",
         routes.Match(headers=(routes.ValueMatch(MARK, "exact", "1"),)),
-        routes.Respond(200),
+        routes.DirectResponse(200),
         response_headers=routes.HeaderChanges(set=(("x-load", text),)),
     )
 

@@ -25,7 +25,7 @@ from headgate.api import tls
 from headgate.api.meta import Key
 from headgate.envoy.names import LISTENER
 from headgate.ir.streams import Connection
-from headgate.simulate import Reached
+from headgate.simulate import ConnectionOutcome
 from headgate.world import Outputs
 from headgate.xds.desired import Update
 from support.addresses import accepts
@@ -57,13 +57,13 @@ def distrusted(expectation: Expectation) -> bool:
     return bool(expectation.text.get("distrusted"))
 
 
-def simulated(reached: Reached) -> dict[Answerer, Fraction]:
+def simulated(reached: ConnectionOutcome) -> dict[Answerer, Fraction]:
     """Who answers according to the simulation, which believes every backend's certificate."""
-    total = sum(line.weight for line in reached.lines)
+    total = sum(line.weight for line in reached.shares)
     if not total:
         return {CLOSED: Fraction(1)}
     found: dict[Answerer, Fraction] = {}
-    for line in reached.lines:
+    for line in reached.shares:
         name = line.backend or CLOSED
         found[name] = found.get(name, Fraction(0)) + Fraction(line.weight, total)
     return found

@@ -4,7 +4,7 @@ import pytest
 
 from golden import cases as golden
 from golden import expecting
-from headgate.filters.headers import changed
+from headgate.filters.headers import apply_changes
 from headgate.simulate import ask, explain
 
 CASES = golden.cases("serve")
@@ -30,7 +30,7 @@ def test_the_simulation_shows_the_headers_that_the_case_says(case: golden.Case) 
                 assert expecting.seen(share, name) == value, f"{each}: {name}"
             answered = outcome.answer.headers if outcome.answer else (("x-echo", "1"),)
             for changes in share.response_changes:
-                answered = changed(answered, changes)  # type: ignore[arg-type]
+                answered = apply_changes(answered, changes)  # type: ignore[arg-type]
             for name, value in each.text.get("answers", {}).items():
                 assert dict(answered).get(name) == value, f"{each}: {name}"
 
@@ -48,5 +48,5 @@ def test_every_loser_has_a_reason(case: golden.Case) -> None:
     routing = golden.running(case).outputs.routing
     for each in case.expectations:
         explanation = explain(routing, case.gateway(each), expecting.request(each))
-        assert all(loser.reason for loser in explanation.losers), explanation
-        assert explanation.outcome.winner not in [loser.origin for loser in explanation.losers]
+        assert all(loser.reason for loser in explanation.rejected), explanation
+        assert explanation.outcome.winner not in [loser.origin for loser in explanation.rejected]

@@ -15,7 +15,7 @@ def test_the_simulation_sends_connections_where_the_case_says(case: golden.Case)
     for each in case.expectations:
         reached = connect(routing, case.gateway(each), streaming.arriving(each))
         assert streaming.simulated(reached) == expecting.wanted(each), f"{each}: {reached}"
-        assert reached.lines or reached.why
+        assert reached.shares or reached.reason
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -24,4 +24,4 @@ def test_the_simulation_shows_the_tls_that_backends_see(case: golden.Case) -> No
     for each in case.expectations:
         if sees := streaming.wanted_sight(each.text):
             reached = connect(routing, case.gateway(each), streaming.arriving(each))
-            assert {line.sni or streaming.PLAIN for line in reached.lines if line.backend} == {sees}, f"{each}"
+            assert {line.sni or streaming.PLAIN for line in reached.shares if line.backend} == {sees}, f"{each}"

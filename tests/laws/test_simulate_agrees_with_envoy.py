@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from golden import expecting, stage
 from headgate.api.meta import Object
-from headgate.filters.headers import changed
+from headgate.filters.headers import apply_changes
 from headgate.ir.http import Request
-from headgate.simulate import Outcome, Share, ask
+from headgate.simulate import RequestOutcome, TrafficShare, ask
 from laws import routing_worlds as worlds
 from laws.theatre import GATEWAY, Theatre, theatre
 
@@ -22,7 +22,7 @@ __all__ = ["theatre"]
 REQUESTS = 8
 
 
-def _agrees(theatre: Theatre, outcome: Outcome, request: Request, *, secure: bool) -> None:
+def _agrees(theatre: Theatre, outcome: RequestOutcome, request: Request, *, secure: bool) -> None:
     wanted = expecting.simulated(outcome)
     answers = stage.asks(theatre.gateway, request, REQUESTS if len(wanted) > 1 else 1, secure=secure)
     found = stage.tally(answers, theatre.backends)
@@ -44,14 +44,14 @@ TOLD = (
 )
 
 
-def _told(outcome: Outcome, share: Share) -> dict[str, str | None]:
+def _told(outcome: RequestOutcome, share: TrafficShare) -> dict[str, str | None]:
     headers = outcome.answer.headers if outcome.answer else ()
     for each in share.response_changes:
-        headers = changed(headers, each)  # type: ignore[arg-type]
+        headers = apply_changes(headers, each)  # type: ignore[arg-type]
     return {name: dict(headers).get(name) for name in TOLD}
 
 
-def _seen(share: Share) -> tuple[str | None, ...] | None:
+def _seen(share: TrafficShare) -> tuple[str | None, ...] | None:
     """What the backend sees of the request, by the simulation."""
     found = share.request
     if found is None:

@@ -16,7 +16,7 @@ from golden.stage import PORT_OFFSET
 from headgate.api.meta import Key, Object, Ref
 from headgate.ir.routing import Binding
 from headgate.ir.streams import Connection
-from headgate.simulate import Reached, connect
+from headgate.simulate import ConnectionOutcome, connect
 from headgate.world import EnvoyFleetStatus
 from laws import stream_worlds as worlds
 from laws.routing_worlds import HOSTNAMES, gateway_api
@@ -63,7 +63,7 @@ def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
         yield Theatre(on_stage)
 
 
-def _understood(reached: Reached, *, secure: bool) -> dict[str, Fraction]:
+def _understood(reached: ConnectionOutcome, *, secure: bool) -> dict[str, Fraction]:
     """Who answers: a backend that speaks TLS does not understand plain text, and the other way round."""
     found: dict[str, Fraction] = {}
     arrives_secured = secure and not reached.terminated
@@ -157,5 +157,5 @@ def _everything(made: golden.Running) -> dict[str, object]:
         "routes": dict(outputs.route_statuses.items()),
         "gateways": dict(outputs.gateway_statuses.items()),
         "streams": dict(outputs.routing.streams.items()),
-        "pools": dict(outputs.routing.pools.items()),
+        "pools": dict(outputs.routing.weighted_backends.items()),
     }

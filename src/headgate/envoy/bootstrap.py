@@ -56,14 +56,14 @@ _STATS = (
 _SENT = r"cluster\.[^.]+\.upstream_rq_([0-9]{3}|[0-9]xx|time)|server\.live"
 
 
-def identity_documents(authority: bytes, certificate: bytes, key: bytes) -> dict[str, bytes]:
+def identity_documents(ca_certificate: bytes, certificate: bytes, key: bytes) -> dict[str, bytes]:
     """Two more files for the folder of the certificate: the same PEM in the form that Envoy watches (SDS)."""
     identity = {
         "certificate_chain": {"inline_bytes": _base64(certificate)},
         "private_key": {"inline_bytes": _base64(key)},
     }
     trust = {
-        "trusted_ca": {"inline_bytes": _base64(authority)},
+        "trusted_ca": {"inline_bytes": _base64(ca_certificate)},
         "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": XDS_SERVER}}],
     }
     return {

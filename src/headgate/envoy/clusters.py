@@ -46,7 +46,7 @@ class RetryBudget(msgspec.Struct, frozen=True):
 
     percent: int
     interval: float
-    least: int
+    min_retry_concurrency: int
 
 
 def cluster(
@@ -56,7 +56,7 @@ def cluster(
     connect_timeout: float = 5.0,
     protocol: Protocol = "http1",
     tls: UpstreamTLS | None = None,
-    retries: RetryBudget | None = None,
+    retry_budget: RetryBudget | None = None,
     host: Endpoint | None = None,
     origins: Sequence[Ref] = (),
 ) -> Resource:
@@ -73,22 +73,22 @@ def cluster(
         message.load_assignment.CopyFrom(_assignment(name, [host]))
     if tls is not None:
         _secure(message.transport_socket, tls)
-    if retries is not None:
-        _limit_retries(message.circuit_breakers.thresholds[0], retries)
+    if retry_budget is not None:
+        _limit_retries(message.circuit_breakers.thresholds[0], retry_budget)
     return resource(CLUSTER, name, protos.serialise(message), origins)
 
 
 def _limit_retries(thresholds: Any, budget: RetryBudget) -> None:
     thresholds.ClearField("max_retries")
     thresholds.retry_budget.budget_percent.value = budget.percent
-    thresholds.retry_budget.min_retry_concurrency.value = budget.least
+    thresholds.retry_budget.min_retry_concurrency.value = budget.min_retry_concurrency
     interval = protos.Duration()
     interval.FromMilliseconds(round(budget.interval * 1000))
     # `budget_interval`, which Envoy 1.40 knows and the generated protos do not: an unknown field is passed on as it is.
     thresholds.retry_budget.MergeFromString(wire.field(3, interval.SerializeToString()))
 
 
-def pool(
+def stream_cluster(
     name: str, stat_name: str, *, tls: Mapping[str, UpstreamTLS] | None = None, origins: Sequence[Ref] = ()
 ) -> Resource:
     """A cluster for connections and datagrams whose endpoints come by ADS in weighted parts; `tls` by the words that
@@ -109,20 +109,22 @@ def pool(
 _WORD = "tls"
 
 
-class Part(msgspec.Struct, frozen=True):
+class WeightedLocality(msgspec.Struct, frozen=True):
     """Endpoints that share a weight; without endpoints what falls to it is closed. `tls` is a word of its cluster for
     how they are spoken to (empty: plain).
     """
 
     endpoints: tuple[Endpoint, ...]
     weight: int
-    tls: str = ""
+    transport_socket_match: str = ""
 
 
-def pool_load_assignment(cluster_name: str, parts: Sequence[Part], *, origins: Sequence[Ref] = ()) -> Resource:
+def weighted_load_assignment(
+    cluster_name: str, localities: Sequence[WeightedLocality], *, origins: Sequence[Ref] = ()
+) -> Resource:
     """The parts of a pool. Weights are exact on each of Envoy's threads, and a change of them touches no connection."""
     message = protos.ClusterLoadAssignment(cluster_name=cluster_name)
-    for at, part in enumerate(parts):
+    for at, part in enumerate(localities):
         locality = message.endpoints.add()
         locality.locality.sub_zone = str(at)
         locality.load_balancing_weight.value = part.weight
@@ -130,8 +132,8 @@ def pool_load_assignment(cluster_name: str, parts: Sequence[Part], *, origins: S
             host = locality.lb_endpoints.add()
             host.endpoint.address.socket_address.address = each.address
             host.endpoint.address.socket_address.port_value = each.port
-            if part.tls and part.endpoints:
-                host.metadata.filter_metadata["envoy.transport_socket_match"][_WORD] = part.tls
+            if part.transport_socket_match and part.endpoints:
+                host.metadata.filter_metadata["envoy.transport_socket_match"][_WORD] = part.transport_socket_match
     return resource(ENDPOINTS, cluster_name, protos.serialise(message), origins)
 
 

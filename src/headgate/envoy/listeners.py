@@ -37,9 +37,9 @@ class FilterChain(msgspec.Struct, frozen=True):
     #: Name of the secret that says how certificates of clients are judged; empty: none is asked for.
     client_validation: str = ""
     #: Whether a client without a certificate is turned away.
-    client_required: bool = False
+    require_client_certificate: bool = False
     cluster: str = ""
-    filters: tuple[HttpFilter, ...] = ()
+    http_filters: tuple[HttpFilter, ...] = ()
 
 
 def listener(
@@ -48,7 +48,7 @@ def listener(
     port: int,
     chains: Sequence[FilterChain],
     *,
-    traced: tracing.Tracing | None = None,
+    tracing_config: tracing.Tracing | None = None,
     origins: Sequence[Ref] = (),
 ) -> Resource:
     """A TCP listener. Chains that speak HTTP have their routes by RDS over ADS.
@@ -68,7 +68,7 @@ def listener(
             part.filter_chain_match.server_names.extend(chain.server_names)
         if chain.route_configuration:
             manager = part.filters.add(name="envoy.filters.network.http_connection_manager")
-            manager.typed_config.CopyFrom(protos.pack(_connection_manager(chain, port, traced)))
+            manager.typed_config.CopyFrom(protos.pack(_connection_manager(chain, port, tracing_config)))
         elif chain.cluster:
             proxy = part.filters.add(name="envoy.filters.network.tcp_proxy")
             proxy.typed_config.CopyFrom(protos.pack(protos.TcpProxy(stat_prefix=f"tcp-{port}", cluster=chain.cluster)))
@@ -107,7 +107,7 @@ def _connection_manager(chain: FilterChain, port: int, traced: tracing.Tracing |
     manager.upgrade_configs.add(upgrade_type="websocket")
     if traced is not None:
         manager.tracing.CopyFrom(tracing.render(traced))
-    for each in chain.filters:
+    for each in chain.http_filters:
         part = manager.http_filters.add(name=each.name, disabled=True)
         part.typed_config.CopyFrom(protos.AnyMessage.FromString(each.config))
     router = manager.http_filters.add(name="envoy.filters.http.router")
@@ -125,5 +125,5 @@ def _tls(chain: FilterChain) -> Any:
         validation = context.common_tls_context.validation_context_sds_secret_config
         validation.name = chain.client_validation
         validation.sds_config.CopyFrom(ads())
-        context.require_client_certificate.value = chain.client_required
+        context.require_client_certificate.value = chain.require_client_certificate
     return context

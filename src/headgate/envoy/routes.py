@@ -101,9 +101,9 @@ class Forward(msgspec.Struct, frozen=True):
     part: int | None = None
     timeout: float | None = None
     retries: Retries = SAFE
-    silence: bool = False
-    host: str = ""
-    path: PathRewrite | None = None
+    no_idle_timeout: bool = False
+    host_rewrite: str = ""
+    path_rewrite: PathRewrite | None = None
     mirrors: tuple[Mirror, ...] = ()
 
 
@@ -120,7 +120,7 @@ class Redirect(msgspec.Struct, frozen=True):
     path: PathRewrite | None = None
 
 
-class Respond(msgspec.Struct, frozen=True):
+class DirectResponse(msgspec.Struct, frozen=True):
     """Answer directly."""
 
     status: int
@@ -130,12 +130,12 @@ class Respond(msgspec.Struct, frozen=True):
 def route(
     name: str,
     match: Match,
-    action: Forward | Respond | Redirect,
+    action: Forward | DirectResponse | Redirect,
     *,
     request_headers: HeaderChanges = UNCHANGED,
     response_headers: HeaderChanges = UNCHANGED,
     filters: Mapping[str, bytes] | None = None,
-    also: Sequence[str] = (),
+    extra_clusters: Sequence[str] = (),
 ) -> Route:
     """One route. `filters` are per-route configurations: filter name -> serialised `google.protobuf.Any`. `also` names
     further clusters that it needs (mirrors, authorisation services).
@@ -143,7 +143,7 @@ def route(
     message = protos.Route(name=name, match=_match(match))
     clusters: tuple[str, ...] = ()
     weights_key, part = "", None
-    if isinstance(action, Respond):
+    if isinstance(action, DirectResponse):
         message.direct_response.status = action.status
         if action.body:
             message.direct_response.body.inline_string = action.body
@@ -164,7 +164,7 @@ def route(
         lane=bool(weights_key) and len(set(clusters)) == len(clusters),
         part=part,
         path=(match.path.kind, match.path.value),
-        clusters=tuple(dict.fromkeys((*clusters, *_mirrored(action), *also))),
+        clusters=tuple(dict.fromkeys((*clusters, *_mirrored(action), *extra_clusters))),
     )
 
 
@@ -174,7 +174,7 @@ def virtual_host(
     routes: Sequence[Route],
     *,
     filters: Mapping[str, bytes] | None = None,
-    also: Sequence[str] = (),
+    extra_clusters: Sequence[str] = (),
     origins: Sequence[Ref] = (),
 ) -> VirtualHost:
     """A virtual host; `domains` as Envoy spells them: `shop.example`, `*.shop.example`, `*`. The first route that
@@ -195,7 +195,7 @@ def virtual_host(
         shape=digest(*parts),
         origins=tuple(origins),
         tree=found,
-        clusters=tuple(also),
+        clusters=tuple(extra_clusters),
     )
 
 
@@ -235,12 +235,12 @@ def _forward(action: Forward) -> Any:
         raise ValueError("a route that forwards needs a destination; without one it should respond")
     message = protos.Route().route
     message.timeout.FromMilliseconds(round((action.timeout or 0) * 1000))
-    if action.silence:
+    if action.no_idle_timeout:
         message.idle_timeout.SetInParent()
     retries.put(message, action.retries)
-    if action.host:
-        message.host_rewrite_literal = action.host
-    _rewrite(message, action.path)
+    if action.host_rewrite:
+        message.host_rewrite_literal = action.host_rewrite
+    _rewrite(message, action.path_rewrite)
     for mirror in action.mirrors:
         part = message.request_mirror_policies.add(cluster=mirror.cluster, disable_shadow_host_suffix_append=True)
         part.runtime_fraction.default_value.numerator = mirror.share
@@ -261,7 +261,7 @@ def _forward(action: Forward) -> Any:
     return message
 
 
-def _mirrored(action: Forward | Respond | Redirect) -> list[str]:
+def _mirrored(action: Forward | DirectResponse | Redirect) -> list[str]:
     return [mirror.cluster for mirror in action.mirrors] if isinstance(action, Forward) else []
 
 

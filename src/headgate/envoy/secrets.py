@@ -12,12 +12,12 @@ from .names import SECRET
 from .resources import Resource, resource
 
 #: Where a Linux distribution keeps the authorities that it comes with; so does Envoy's image.
-SYSTEM_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+SYSTEM_CA_FILE = "/etc/ssl/certs/ca-certificates.crt"
 #: SHA-256 of no certificate: a validation without authorities must not be one that believes everybody.
 _NOBODY = "0" * 64
 
 
-class SubjectName(msgspec.Struct, frozen=True):
+class SubjectAltName(msgspec.Struct, frozen=True):
     """A name of a certificate. A DNS name is matched by a wildcard in the certificate as well."""
 
     kind: Literal["DNS", "URI"]
@@ -32,12 +32,12 @@ def tls_certificate(name: str, certificate: bytes, key: bytes, *, origins: Seque
     return resource(SECRET, name, protos.serialise(message), origins)
 
 
-def validation(
+def validation_context(
     name: str,
-    authorities: bytes = b"",
+    ca_certificates: bytes = b"",
     *,
-    system: str | None = None,
-    names: Sequence[SubjectName] = (),
+    system_ca_file: str | None = None,
+    subject_alt_names: Sequence[SubjectAltName] = (),
     accept_untrusted: bool = False,
 ) -> Resource:
     """How a certificate is judged: by `authorities` (PEM), or by those of the `system` (the file that has them; empty:
@@ -47,14 +47,14 @@ def validation(
     """
     message = protos.Secret(name=name)
     context = message.validation_context
-    if system is not None:
-        context.trusted_ca.filename = system or SYSTEM_AUTHORITIES
-    elif authorities:
-        context.trusted_ca.inline_bytes = authorities
+    if system_ca_file is not None:
+        context.trusted_ca.filename = system_ca_file or SYSTEM_CA_FILE
+    elif ca_certificates:
+        context.trusted_ca.inline_bytes = ca_certificates
     else:
         context.verify_certificate_hash.append(_NOBODY)
-        names = ()  # Envoy refuses to look at names of certificates that nobody vouches for
-    for each in names:
+        subject_alt_names = ()  # Envoy refuses to look at names of certificates that nobody vouches for
+    for each in subject_alt_names:
         matcher = context.match_typed_subject_alt_names.add()
         matcher.san_type = matcher.DNS if each.kind == "DNS" else matcher.URI
         matcher.matcher.exact = each.value

@@ -59,10 +59,10 @@ class Tracing(msgspec.Struct, frozen=True):
     cluster: str
     authority: str
     headers: tuple[tuple[str, str], ...] = ()
-    share: float = 1.0
-    parents: bool = True
-    service: str = ""
-    span: str = ""
+    sampling: float = 1.0
+    parent_based: bool = True
+    service_name: str = ""
+    span_name: str = ""
     attributes: tuple[Attribute, ...] = ()
 
 
@@ -82,8 +82,8 @@ def render(found: Tracing) -> Any:
         sampling.value = 100
     for each in found.attributes:
         _tag(message.custom_tags.add(tag=each.name), each)
-    if found.span:
-        message.operation = found.span
+    if found.span_name:
+        message.operation = found.span_name
     message.provider.name = "envoy.tracers.opentelemetry"
     message.provider.typed_config.CopyFrom(protos.pack(_tracer(found)))
     return message
@@ -99,7 +99,7 @@ def _tag(tag: Any, found: Attribute) -> None:
 
 
 def _tracer(found: Tracing) -> Any:
-    config = protos.OpenTelemetryConfig(service_name=found.service)
+    config = protos.OpenTelemetryConfig(service_name=found.service_name)
     service = config.grpc_service
     service.envoy_grpc.cluster_name = found.cluster
     service.envoy_grpc.authority = found.authority
@@ -113,9 +113,9 @@ def _tracer(found: Tracing) -> Any:
 def _sample(sampler: Any, found: Tracing) -> None:
     ratio = protos.TraceIdRatioBasedSamplerConfig()
     ratio.sampling_percentage.denominator = ratio.sampling_percentage.MILLION
-    ratio.sampling_percentage.numerator = round(1_000_000 * found.share)
+    ratio.sampling_percentage.numerator = round(1_000_000 * found.sampling)
     name, message = "trace_id_ratio_based", ratio
-    if found.parents:
+    if found.parent_based:
         parents = protos.ParentBasedSamplerConfig()
         _extension(parents.wrapped_sampler, name, message)
         name, message = "parent_based", parents

@@ -17,20 +17,29 @@ from types import MappingProxyType, ModuleType
 from headgate.api.gateway import HTTPRouteFilter
 from headgate.conditions import http_route as say
 
-from .base import Case, HTTPFilter, Rendering, Scope, Where, backends, check_together, in_order
+from .base import (
+    ConditionalRoute,
+    HTTPFilter,
+    ParseContext,
+    Rendering,
+    Scope,
+    backends,
+    check_combination,
+    sorted_by_phase,
+)
 
 __all__ = [
     "KNOWN",
-    "Case",
+    "ConditionalRoute",
     "HTTPFilter",
+    "ParseContext",
     "Rendering",
     "Scope",
-    "Where",
     "backends",
-    "check_together",
-    "in_order",
+    "check_combination",
     "parse",
     "render",
+    "sorted_by_phase",
 ]
 
 
@@ -43,16 +52,16 @@ def _found() -> Mapping[str, ModuleType]:
 KNOWN = _found()
 
 
-def parse(found: HTTPRouteFilter, where: Where) -> HTTPFilter:
+def parse(found: HTTPRouteFilter, context: ParseContext) -> HTTPFilter:
     """A filter of a route as a value; raises `Invalid`. A type that is not known is never skipped."""
     module = KNOWN.get(found.type)
     if module is None:
-        raise say.unsupported(f"{where.path}.type", found.type, f"{', '.join(sorted(KNOWN))} are")
-    parsed: HTTPFilter = module.parse(found, where)
-    if where.scope not in parsed.SCOPES:
+        raise say.unsupported(f"{context.path}.type", found.type, f"{', '.join(sorted(KNOWN))} are")
+    parsed: HTTPFilter = module.parse(found, context)
+    if context.scope not in parsed.SCOPES:
         places = " and ".join(each.value for each in parsed.SCOPES)
         raise say.unsupported(
-            f"{where.path}.type", found.type, f"it may stand on a {places}, not on a {where.scope.value}"
+            f"{context.path}.type", found.type, f"it may stand on a {places}, not on a {context.scope.value}"
         )
     return parsed
 

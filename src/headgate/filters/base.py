@@ -9,8 +9,8 @@ import msgspec
 from headgate.api.gateway import BackendObjectReference
 from headgate.conditions import Problem
 from headgate.conditions import http_route as say
-from headgate.envoy.external_auth import Check
-from headgate.envoy.routes import UNCHANGED, HeaderChanges, PathRewrite, Redirect, Respond, ValueMatch
+from headgate.envoy.ext_authz import AuthorizationService
+from headgate.envoy.routes import UNCHANGED, DirectResponse, HeaderChanges, PathRewrite, Redirect, ValueMatch
 from headgate.ir.hostnames import is_hostname
 from headgate.ir.http import Exchange
 from headgate.ir.routing import Backend
@@ -24,25 +24,25 @@ class Scope(enum.Enum):
     LISTENER = "listener"
 
 
-class Where(msgspec.Struct, frozen=True):
+class ParseContext(msgspec.Struct, frozen=True):
     """Around a filter that is parsed: its path in the manifest, whether all matches of its rule are path prefixes, and
     a way to follow references (raises `Invalid`).
     """
 
     path: str
     scope: Scope
-    prefixes: bool
+    all_prefix_matches: bool
     backend: Callable[[str, BackendObjectReference], Backend]
 
 
-class Case(msgspec.Struct, frozen=True):
+class ConditionalRoute(msgspec.Struct, frozen=True):
     """Requests for which something else holds: those that have `headers`, and `method` unless it is empty. They get
     `answer` and nothing else is done for them; or, without one, the answer that all get, with `response_headers` on it.
     """
 
     headers: tuple[ValueMatch, ...]
     method: str = ""
-    answer: Respond | None = None
+    response: DirectResponse | None = None
     response_headers: HeaderChanges = UNCHANGED
 
 
@@ -66,9 +66,9 @@ class Rendering(msgspec.Struct, frozen=True):
     #: Backend and share of 1,000,000.
     mirrors: tuple[tuple[Backend, int], ...] = ()
     #: A server that is asked first; its cluster is still to be named.
-    check: tuple[Backend, Check] | None = None
+    check: tuple[Backend, AuthorizationService] | None = None
     #: Asked in this order, before what holds for all other requests.
-    cases: tuple[Case, ...] = ()
+    conditional_routes: tuple[ConditionalRoute, ...] = ()
 
     @property
     def needs_route(self) -> bool:
@@ -90,7 +90,7 @@ class HTTPFilter(msgspec.Struct, frozen=True):
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.RULE, Scope.BACKEND)
 
     @property
-    def uses(self) -> tuple[Backend, ...]:
+    def backends(self) -> tuple[Backend, ...]:
         """Backends that the filter itself sends something to."""
         return ()
 
@@ -110,10 +110,10 @@ class HTTPFilter(msgspec.Struct, frozen=True):
 
 def backends(found: object) -> tuple[Backend, ...]:
     """The backends that a filter uses."""
-    return found.uses if isinstance(found, HTTPFilter) else ()
+    return found.backends if isinstance(found, HTTPFilter) else ()
 
 
-def hostname(path: str, found: str | None) -> str:
+def read_hostname(path: str, found: str | None) -> str:
     """A host to send to, in lower case; raises `Invalid`."""
     host = (found or "").lower()
     if host and not is_hostname(host, wildcard=False):
@@ -121,12 +121,12 @@ def hostname(path: str, found: str | None) -> str:
     return host
 
 
-def in_order(found: Iterable[HTTPFilter]) -> tuple[HTTPFilter, ...]:
+def sorted_by_phase(found: Iterable[HTTPFilter]) -> tuple[HTTPFilter, ...]:
     """By phase; equal phases as written."""
     return tuple(sorted(found, key=lambda each: each.PHASE))
 
 
-def check_together(path: str, found: Sequence[HTTPFilter]) -> None:
+def check_combination(path: str, found: Sequence[HTTPFilter]) -> None:
     """Raises `Invalid` for filters that may not stand in one rule."""
     for at, each in enumerate(found):
         if not each.REPEATABLE and any(type(other) is type(each) for other in found[:at]):

@@ -28,11 +28,11 @@ import msgspec
 
 from headgate.api.gateway import HTTPCORSFilter, HTTPRouteFilter
 from headgate.conditions import http_route as say
-from headgate.envoy.routes import HeaderChanges, Respond, ValueMatch
+from headgate.envoy.routes import DirectResponse, HeaderChanges, ValueMatch
 from headgate.ir.http import Answer, Exchange, Headers, Request
 from headgate.ir.matching import compiled
 
-from .base import Case, HTTPFilter, Rendering, Scope, Where
+from .base import ConditionalRoute, HTTPFilter, ParseContext, Rendering, Scope
 
 TYPE = "CORS"
 
@@ -90,18 +90,18 @@ class CORS(HTTPFilter, frozen=True):
     def render(self, into: Rendering) -> Rendering:
         """Preflights of allowed origins, all other preflights, all other requests of allowed origins."""
         preflight = ValueMatch(_METHOD, "regex", ".+")
-        refused = Case((ValueMatch(_ORIGIN, "regex", ".+"), preflight), "OPTIONS", Respond(403))
+        refused = ConditionalRoute((ValueMatch(_ORIGIN, "regex", ".+"), preflight), "OPTIONS", DirectResponse(403))
         if not self.origins:
-            return msgspec.structs.replace(into, cases=(*into.cases, refused))
+            return msgspec.structs.replace(into, conditional_routes=(*into.conditional_routes, refused))
         allowed = ValueMatch(_ORIGIN, "regex", self.origins)
         answer = self._allowed(f"%REQ({_ORIGIN})%", f"%REQ({_METHOD})%", f"%REQ({_HEADERS})%")
         readable = self._readable(f"%REQ({_ORIGIN})%")
         cases = (
-            Case((allowed, preflight), "OPTIONS", Respond(204), HeaderChanges(computed=answer)),
+            ConditionalRoute((allowed, preflight), "OPTIONS", DirectResponse(204), HeaderChanges(computed=answer)),
             refused,
-            Case((allowed,), response_headers=HeaderChanges(computed=readable)),
+            ConditionalRoute((allowed,), response_headers=HeaderChanges(computed=readable)),
         )
-        return msgspec.structs.replace(into, cases=(*into.cases, *cases))
+        return msgspec.structs.replace(into, conditional_routes=(*into.conditional_routes, *cases))
 
     def simulate(self, exchange: Exchange) -> Exchange:
         """A preflight's answer, or headers on the answer."""
@@ -124,9 +124,9 @@ class CORS(HTTPFilter, frozen=True):
         return Answer(204, self._allowed(origin, request.header(_METHOD), request.header(_HEADERS)))
 
 
-def parse(found: HTTPRouteFilter, where: Where) -> CORS:
+def parse(found: HTTPRouteFilter, context: ParseContext) -> CORS:
     """Reads `cors`."""
-    field, asked = f"{where.path}.cors", found.cors
+    field, asked = f"{context.path}.cors", found.cors
     if asked is None:
         raise say.bad_value(field, "nothing", f"a filter of type {TYPE} needs this field")
     if not 1 <= asked.max_age <= _LONGEST:

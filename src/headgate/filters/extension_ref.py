@@ -11,16 +11,16 @@ of its backendRef, are answered with 500, and the route says why; a listener wit
 from headgate.api.gateway import HTTPRouteFilter
 from headgate.conditions import http_route as say
 
-from .base import HTTPFilter, Scope, Where
+from .base import HTTPFilter, ParseContext, Scope
 
 TYPE = "ExtensionRef"
 
 
-def parse(found: HTTPRouteFilter, where: Where) -> HTTPFilter:
+def parse(found: HTTPRouteFilter, context: ParseContext) -> HTTPFilter:
     """Reads `extensionRef`; always raises `Invalid`."""
-    if where.scope is Scope.LISTENER:
-        raise say.unsupported(f"{where.path}.type", TYPE, "ExternalAuth is")
-    field, asked = f"{where.path}.extensionRef", found.extension_ref
+    if context.scope is Scope.LISTENER:
+        raise say.unsupported(f"{context.path}.type", TYPE, "ExternalAuth is")
+    field, asked = f"{context.path}.extensionRef", found.extension_ref
     if asked is None:
         raise say.bad_value(field, "nothing", f"a filter of type {TYPE} needs this field")
     raise say.unknown_extension(field, asked.group, asked.kind, asked.name)

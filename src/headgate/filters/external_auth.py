@@ -21,12 +21,12 @@ import msgspec
 from headgate.api.gateway import HTTPAuthConfig, HTTPExternalAuthFilter, HTTPRouteFilter
 from headgate.conditions import Invalid, Problem
 from headgate.conditions import http_route as say
-from headgate.envoy.external_auth import Check
-from headgate.envoy.routes import Respond
+from headgate.envoy.ext_authz import AuthorizationService
+from headgate.envoy.routes import DirectResponse
 from headgate.ir.http import Answer, Exchange
 from headgate.ir.routing import Backend
 
-from .base import Case, HTTPFilter, Rendering, Scope, Where
+from .base import ConditionalRoute, HTTPFilter, ParseContext, Rendering, Scope
 
 TYPE = "ExternalAuth"
 
@@ -41,11 +41,11 @@ class ExternalAuth(HTTPFilter, frozen=True):
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.RULE, Scope.BACKEND, Scope.LISTENER)
 
     backend: Backend | None
-    check: Check
+    check: AuthorizationService
     unresolved: Problem | None = None
 
     @property
-    def uses(self) -> tuple[Backend, ...]:
+    def backends(self) -> tuple[Backend, ...]:
         """The server that is asked."""
         return (self.backend,) if self.backend else ()
 
@@ -57,7 +57,9 @@ class ExternalAuth(HTTPFilter, frozen=True):
     def render(self, into: Rendering) -> Rendering:
         """A filter on the route; without a server an answer."""
         if self.backend is None:
-            return msgspec.structs.replace(into, cases=(*into.cases, Case((), answer=Respond(500))))
+            return msgspec.structs.replace(
+                into, conditional_routes=(*into.conditional_routes, ConditionalRoute((), response=DirectResponse(500)))
+            )
         return msgspec.structs.replace(into, check=(self.backend, self.check))
 
     def simulate(self, exchange: Exchange) -> Exchange:
@@ -65,14 +67,14 @@ class ExternalAuth(HTTPFilter, frozen=True):
         return exchange if self.backend else msgspec.structs.replace(exchange, answer=Answer(500))
 
 
-def parse(found: HTTPRouteFilter, where: Where) -> ExternalAuth:
+def parse(found: HTTPRouteFilter, context: ParseContext) -> ExternalAuth:
     """Reads `externalAuth`."""
-    field, asked = f"{where.path}.externalAuth", found.external_auth
+    field, asked = f"{context.path}.externalAuth", found.external_auth
     if asked is None:
         raise say.bad_value(field, "nothing", f"a filter of type {TYPE} needs this field")
     check = _check(field, asked)
     try:
-        backend = where.backend(f"{field}.backendRef", asked.backend_ref)
+        backend = context.backend(f"{field}.backendRef", asked.backend_ref)
     except Invalid as error:
         return ExternalAuth(None, check, error.problem)
     if check.protocol == "grpc":
@@ -80,7 +82,7 @@ def parse(found: HTTPRouteFilter, where: Where) -> ExternalAuth:
     return ExternalAuth(backend, check)
 
 
-def _check(field: str, asked: HTTPExternalAuthFilter) -> Check:
+def _check(field: str, asked: HTTPExternalAuthFilter) -> AuthorizationService:
     body = asked.forward_body.max_size if asked.forward_body else 0
     if asked.protocol == "GRPC":
         if asked.http is not None:
@@ -88,7 +90,7 @@ def _check(field: str, asked: HTTPExternalAuthFilter) -> Check:
         if asked.grpc is not None and asked.grpc.allowed_headers:
             names = ", ".join(asked.grpc.allowed_headers)
             raise say.unsupported(f"{field}.grpc.allowedHeaders", names, "leave it out: all headers are sent")
-        return Check("", "grpc", body=body)
+        return AuthorizationService("", "grpc", max_request_bytes=body)
     if asked.protocol != "HTTP":
         raise say.unsupported(f"{field}.protocol", asked.protocol, "HTTP and GRPC are")
     if asked.grpc is not None:
@@ -99,4 +101,6 @@ def _check(field: str, asked: HTTPExternalAuthFilter) -> Check:
     for name in (*http.allowed_headers, *http.allowed_response_headers):
         if not _NAME.fullmatch(name):
             raise say.bad_value(f"{field}.http", name, "a header name is a token of RFC 7230")
-    return Check("", "http", http.path.rstrip("/"), http.allowed_headers, http.allowed_response_headers, body)
+    return AuthorizationService(
+        "", "http", http.path.rstrip("/"), http.allowed_headers, http.allowed_response_headers, body
+    )

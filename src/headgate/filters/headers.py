@@ -27,7 +27,7 @@ def changes(path: str, kind: str, found: HTTPHeaderFilter | None) -> HeaderChang
     )
 
 
-def combined(first: HeaderChanges, then: HeaderChanges) -> HeaderChanges:
+def combine(first: HeaderChanges, then: HeaderChanges) -> HeaderChanges:
     """Both, one after the other, as one: what `then` removes or sets, `first` need not set or add."""
     over = {*then.remove, *(name for name, _ in then.set)}
     return HeaderChanges(
@@ -55,7 +55,7 @@ def _name(path: str, name: str) -> str:
     return name.lower()
 
 
-def changed(headers: Headers, found: HeaderChanges) -> Headers:
+def apply_changes(headers: Headers, found: HeaderChanges) -> Headers:
     """Headers after the changes."""
     for name in found.remove:
         headers = remove_header(headers, name)

@@ -13,12 +13,12 @@ from headgate.api.gateway import HTTPPathModifier
 from headgate.conditions import http_route as say
 from headgate.envoy.routes import PathRewrite
 
-from .base import Where
+from .base import ParseContext
 
 _PATH = re.compile(r"/[^?#\x00-\x1f\x7f]*")
 
 
-class NewPath(msgspec.Struct, frozen=True):
+class PathModifier(msgspec.Struct, frozen=True):
     """`full` replaces the whole path; `prefix` what the match's prefix took, without trailing slash."""
 
     kind: Literal["full", "prefix"]
@@ -43,17 +43,17 @@ class NewPath(msgspec.Struct, frozen=True):
         return PathRewrite("prefix", self.value)
 
 
-def new_path(field: str, found: HTTPPathModifier | None, where: Where) -> NewPath | None:
+def path_modifier(field: str, found: HTTPPathModifier | None, context: ParseContext) -> PathModifier | None:
     """The field as a value; raises `Invalid`."""
     if found is None:
         return None
     if found.type == "ReplaceFullPath":
-        return NewPath("full", _checked(f"{field}.replaceFullPath", found.replace_full_path) or "/")
+        return PathModifier("full", _checked(f"{field}.replaceFullPath", found.replace_full_path) or "/")
     if found.type != "ReplacePrefixMatch":
         raise say.unsupported(f"{field}.type", found.type, "ReplaceFullPath and ReplacePrefixMatch are")
-    if not where.prefixes:
+    if not context.all_prefix_matches:
         raise say.bad_value(f"{field}.type", found.type, "all matches of the rule must be of type PathPrefix for it")
-    return NewPath("prefix", _checked(f"{field}.replacePrefixMatch", found.replace_prefix_match).rstrip("/"))
+    return PathModifier("prefix", _checked(f"{field}.replacePrefixMatch", found.replace_prefix_match).rstrip("/"))
 
 
 def _checked(path: str, value: str | None) -> str:

@@ -20,7 +20,7 @@ from headgate.envoy.routes import HeaderChanges
 from headgate.ir.http import Exchange
 
 from . import headers
-from .base import HTTPFilter, Rendering, Where
+from .base import HTTPFilter, ParseContext, Rendering
 
 TYPE = "RequestHeaderModifier"
 
@@ -39,12 +39,12 @@ class RequestHeaderModifier(HTTPFilter, frozen=True):
     def simulate(self, exchange: Exchange) -> Exchange:
         """What the backend sees."""
         request = exchange.request
-        changed = msgspec.structs.replace(request, headers=headers.changed(request.headers, self.changes))
+        changed = msgspec.structs.replace(request, headers=headers.apply_changes(request.headers, self.changes))
         return msgspec.structs.replace(exchange, request=changed)
 
 
-def parse(found: HTTPRouteFilter, where: Where) -> RequestHeaderModifier:
+def parse(found: HTTPRouteFilter, context: ParseContext) -> RequestHeaderModifier:
     """Reads `requestHeaderModifier`."""
     return RequestHeaderModifier(
-        headers.changes(f"{where.path}.requestHeaderModifier", TYPE, found.request_header_modifier)
+        headers.changes(f"{context.path}.requestHeaderModifier", TYPE, found.request_header_modifier)
     )

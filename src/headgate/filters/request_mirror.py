@@ -19,7 +19,7 @@ from headgate.conditions import http_route as say
 from headgate.ir.http import Exchange, Mirrored
 from headgate.ir.routing import Backend
 
-from .base import HTTPFilter, Rendering, Where
+from .base import HTTPFilter, ParseContext, Rendering
 
 TYPE = "RequestMirror"
 
@@ -37,7 +37,7 @@ class RequestMirror(HTTPFilter, frozen=True):
     unresolved: Problem | None = None
 
     @property
-    def uses(self) -> tuple[Backend, ...]:
+    def backends(self) -> tuple[Backend, ...]:
         """The backend that gets the copies."""
         return (self.backend,) if self.backend else ()
 
@@ -60,14 +60,14 @@ class RequestMirror(HTTPFilter, frozen=True):
         return msgspec.structs.replace(exchange, mirrors=(*exchange.mirrors, copy))
 
 
-def parse(found: HTTPRouteFilter, where: Where) -> RequestMirror:
+def parse(found: HTTPRouteFilter, context: ParseContext) -> RequestMirror:
     """Reads `requestMirror`."""
-    field, asked = f"{where.path}.requestMirror", found.request_mirror
+    field, asked = f"{context.path}.requestMirror", found.request_mirror
     if asked is None:
         raise say.bad_value(field, "nothing", f"a filter of type {TYPE} needs this field")
     share = _share(field, asked)
     try:
-        return RequestMirror(where.backend(f"{field}.backendRef", asked.backend_ref), share)
+        return RequestMirror(context.backend(f"{field}.backendRef", asked.backend_ref), share)
     except Invalid as error:
         return RequestMirror(None, share, error.problem)
 

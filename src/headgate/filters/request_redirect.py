@@ -18,10 +18,9 @@ from headgate.conditions import http_route as say
 from headgate.envoy.routes import UNCHANGED, HeaderChanges, Redirect
 from headgate.ir.http import Answer, Exchange
 
-from .base import HTTPFilter, Rendering, Scope, Where
-from .base import hostname as read_hostname
-from .headers import combined
-from .paths import NewPath, new_path
+from .base import HTTPFilter, ParseContext, Rendering, Scope, read_hostname
+from .headers import combine
+from .paths import PathModifier, path_modifier
 
 TYPE = "RequestRedirect"
 
@@ -46,7 +45,7 @@ class RequestRedirect(HTTPFilter, frozen=True):
     scheme: str = ""
     hostname: str = ""
     port: int = 0
-    path: NewPath | None = None
+    path: PathModifier | None = None
 
     def _port(self, listener: int, *, secure: bool) -> int:
         """The port of the location; 0 for a scheme's default one, which is not printed."""
@@ -73,7 +72,7 @@ class RequestRedirect(HTTPFilter, frozen=True):
         )
         # Envoy keeps the port of the Host header where neither host nor port are set: it is taken out again.
         alone = UNCHANGED if redirect.host or port else HeaderChanges(computed=(_WITHOUT_PORT,))
-        changes = combined(into.response_headers, alone)
+        changes = combine(into.response_headers, alone)
         return msgspec.structs.replace(into, redirect=redirect, response_headers=changes)
 
     def simulate(self, exchange: Exchange) -> Exchange:
@@ -94,9 +93,9 @@ def _scheme(secure: bool) -> str:
     return "https" if secure else "http"
 
 
-def parse(found: HTTPRouteFilter, where: Where) -> RequestRedirect:
+def parse(found: HTTPRouteFilter, context: ParseContext) -> RequestRedirect:
     """Reads `requestRedirect`."""
-    field, asked = f"{where.path}.requestRedirect", found.request_redirect
+    field, asked = f"{context.path}.requestRedirect", found.request_redirect
     if asked is None:
         raise say.bad_value(field, "nothing", f"a filter of type {TYPE} needs this field")
     if asked.scheme not in (None, "http", "https"):
@@ -108,5 +107,5 @@ def parse(found: HTTPRouteFilter, where: Where) -> RequestRedirect:
         scheme=asked.scheme or "",
         hostname=read_hostname(f"{field}.hostname", asked.hostname),
         port=asked.port or 0,
-        path=new_path(f"{field}.path", asked.path, where),
+        path=path_modifier(f"{field}.path", asked.path, context),
     )

@@ -17,7 +17,7 @@ from headgate.envoy.routes import HeaderChanges
 from headgate.ir.http import Exchange
 
 from . import headers
-from .base import HTTPFilter, Rendering, Where
+from .base import HTTPFilter, ParseContext, Rendering
 
 TYPE = "ResponseHeaderModifier"
 
@@ -38,8 +38,8 @@ class ResponseHeaderModifier(HTTPFilter, frozen=True):
         return msgspec.structs.replace(exchange, response_changes=(*exchange.response_changes, self.changes))
 
 
-def parse(found: HTTPRouteFilter, where: Where) -> ResponseHeaderModifier:
+def parse(found: HTTPRouteFilter, context: ParseContext) -> ResponseHeaderModifier:
     """Reads `responseHeaderModifier`."""
     return ResponseHeaderModifier(
-        headers.changes(f"{where.path}.responseHeaderModifier", TYPE, found.response_header_modifier)
+        headers.changes(f"{context.path}.responseHeaderModifier", TYPE, found.response_header_modifier)
     )

@@ -19,8 +19,8 @@ from headgate.api.gateway import HTTPRouteFilter
 from headgate.conditions import http_route as say
 from headgate.ir.http import Exchange
 
-from .base import HTTPFilter, Rendering, Where, hostname
-from .paths import NewPath, new_path
+from .base import HTTPFilter, ParseContext, Rendering, read_hostname
+from .paths import PathModifier, path_modifier
 
 TYPE = "URLRewrite"
 
@@ -31,7 +31,7 @@ class URLRewrite(HTTPFilter, frozen=True):
     PHASE: ClassVar[int] = 50
 
     hostname: str = ""
-    path: NewPath | None = None
+    path: PathModifier | None = None
 
     def render(self, into: Rendering) -> Rendering:
         """Options of the Envoy route."""
@@ -50,9 +50,11 @@ class URLRewrite(HTTPFilter, frozen=True):
         return msgspec.structs.replace(exchange, request=changed)
 
 
-def parse(found: HTTPRouteFilter, where: Where) -> URLRewrite:
+def parse(found: HTTPRouteFilter, context: ParseContext) -> URLRewrite:
     """Reads `urlRewrite`."""
-    field, asked = f"{where.path}.urlRewrite", found.url_rewrite
+    field, asked = f"{context.path}.urlRewrite", found.url_rewrite
     if asked is None:
         raise say.bad_value(field, "nothing", f"a filter of type {TYPE} needs this field")
-    return URLRewrite(hostname(f"{field}.hostname", asked.hostname), new_path(f"{field}.path", asked.path, where))
+    return URLRewrite(
+        read_hostname(f"{field}.hostname", asked.hostname), path_modifier(f"{field}.path", asked.path, context)
+    )

@@ -8,13 +8,13 @@ import re
 from collections.abc import Iterator
 
 #: Every host.
-ANY = ""
+ANY_HOST = ""
 
 
-def normal(hostname: str | None) -> str:
+def normalize(hostname: str | None) -> str:
     """Lower case; None and `*` are every host."""
     text = (hostname or "").lower()
-    return ANY if text == "*" else text
+    return ANY_HOST if text == "*" else text
 
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -38,7 +38,7 @@ def without_port(authority: str) -> str:
 
 def covers(wide: str, narrow: str) -> bool:
     """Whether every host that matches `narrow` matches `wide`."""
-    if wide in (ANY, narrow):
+    if wide in (ANY_HOST, narrow):
         return True
     return wide.startswith("*.") and narrow.endswith(wide[1:]) and len(narrow) > len(wide) - 1
 
@@ -54,20 +54,20 @@ def intersect(one: str, other: str) -> str | None:
 
 def rank(hostname: str) -> tuple[int, int]:
     """A sort key: exact before wildcard before every host, longer before shorter."""
-    kind = 2 if hostname == ANY else 1 if hostname.startswith("*.") else 0
+    kind = 2 if hostname == ANY_HOST else 1 if hostname.startswith("*.") else 0
     return kind, -len(hostname)
 
 
-def covering(hostname: str) -> Iterator[str]:
+def covering_hostnames(hostname: str) -> Iterator[str]:
     """Every hostname that covers this one, the most specific first, itself included; O(number of labels).
 
     >>> list(covering("a.example.com"))
     ['a.example.com', '*.example.com', '*.com', '']
     """
-    if hostname != ANY:
+    if hostname != ANY_HOST:
         yield hostname
         rest = hostname.removeprefix("*.")
         while "." in rest:
             rest = rest.partition(".")[2]
             yield f"*.{rest}"
-    yield ANY
+    yield ANY_HOST

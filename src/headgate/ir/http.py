@@ -20,7 +20,7 @@ class Request(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     port: int = 80
     sni: str | None = None
     #: Whether the client shows a certificate that the listener believes.
-    certified: bool = False
+    client_certificate_valid: bool = False
 
     @property
     def path(self) -> str:
@@ -33,7 +33,7 @@ class Request(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         pairs = (part.partition("=") for part in self.target.partition("?")[2].split("&") if part)
         return tuple((name, value) for name, _, value in pairs)
 
-    def lines(self, name: str) -> tuple[str, ...]:
+    def header_lines(self, name: str) -> tuple[str, ...]:
         """All lines of a header. The Host header is one of them."""
         if name.lower() == "host":
             return (self.host,)
@@ -41,7 +41,7 @@ class Request(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def header(self, name: str) -> str | None:
         """The value of a header, several lines joined with a comma; None without any."""
-        found = self.lines(name)
+        found = self.header_lines(name)
         return ",".join(found) if found else None
 
 

@@ -22,7 +22,7 @@ class RetryBudget(msgspec.Struct, frozen=True, gc=False, order=True):
 
     percent: int
     interval: float
-    least: int
+    min_retry_concurrency: int
 
 
 class Try(msgspec.Struct, frozen=True, gc=False):
@@ -43,7 +43,7 @@ class Limits(msgspec.Struct, frozen=True, gc=False):
     timeout: float | None = None
     try_timeout: float | None = None
     retries: Retries | None = None
-    said: bool = False
+    timeouts_declared: bool = False
 
     def status(self, tries: Iterable[Try]) -> int:
         """What the client is told when the backends do this, one try after the other, and 200 from then on; pauses are

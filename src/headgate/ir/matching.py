@@ -12,7 +12,7 @@ import re2
 from .http import Request
 
 #: Exact value, or a regular expression of RE2 that matches the whole.
-TextKind = Literal["Exact", "RegularExpression"]
+StringMatchKind = Literal["Exact", "RegularExpression"]
 
 
 @functools.lru_cache(maxsize=4096)
@@ -33,10 +33,10 @@ def regex_error(pattern: str) -> str | None:
     return None
 
 
-class Text(msgspec.Struct, frozen=True, gc=False, order=True):
+class StringMatch(msgspec.Struct, frozen=True, gc=False, order=True):
     """A value to match."""
 
-    kind: TextKind
+    kind: StringMatchKind
     value: str
 
     def matches(self, found: str) -> bool:
@@ -49,7 +49,7 @@ class Text(msgspec.Struct, frozen=True, gc=False, order=True):
         return self.value if self.kind == "Exact" else f"~{self.value}"
 
 
-class Path(msgspec.Struct, frozen=True, gc=False):
+class PathMatch(msgspec.Struct, frozen=True, gc=False):
     """A path to match. A prefix is by segment and has no trailing slash: `/` is the empty prefix."""
 
     kind: Literal["Exact", "PathPrefix", "RegularExpression"]
@@ -84,10 +84,10 @@ class Match(msgspec.Struct, frozen=True, gc=False):
     `grpc` is there for matches of a GRPCRoute, whose `path` says the same as a path.
     """
 
-    path: Path = Path("PathPrefix", "")
+    path: PathMatch = PathMatch("PathPrefix", "")
     method: str | None = None
-    headers: tuple[tuple[str, Text], ...] = ()
-    query: tuple[tuple[str, Text], ...] = ()
+    headers: tuple[tuple[str, StringMatch], ...] = ()
+    query: tuple[tuple[str, StringMatch], ...] = ()
     grpc: GRPCMethod | None = None
 
     def mismatch(self, request: Request) -> str | None:  # noqa: PLR0911 - one reason each
@@ -97,7 +97,7 @@ class Match(msgspec.Struct, frozen=True, gc=False):
         if self.method is not None and request.method != self.method:
             return f"method {request.method} is not {self.method}"
         for name, wanted in self.headers:
-            lines = request.lines(name)
+            lines = request.header_lines(name)
             if not lines:
                 return f"header {name} is missing"
             # Of several lines one must match: so does Envoy, and the specification leaves it open.

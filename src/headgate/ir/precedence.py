@@ -19,7 +19,7 @@ Order = tuple[int | str, ...]
 _PATHS = {"Exact": 0, "RegularExpression": 1, "PathPrefix": 2}
 
 
-def of_match(match: Match) -> Order:
+def match_precedence(match: Match) -> Order:
     """Steps 2 to 5: smaller wins."""
     if match.grpc is not None:
         return _of_grpc(match, len(match.grpc.service), len(match.grpc.method))
@@ -40,7 +40,7 @@ def _of_grpc(match: Match, service: int, method: int) -> Order:
 
 def order(hostname: str, match: Match, created: str, route: Ref, rule: int, index: int) -> Order:
     """The whole key. `created` is the creation timestamp in RFC 3339, which sorts as text."""
-    return (*rank(hostname), *of_match(match), created, f"{route.namespace}/{route.name}", rule, index)
+    return (*rank(hostname), *match_precedence(match), created, f"{route.namespace}/{route.name}", rule, index)
 
 
 _STEPS = (
@@ -58,6 +58,6 @@ _STEPS = (
 )
 
 
-def why(winner: Order, loser: Order) -> str:
+def deciding_step(winner: Order, loser: Order) -> str:
     """The step that decided between two that match."""
     return next((step for step, one, other in zip(_STEPS, winner, loser, strict=False) if one != other), _STEPS[-1])

@@ -11,10 +11,10 @@ from .http import Exchange
 from .limits import Limits, RetryBudget
 from .matching import Match
 from .precedence import Order
-from .sessions import Session
+from .sessions import SessionPersistence
 from .tls import ClientValidation, UpstreamTLS
 
-Protocols = Literal["HTTP", "HTTPS", "TLS", "TCP", "UDP"]
+ListenerProtocol = Literal["HTTP", "HTTPS", "TLS", "TCP", "UDP"]
 Transport = Literal["TCP", "UDP"]
 
 #: Protocols that can share a port, by protocol: TLS and HTTPS both choose by server name.
@@ -59,17 +59,17 @@ class Listener(msgspec.Struct, frozen=True, gc=False):
 
     name: str
     port: int
-    protocol: Protocols
+    protocol: ListenerProtocol
     hostname: str = ""
     certificates: tuple[Certificate, ...] = ()
     #: What a listener of protocol TLS does; HTTPS always terminates.
     mode: Literal["Terminate", "Passthrough"] = "Terminate"
     #: What clients must show; HTTPS only.
-    clients: ClientValidation | None = None
+    client_validation: ClientValidation | None = None
     #: What every request passes, in this order, before a route is chosen.
     filters: tuple[Filter, ...] = ()
     #: What every request is answered with, since one of its filters leads nowhere.
-    refuse: "Refuse | None" = None
+    direct_response: "DirectResponse | None" = None
 
 
 class Port(msgspec.Struct, frozen=True, gc=False):
@@ -95,7 +95,7 @@ class Binding(msgspec.Struct, frozen=True, gc=False):
     bind: Literal["pod", "service"]
     address: str = ""
     offset: int = 0
-    authorities: str = ""
+    system_ca_file: str = ""
 
     def port(self, number: int) -> int:
         """The port that is really bound for a listener's port."""
@@ -113,7 +113,7 @@ class Backend(msgspec.Struct, frozen=True, gc=False):
     port: int
     protocol: Literal["http1", "http2", "tcp", "udp"] = "http1"
     tls: UpstreamTLS | None = None
-    retries: RetryBudget | None = None
+    retry_budget: RetryBudget | None = None
     #: A host outside of the cluster, found by DNS; then `service` is only a name.
     host: str = ""
     #: The XBackend that it is of; None: of a Service.
@@ -134,7 +134,7 @@ class Backend(msgspec.Struct, frozen=True, gc=False):
     @property
     def _rank(self) -> tuple[Key, int, str, tuple[UpstreamTLS, ...], tuple[RetryBudget, ...], str]:
         tls = () if self.tls is None else (self.tls,)
-        retries = () if self.retries is None else (self.retries,)
+        retries = () if self.retry_budget is None else (self.retry_budget,)
         return self.service, self.port, self.protocol, tls, retries, self.host
 
 
@@ -152,9 +152,9 @@ class Target(msgspec.Struct, frozen=True, gc=False):
 
     backend: Backend | None
     filters: tuple[Filter, ...] = ()
-    status: Literal[500, 503] = 500
+    unresolved_status: Literal[500, 503] = 500
     #: Which endpoint of the backend a request goes to, when it carries a mark.
-    session: Session | None = None
+    session_persistence: SessionPersistence | None = None
 
 
 class Forward(msgspec.Struct, frozen=True, gc=False, tag=True):
@@ -167,11 +167,11 @@ class Forward(msgspec.Struct, frozen=True, gc=False, tag=True):
     weights_key: str = ""
 
 
-class Refuse(msgspec.Struct, frozen=True, gc=False, tag=True):
+class DirectResponse(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Answer with this status; `why` is for people."""
 
     status: int
-    why: str
+    reason: str
 
 
 class Rule(msgspec.Struct, frozen=True, gc=False):
@@ -182,7 +182,7 @@ class Rule(msgspec.Struct, frozen=True, gc=False):
 
     matches: tuple[tuple[int, Match], ...]
     filters: tuple[Filter, ...]
-    action: Forward | Refuse
+    action: Forward | DirectResponse
     limits: Limits = Limits()
     name: str = ""
     backends: tuple[Backend, ...] = ()
@@ -206,7 +206,7 @@ class Route(msgspec.Struct, frozen=True, gc=False):
     order: Order
     match: Match
     filters: tuple[Filter, ...]
-    action: Forward | Refuse
+    action: Forward | DirectResponse
     limits: Limits = Limits()
     #: The listener's port and whether it is TLS: redirects without a port of their own depend on it.
     port: int = 80
@@ -226,7 +226,7 @@ class VirtualHost(msgspec.Struct, frozen=True, gc=False):
     listener: str
     hostname: str
     routes: tuple[Route, ...] = ()
-    refuse: Refuse | None = None
+    direct_response: DirectResponse | None = None
     filters: tuple[Filter, ...] = ()
 
 

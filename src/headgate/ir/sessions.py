@@ -5,12 +5,12 @@ from typing import Literal
 import msgspec
 
 
-class Session(msgspec.Struct, frozen=True, gc=False, order=True):
+class SessionPersistence(msgspec.Struct, frozen=True, gc=False, order=True):
     """A mark in a cookie or in a header, by its name (empty: any). `path` and `lifetime`, in seconds, are the cookie's;
     without a lifetime it ends with the browser. Which backend a request goes to is never decided by it.
     """
 
-    kind: Literal["cookie", "header"]
+    type: Literal["cookie", "header"]
     name: str = ""
     path: str = "/"
-    lifetime: float | None = None
+    absolute_timeout: float | None = None

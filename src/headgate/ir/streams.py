@@ -15,11 +15,11 @@ import msgspec
 
 from headgate.api.meta import Key, Ref
 
-from .hostnames import covering
+from .hostnames import covering_hostnames
 from .routing import Backend, Endpoint
 
 #: What an Envoy's endpoint may weigh, all of its neighbours included: they are added up in 32 bits.
-HEAVIEST = 2**31
+MAX_TOTAL_WEIGHT = 2**31
 
 
 class Connection(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -30,50 +30,50 @@ class Connection(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     sni: str | None = None
 
 
-class PoolName(msgspec.Struct, frozen=True, gc=False, order=True):
+class WeightedBackendsKey(msgspec.Struct, frozen=True, gc=False, order=True):
     """The pool of a route. One that originates TLS as its backends ask for stands beside the plain one: the route may
     be terminated on one listener and passed through on another.
     """
 
     route: Ref
-    originates: bool = False
+    originates_tls: bool = False
 
 
-class Chain(msgspec.Struct, frozen=True, gc=False):
+class StreamFilterChain(msgspec.Struct, frozen=True, gc=False):
     """What happens to connections with one of these server names (none: to all). Without a pool they are closed, and
     datagrams are dropped.
     """
 
     name: str
-    pool: PoolName | None
+    backends: WeightedBackendsKey | None
     server_names: tuple[str, ...] = ()
 
 
-class Streams(msgspec.Struct, frozen=True, gc=False):
+class ListenerStreams(msgspec.Struct, frozen=True, gc=False):
     """What a listener of protocol TLS, TCP or UDP does. No server name stands in two chains of one port."""
 
     gateway: Key
     listener: str
-    chains: tuple[Chain, ...]
+    chains: tuple[StreamFilterChain, ...]
 
-    def chain(self, sni: str | None) -> Chain | None:
+    def chain(self, sni: str | None) -> StreamFilterChain | None:
         """The chain for a server name: the most specific one that covers it."""
         by_name = {name: chain for chain in self.chains for name in chain.server_names or ("",)}
-        wanted = covering(sni.lower()) if sni is not None else ("",)
+        wanted = covering_hostnames(sni.lower()) if sni is not None else ("",)
         return next((by_name[name] for name in wanted if name in by_name), None)
 
 
-class Pool(msgspec.Struct, frozen=True, gc=False):
+class WeightedBackends(msgspec.Struct, frozen=True, gc=False):
     """The backends of a route with their weights. None stands for a reference that leads nowhere: what falls to its
     share is closed (UDP: dropped).
     """
 
-    name: PoolName
-    targets: tuple[Backend | None, ...]
+    key: WeightedBackendsKey
+    backends: tuple[Backend | None, ...]
     weights: tuple[int, ...]
 
 
-class Part(msgspec.Struct, frozen=True, gc=False, order=True):
+class WeightedLocality(msgspec.Struct, frozen=True, gc=False, order=True):
     """Endpoints that share a weight evenly. None at all: what falls to the part is closed."""
 
     backend: Backend | None
@@ -81,14 +81,14 @@ class Part(msgspec.Struct, frozen=True, gc=False, order=True):
     weight: int
 
 
-def parts(pool: Pool, served: Mapping[Backend, Sequence[Endpoint]]) -> tuple[Part, ...]:
+def localities(pool: WeightedBackends, served: Mapping[Backend, Sequence[Endpoint]]) -> tuple[WeightedLocality, ...]:
     """How a pool is divided. An endpoint that serves several targets stands in one part only, with its shares of all of
     them, since Envoy knows an address once in a cluster. (If those ask for different TLS, what is not the first one's
     is closed: it must not be sent otherwise than it was asked for.)
     """
     shares: dict[Endpoint, dict[Backend, Fraction]] = defaultdict(dict)
     closed = Fraction(0)
-    for target, weight in zip(pool.targets, pool.weights, strict=True):
+    for target, weight in zip(pool.backends, pool.weights, strict=True):
         endpoints = served.get(target, ()) if target is not None else ()
         if target is None or not endpoints:
             closed += weight
@@ -115,17 +115,17 @@ def _groups(shares: Mapping[Endpoint, Mapping[Backend, Fraction]]) -> _Groups:
     return found
 
 
-def _whole(groups: _Groups, closed: Fraction) -> tuple[Part, ...]:
+def _whole(groups: _Groups, closed: Fraction) -> tuple[WeightedLocality, ...]:
     """Shares as whole numbers, exact as long as they fit."""
     every = [share for _, share in groups.values()] + [closed]
     scale = Fraction(math.lcm(*(share.denominator for share in every)))
     scale /= math.gcd(*(int(share * scale) for share in every)) or 1
-    if (total := sum(every) * scale) > HEAVIEST:
-        scale *= Fraction(HEAVIEST, total) / 2
+    if (total := sum(every) * scale) > MAX_TOTAL_WEIGHT:
+        scale *= Fraction(MAX_TOTAL_WEIGHT, total) / 2
     found = [
-        Part(group[0], tuple(sorted(members)), max(1, round(share * scale)))
+        WeightedLocality(group[0], tuple(sorted(members)), max(1, round(share * scale)))
         for group, (members, share) in groups.items()
     ]
     if closed:
-        found.append(Part(None, (), max(1, round(closed * scale))))
+        found.append(WeightedLocality(None, (), max(1, round(closed * scale))))
     return tuple(found)

@@ -7,7 +7,7 @@ import msgspec
 from headgate.api.meta import Key
 
 
-class SubjectName(msgspec.Struct, frozen=True, gc=False, order=True):
+class SubjectAltName(msgspec.Struct, frozen=True, gc=False, order=True):
     """A name that a certificate must carry."""
 
     kind: Literal["DNS", "URI"]
@@ -23,13 +23,13 @@ class UpstreamTLS(msgspec.Struct, frozen=True, gc=False, order=True):
     """
 
     server_name: str
-    names: tuple[SubjectName, ...]
-    authorities: tuple[Key, ...] = ()
-    system: bool = False
+    subject_alt_names: tuple[SubjectAltName, ...]
+    ca_certificates: tuple[Key, ...] = ()
+    system_ca_certificates: bool = False
     #: Whether the backend itself says which certificate is shown to it (`certificate`, a Secret; None: none). Otherwise
     #: it is the Gateway's.
-    shows_own: bool = False
-    certificate: Key | None = None
+    own_client_certificate: bool = False
+    client_certificate: Key | None = None
 
     def __str__(self) -> str:
         return f"TLS to {self.server_name}"
@@ -42,5 +42,5 @@ class ClientValidation(msgspec.Struct, frozen=True, gc=False):
     something that nobody signed.
     """
 
-    authorities: tuple[Key, ...]
+    ca_certificates: tuple[Key, ...]
     required: bool = True

@@ -7,7 +7,7 @@ import msgspec
 from .routing import Backend
 
 
-class Share(msgspec.Struct, frozen=True, gc=False):
+class Fraction(msgspec.Struct, frozen=True, gc=False):
     """`numerator` of `denominator`, at most all."""
 
     numerator: int
@@ -32,10 +32,10 @@ class Spans(msgspec.Struct, frozen=True, gc=False):
     """
 
     headers: tuple[tuple[str, str], ...] = ()
-    share: Share = Share(100)
-    parents: bool = True
-    service: str = ""
-    span: str = ""
+    sampling: Fraction = Fraction(100)
+    parent_based: bool = True
+    service_name: str = ""
+    span_name: str = ""
     attributes: tuple[Attribute, ...] = ()
 
 

@@ -10,7 +10,7 @@ from headgate.api.meta import Key
 from headgate.conditions import Invalid, Problem
 from headgate.conditions import backend_traffic_policy as say
 from headgate.ir.limits import RetryBudget
-from headgate.ir.sessions import Session
+from headgate.ir.sessions import SessionPersistence
 
 from . import sessions
 from . import targets as targets_of
@@ -28,7 +28,7 @@ class Policy(msgspec.Struct, frozen=True):
     created: str
     targets: tuple[Indexed, ...]
     budget: RetryBudget | None
-    session: Session | None
+    session: SessionPersistence | None
     problems: tuple[Problem, ...]
 
 
@@ -59,7 +59,7 @@ def _budget(asked: api.RetryConstraint | None) -> RetryBudget | None:
     return RetryBudget(
         percent=asked.budget.percent,
         interval=_seconds(f"{_CONSTRAINT}.budget.interval", asked.budget.interval),
-        least=max(1, math.ceil(per_second)),
+        min_retry_concurrency=max(1, math.ceil(per_second)),
     )
 
 

@@ -4,22 +4,22 @@ from headgate.api import durations
 from headgate.api.gateway import SessionPersistence
 from headgate.conditions import Invalid
 from headgate.conditions import http_route as say
-from headgate.ir.sessions import Session
+from headgate.ir import sessions as ir
 
 
-def read(path: str, found: SessionPersistence) -> Session:
+def read(path: str, found: SessionPersistence) -> ir.SessionPersistence:
     """What is asked for at a path; raises `Invalid`."""
     if found.type == "Header":
         if found.header is None:
             raise say.bad_value(f"{path}.header", "nothing", "type Header needs the name of one")
         if found.absolute_timeout is not None:
             raise _without_end(f"{path}.absoluteTimeout", found.absolute_timeout)
-        return Session("header", found.header.name.lower())
+        return ir.SessionPersistence("header", found.header.name.lower())
     if found.type != "Cookie":
         raise say.unsupported(f"{path}.type", found.type, "Cookie and Header are")
     if found.cookie is None:
         raise say.bad_value(f"{path}.cookie", "nothing", "type Cookie needs this field; {} is enough")
-    return Session("cookie", found.cookie.name or "", found.cookie.path or "/", _lifetime(path, found))
+    return ir.SessionPersistence("cookie", found.cookie.name or "", found.cookie.path or "/", _lifetime(path, found))
 
 
 def _lifetime(path: str, found: SessionPersistence) -> float | None:

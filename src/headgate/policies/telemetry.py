@@ -9,7 +9,7 @@ from headgate.api import gateway_x as api
 from headgate.api.meta import Key
 from headgate.conditions import Problem
 from headgate.conditions import telemetry_policy as say
-from headgate.ir.tracing import Attribute, Share, Spans
+from headgate.ir.tracing import Attribute, Fraction, Spans
 
 from . import targets as targets_of
 from .targets import Indexed
@@ -47,10 +47,10 @@ def read(key: Key, found: api.XTelemetryPolicy) -> Policy:
         provider=asked.provider.backend_ref,
         spans=Spans(
             headers=_first_of_each(asked.provider.headers),
-            share=_share(asked.sampling_rate),
-            parents=asked.parent_based_sampling is None or asked.parent_based_sampling.mode != "Disabled",
-            service=asked.service_name or "",
-            span=asked.span_name or "",
+            sampling=_share(asked.sampling_rate),
+            parent_based=asked.parent_based_sampling is None or asked.parent_based_sampling.mode != "Disabled",
+            service_name=asked.service_name or "",
+            span_name=asked.span_name or "",
             attributes=tuple(map(_attribute, asked.attributes)),
         ),
     )
@@ -123,9 +123,9 @@ def _attribute(found: api.TracingAttribute) -> Attribute:
     return Attribute(found.name, found.source_type, _value(found))  # type: ignore[arg-type]
 
 
-def _share(found: api.SamplingRate | None) -> Share:
+def _share(found: api.SamplingRate | None) -> Fraction:
     """Without a rate everything is traced."""
-    return Share(100) if found is None else Share(found.numerator, found.denominator)
+    return Fraction(100) if found is None else Fraction(found.numerator, found.denominator)
 
 
 def _first_of_each(found: Iterable[api.TracingHeader]) -> tuple[tuple[str, str], ...]:

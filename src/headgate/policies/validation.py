@@ -11,7 +11,7 @@ from headgate.api.meta import Key
 from headgate.conditions import Invalid, Problem
 from headgate.conditions import backend_tls_policy as say
 from headgate.ir.hostnames import is_hostname
-from headgate.ir.tls import SubjectName, UpstreamTLS
+from headgate.ir.tls import SubjectAltName, UpstreamTLS
 
 AnyValidation = api.BackendTLSPolicyValidation | gateway_x.BackendTLSValidation
 
@@ -41,9 +41,9 @@ def read(namespace: str, at: str, found: AnyValidation) -> Validation:
     return Validation(
         tls=UpstreamTLS(
             server_name="" if wrong else server_name,
-            names=() if wrong else names,
-            authorities=() if wrong else tuple(each for _, each in authorities),
-            system=found.well_known_ca_certificates == SYSTEM and not wrong,
+            subject_alt_names=() if wrong else names,
+            ca_certificates=() if wrong else tuple(each for _, each in authorities),
+            system_ca_certificates=found.well_known_ca_certificates == SYSTEM and not wrong,
         ),
         authorities=() if wrong else tuple(path for path, _ in authorities),
         problems=(*wrong, *unknown_kinds),
@@ -80,11 +80,11 @@ def _wrong_sources(at: str, validation: AnyValidation) -> Iterable[Problem]:
         yield say.unknown_well_known(f"{at}.wellKnownCACertificates", well_known)
 
 
-def _names(at: str, validation: AnyValidation) -> tuple[tuple[SubjectName, ...], list[Problem]]:
+def _names(at: str, validation: AnyValidation) -> tuple[tuple[SubjectAltName, ...], list[Problem]]:
     """Which names count: with `subjectAltNames` only those, otherwise the hostname."""
     if not validation.subject_alt_names:
-        return (SubjectName("DNS", validation.hostname.lower()),), []
-    found: list[SubjectName] = []
+        return (SubjectAltName("DNS", validation.hostname.lower()),), []
+    found: list[SubjectAltName] = []
     problems = []
     for index, each in enumerate(validation.subject_alt_names):
         path = f"{at}.subjectAltNames[{index}]"
@@ -95,14 +95,14 @@ def _names(at: str, validation: AnyValidation) -> tuple[tuple[SubjectName, ...],
     return tuple(found), problems
 
 
-def _name(path: str, found: api.SubjectAltName) -> SubjectName:
+def _name(path: str, found: api.SubjectAltName) -> SubjectAltName:
     if found.type == "Hostname":
         name = (found.hostname or "").lower()
         if not is_hostname(name):
             raise say.bad_name(f"{path}.hostname", found.hostname, "a DNS name like web.example.com or *.example.com")
-        return SubjectName("DNS", name)
+        return SubjectAltName("DNS", name)
     if found.type == "URI":
         if not _URI.fullmatch(found.uri or ""):
             raise say.bad_name(f"{path}.uri", found.uri, "a URI like spiffe://example.com/web")
-        return SubjectName("URI", found.uri or "")
+        return SubjectAltName("URI", found.uri or "")
     raise say.unknown_name_type(f"{path}.type", found.type)

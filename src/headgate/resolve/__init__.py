@@ -64,7 +64,7 @@ def declare(world: World) -> Resolved:
             used=served.used,
             endpoints=served.endpoints,
             streams=streamed.streams,
-            pools=streamed.pools,
+            weighted_backends=streamed.pools,
             client_certificates=client_certificates.usable(world, shown),
             tracing=told.tracing,
         ),

@@ -5,8 +5,18 @@
 * `connect` – where a connection or a datagram goes (TLS, TCP, UDP).
 """
 
-from .asking import Outcome, Share, ask
-from .connecting import Line, Reached, connect
-from .explaining import Explanation, Loser, explain
+from .connections import ConnectionOutcome, ConnectionShare, connect
+from .explanations import Explanation, RejectedMatch, explain
+from .requests import RequestOutcome, TrafficShare, ask
 
-__all__ = ["Explanation", "Line", "Loser", "Outcome", "Reached", "Share", "ask", "connect", "explain"]
+__all__ = [
+    "ConnectionOutcome",
+    "ConnectionShare",
+    "Explanation",
+    "RejectedMatch",
+    "RequestOutcome",
+    "TrafficShare",
+    "ask",
+    "connect",
+    "explain",
+]

@@ -21,7 +21,11 @@ def clusters(world: World, routing: Routing) -> Collection[tuple[Key, str, str],
     """Clusters per Gateway."""
 
     def keyed(read: Read, key: tuple[Key, ir.Backend], backend: ir.Backend) -> Iterable[Keyed]:
-        gateways = read(routing.client_certificates, key[0]) if backend.tls and not backend.tls.shows_own else None
+        gateways = (
+            read(routing.client_certificates, key[0])
+            if backend.tls and not backend.tls.own_client_certificate
+            else None
+        )
         found = cluster(backend, gateways)
         yield (key[0], CLUSTER, found.name), found
 
@@ -48,19 +52,21 @@ def cluster(backend: ir.Backend, shown: ir.Certificate | None = None) -> Resourc
         stat_name(named.namespace, named.name, backend.port),
         protocol=backend.protocol,
         host=envoy.Endpoint(backend.host, backend.port) if backend.host else None,
-        retries=None if backend.retries is None else retry_budget(backend.retries),
+        retry_budget=None if backend.retry_budget is None else retry_budget(backend.retry_budget),
         tls=None if backend.tls is None else upstream_tls(backend.tls, shown),
     )
 
 
 def retry_budget(found: RetryBudget) -> envoy.RetryBudget:
     """How retries to a backend are limited."""
-    return envoy.RetryBudget(percent=found.percent, interval=found.interval, least=found.least)
+    return envoy.RetryBudget(
+        percent=found.percent, interval=found.interval, min_retry_concurrency=found.min_retry_concurrency
+    )
 
 
 def upstream_tls(found: UpstreamTLS, shown: ir.Certificate | None) -> envoy.UpstreamTLS:
     """How a backend with a policy is spoken to."""
-    secret = found.certificate if found.shows_own else shown.secret if shown else None
+    secret = found.client_certificate if found.own_client_certificate else shown.secret if shown else None
     return envoy.UpstreamTLS(
         server_name=found.server_name,
         validation=names.backend_validation(found),

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from headgate.api.meta import Key
-from headgate.envoy import external_auth, sessions
+from headgate.envoy import ext_authz, sessions
 from headgate.envoy import listeners as envoy
 from headgate.envoy.names import LISTENER
 from headgate.envoy.resources import Resource
 from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
 from headgate.ir import streams
-from headgate.ir.streams import Chain
+from headgate.ir.streams import StreamFilterChain
 from headgate.ir.tracing import Tracing
 from headgate.world import Routing, World
 
@@ -19,7 +19,7 @@ from . import names, tracing
 from .streams import name as pool_cluster
 
 #: A cluster that does not exist: a UDP listener without a route drops what it gets.
-NOBODY = "nobody"
+NO_ROUTE = "nobody"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +75,17 @@ def _knows_where(binding: ir.Binding) -> bool:
 
 
 #: Chains of a listener of TLS, TCP or UDP: each with the name of the cluster that gets its connections.
-Streams = Sequence[tuple[Chain, str]]
+Streams = Sequence[tuple[StreamFilterChain, str]]
 
 
-def _stream_chains(read: Read, routing: Routing, found: streams.Streams) -> Streams:
+def _stream_chains(read: Read, routing: Routing, found: streams.ListenerStreams) -> Streams:
     return [(chain, _cluster(read, routing, found.gateway, chain)) for chain in found.chains]
 
 
-def _cluster(read: Read, routing: Routing, gateway: Key, chain: Chain) -> str:
-    if chain.pool is None or not chain.pool.originates:
-        return names.pool(chain.pool) if chain.pool else ""
-    pool = read(routing.pools, (gateway, chain.pool))
+def _cluster(read: Read, routing: Routing, gateway: Key, chain: StreamFilterChain) -> str:
+    if chain.backends is None or not chain.backends.originates_tls:
+        return names.stream_cluster(chain.backends) if chain.backends else ""
+    pool = read(routing.weighted_backends, (gateway, chain.backends))
     return pool_cluster(pool) if pool else ""
 
 
@@ -102,14 +102,14 @@ def render(
     name, number = names.listener("UDP" if port.family == "UDP" else "TCP", port.number), binding.port(port.number)
     if port.family == "UDP":
         clusters = [cluster for each in port.listeners for _, cluster in (chains or {}).get(each.name, ())]
-        return envoy.udp_listener(name, address, number, clusters[0] if clusters else NOBODY)
+        return envoy.udp_listener(name, address, number, clusters[0] if clusters else NO_ROUTE)
     found = [*_chains(port), *_streams(port, chains or {})]
     return envoy.listener(
         name,
         address,
         number,
         found or [envoy.FilterChain(name="closed")],
-        traced=None if traced is None else tracing.render(traced, port.gateway),
+        tracing_config=None if traced is None else tracing.render(traced, port.gateway),
     )
 
 
@@ -127,7 +127,7 @@ def _streams(port: ir.Port, chains: Mapping[str, Streams]) -> Iterable[envoy.Fil
 def _chains(port: ir.Port) -> Iterable[envoy.FilterChain]:
     if port.family == "HTTP":
         name = ir.configuration_name(port.listeners[0])
-        yield envoy.FilterChain(name=name, route_configuration=name, filters=_filters(port.listeners))
+        yield envoy.FilterChain(name=name, route_configuration=name, http_filters=_filters(port.listeners))
         return
     for each in port.listeners:
         if each.protocol != "HTTPS":
@@ -137,12 +137,12 @@ def _chains(port: ir.Port) -> Iterable[envoy.FilterChain]:
             route_configuration=ir.configuration_name(each),
             server_names=(each.hostname,) if each.hostname else (),
             secrets=tuple(names.secret(certificate.secret) for certificate in each.certificates),
-            client_validation=names.client_validation(each.clients) if each.clients else "",
-            client_required=each.clients is not None and each.clients.required,
-            filters=_filters((each,)),
+            client_validation=names.client_validation(each.client_validation) if each.client_validation else "",
+            require_client_certificate=each.client_validation is not None and each.client_validation.required,
+            http_filters=_filters((each,)),
         )
 
 
 def _filters(found: Iterable[ir.Listener]) -> tuple[envoy.HttpFilter, ...]:
     """What virtual hosts and routes of these listeners may enable."""
-    return (*external_auth.filters(max(len(each.filters) for each in found)), sessions.FILTER)
+    return (*ext_authz.filters(max(len(each.filters) for each in found)), sessions.FILTER)

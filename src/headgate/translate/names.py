@@ -7,7 +7,7 @@ import msgspec
 from headgate.api.meta import Key
 from headgate.envoy import names
 from headgate.ir.routing import Backend, Target, Transport
-from headgate.ir.streams import PoolName
+from headgate.ir.streams import WeightedBackendsKey
 from headgate.ir.tls import ClientValidation, UpstreamTLS
 
 
@@ -18,12 +18,12 @@ def cluster(backend: Backend) -> str:
         policy.append(msgspec.json.encode(backend.tls))
     if backend.host:
         policy.append(f"outside {backend.host}")
-    if backend.retries is not None:
-        policy.append(msgspec.json.encode(backend.retries))
+    if backend.retry_budget is not None:
+        policy.append(msgspec.json.encode(backend.retry_budget))
     return names.cluster_name(backend.service.namespace, backend.service.name, backend.port, *policy)
 
 
-def authority(backend: Backend) -> str:
+def host_and_port(backend: Backend) -> str:
     """What our own calls to a backend are for."""
     host = backend.host or f"{backend.service.name}.{backend.service.namespace}"
     return f"{host}:{backend.port}"
@@ -32,7 +32,7 @@ def authority(backend: Backend) -> str:
 def target(found: Target) -> str:
     """Where a backendRef's share goes; without a backend its status is the answer."""
     if found.backend is None:
-        return names.INVALID_BACKEND if found.status == 500 else names.UNAVAILABLE_BACKEND
+        return names.INVALID_BACKEND if found.unresolved_status == 500 else names.UNAVAILABLE_BACKEND
     return cluster(found.backend)
 
 
@@ -46,12 +46,12 @@ def listener(transport: Transport, port: int) -> str:
     return f"{transport.lower()}-{port}"
 
 
-def pool(name: PoolName, policies: Iterable[str] = ()) -> str:
+def stream_cluster(name: WeightedBackendsKey, policies: Iterable[str] = ()) -> str:
     """The cluster of a route's connections. It cannot be a Service port's, since no namespace has upper case letters.
     With other TLS it is another cluster, so that no endpoint is spoken to otherwise than was meant for it.
     """
     plain = f"{name.route.kind}/{name.route.namespace}/{name.route.name}"
-    return f"{plain}#{names.digest(*policies)}" if name.originates else plain
+    return f"{plain}#{names.digest(*policies)}" if name.originates_tls else plain
 
 
 def secret(key: Key) -> str:
@@ -72,7 +72,7 @@ def backend_validation(found: UpstreamTLS) -> str:
 
 def client_validation(found: ClientValidation) -> str:
     """How clients are judged."""
-    return f"clients/{found.authorities[0]}#{names.digest(msgspec.json.encode(found))}"
+    return f"clients/{found.ca_certificates[0]}#{names.digest(msgspec.json.encode(found))}"
 
 
 def virtual_host(listener: str, hostname: str) -> str:

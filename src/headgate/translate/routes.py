@@ -7,19 +7,19 @@ import msgspec
 
 from headgate import filters
 from headgate.api.meta import Key
-from headgate.envoy import external_auth, sessions
+from headgate.envoy import ext_authz, sessions
 from headgate.envoy import routes as envoy
 from headgate.envoy.names import digest
 from headgate.envoy.path_tree import LINEAR
 from headgate.envoy.resources import Route, VirtualHost, Weights
 from headgate.envoy.retries import SAFE, Retries
 from headgate.envoy.routes import UNCHANGED
-from headgate.filters.headers import combined
+from headgate.filters.headers import combine
 from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
 from headgate.ir.limits import Limits
-from headgate.ir.matching import Match, Path, Text
-from headgate.ir.sessions import Session
+from headgate.ir.matching import Match, PathMatch, StringMatch
+from headgate.ir.sessions import SessionPersistence
 from headgate.world import Routing, World
 
 from . import names
@@ -61,7 +61,7 @@ def virtual_host(host: ir.VirtualHost) -> VirtualHost:
         (host.hostname or "*",),
         (*_routes(host), *((unmatched(),) if checks else ())),
         filters=_passed(checks),
-        also=tuple(check.cluster for check in checks),
+        extra_clusters=tuple(check.cluster for check in checks),
         origins=tuple(dict.fromkeys(each.origin.route for each in host.routes)),
     )
 
@@ -71,7 +71,7 @@ def _before(found: Sequence[ir.Filter]) -> list[filters.Rendering]:
     return [each.render(filters.Rendering()) for each in _filters(found)]
 
 
-def _passed(checks: Sequence[external_auth.Check]) -> dict[str, bytes]:
+def _passed(checks: Sequence[ext_authz.AuthorizationService]) -> dict[str, bytes]:
     """Configurations of a virtual host whose requests pass servers before they are routed.
 
     Which filters a request passes is decided by its route as it came; what those servers change may give it another
@@ -79,13 +79,13 @@ def _passed(checks: Sequence[external_auth.Check]) -> dict[str, bytes]:
     """
     if not checks:
         return {}
-    named = {external_auth.name(check.protocol, at): external_auth.per_route(check) for at, check in enumerate(checks)}
-    return named | external_auth.OFF | sessions.OFF
+    named = {ext_authz.name(check.protocol, at): ext_authz.per_route(check) for at, check in enumerate(checks)}
+    return named | ext_authz.OFF | sessions.OFF
 
 
 def _routes(host: ir.VirtualHost) -> Iterator[Route]:
-    if host.refuse is not None:
-        yield refusal(host.refuse)
+    if host.direct_response is not None:
+        yield refusal(host.direct_response)
         return
     rendered = _remembered if len(host.routes) > LINEAR else routes
     for each in host.routes:
@@ -108,13 +108,13 @@ def routes(hostname: str, found: ir.Route) -> Iterator[Route]:
     rendering = filters.render(_filters(found.filters), given)
     own = [filters.render(_filters(each.filters), given) for each in _targets(found)]
     asked_servers = _asked(rendering, *own)
-    for case in (*rendering.cases, filters.Case(())):
+    for case in (*rendering.conditional_routes, filters.ConditionalRoute(())):
         asked = _narrowed(match(found.match), case)
         if asked is None:
             continue
-        changes = combined(rendering.response_headers, case.response_headers)
-        if case.answer is not None:
-            yield envoy.route(_name(found), asked, case.answer, response_headers=case.response_headers)
+        changes = combine(rendering.response_headers, case.response_headers)
+        if case.response is not None:
+            yield envoy.route(_name(found), asked, case.response, response_headers=case.response_headers)
             continue
         for action in _actions(found, rendering, own):
             # Envoy changes the headers of a weighted cluster before those of its route: then all are the cluster's.
@@ -126,7 +126,7 @@ def routes(hostname: str, found: ir.Route) -> Iterator[Route]:
                 request_headers=common,
                 response_headers=changes,
                 filters=dict(_checks(rendering)),
-                also=asked_servers,
+                extra_clusters=asked_servers,
             )
 
 
@@ -138,11 +138,11 @@ def _checks(rendering: filters.Rendering) -> tuple[tuple[str, bytes], ...]:
     if rendering.check is None:
         return ()
     check = _named(*rendering.check)
-    return ((external_auth.name(check.protocol), external_auth.per_route(check)),)
+    return ((ext_authz.name(check.protocol), ext_authz.per_route(check)),)
 
 
-def _named(backend: ir.Backend, check: external_auth.Check) -> external_auth.Check:
-    return msgspec.structs.replace(check, cluster=names.cluster(backend), authority=names.authority(backend))
+def _named(backend: ir.Backend, check: ext_authz.AuthorizationService) -> ext_authz.AuthorizationService:
+    return msgspec.structs.replace(check, cluster=names.cluster(backend), authority=names.host_and_port(backend))
 
 
 def _asked(*renderings: filters.Rendering) -> list[str]:
@@ -150,7 +150,7 @@ def _asked(*renderings: filters.Rendering) -> list[str]:
     return [names.cluster(each.check[0]) for each in renderings if each.check is not None]
 
 
-def _below(action: envoy.Forward | envoy.Respond | envoy.Redirect) -> bool:
+def _below(action: envoy.Forward | envoy.DirectResponse | envoy.Redirect) -> bool:
     return isinstance(action, envoy.Forward) and any(each.request_headers != UNCHANGED for each in action.destinations)
 
 
@@ -163,23 +163,23 @@ def _given(hostname: str, found: ir.Route) -> filters.Rendering:
     return filters.Rendering(hostname=hostname, prefix=prefix, port=found.port, secure=found.secure)
 
 
-def _narrowed(found: envoy.Match, case: filters.Case) -> envoy.Match | None:
+def _narrowed(found: envoy.Match, case: filters.ConditionalRoute) -> envoy.Match | None:
     """The match for the requests of a case; None if no request can be both."""
     if case.method and found.method not in ("", case.method):
         return None
     return msgspec.structs.replace(found, headers=(*found.headers, *case.headers), method=case.method or found.method)
 
 
-def refusal(found: ir.Refuse) -> Route:
+def refusal(found: ir.DirectResponse) -> Route:
     """The one route of a virtual host that answers itself."""
-    return envoy.route("refused", envoy.Match(), envoy.Respond(found.status))
+    return envoy.route("refused", envoy.Match(), envoy.DirectResponse(found.status))
 
 
 def unmatched() -> Route:
     """The last route of a virtual host whose requests pass filters before they are routed: without any route as they
     came they would pass none.
     """
-    return envoy.route("unmatched", envoy.Match(), envoy.Respond(404))
+    return envoy.route("unmatched", envoy.Match(), envoy.DirectResponse(404))
 
 
 def _filters(found: Sequence[ir.Filter]) -> list[filters.HTTPFilter]:
@@ -188,13 +188,13 @@ def _filters(found: Sequence[ir.Filter]) -> list[filters.HTTPFilter]:
 
 def _actions(
     found: ir.Route, rendering: filters.Rendering, own: Sequence[filters.Rendering]
-) -> Iterator[envoy.Forward | envoy.Respond | envoy.Redirect]:
+) -> Iterator[envoy.Forward | envoy.DirectResponse | envoy.Redirect]:
     """One action; or one for each target, when a target asks for what Envoy cannot say of a weighted cluster."""
     if rendering.redirect is not None:
         yield rendering.redirect
         return
-    if isinstance(found.action, ir.Refuse):
-        yield envoy.Respond(found.action.status)
+    if isinstance(found.action, ir.DirectResponse):
+        yield envoy.DirectResponse(found.action.status)
         return
     whole = _forward(found.action, found.limits, rendering, own)
     if not _apart(found.action.targets):
@@ -207,8 +207,8 @@ def _actions(
             destinations=(destination,),
             weights_key=whole.weights_key if at < last else "",
             part=at if at < last else None,
-            host=each.host or whole.host,
-            path=each.path or whole.path,
+            host_rewrite=each.host or whole.host_rewrite,
+            path_rewrite=each.path or whole.path_rewrite,
             mirrors=(*whole.mirrors, *_mirrors(each)),
         )
 
@@ -225,9 +225,9 @@ def _forward(
         weights_key=names.weights_key(action.weights_key, action.targets) if action.weights_key else "",
         timeout=limits.timeout,
         retries=_retries(limits),
-        silence=limits.said,
-        host=rendering.host,
-        path=rendering.path,
+        no_idle_timeout=limits.timeouts_declared,
+        host_rewrite=rendering.host,
+        path_rewrite=rendering.path,
         mirrors=_mirrors(rendering),
     )
 
@@ -251,20 +251,24 @@ def _destination(
         cluster=cluster,
         filters=(
             *_checks(rendering),
-            *(() if target.session is None else (_session(target.session, cluster, several=several),)),
+            *(
+                ()
+                if target.session_persistence is None
+                else (_session(target.session_persistence, cluster, several=several),)
+            ),
         ),
-        request_headers=combined(rule, rendering.request_headers),
+        request_headers=combine(rule, rendering.request_headers),
         response_headers=rendering.response_headers,
     )
 
 
-def _session(found: Session, cluster: str, *, several: bool) -> tuple[str, bytes]:
+def _session(found: SessionPersistence, cluster: str, *, several: bool) -> tuple[str, bytes]:
     """Backends of one rule need marks of their own: the mark of one says nothing about the other's endpoints."""
-    if found.kind == "header":
+    if found.type == "header":
         return sessions.NAME, sessions.header(found.name)
     own = several or not found.name
     name = f"{found.name or 'headgate-session'}-{digest(cluster)[:8]}" if own else found.name
-    return sessions.NAME, sessions.cookie(name, found.path, found.lifetime)
+    return sessions.NAME, sessions.cookie(name, found.path, found.absolute_timeout)
 
 
 def match(found: Match) -> envoy.Match:
@@ -277,7 +281,7 @@ def match(found: Match) -> envoy.Match:
     )
 
 
-def _path(found: Path) -> envoy.PathMatch:
+def _path(found: PathMatch) -> envoy.PathMatch:
     match found.kind:
         case "Exact":
             return envoy.PathMatch("exact", found.value)
@@ -286,5 +290,5 @@ def _path(found: Path) -> envoy.PathMatch:
     return envoy.PathMatch("segments", found.value) if found.value else envoy.PathMatch("prefix", "/")
 
 
-def _value(name: str, found: Text) -> envoy.ValueMatch:
+def _value(name: str, found: StringMatch) -> envoy.ValueMatch:
     return envoy.ValueMatch(name, "exact" if found.kind == "Exact" else "regex", found.value)

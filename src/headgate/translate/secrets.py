@@ -53,8 +53,8 @@ def _certificates(world: World, routing: Routing) -> Collection[tuple[Key, str, 
     def of_backends(
         _read: Read, key: tuple[Key, ir.Backend], backend: ir.Backend
     ) -> Iterable[tuple[tuple[Key, ir.Certificate, str], ir.Certificate]]:
-        if backend.tls is not None and backend.tls.certificate is not None:
-            found = ir.Certificate(backend.tls.certificate, "")
+        if backend.tls is not None and backend.tls.client_certificate is not None:
+            found = ir.Certificate(backend.tls.client_certificate, "")
             yield (key[0], found, names.cluster(backend)), found
 
     every = engine.union(
@@ -87,8 +87,8 @@ def _client_validations(world: World, routing: Routing) -> Collection[tuple[Key,
         _read: Read, key: _Port, port: ir.Port
     ) -> Iterable[tuple[tuple[Key, ClientValidation, int], ClientValidation]]:
         for listener in port.listeners:
-            if listener.clients is not None:
-                yield (key[0], listener.clients, key[2]), listener.clients
+            if listener.client_validation is not None:
+                yield (key[0], listener.client_validation, key[2]), listener.client_validation
 
     every = engine.flat_map("uses of client validations", routing.ports, uses)
     used: Collection[tuple[Key, str], ClientValidation] = engine.least(
@@ -99,8 +99,8 @@ def _client_validations(world: World, routing: Routing) -> Collection[tuple[Key,
     )
 
     def secret(read: Read, key: tuple[Key, str], found: ClientValidation) -> Iterable[_Keyed]:
-        pem = _authorities(read, world, found.authorities)
-        made = envoy.validation(key[1], pem, accept_untrusted=not found.required)
+        pem = _authorities(read, world, found.ca_certificates)
+        made = envoy.validation_context(key[1], pem, accept_untrusted=not found.required)
         yield (key[0], SECRET, key[1]), made
 
     return engine.flat_map("secrets with client validations", used, secret)
@@ -124,11 +124,11 @@ def _backend_validations(world: World, routing: Routing) -> Collection[tuple[Key
     )
 
     def secret(read: Read, key: tuple[Key, str], found: UpstreamTLS) -> Iterable[_Keyed]:
-        made = envoy.validation(
+        made = envoy.validation_context(
             key[1],
-            _authorities(read, world, found.authorities),
-            system=_system(read, world, key[0]) if found.system else None,
-            names=[envoy.SubjectName(each.kind, each.value) for each in found.names],
+            _authorities(read, world, found.ca_certificates),
+            system_ca_file=_system(read, world, key[0]) if found.system_ca_certificates else None,
+            subject_alt_names=[envoy.SubjectAltName(each.kind, each.value) for each in found.subject_alt_names],
         )
         yield (key[0], SECRET, key[1]), made
 
@@ -143,7 +143,7 @@ def _authorities(read: Read, world: World, config_maps: Iterable[Key]) -> bytes:
 def _system(read: Read, world: World, gateway: Key) -> str:
     """The file with the authorities that the system of a Gateway's Envoys believes."""
     binding = read(world.bindings, gateway)
-    return binding.authorities if binding else ""
+    return binding.system_ca_file if binding else ""
 
 
 def _certificates_of(read: Read, world: World, key: Key) -> bytes:

@@ -10,7 +10,7 @@ from headgate.envoy.names import CLUSTER, ENDPOINTS, digest
 from headgate.envoy.resources import Resource
 from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
-from headgate.ir.streams import Pool, PoolName, parts
+from headgate.ir.streams import WeightedBackends, WeightedBackendsKey, localities
 from headgate.ir.tls import UpstreamTLS
 from headgate.world import Routing, World
 
@@ -19,63 +19,63 @@ from . import clusters, names
 Keyed = tuple[tuple[Key, str, str], Resource]
 
 
-def pools(world: World, routing: Routing) -> Collection[tuple[Key, str, str], Resource]:
+def clusters_of_streams(world: World, routing: Routing) -> Collection[tuple[Key, str, str], Resource]:
     """Clusters per Gateway. Only other TLS changes one; backends and weights are in its endpoints."""
 
-    def keyed(read: Read, key: tuple[Key, PoolName], pool: Pool) -> Iterable[Keyed]:
-        shown = read(routing.client_certificates, key[0]) if pool.name.originates else None
+    def keyed(read: Read, key: tuple[Key, WeightedBackendsKey], pool: WeightedBackends) -> Iterable[Keyed]:
+        shown = read(routing.client_certificates, key[0]) if pool.key.originates_tls else None
         found = cluster(pool, shown)
         yield (key[0], CLUSTER, found.name), found
 
-    return world.engine.flat_map("clusters of pools", routing.pools, keyed)
+    return world.engine.flat_map("clusters of pools", routing.weighted_backends, keyed)
 
 
 def endpoints(world: World, routing: Routing) -> Collection[tuple[Key, str, str], Resource]:
     """Their endpoints."""
 
-    def keyed(read: Read, key: tuple[Key, PoolName], pool: Pool) -> Iterable[Keyed]:
+    def keyed(read: Read, key: tuple[Key, WeightedBackendsKey], pool: WeightedBackends) -> Iterable[Keyed]:
         served = {}
-        for target in pool.targets:
+        for target in pool.backends:
             if target is not None and (found := read(routing.endpoints, target)) is not None:
                 served[target] = found.endpoints
         made = assignment(pool, served)
         yield (key[0], ENDPOINTS, made.name), made
 
-    return world.engine.flat_map("endpoints of pools", routing.pools, keyed)
+    return world.engine.flat_map("endpoints of pools", routing.weighted_backends, keyed)
 
 
-def name(pool: Pool) -> str:
+def name(pool: WeightedBackends) -> str:
     """What the cluster of a pool is called."""
-    return names.pool(pool.name, sorted(_words(pool)))
+    return names.stream_cluster(pool.key, sorted(_words(pool)))
 
 
-def cluster(pool: Pool, shown: ir.Certificate | None = None) -> Resource:
+def cluster(pool: WeightedBackends, shown: ir.Certificate | None = None) -> Resource:
     """The cluster of a pool; `shown` is the Gateway's certificate for backends with TLS."""
-    route = pool.name.route
+    route = pool.key.route
     stat_name = f"{route.kind}_{route.namespace}_{route.name}".replace(".", "_")
     words = _words(pool)
     tls = {word: clusters.upstream_tls(each, shown) for word, each in words.items()}
-    return envoy.pool(name(pool), stat_name, tls=tls, origins=(route,))
+    return envoy.stream_cluster(name(pool), stat_name, tls=tls, origins=(route,))
 
 
-def assignment(pool: Pool, served: Mapping[ir.Backend, Sequence[ir.Endpoint]]) -> Resource:
+def assignment(pool: WeightedBackends, served: Mapping[ir.Backend, Sequence[ir.Endpoint]]) -> Resource:
     """The endpoints of a pool."""
-    return envoy.pool_load_assignment(
+    return envoy.weighted_load_assignment(
         name(pool),
         [
-            envoy.Part(
+            envoy.WeightedLocality(
                 tuple(envoy.Endpoint(each.address, each.port) for each in part.endpoints),
                 part.weight,
                 _word(part.backend.tls) if part.backend and part.backend.tls else "",
             )
-            for part in parts(pool, served)
+            for part in localities(pool, served)
         ],
-        origins=(pool.name.route,),
+        origins=(pool.key.route,),
     )
 
 
-def _words(pool: Pool) -> dict[str, UpstreamTLS]:
-    found = {target.tls for target in pool.targets if target is not None and target.tls is not None}
+def _words(pool: WeightedBackends) -> dict[str, UpstreamTLS]:
+    found = {target.tls for target in pool.backends if target is not None and target.tls is not None}
     return {_word(each): each for each in found}
 
 

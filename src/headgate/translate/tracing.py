@@ -14,12 +14,12 @@ def render(found: Tracing, gateway: Key) -> envoy.Tracing:
     collector, spans = found.collector, found.spans
     return envoy.Tracing(
         cluster=names.cluster(collector),
-        authority=names.authority(collector),
+        authority=names.host_and_port(collector),
         headers=spans.headers,
-        share=spans.share.numerator / spans.share.denominator,
-        parents=spans.parents,
-        service=spans.service or f"{gateway.name}.{gateway.namespace}",
-        span=spans.span,
+        sampling=spans.sampling.numerator / spans.sampling.denominator,
+        parent_based=spans.parent_based,
+        service_name=spans.service_name or f"{gateway.name}.{gateway.namespace}",
+        span_name=spans.span_name,
         attributes=tuple(_attributes(spans.attributes)),
     )
 

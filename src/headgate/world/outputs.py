@@ -7,7 +7,7 @@ from headgate.api.meta import Key, Ref
 from headgate.envoy.resources import Resource, VirtualHost, Weights
 from headgate.incremental import Collection
 from headgate.ir import routing as ir
-from headgate.ir.streams import Pool, PoolName, Streams
+from headgate.ir.streams import ListenerStreams, WeightedBackends, WeightedBackendsKey
 from headgate.ir.tracing import Tracing
 
 from .fleets import EnvoyFleetSpec, PodSelection
@@ -30,9 +30,9 @@ class Routing:
     #: Who serves a backend, for each that is used.
     endpoints: Collection[ir.Backend, ir.Endpoints]
     #: Per Gateway and port: what its listeners of TLS, TCP and UDP do.
-    streams: Collection[tuple[Key, ir.Transport, int], tuple[Streams, ...]]
+    streams: Collection[tuple[Key, ir.Transport, int], tuple[ListenerStreams, ...]]
     #: Per Gateway: where they send connections and datagrams.
-    pools: Collection[tuple[Key, PoolName], Pool]
+    weighted_backends: Collection[tuple[Key, WeightedBackendsKey], WeightedBackends]
     #: Per Gateway: the certificate that it shows to backends with TLS.
     client_certificates: Collection[Key, ir.Certificate]
     #: Per Gateway whose requests are traced.

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.envoy.path_tree import PathTree, _beginnings, tree
-from headgate.ir.matching import Path
+from headgate.ir.matching import PathMatch
 
 KINDS = {"exact": "Exact", "segments": "PathPrefix", "prefix": "PathPrefix", "regex": "RegularExpression"}
 
@@ -21,7 +21,7 @@ paths = st.one_of(
 
 def _matches(path: tuple[str, str], asked: str) -> bool:
     kind, value = path
-    return Path(KINDS[kind], "" if kind == "prefix" else value).matches(asked)  # type: ignore[arg-type]
+    return PathMatch(KINDS[kind], "" if kind == "prefix" else value).matches(asked)  # type: ignore[arg-type]
 
 
 def _candidates(found: PathTree, asked: str) -> tuple[int, ...]:

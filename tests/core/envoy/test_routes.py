@@ -8,7 +8,7 @@ from headgate.envoy import clusters, protos, resources, routes
 from headgate.envoy.retries import Retries
 
 
-def written(match: routes.Match, action: routes.Forward | routes.Respond, **options: Any) -> Any:
+def written(match: routes.Match, action: routes.Forward | routes.DirectResponse, **options: Any) -> Any:
     return protos.Route.FromString(routes.route("r", match, action, **options).template)
 
 
@@ -80,7 +80,7 @@ def test_broken_connections_are_tried_again_only_where_a_try_has_a_time() -> Non
 
 
 def test_envoys_own_limit_of_silence_goes_where_a_route_speaks_of_time() -> None:
-    spoken = routes.Forward((routes.Destination("a"),), timeout=3600, silence=True)
+    spoken = routes.Forward((routes.Destination("a"),), timeout=3600, no_idle_timeout=True)
     assert written(routes.Match(), spoken).route.HasField("idle_timeout")
     assert not written(routes.Match(), TO_A).route.HasField("idle_timeout")
 

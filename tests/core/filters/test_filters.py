@@ -18,7 +18,7 @@ def _nowhere(path: str, ref: BackendObjectReference) -> Backend:
     raise AssertionError(f"{path} refers to {ref.name}")
 
 
-WHERE = filters.Where("spec.rules[0].filters[0]", filters.Scope.RULE, True, _nowhere)
+WHERE = filters.ParseContext("spec.rules[0].filters[0]", filters.Scope.RULE, True, _nowhere)
 
 
 @pytest.mark.parametrize("kind", sorted(filters.KNOWN))

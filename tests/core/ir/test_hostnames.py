@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.ir.hostnames import ANY, covering, covers, intersect, normal, rank, without_port
+from headgate.ir.hostnames import ANY_HOST, covering_hostnames, covers, intersect, normalize, rank, without_port
 
 HOSTNAMES = st.one_of(
-    st.just(ANY),
+    st.just(ANY_HOST),
     st.builds(
         lambda wild, labels: ("*." if wild else "") + ".".join(labels),
         st.booleans(),
@@ -19,9 +19,9 @@ HOSTNAMES = st.one_of(
 @pytest.mark.parametrize(
     ("wide", "narrow"),
     [
-        (ANY, "a.b"),
-        (ANY, "*.b"),
-        (ANY, ANY),
+        (ANY_HOST, "a.b"),
+        (ANY_HOST, "*.b"),
+        (ANY_HOST, ANY_HOST),
         ("a.b", "a.b"),
         ("*.b", "a.b"),
         ("*.b", "c.a.b"),
@@ -35,7 +35,15 @@ def test_a_wider_hostname_covers_a_narrower(wide: str, narrow: str) -> None:
 
 @pytest.mark.parametrize(
     ("wide", "narrow"),
-    [("*.b", "b"), ("*.a.b", "*.b"), ("a.b", "*.b"), ("a.b", ANY), ("*.b", "ab"), ("*.b", "x.ab"), ("*.b", ANY)],
+    [
+        ("*.b", "b"),
+        ("*.a.b", "*.b"),
+        ("a.b", "*.b"),
+        ("a.b", ANY_HOST),
+        ("*.b", "ab"),
+        ("*.b", "x.ab"),
+        ("*.b", ANY_HOST),
+    ],
 )
 def test_a_hostname_does_not_cover_what_it_does_not_match(wide: str, narrow: str) -> None:
     assert not covers(wide, narrow)
@@ -48,19 +56,19 @@ def test_what_two_hostnames_have_in_common_does_not_depend_on_their_order(one: s
 
 @given(HOSTNAMES, HOSTNAMES)
 def test_covering_lists_exactly_the_hostnames_that_cover(one: str, other: str) -> None:
-    assert covers(other, one) == (other in list(covering(one)))
+    assert covers(other, one) == (other in list(covering_hostnames(one)))
 
 
 @given(HOSTNAMES)
 def test_covering_begins_with_the_most_specific(hostname: str) -> None:
-    found = list(covering(hostname))
+    found = list(covering_hostnames(hostname))
     assert found == sorted(found, key=rank)
     assert found[0] == hostname
 
 
 def test_exact_is_more_specific_than_any_wildcard_and_longer_than_shorter() -> None:
-    given_names = [ANY, "*.b", "*.aa.b", "a.b", "aa.b"]
-    assert sorted(given_names, key=rank) == ["aa.b", "a.b", "*.aa.b", "*.b", ANY]
+    given_names = [ANY_HOST, "*.b", "*.aa.b", "a.b", "aa.b"]
+    assert sorted(given_names, key=rank) == ["aa.b", "a.b", "*.aa.b", "*.b", ANY_HOST]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +79,7 @@ def test_the_port_of_a_host_header_plays_no_part(authority: str, host: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("written", "hostname"), [(None, ANY), ("", ANY), ("*", ANY), ("Shop.Example", "shop.example")]
+    ("written", "hostname"), [(None, ANY_HOST), ("", ANY_HOST), ("*", ANY_HOST), ("Shop.Example", "shop.example")]
 )
 def test_a_missing_hostname_is_every_host_and_case_plays_no_part(written: str | None, hostname: str) -> None:
-    assert normal(written) == hostname
+    assert normalize(written) == hostname

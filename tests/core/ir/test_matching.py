@@ -3,27 +3,27 @@
 import pytest
 
 from headgate.ir.http import Request, add_header, remove_header, set_header
-from headgate.ir.matching import Match, Path, Text, regex_error
+from headgate.ir.matching import Match, PathMatch, StringMatch, regex_error
 
 
 @pytest.mark.parametrize("path", ["/foo", "/foo/", "/foo/bar"])
 def test_a_prefix_matches_whole_segments(path: str) -> None:
-    assert Path("PathPrefix", "/foo").matches(path)
+    assert PathMatch("PathPrefix", "/foo").matches(path)
 
 
 @pytest.mark.parametrize("path", ["/foobar", "/Foo", "/", "/x/foo"])
 def test_a_prefix_does_not_match_a_part_of_a_segment(path: str) -> None:
-    assert not Path("PathPrefix", "/foo").matches(path)
+    assert not PathMatch("PathPrefix", "/foo").matches(path)
 
 
 @pytest.mark.parametrize("path", ["/", "/anything", ""])
 def test_the_empty_prefix_matches_everything(path: str) -> None:
-    assert Path("PathPrefix", "").matches(path)
+    assert PathMatch("PathPrefix", "").matches(path)
 
 
 def test_a_regular_expression_matches_the_whole_path() -> None:
-    assert Path("RegularExpression", "/a+").matches("/aaa")
-    assert not Path("RegularExpression", "/a+").matches("/aaab")
+    assert PathMatch("RegularExpression", "/a+").matches("/aaa")
+    assert not PathMatch("RegularExpression", "/a+").matches("/aaab")
 
 
 def test_re2_says_why_it_refuses_a_pattern() -> None:
@@ -33,10 +33,10 @@ def test_re2_says_why_it_refuses_a_pattern() -> None:
 
 
 MATCH = Match(
-    path=Path("Exact", "/one"),
+    path=PathMatch("Exact", "/one"),
     method="GET",
-    headers=(("version", Text("Exact", "two")),),
-    query=(("q", Text("RegularExpression", "[0-9]+")),),
+    headers=(("version", StringMatch("Exact", "two")),),
+    query=(("q", StringMatch("RegularExpression", "[0-9]+")),),
 )
 GOOD = Request(host="h", target="/one?q=7", headers=(("version", "two"),))
 
@@ -61,13 +61,13 @@ def test_a_mismatch_names_the_part_that_does_not_fit(request_: Request, reason: 
 
 
 def test_of_repeated_query_parameters_the_first_counts() -> None:
-    match = Match(query=(("q", Text("Exact", "1")),))
+    match = Match(query=(("q", StringMatch("Exact", "1")),))
     assert match.mismatch(Request(host="h", target="/?q=1&q=2")) is None
     assert match.mismatch(Request(host="h", target="/?q=2&q=1")) is not None
 
 
 def test_of_several_lines_of_a_header_one_must_match() -> None:
-    match = Match(headers=(("x", Text("Exact", "1")),))
+    match = Match(headers=(("x", StringMatch("Exact", "1")),))
     assert match.mismatch(Request(host="h", headers=(("x", "2"), ("x", "1")))) is None
 
 

@@ -4,10 +4,10 @@ import pytest
 
 from headgate.api.meta import Ref
 from headgate.ir import precedence
-from headgate.ir.matching import Match, Path, Text
+from headgate.ir.matching import Match, PathMatch, StringMatch
 
-HEADER = (("h", Text("Exact", "v")),)
-MORE_HEADERS = (*HEADER, ("i", Text("Exact", "v")))
+HEADER = (("h", StringMatch("Exact", "v")),)
+MORE_HEADERS = (*HEADER, ("i", StringMatch("Exact", "v")))
 
 
 def route(namespace: str, name: str) -> Ref:
@@ -17,23 +17,23 @@ def route(namespace: str, name: str) -> Ref:
 #: Every step from best to worst: hostname, match, creation, route, rule, index.
 LADDER = [
     ("a.example.com", Match(), "2026", route("n", "a"), 0, 0),
-    ("a.com", Match(path=Path("Exact", "/a")), "2026", route("n", "z"), 9, 9),
-    ("*.example.com", Match(path=Path("Exact", "/a")), "2026", route("n", "a"), 0, 0),
-    ("*.com", Match(path=Path("Exact", "/a")), "2026", route("n", "z"), 0, 0),
-    ("", Match(path=Path("Exact", "/a"), method="GET"), "2026", route("n", "z"), 0, 0),
-    ("", Match(path=Path("Exact", "/a")), "2026", route("n", "z"), 0, 0),
-    ("", Match(path=Path("RegularExpression", "/a/.*")), "2026", route("n", "z"), 0, 0),
-    ("", Match(path=Path("RegularExpression", "/.*")), "2026", route("n", "z"), 0, 0),
-    ("", Match(path=Path("PathPrefix", "/a/b/c")), "2026", route("n", "z"), 0, 0),
-    ("", Match(path=Path("PathPrefix", "/a"), method="GET"), "2026", route("n", "z"), 0, 0),
-    ("", Match(path=Path("PathPrefix", "/a"), headers=MORE_HEADERS), "2026", route("n", "z"), 0, 0),
-    ("", Match(path=Path("PathPrefix", "/a"), headers=HEADER, query=MORE_HEADERS), "2026", route("n", "z"), 0, 0),
-    ("", Match(path=Path("PathPrefix", "/a"), headers=HEADER, query=HEADER), "2026", route("n", "z"), 0, 0),
-    ("", Match(path=Path("PathPrefix", "/a"), headers=HEADER), "2025", route("n", "z"), 0, 0),
-    ("", Match(path=Path("PathPrefix", "/a"), headers=HEADER), "2026", route("n", "a"), 0, 0),
-    ("", Match(path=Path("PathPrefix", "/a"), headers=HEADER), "2026", route("n", "b"), 0, 1),
-    ("", Match(path=Path("PathPrefix", "/a"), headers=HEADER), "2026", route("n", "b"), 1, 0),
-    ("", Match(path=Path("PathPrefix", "/a"), headers=HEADER), "2026", route("n", "b"), 1, 1),
+    ("a.com", Match(path=PathMatch("Exact", "/a")), "2026", route("n", "z"), 9, 9),
+    ("*.example.com", Match(path=PathMatch("Exact", "/a")), "2026", route("n", "a"), 0, 0),
+    ("*.com", Match(path=PathMatch("Exact", "/a")), "2026", route("n", "z"), 0, 0),
+    ("", Match(path=PathMatch("Exact", "/a"), method="GET"), "2026", route("n", "z"), 0, 0),
+    ("", Match(path=PathMatch("Exact", "/a")), "2026", route("n", "z"), 0, 0),
+    ("", Match(path=PathMatch("RegularExpression", "/a/.*")), "2026", route("n", "z"), 0, 0),
+    ("", Match(path=PathMatch("RegularExpression", "/.*")), "2026", route("n", "z"), 0, 0),
+    ("", Match(path=PathMatch("PathPrefix", "/a/b/c")), "2026", route("n", "z"), 0, 0),
+    ("", Match(path=PathMatch("PathPrefix", "/a"), method="GET"), "2026", route("n", "z"), 0, 0),
+    ("", Match(path=PathMatch("PathPrefix", "/a"), headers=MORE_HEADERS), "2026", route("n", "z"), 0, 0),
+    ("", Match(path=PathMatch("PathPrefix", "/a"), headers=HEADER, query=MORE_HEADERS), "2026", route("n", "z"), 0, 0),
+    ("", Match(path=PathMatch("PathPrefix", "/a"), headers=HEADER, query=HEADER), "2026", route("n", "z"), 0, 0),
+    ("", Match(path=PathMatch("PathPrefix", "/a"), headers=HEADER), "2025", route("n", "z"), 0, 0),
+    ("", Match(path=PathMatch("PathPrefix", "/a"), headers=HEADER), "2026", route("n", "a"), 0, 0),
+    ("", Match(path=PathMatch("PathPrefix", "/a"), headers=HEADER), "2026", route("n", "b"), 0, 1),
+    ("", Match(path=PathMatch("PathPrefix", "/a"), headers=HEADER), "2026", route("n", "b"), 1, 0),
+    ("", Match(path=PathMatch("PathPrefix", "/a"), headers=HEADER), "2026", route("n", "b"), 1, 1),
 ]
 
 
@@ -52,4 +52,4 @@ def test_namespace_and_name_are_compared_as_one_text() -> None:
 def test_the_reason_names_the_first_step_that_differs() -> None:
     older = precedence.order("", Match(), "2025", route("n", "z"), 0, 0)
     newer = precedence.order("", Match(), "2026", route("n", "a"), 0, 0)
-    assert precedence.why(older, newer) == "the older route comes first"
+    assert precedence.deciding_step(older, newer) == "the older route comes first"

@@ -15,7 +15,7 @@ from headgate.api.gateway import (
     SubjectAltName,
 )
 from headgate.api.meta import Key, ObjectMeta
-from headgate.ir.tls import SubjectName
+from headgate.ir import tls as ir
 from headgate.policies.backend_tls import Policy, read
 from headgate.policies.targets import Target
 
@@ -41,8 +41,8 @@ def reasons(found: Policy) -> list[tuple[str, str, str]]:
 def test_without_other_names_the_certificate_must_carry_the_hostname() -> None:
     found = policy(ca_certificate_refs=(BUNDLE,))
     assert found.tls.server_name == "abc.example.com"
-    assert found.tls.names == (SubjectName("DNS", "abc.example.com"),)
-    assert found.tls.authorities == (Key("shop", "bundle"),)
+    assert found.tls.subject_alt_names == (ir.SubjectAltName("DNS", "abc.example.com"),)
+    assert found.tls.ca_certificates == (Key("shop", "bundle"),)
     assert found.targets == ((0, Target(Key("shop", "web"))),)
     assert (found.generation, found.problems) == (7, ())
 
@@ -54,12 +54,15 @@ def test_with_other_names_the_hostname_is_sent_and_does_not_count() -> None:
     )
     found = policy(ca_certificate_refs=(BUNDLE,), subject_alt_names=names).tls
     assert found.server_name == "abc.example.com"
-    assert found.names == (SubjectName("DNS", "*.example.com"), SubjectName("URI", "spiffe://shop.example/web"))
+    assert found.subject_alt_names == (
+        ir.SubjectAltName("DNS", "*.example.com"),
+        ir.SubjectAltName("URI", "spiffe://shop.example/web"),
+    )
 
 
 def test_the_system_vouches_where_it_is_asked_to() -> None:
     found = policy(well_known_ca_certificates="System")
-    assert found.tls.system
+    assert found.tls.system_ca_certificates
     assert not found.problems
 
 
@@ -84,8 +87,8 @@ def test_the_system_vouches_where_it_is_asked_to() -> None:
 def test_a_policy_that_cannot_be_right_believes_nobody(validation: dict[str, Any], reason: str, path: str) -> None:
     found = policy(**validation)
     assert reasons(found) == [("Accepted", reason, path)]
-    assert not found.tls.authorities
-    assert not found.tls.system
+    assert not found.tls.ca_certificates
+    assert not found.tls.system_ca_certificates
 
 
 def test_references_of_other_kinds_are_named_and_the_others_count() -> None:
@@ -93,7 +96,7 @@ def test_references_of_other_kinds_are_named_and_the_others_count() -> None:
     found = policy(ca_certificate_refs=(secret, BUNDLE))
     assert reasons(found) == [("ResolvedRefs", "InvalidKind", "spec.validation.caCertificateRefs[0]")]
     assert found.authorities == ("spec.validation.caCertificateRefs[1]",)
-    assert found.tls.authorities == (Key("shop", "bundle"),)
+    assert found.tls.ca_certificates == (Key("shop", "bundle"),)
 
 
 def test_targets_of_other_kinds_are_named_and_the_others_count() -> None:

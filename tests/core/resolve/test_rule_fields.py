@@ -76,7 +76,7 @@ def test_headers_in_another_order_are_the_same_match() -> None:
 @pytest.mark.parametrize(("request_", "said"), [("0s", True), ("10m", True), (None, False)])
 def test_a_route_that_speaks_of_time_says_so_even_if_it_sets_no_limit(request_: str | None, said: bool) -> None:
     rule = api.HTTPRouteRule(timeouts=api.HTTPRouteTimeouts(request=request_))
-    assert rule_fields.limits("p", rule).said is said
+    assert rule_fields.limits("p", rule).timeouts_declared is said
 
 
 def test_with_retries_the_two_times_are_two_limits() -> None:

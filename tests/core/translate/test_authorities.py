@@ -20,4 +20,4 @@ from headgate.translate import names
     ],
 )
 def test_a_call_is_for_the_name_of_the_service_or_of_the_host(backend: Backend, authority: str) -> None:
-    assert names.authority(backend) == authority
+    assert names.host_and_port(backend) == authority

@@ -6,14 +6,14 @@ from typing import Any
 
 from headgate.api.meta import Key
 from headgate.envoy import protos
-from headgate.ir.routing import FAMILIES, Binding, Certificate, Listener, Port, Protocols
+from headgate.ir.routing import FAMILIES, Binding, Certificate, Listener, ListenerProtocol, Port
 from headgate.translate.listeners import render
 
 GATEWAY = Key("shop", "gate")
 CERTIFICATE = Certificate(Key("shop", "tls"), "d")
 
 
-def rendered(binding: Binding, *listeners: Listener, number: int = 80, protocol: Protocols = "HTTP") -> Any:
+def rendered(binding: Binding, *listeners: Listener, number: int = 80, protocol: ListenerProtocol = "HTTP") -> Any:
     found = listeners or (Listener("http", number, protocol),)
     return protos.Listener.FromString(render(Port(GATEWAY, number, FAMILIES[protocol], found), binding).body)
 

@@ -8,7 +8,7 @@ from headgate.envoy.discovery import Request
 from headgate.envoy.listeners import FilterChain, listener
 from headgate.envoy.names import CLUSTER, LISTENER, ROUTES
 from headgate.envoy.resources import VirtualHost
-from headgate.envoy.routes import Destination, Forward, Match, Respond, route, virtual_host
+from headgate.envoy.routes import Destination, DirectResponse, Forward, Match, route, virtual_host
 from headgate.xds.desired import Update
 from headgate.xds.facts import Disconnected, Fact, Outcome
 from headgate.xds.gateways import Gateway
@@ -104,7 +104,7 @@ class Routes:
 
     def set(self, **hosts: tuple[str, tuple[Ref, ...]]) -> None:
         made = {
-            ("r", name): virtual_host(name, [name], [route(kind, Match(), Respond(200))], origins=origins)
+            ("r", name): virtual_host(name, [name], [route(kind, Match(), DirectResponse(200))], origins=origins)
             for name, (kind, origins) in hosts.items()
         }
         self.gate.update(Update(hosts=made))

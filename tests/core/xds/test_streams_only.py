@@ -3,7 +3,7 @@
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse
 
 from headgate.api.meta import Key
-from headgate.envoy.clusters import pool, pool_load_assignment
+from headgate.envoy.clusters import stream_cluster, weighted_load_assignment
 from headgate.envoy.discovery import Request
 from headgate.envoy.listeners import FilterChain, listener
 from headgate.envoy.names import CLUSTER, ENDPOINTS, LISTENER, RUNTIME, RUNTIME_LAYER
@@ -12,7 +12,7 @@ from headgate.xds.desired import Update
 from headgate.xds.gateways import Gateway
 from headgate.xds.order import Proxy
 
-CLUSTERS = {name: pool(name, name) for name in ("old", "new")}
+CLUSTERS = {name: stream_cluster(name, name) for name in ("old", "new")}
 
 
 def tcp(cluster: str) -> Resource:
@@ -20,7 +20,7 @@ def tcp(cluster: str) -> Resource:
 
 
 def desired(cluster: str) -> dict[tuple[str, str], Resource]:
-    every = (CLUSTERS[cluster], pool_load_assignment(cluster, []), tcp(cluster))
+    every = (CLUSTERS[cluster], weighted_load_assignment(cluster, []), tcp(cluster))
     return {(each.type_url, each.name): each for each in every}
 
 

@@ -233,13 +233,13 @@ def binding_of(fact: Connected) -> Binding:
     """How an Envoy says that it binds. Without its word: as a pod with a network of its own."""
     authorities = str(fact.metadata.get("system_authorities", ""))
     if fact.metadata.get("bind") != "service":
-        return Binding("pod", authorities=authorities)
+        return Binding("pod", system_ca_file=authorities)
     offset = fact.metadata.get("port_offset", 0)
     return Binding(
         bind="service",
         address=str(fact.metadata.get("service_address", "")),
         offset=int(offset) if isinstance(offset, int | float) else 0,
-        authorities=authorities,
+        system_ca_file=authorities,
     )
 
 

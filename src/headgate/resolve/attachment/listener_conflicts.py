@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from headgate.conditions import Problem
 from headgate.conditions import listener as say
-from headgate.ir.hostnames import normal
+from headgate.ir.hostnames import normalize
 from headgate.ir.routing import FAMILIES, Transport, transport
 
 from .merged_listeners import Ask
@@ -66,8 +66,8 @@ def _clash(ask: Ask, others: Sequence[Ask], *, of_owner: bool) -> Problem | None
         return say.protocol_conflict(ask.path, asked.port, foreign if of_owner else ())
     if family in ("TCP", "UDP") and others:
         return say.protocol_conflict(ask.path, asked.port, [each.listener.name for each in others] if of_owner else ())
-    same = [each for each in others if normal(each.listener.hostname) == normal(asked.hostname)]
+    same = [each for each in others if normalize(each.listener.hostname) == normalize(asked.hostname)]
     names = [each.listener.name for each in same] if of_owner else []
     if any(each.listener.protocol != asked.protocol for each in same):
         return say.protocol_conflict(ask.path, asked.port, names)
-    return say.hostname_conflict(ask.path, asked.port, normal(asked.hostname), names) if same else None
+    return say.hostname_conflict(ask.path, asked.port, normalize(asked.hostname), names) if same else None

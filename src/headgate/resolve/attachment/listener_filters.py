@@ -32,7 +32,7 @@ def filters_of(read: Read, references: References, ask: Ask) -> tuple[list[filte
             type=each.type, external_auth=each.external_auth, extension_ref=each.extension_ref
         )
         try:
-            parsed = filters.parse(as_of_a_route, filters.Where(path, filters.Scope.LISTENER, False, backend))
+            parsed = filters.parse(as_of_a_route, filters.ParseContext(path, filters.Scope.LISTENER, False, backend))
         except Invalid as error:
             problems.append(say.of_filter(error.problem))
             continue

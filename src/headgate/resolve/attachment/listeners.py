@@ -17,7 +17,7 @@ from headgate.conditions import listener as say
 from headgate.filters import HTTPFilter, backends
 from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
-from headgate.ir.hostnames import is_hostname, normal, rank
+from headgate.ir.hostnames import is_hostname, normalize, rank
 from headgate.world import Settings, World
 from headgate.world.objects import SETTINGS
 
@@ -87,7 +87,7 @@ class Open(msgspec.Struct, frozen=True, gc=False):
     hostname: str
     configuration: str
     filters: tuple[ir.Filter, ...] = ()
-    refuse: ir.Refuse | None = None
+    refuse: ir.DirectResponse | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +184,7 @@ def _judge(
     try:
         if listener.protocol not in KINDS:
             raise say.unsupported_protocol(path, listener.protocol)
-        if listener.hostname and not is_hostname(normal(listener.hostname)):
+        if listener.hostname and not is_hostname(normalize(listener.hostname)):
             raise say.bad_hostname(path, listener.hostname)
         ports.check(path, ir.transport(listener.protocol), listener.port)
         if terminates := _terminates(path, listener):
@@ -216,13 +216,13 @@ def _valid(
     return ir.Listener(
         name=name,
         port=listener.port,
-        protocol=cast(ir.Protocols, listener.protocol),
-        hostname=normal(listener.hostname),
+        protocol=cast(ir.ListenerProtocol, listener.protocol),
+        hostname=normalize(listener.hostname),
         certificates=certificates,
         mode="Terminate" if certificates or listener.protocol != "TLS" else "Passthrough",
-        clients=frontend.validation,
+        client_validation=frontend.validation,
         filters=tuple(passed),
-        refuse=ir.Refuse(500, str(nowhere)) if nowhere else None,
+        direct_response=ir.DirectResponse(500, str(nowhere)) if nowhere else None,
     )
 
 
@@ -280,7 +280,7 @@ def doors(owner: Ref, listeners: Sequence[api.Listener]) -> tuple[Door, ...]:
             section=ask.listener.name,
             name=ask.name,
             port=ask.listener.port,
-            hostname=normal(ask.listener.hostname),
+            hostname=normalize(ask.listener.hostname),
             kinds=supported_kinds("", ask.listener)[0],
             namespaces=ask.listener.allowed_routes.namespaces,
         )
@@ -310,7 +310,7 @@ def _open(judged: tuple[Judged, ...]) -> tuple[Open, ...]:
             hostname=each.hostname,
             configuration=ir.configuration_name(each),
             filters=each.filters,
-            refuse=each.refuse,
+            refuse=each.direct_response,
         )
         for each in sorted(valid, key=lambda each: (each.port, rank(each.hostname), each.name))
     )

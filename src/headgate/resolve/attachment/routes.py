@@ -16,7 +16,7 @@ from headgate.api.meta import Key, Ref
 from headgate.conditions import Problem
 from headgate.conditions import http_route as say
 from headgate.incremental import Collection, Read
-from headgate.ir.hostnames import ANY, intersect, is_hostname, normal, rank
+from headgate.ir.hostnames import ANY_HOST, intersect, is_hostname, normalize, rank
 from headgate.world import World
 
 from ..gateways.managed import DEFAULT, Gateways
@@ -197,8 +197,8 @@ def _why_not_allowed(read: Read, labels: Labels, door: Door, parent: Ref, route:
 def pairs(listener: str, hostnames: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """What is served of a route's hostnames on a listener: (served, as written), the best writing for each, sorted."""
     best: dict[str, str] = {}
-    for written in map(normal, hostnames or (ANY,)):
-        if written != ANY and not is_hostname(written):
+    for written in map(normalize, hostnames or (ANY_HOST,)):
+        if written != ANY_HOST and not is_hostname(written):
             continue
         served = intersect(listener, written)
         if served is not None and (served not in best or rank(written) < rank(best[served])):

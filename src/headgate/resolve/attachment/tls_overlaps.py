@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from headgate.api.meta import Condition
 from headgate.conditions import listener as say
-from headgate.ir.hostnames import covering
+from headgate.ir.hostnames import covering_hostnames
 
 from .listeners import Judged
 
@@ -49,7 +49,7 @@ def _pairs(names: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
     for listener, own in names.items():
         for each in own:
-            for wide in covering(each):
+            for wide in covering_hostnames(each):
                 for other in holders.get(wide, set()) - {listener}:
                     found[listener].add(other)
                     found[other].add(listener)

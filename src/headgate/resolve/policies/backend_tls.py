@@ -57,4 +57,4 @@ def of_port(read: Read, found: BackendTLS, service: Key, port_name: str) -> Upst
 
 def believes(read: Read, found: BackendTLS, tls: UpstreamTLS) -> bool:
     """Whether there is anybody whose certificate would be taken."""
-    return tls.system or ca_certificates.usable(read, found.bundles, tls.authorities)
+    return tls.system_ca_certificates or ca_certificates.usable(read, found.bundles, tls.ca_certificates)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from headgate.api.meta import Key
 from headgate.incremental import Collection, Read
 from headgate.ir.limits import RetryBudget
-from headgate.ir.sessions import Session
+from headgate.ir.sessions import SessionPersistence
 from headgate.policies import backend_traffic
 from headgate.policies.backend_traffic import Policy
 from headgate.policies.targets import Target
@@ -37,7 +37,7 @@ def budget(read: Read, found: BackendTraffic, service: Key) -> RetryBudget | Non
     return policy.budget if policy else None
 
 
-def session(read: Read, found: BackendTraffic, service: Key) -> Session | None:
+def session(read: Read, found: BackendTraffic, service: Key) -> SessionPersistence | None:
     """How requests of one client stay with one endpoint of a Service; None: they do not."""
     policy = _of(read, found, service)
     return policy.session if policy else None

@@ -110,8 +110,8 @@ def _missing_section(read: Read, references: References, at: int, target: Target
 
 def _authority_problems(read: Read, world: World, found: BackendTLS, policy: Policy) -> Iterable[Problem]:
     """References that lead nowhere; when none is left, the policy believes nobody (one that is invalid says so)."""
-    usable = policy.tls.system or first(policy.problems, say.ACCEPTED) is not None
-    for path, config_map in zip(policy.authorities, policy.tls.authorities, strict=True):
+    usable = policy.tls.system_ca_certificates or first(policy.problems, say.ACCEPTED) is not None
+    for path, config_map in zip(policy.authorities, policy.tls.ca_certificates, strict=True):
         why = ca_certificates.trouble(read, found.bundles, config_map)
         usable = usable or not why
         if why:

@@ -14,7 +14,7 @@ from headgate.api.meta import Key, Ref
 from headgate.conditions import http_route, listener
 from headgate.incremental import Collection, Read
 from headgate.ir.routing import Backend, Certificate, Transport
-from headgate.ir.sessions import Session
+from headgate.ir.sessions import SessionPersistence
 from headgate.world import World
 
 from ..policies import backend_tls, backend_traffic
@@ -149,7 +149,7 @@ def backend(read: Read, references: References, path: str, ref: gateway.BackendO
     else:
         plain = _port(path, Key(namespace, ref.name), ref.port, found, grpc=at.kind in _GRPC)
         if (retries := backend_traffic.budget(read, references.backend_traffic, plain.service)) is not None:
-            plain = msgspec.structs.replace(plain, retries=retries)
+            plain = msgspec.structs.replace(plain, retry_budget=retries)
     return plain if at.kind in _NEVER_SECURED else _secured(read, references, path, found, plain, at)
 
 
@@ -196,7 +196,7 @@ def _port(path: str, service: Key, wanted: int | None, found: ServicePorts, *, g
     return Backend(service, port.port, "http2" if spoken in _HTTP2 or grpc else "http1")
 
 
-def session(read: Read, references: References, found: Backend) -> Session | None:
+def session(read: Read, references: References, found: Backend) -> SessionPersistence | None:
     """What a backend itself, or a policy for it, says of sessions."""
     if found.x_backend is not None:
         return xbackends.session(read, references.x_backends, found.x_backend)

@@ -18,7 +18,7 @@ from headgate.conditions import x_backend as say
 from headgate.incremental import Collection, Read
 from headgate.ir.hostnames import is_hostname
 from headgate.ir.routing import Backend
-from headgate.ir.sessions import Session
+from headgate.ir.sessions import SessionPersistence
 from headgate.ir.tls import UpstreamTLS
 from headgate.policies import sessions, validation
 from headgate.world import World
@@ -56,7 +56,7 @@ class Outside(msgspec.Struct, frozen=True, gc=False):
     host: str = ""
     selector: tuple[tuple[str, str], ...] = ()
     tls: UpstreamTLS | None = None
-    session: Session | None = None
+    session: SessionPersistence | None = None
     problems: tuple[Problem, ...] = ()
 
 
@@ -130,7 +130,7 @@ def _protocol(spec: gateway_x.XBackendSpec) -> Iterable[Problem]:
         yield say.protocol_and_tls("spec.tls.mode", str(spec.protocol), "tls.mode ServerOnly or ClientAndServer")
 
 
-def _session(spec: gateway_x.XBackendSpec) -> tuple[Session | None, list[Problem]]:
+def _session(spec: gateway_x.XBackendSpec) -> tuple[SessionPersistence | None, list[Problem]]:
     path, asked = "spec.sessionPersistence", spec.session_persistence
     if asked is None:
         return None, []
@@ -158,12 +158,12 @@ def _tls(
         return None, [say.field_missing("spec.tls.validation", f"{asked.mode} of spec.tls.mode")]
     found = validation.read(key.namespace, "spec.tls.validation", asked.validation)
     problems = [say.of_part(each) for each in found.problems]
-    for path, config_map in zip(found.authorities, found.tls.authorities, strict=True):
+    for path, config_map in zip(found.authorities, found.tls.ca_certificates, strict=True):
         if why := ca_certificates.trouble(read, bundles, config_map):
             problems.append(say.unknown(path, str(config_map), why))
     shown, wrong = _client(read, certificates, key, asked)
     problems += wrong
-    return msgspec.structs.replace(found.tls, shows_own=True, certificate=shown), problems
+    return msgspec.structs.replace(found.tls, own_client_certificate=True, client_certificate=shown), problems
 
 
 def _client(
@@ -223,7 +223,7 @@ def _spoken(path: str, name: str, protocol: str | None, kind: str) -> Literal["h
     return spoken or "http1"
 
 
-def session(read: Read, known: XBackends, key: Key) -> Session | None:
+def session(read: Read, known: XBackends, key: Key) -> SessionPersistence | None:
     """How requests of one client stay with one of its endpoints; None: they do not."""
     found = read(known.found, key)
     return found.session if found else None

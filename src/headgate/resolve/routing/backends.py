@@ -9,7 +9,7 @@ from headgate.api import discovery
 from headgate.api.meta import Key, Ref
 from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
-from headgate.ir.streams import Pool, PoolName
+from headgate.ir.streams import WeightedBackends, WeightedBackendsKey
 from headgate.ir.tracing import Tracing
 from headgate.world import World
 
@@ -93,9 +93,9 @@ def declare(
 
 
 def _of_pool(
-    _read: Read, key: tuple[Key, PoolName], pool: Pool
-) -> Iterable[tuple[tuple[Key, ir.Backend, PoolName], ir.Backend]]:
-    for backend in sorted({target for target in pool.targets if target is not None}):
+    _read: Read, key: tuple[Key, WeightedBackendsKey], pool: WeightedBackends
+) -> Iterable[tuple[tuple[Key, ir.Backend, WeightedBackendsKey], ir.Backend]]:
+    for backend in sorted({target for target in pool.backends if target is not None}):
         yield (key[0], backend, key[1]), backend
 
 

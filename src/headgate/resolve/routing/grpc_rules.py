@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from headgate.api import gateway as api
 from headgate.conditions import Invalid, Problem
 from headgate.conditions import http_route as say
-from headgate.ir.matching import GRPCMethod, Match, Path, Text
+from headgate.ir.matching import GRPCMethod, Match, PathMatch, StringMatch
 
 from . import rule_fields
 
@@ -94,29 +94,29 @@ def match(path: str, found: api.GRPCRouteMatch) -> Match:
     )
 
 
-def _part(path: str, value: str | None, exact: bool, allowed: re.Pattern[str], works: str) -> Text | None:
+def _part(path: str, value: str | None, exact: bool, allowed: re.Pattern[str], works: str) -> StringMatch | None:
     if not value:
         return None
     if not exact:
         rule_fields.check_regex(path, value)
-        return Text("RegularExpression", value)
+        return StringMatch("RegularExpression", value)
     if not allowed.fullmatch(value):
         raise say.bad_value(path, value, works)
-    return Text("Exact", value)
+    return StringMatch("Exact", value)
 
 
-def _path(service: Text | None, method: Text | None) -> Path:
+def _path(service: StringMatch | None, method: StringMatch | None) -> PathMatch:
     if service is None and method is None:
-        return Path("PathPrefix", "")
+        return PathMatch("PathPrefix", "")
     if service is not None and service.kind == "Exact":
         if method is None:
-            return Path("PathPrefix", f"/{service.value}")
+            return PathMatch("PathPrefix", f"/{service.value}")
         if method.kind == "Exact":
-            return Path("Exact", f"/{service.value}/{method.value}")
-    return Path("RegularExpression", f"/{_pattern(service)}/{_pattern(method)}")
+            return PathMatch("Exact", f"/{service.value}/{method.value}")
+    return PathMatch("RegularExpression", f"/{_pattern(service)}/{_pattern(method)}")
 
 
-def _pattern(part: Text | None) -> str:
+def _pattern(part: StringMatch | None) -> str:
     if part is None:
         return _ANY
     return re.escape(part.value) if part.kind == "Exact" else f"(?:{part.value})"

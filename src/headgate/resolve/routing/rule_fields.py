@@ -7,9 +7,9 @@ from headgate.api import durations
 from headgate.api import gateway as api
 from headgate.conditions import Invalid, Problem
 from headgate.conditions import http_route as say
-from headgate.ir.hostnames import is_hostname, normal
+from headgate.ir.hostnames import is_hostname, normalize
 from headgate.ir.limits import Limits, Retries
-from headgate.ir.matching import Match, Path, Text, regex_error
+from headgate.ir.matching import Match, PathMatch, StringMatch, regex_error
 
 #: `HTTPMethod` of the API.
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
@@ -22,7 +22,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256}")
 def hostnames(found: Iterable[str]) -> Iterable[Problem]:
     """What is wrong with the hostnames of a route."""
     for at, hostname in enumerate(found):
-        if hostname and not is_hostname(normal(hostname)):
+        if hostname and not is_hostname(normalize(hostname)):
             yield say.bad_value(
                 f"spec.hostnames[{at}]", hostname, "a hostname is like shop.example.com or *.example.com"
             ).problem
@@ -55,31 +55,31 @@ def match(path: str, found: api.HTTPRouteMatch) -> Match:
     )
 
 
-def path_match(path: str, found: api.HTTPPathMatch) -> Path:
+def path_match(path: str, found: api.HTTPPathMatch) -> PathMatch:
     """A path; a prefix loses its trailing slash, which has no meaning."""
     if found.type == "RegularExpression":
         check_regex(f"{path}.value", found.value)
-        return Path("RegularExpression", found.value)
+        return PathMatch("RegularExpression", found.value)
     if found.type not in ("Exact", "PathPrefix"):
         raise say.unsupported(f"{path}.type", found.type, "Exact, PathPrefix and RegularExpression are")
     if not found.value.startswith("/") or any(sign in found.value for sign in "?#"):
         raise say.bad_value(f"{path}.value", found.value, "a path begins with / and has neither ? nor #")
     if found.type == "Exact":
-        return Path("Exact", found.value)
-    return Path("PathPrefix", found.value.rstrip("/"))
+        return PathMatch("Exact", found.value)
+    return PathMatch("PathPrefix", found.value.rstrip("/"))
 
 
 def texts(
     path: str, named: Iterable[tuple[str, api.HTTPHeaderMatch | api.HTTPQueryParamMatch | api.GRPCHeaderMatch]]
-) -> tuple[tuple[str, Text], ...]:
+) -> tuple[tuple[str, StringMatch], ...]:
     """By name, sorted; of equal names only the first counts."""
-    found: dict[str, Text] = {}
+    found: dict[str, StringMatch] = {}
     for at, (name, each) in enumerate(named):
         if each.type == "RegularExpression":
             check_regex(f"{path}[{at}].value", each.value)
-            found.setdefault(name, Text("RegularExpression", each.value))
+            found.setdefault(name, StringMatch("RegularExpression", each.value))
         elif each.type == "Exact":
-            found.setdefault(name, Text("Exact", each.value))
+            found.setdefault(name, StringMatch("Exact", each.value))
         else:
             raise say.unsupported(f"{path}[{at}].type", each.type, "Exact and RegularExpression are")
     return tuple(sorted(found.items()))

@@ -20,7 +20,7 @@ from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
 from headgate.ir.limits import Limits
 from headgate.ir.matching import Match
-from headgate.ir.sessions import Session
+from headgate.ir.sessions import SessionPersistence
 from headgate.policies import sessions
 from headgate.world import World
 
@@ -113,7 +113,7 @@ class _Reader:
         wrong = [each for each in self._problems if each.condition == say.ACCEPTED]
         action = self._action(path, rule, found, session, prefixes=prefixes)
         if wrong:
-            found, action = (), ir.Refuse(self.nowhere, str(wrong[0]))
+            found, action = (), ir.DirectResponse(self.nowhere, str(wrong[0]))
         elif isinstance(action, ir.Forward) and action.weights_key:
             # Of two rules with the same content the second is never asked.
             weights = tuple(ref.weight for ref in rule.backend_refs)
@@ -140,61 +140,63 @@ class _Reader:
         found: list[filters.HTTPFilter] = []
         for at, each in enumerate(wanted):
             try:
-                where = filters.Where(f"{path}[{at}]", scope, prefixes, self._backend)
+                where = filters.ParseContext(f"{path}[{at}]", scope, prefixes, self._backend)
                 found.append(filters.parse(each, where))
             except Invalid as error:
                 self._problems.append(error.problem)
         try:
-            filters.check_together(path, found)
+            filters.check_combination(path, found)
         except Invalid as error:
             self._problems.append(error.problem)
         self._problems += [problem for each in found for problem in each.problems]
-        return filters.in_order(found)
+        return filters.sorted_by_phase(found)
 
     # Where to.
 
     def _backend(self, path: str, ref: api.BackendObjectReference) -> ir.Backend:
         return resolver.backend(self._read, self._references, path, ref, self._ref)
 
-    def _target(self, path: str, ref: api.HTTPBackendRef, session: Session | None, *, prefixes: bool) -> ir.Target:
+    def _target(
+        self, path: str, ref: api.HTTPBackendRef, session: SessionPersistence | None, *, prefixes: bool
+    ) -> ir.Target:
         before = len(self._problems)
         own = self._filters(f"{path}.filters", ref.filters, filters.Scope.BACKEND, prefixes=prefixes)
         if any(each.condition == say.ACCEPTED for each in self._problems[before:]):
-            return ir.Target(None, status=self.nowhere)
+            return ir.Target(None, unresolved_status=self.nowhere)
         try:
             backend = self._backend(path, ref)
             own_session = session or resolver.session(self._read, self._references, backend)
-            return ir.Target(backend, own, session=own_session)
+            return ir.Target(backend, own, session_persistence=own_session)
         except Invalid as error:
             self._problems.append(error.problem)
-            return ir.Target(None, status=self.nowhere)
+            return ir.Target(None, unresolved_status=self.nowhere)
 
     def _action(
         self,
         path: str,
         rule: api.HTTPRouteRule,
         found: tuple[filters.HTTPFilter, ...],
-        session: Session | None,
+        session: SessionPersistence | None,
         *,
         prefixes: bool,
-    ) -> ir.Forward | ir.Refuse:
+    ) -> ir.Forward | ir.DirectResponse:
         targets = tuple(
             self._target(f"{path}.backendRefs[{at}]", ref, session, prefixes=prefixes)
             for at, ref in enumerate(rule.backend_refs)
         )
         if any(each.TERMINAL for each in found):
-            return ir.Refuse(500, "a filter answers before")
+            return ir.DirectResponse(500, "a filter answers before")
         if not targets:
-            return ir.Refuse(self.nowhere, f"{path}.backendRefs: there are none")
+            return ir.DirectResponse(self.nowhere, f"{path}.backendRefs: there are none")
         if sum(ref.weight for ref in rule.backend_refs) == 0:
-            return ir.Refuse(self.nowhere, f"{path}.backendRefs: all weights are 0")
+            return ir.DirectResponse(self.nowhere, f"{path}.backendRefs: all weights are 0")
         if all(target.backend is None for target in targets):
-            return ir.Refuse(self.nowhere, f"{path}.backendRefs: none leads to a backend")
+            return ir.DirectResponse(self.nowhere, f"{path}.backendRefs: none leads to a backend")
         if len(targets) == 1:
             return ir.Forward(targets)
         return ir.Forward(targets, f"{self._route.uid or str(self._ref.key).replace('/', '_')}.{_content(rule)}")
 
-    def _session(self, path: str, rule: api.HTTPRouteRule) -> Session | None:
+    def _session(self, path: str, rule: api.HTTPRouteRule) -> SessionPersistence | None:
         """What the rule itself says: it comes before what its backends say."""
         try:
             return sessions.read(path, rule.session_persistence) if rule.session_persistence else None
@@ -237,7 +239,7 @@ def partly(found: Sequence[tuple[Problem, ...]]) -> Iterable[Problem]:
             yield problem
 
 
-def _backends(found: tuple[filters.HTTPFilter, ...], action: ir.Forward | ir.Refuse) -> tuple[ir.Backend, ...]:
+def _backends(found: tuple[filters.HTTPFilter, ...], action: ir.Forward | ir.DirectResponse) -> tuple[ir.Backend, ...]:
     """All that a rule may send something to: targets, and what filters of rule and targets use."""
     targets = action.targets if isinstance(action, ir.Forward) else ()
     own = [target.backend for target in targets if target.backend is not None]

@@ -16,8 +16,8 @@ from headgate.conditions import Invalid, Problem
 from headgate.conditions import http_route as say
 from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
-from headgate.ir.hostnames import ANY, covers, rank
-from headgate.ir.streams import Chain, Pool, PoolName, Streams
+from headgate.ir.hostnames import ANY_HOST, covers, rank
+from headgate.ir.streams import ListenerStreams, StreamFilterChain, WeightedBackends, WeightedBackendsKey
 from headgate.world import World
 
 from ..attachment.listeners import Listeners
@@ -55,9 +55,9 @@ class StreamRoutes:
 
     problems: Collection[Ref, tuple[Problem, ...]]
     #: Per port: what each listener of TLS, TCP or UDP does.
-    streams: Collection[PortKey, tuple[Streams, ...]]
+    streams: Collection[PortKey, tuple[ListenerStreams, ...]]
     #: Per Gateway: the pools that its listeners use.
-    pools: Collection[tuple[Key, PoolName], Pool]
+    pools: Collection[tuple[Key, WeightedBackendsKey], WeightedBackends]
 
 
 def declare(world: World, references: References, listeners: Listeners, attached: Attached) -> StreamRoutes:
@@ -79,7 +79,7 @@ def declare(world: World, references: References, listeners: Listeners, attached
         claim = read(attached.claims, key[2])
         if claim is None or key[2].kind not in KINDS:
             return
-        for served, written in place.hostnames if key[2].kind == "TLSRoute" else ((ANY, ANY),):
+        for served, written in place.hostnames if key[2].kind == "TLSRoute" else ((ANY_HOST, ANY_HOST),):
             yield (*key, served), Candidate(rank(written), claim.created, str(key[2].key), key[2])
 
     winners: Collection[tuple[Key, str, str], Candidate] = engine.least(
@@ -92,7 +92,7 @@ def declare(world: World, references: References, listeners: Listeners, attached
         "server names of a listener", winners, lambda key, _found: (key[0], key[1]), lambda key, _found: key[2]
     )
 
-    def streams_of(read: Read, key: PortKey, port: ir.Port) -> tuple[Streams, ...] | None:
+    def streams_of(read: Read, key: PortKey, port: ir.Port) -> tuple[ListenerStreams, ...] | None:
         found = []
         for listener in port.listeners:
             if listener.protocol in ("TLS", "TCP", "UDP"):
@@ -101,14 +101,14 @@ def declare(world: World, references: References, listeners: Listeners, attached
         return tuple(found) or None
 
     by_port = engine.map("streams of ports", listeners.ports, streams_of)
-    used: Collection[tuple[Key, PoolName], PoolName] = engine.least(
+    used: Collection[tuple[Key, WeightedBackendsKey], WeightedBackendsKey] = engine.least(
         "pools in use",
         engine.flat_map("uses of pools", by_port, _uses),
         lambda key, _name: (key[0][0], key[1]),
         lambda _key, _name: 0,
     )
 
-    def pool(read: Read, _key: tuple[Key, PoolName], name: PoolName) -> Pool | None:
+    def pool(read: Read, _key: tuple[Key, WeightedBackendsKey], name: WeightedBackendsKey) -> WeightedBackends | None:
         found = read(every, name.route)
         return _pool(name, found) if found else None
 
@@ -154,11 +154,11 @@ def _originates(found: Shared) -> bool | None:
     return True if any(target is not None and target.tls is not None for target in found.targets) else None
 
 
-def _pool(name: PoolName, found: Shared) -> Pool:
+def _pool(name: WeightedBackendsKey, found: Shared) -> WeightedBackends:
     targets = found.targets
-    if not name.originates:
+    if not name.originates_tls:
         targets = tuple(target and msgspec.structs.replace(target, tls=None) for target in targets)
-    return Pool(name, targets, found.weights)
+    return WeightedBackends(name, targets, found.weights)
 
 
 # One listener.
@@ -166,7 +166,7 @@ def _pool(name: PoolName, found: Shared) -> Pool:
 
 def _streams(
     read: Read, originating: Collection[Ref, bool], port: ir.Port, listener: ir.Listener, names: dict[str, Ref]
-) -> Streams:
+) -> ListenerStreams:
     by_route: dict[Ref, list[str]] = defaultdict(list)
     for name, route in names.items():
         if _own(port.listeners, listener, name):
@@ -174,10 +174,10 @@ def _streams(
     chains = []
     for route, served in by_route.items():
         terminated = listener.protocol == "TLS" and listener.mode == "Terminate"
-        pool = PoolName(route, terminated and read(originating, route) is True)
-        chains.append(Chain(f"{listener.name} {route}", pool, tuple(filter(None, sorted(served)))))
+        pool = WeightedBackendsKey(route, terminated and read(originating, route) is True)
+        chains.append(StreamFilterChain(f"{listener.name} {route}", pool, tuple(filter(None, sorted(served)))))
     chains.sort(key=lambda chain: chain.name)
-    return Streams(port.gateway, listener.name, (*chains, *_closing(port, listener, names)))
+    return ListenerStreams(port.gateway, listener.name, (*chains, *_closing(port, listener, names)))
 
 
 def _own(listeners: Sequence[ir.Listener], listener: ir.Listener, name: str) -> bool:
@@ -185,14 +185,16 @@ def _own(listeners: Sequence[ir.Listener], listener: ir.Listener, name: str) -> 
     return ir.select_listener(tuple(listeners), name) is listener
 
 
-def _closing(port: ir.Port, listener: ir.Listener, names: dict[str, Ref]) -> Iterable[Chain]:
+def _closing(port: ir.Port, listener: ir.Listener, names: dict[str, Ref]) -> Iterable[StreamFilterChain]:
     """What no route of the listener takes must not fall to a listener with a wider hostname, and is closed."""
     wider = any(each is not listener and covers(each.hostname, listener.hostname) for each in port.listeners)
     if listener.hostname and wider and listener.hostname not in names:
-        yield Chain(f"{listener.name} closed", None, (listener.hostname,))
+        yield StreamFilterChain(f"{listener.name} closed", None, (listener.hostname,))
 
 
-def _uses(_read: Read, key: PortKey, found: tuple[Streams, ...]) -> Iterable[tuple[tuple[PortKey, PoolName], PoolName]]:
-    names = {chain.pool for each in found for chain in each.chains if chain.pool is not None}
+def _uses(
+    _read: Read, key: PortKey, found: tuple[ListenerStreams, ...]
+) -> Iterable[tuple[tuple[PortKey, WeightedBackendsKey], WeightedBackendsKey]]:
+    names = {chain.backends for each in found for chain in each.chains if chain.backends is not None}
     for name in sorted(names):
         yield (key, name), name

@@ -20,7 +20,7 @@ from headgate.api.meta import Key, Ref
 from headgate.incremental import Collection, Read
 from headgate.ir import precedence
 from headgate.ir import routing as ir
-from headgate.ir.hostnames import covering, covers, rank
+from headgate.ir.hostnames import covering_hostnames, covers, rank
 from headgate.world import World
 
 from ..attachment.listeners import Listeners, Open
@@ -36,7 +36,7 @@ EntryKey = tuple[Host, ir.Origin | None]
 @dataclass(frozen=True, slots=True)
 class _Entry:
     route: ir.Route | None
-    refuse: ir.Refuse | None = None
+    refuse: ir.DirectResponse | None = None
     #: Those of the listener.
     filters: tuple[ir.Filter, ...] = ()
 
@@ -83,9 +83,9 @@ def declare(world: World, listeners: Listeners, attached: Attached, rules: Rules
     def host(read: Read, key: Host, own: tuple[tuple[EntryKey, _Entry], ...]) -> ir.VirtualHost:
         gateway, configuration, listener, hostname = key
         if (refuse := next((entry.refuse for _, entry in own if entry.refuse), None)) is not None:
-            return ir.VirtualHost(gateway, configuration, listener, hostname, refuse=refuse)
+            return ir.VirtualHost(gateway, configuration, listener, hostname, direct_response=refuse)
         found: dict[ir.Origin, ir.Route] = {}
-        for wide in covering(hostname):
+        for wide in covering_hostnames(hostname):
             for _, entry in read(lists, (gateway, configuration, listener, wide)) or ():
                 if entry.route is not None:
                     # A route with two hostnames that cover this one stands here once, by the more specific.
@@ -126,17 +126,17 @@ def misdirected(doors: Iterable[Open]) -> Iterable[tuple[Open, Open]]:
             continue
         by_hostname = {door.hostname: door for door in same}
         for narrow in same:
-            for hostname in covering(narrow.hostname):
+            for hostname in covering_hostnames(narrow.hostname):
                 if hostname != narrow.hostname and (wide := by_hostname.get(hostname)) is not None:
                     yield narrow, wide
                     yield wide, narrow
 
 
-def _refusal(other: Open) -> ir.Refuse:
+def _refusal(other: Open) -> ir.DirectResponse:
     """What a request gets whose host is another listener's than the server name of its connection: 421 (RFC 9110,
     15.5.20). A connection of its own would have come to the other listener, with the certificate of that one.
     """
-    return ir.Refuse(421, f"the host belongs to listener {other.name!r}, the connection does not")
+    return ir.DirectResponse(421, f"the host belongs to listener {other.name!r}, the connection does not")
 
 
 def _routes(route: Ref, at: int, rule: ir.Rule, written: str, created: str, door: Open) -> Iterable[ir.Route]:

@@ -7,13 +7,13 @@ import msgspec
 
 from headgate.api.meta import Key
 from headgate.ir import routing as ir
-from headgate.ir.hostnames import covering, without_port
+from headgate.ir.hostnames import covering_hostnames, without_port
 from headgate.ir.http import Answer, Exchange, Mirrored, Request
 from headgate.ir.limits import Limits
 from headgate.world import Routing
 
 
-class Share(msgspec.Struct, frozen=True, kw_only=True):
+class TrafficShare(msgspec.Struct, frozen=True, kw_only=True):
     """A share of the requests like this one. `backend` is a Service port; without one the Gateway answers `status`.
 
     `request` is what the backend sees; `response_changes` are what filters do to the answer's headers, in order;
@@ -29,10 +29,10 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     #: Of TLS to the backend: the server name that is sent (None: plain text), and the names on the certificate shown.
     server_name: str | None = None
-    shown: tuple[str, ...] = ()
+    client_certificate_names: tuple[str, ...] = ()
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class RequestOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """Where a request goes. Without a listener the connection is refused, and there are no shares.
 
     Otherwise the shares say who answers how many of such requests; one share with a status is the Gateway's own answer.
@@ -41,25 +41,27 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     listener: str | None
     hostname: str | None = None
     winner: ir.Origin | None = None
-    shares: tuple[Share, ...] = ()
+    shares: tuple[TrafficShare, ...] = ()
     answer: Answer | None = None
-    why: str = ""
+    reason: str = ""
 
 
-def ask(routing: Routing, gateway: Key, request: Request) -> Outcome:
+def ask(routing: Routing, gateway: Key, request: Request) -> RequestOutcome:
     """Where a request to a Gateway goes."""
     port = routing.ports.get((gateway, "TCP", request.port))
     if port is None:
-        return Outcome(listener=None, why=f"Gateway {gateway} has no valid listener on port {request.port}")
+        return RequestOutcome(listener=None, reason=f"Gateway {gateway} has no valid listener on port {request.port}")
     listener = choose_listener(port, request)
     if (closed := _closed(port, listener, request)) is not None:
-        return Outcome(listener=None, why=closed)
+        return RequestOutcome(listener=None, reason=closed)
     if listener is None:
         return _own(404, f"no listener on port {port.number} for host {request.host}", listener="")
     host = virtual_host(routing, gateway, listener, request)
-    if host is None or host.refuse is not None:
-        refuse = (host.refuse if host else None) or ir.Refuse(404, f"no hostname of the listener is {request.host}")
-        return _own(refuse.status, refuse.why, listener=listener.name, hostname=host.hostname if host else None)
+    if host is None or host.direct_response is not None:
+        refuse = (host.direct_response if host else None) or ir.DirectResponse(
+            404, f"no hostname of the listener is {request.host}"
+        )
+        return _own(refuse.status, refuse.reason, listener=listener.name, hostname=host.hostname if host else None)
     request = normalised(_passed(host, request))
     found = next((route for route in host.routes if route.match.mismatch(request) is None), None)
     if found is None:
@@ -71,7 +73,11 @@ def _closed(port: ir.Port, listener: ir.Listener | None, request: Request) -> st
     """Why the connection gets nowhere, or None if it does."""
     if listener is None:
         return f"no listener on port {port.number} for SNI {request.sni or '(none)'}" if port.family == "TLS" else None
-    if listener.clients is not None and listener.clients.required and not request.certified:
+    if (
+        listener.client_validation is not None
+        and listener.client_validation.required
+        and not request.client_certificate_valid
+    ):
         return f"listener {listener.name!r} wants a certificate of the client"
     return None
 
@@ -89,13 +95,13 @@ def virtual_host(routing: Routing, gateway: Key, listener: ir.Listener, request:
     """The one with the most specific hostname that covers the request's host."""
     host = without_port(request.host)
     configuration = ir.configuration_name(listener)
-    candidates = (routing.hosts.get((gateway, configuration, listener.name, each)) for each in covering(host))
+    candidates = (routing.hosts.get((gateway, configuration, listener.name, each)) for each in covering_hostnames(host))
     return next((each for each in candidates if each is not None), None)
 
 
-def _own(status: int, why: str, *, listener: str, hostname: str | None = None) -> Outcome:
-    share = Share(weight=1, status=status)
-    return Outcome(listener=listener, hostname=hostname, shares=(share,), answer=Answer(status), why=why)
+def _own(status: int, why: str, *, listener: str, hostname: str | None = None) -> RequestOutcome:
+    share = TrafficShare(weight=1, status=status)
+    return RequestOutcome(listener=listener, hostname=hostname, shares=(share,), answer=Answer(status), reason=why)
 
 
 def _passed(host: ir.VirtualHost, request: Request) -> Request:
@@ -106,25 +112,25 @@ def _passed(host: ir.VirtualHost, request: Request) -> Request:
 
 def _through(
     routing: Routing, gateway: Key, listener: ir.Listener, host: ir.VirtualHost, found: ir.Route, request: Request
-) -> Outcome:
+) -> RequestOutcome:
     exchange = _filtered(found.filters, _arriving(host, found, request))
     answer = exchange.answer
     why = ""
-    if answer is None and isinstance(found.action, ir.Refuse):
-        answer, why = Answer(found.action.status), found.action.why
+    if answer is None and isinstance(found.action, ir.DirectResponse):
+        answer, why = Answer(found.action.status), found.action.reason
     if answer is not None:
-        own = Share(weight=1, status=answer.status, response_changes=exchange.response_changes)
-        shares: tuple[Share, ...] = (own,)
+        own = TrafficShare(weight=1, status=answer.status, response_changes=exchange.response_changes)
+        shares: tuple[TrafficShare, ...] = (own,)
     else:
         every = _shares(routing, gateway, found.action, exchange)
         shares = tuple(msgspec.structs.replace(share, limits=found.limits) for share in every)
-    return Outcome(
+    return RequestOutcome(
         listener=listener.name,
         hostname=host.hostname,
         winner=found.origin,
         shares=shares,
         answer=answer,
-        why=why or f"{found.match}",
+        reason=why or f"{found.match}",
     )
 
 
@@ -143,8 +149,10 @@ def _filtered(filters: Sequence[ir.Filter], exchange: Exchange) -> Exchange:
     return exchange
 
 
-def _shares(routing: Routing, gateway: Key, action: ir.Forward | ir.Refuse, exchange: Exchange) -> list[Share]:
-    if isinstance(action, ir.Refuse):
+def _shares(
+    routing: Routing, gateway: Key, action: ir.Forward | ir.DirectResponse, exchange: Exchange
+) -> list[TrafficShare]:
+    if isinstance(action, ir.DirectResponse):
         return []
     weights: tuple[int, ...] = (1,)
     if action.weights_key:
@@ -157,25 +165,25 @@ def _shares(routing: Routing, gateway: Key, action: ir.Forward | ir.Refuse, exch
     ]
 
 
-def _share(routing: Routing, gateway: Key, target: ir.Target, weight: int, exchange: Exchange) -> Share:
+def _share(routing: Routing, gateway: Key, target: ir.Target, weight: int, exchange: Exchange) -> TrafficShare:
     if target.backend is None:
-        return Share(weight=weight, status=target.status, response_changes=exchange.response_changes)
+        return TrafficShare(weight=weight, status=target.unresolved_status, response_changes=exchange.response_changes)
     # Headers of a backendRef are changed on the way out after the rule's, and on the way back before them.
     at_backend = _filtered(target.filters, msgspec.structs.replace(exchange, response_changes=()))
     changes = (*at_backend.response_changes, *exchange.response_changes)
     served = routing.endpoints.get(target.backend)
     if served is None or not served.endpoints:
-        return Share(weight=weight, backend=str(target.backend), status=503, response_changes=changes)
+        return TrafficShare(weight=weight, backend=str(target.backend), status=503, response_changes=changes)
     secured = target.backend.tls
     shown = routing.client_certificates.get(gateway) if secured else None
-    return Share(
+    return TrafficShare(
         weight=weight,
         backend=str(target.backend),
         request=at_backend.request,
         response_changes=changes,
         mirrors=at_backend.mirrors,
         server_name=secured.server_name if secured else None,
-        shown=shown.names if shown else (),
+        client_certificate_names=shown.names if shown else (),
     )
 
 

@@ -8,7 +8,7 @@ from golden import cases as golden
 from headgate.api.meta import Key
 from headgate.ir.http import Request
 from headgate.simulate import ask, explain
-from headgate.simulate.asking import normalised
+from headgate.simulate.requests import normalised
 
 GATEWAY = Key("shop", "shared")
 
@@ -38,12 +38,12 @@ def test_dot_segments_are_taken_out_of_the_path_and_not_of_the_query(target: str
 def test_a_port_without_a_listener_refuses_the_connection() -> None:
     outcome = ask(case("weights").outputs.routing, GATEWAY, Request(host="split.example.com", port=81))
     assert outcome.listener is None
-    assert "no valid listener on port 81" in outcome.why
+    assert "no valid listener on port 81" in outcome.reason
 
 
 def test_an_own_answer_says_why() -> None:
     outcome = ask(case("weights").outputs.routing, GATEWAY, Request(host="nothing.example.com"))
-    assert outcome.why == "spec.rules[0].backendRefs: all weights are 0"
+    assert outcome.reason == "spec.rules[0].backendRefs: all weights are 0"
 
 
 def test_the_shares_of_a_rule_are_its_weights() -> None:
@@ -53,7 +53,7 @@ def test_the_shares_of_a_rule_are_its_weights() -> None:
 
 def test_losers_are_told_the_step_of_precedence_that_decided() -> None:
     found = explain(case("precedence").outputs.routing, GATEWAY, Request(host="p.example.com", target="/a/b"))
-    reasons = {str(loser.origin): loser.reason for loser in found.losers}
+    reasons = {str(loser.origin): loser.reason for loser in found.rejected}
     assert reasons["HTTPRoute shop/by-match rules[4].matches[0]"] == (
         "matches too, but an exact path comes first, then a regular expression, then a prefix:"
         " HTTPRoute shop/by-match rules[5].matches[0]"
@@ -63,5 +63,5 @@ def test_losers_are_told_the_step_of_precedence_that_decided() -> None:
 
 def test_routes_of_another_listener_are_told_whose_request_it_is() -> None:
     found = explain(case("listener-isolation").outputs.routing, GATEWAY, Request(host="bar.example.com", target="/any"))
-    reasons = {loser.origin.route.name: loser.reason for loser in found.losers}
+    reasons = {loser.origin.route.name: loser.reason for loser in found.rejected}
     assert reasons["any"] == "is on listener 'any', and 'wide' is the one for bar.example.com"

@@ -23,7 +23,7 @@ MOST = 16
 #: 18 kB in every chain of every Envoy.
 ROOM = 2
 #: Seconds after which a server that has not answered counts as one that cannot be reached.
-PATIENCE = 10
+TIMEOUT = 10
 #: What a client is told when the server cannot be reached: not that it may not, but that nobody could say.
 UNREACHABLE = 503
 #: Headers of an answer that say something about that answer, and the host, which nobody may change on the way.
@@ -33,7 +33,7 @@ _OF_THE_ANSWER = (
 )
 
 
-class Check(msgspec.Struct, frozen=True):
+class AuthorizationService(msgspec.Struct, frozen=True):
     """Who is asked, in which protocol.
 
     With `http`: `path` comes before the request's own; `headers` are sent beside host, method, path, content-length
@@ -44,9 +44,9 @@ class Check(msgspec.Struct, frozen=True):
     cluster: str
     protocol: Protocol
     path: str = ""
-    headers: tuple[str, ...] = ()
-    answered: tuple[str, ...] = ()
-    body: int = 0
+    allowed_headers: tuple[str, ...] = ()
+    allowed_response_headers: tuple[str, ...] = ()
+    max_request_bytes: int = 0
     #: What calls are for: without it Envoy says the cluster's name, which some servers refuse for its slashes.
     authority: str = ""
 
@@ -69,37 +69,37 @@ def _filter(protocol: Protocol, before: int | None = None) -> HttpFilter:
     if protocol == "grpc":
         message.grpc_service.envoy_grpc.cluster_name = "nobody"
     else:
-        _http(message.http_service, Check("nobody", "http"))
+        _http(message.http_service, AuthorizationService("nobody", "http"))
     return HttpFilter(name(protocol, before), protos.pack(message).SerializeToString(deterministic=True))
 
 
-def per_route(check: Check) -> bytes:
+def per_route(check: AuthorizationService) -> bytes:
     """The configuration of a route, of a weighted cluster or of a virtual host."""
     found = protos.ExtAuthzPerRoute()
     settings = found.check_settings
     if check.protocol == "grpc":
         settings.grpc_service.envoy_grpc.cluster_name = check.cluster
         settings.grpc_service.envoy_grpc.authority = check.authority
-        settings.grpc_service.timeout.seconds = PATIENCE
+        settings.grpc_service.timeout.seconds = TIMEOUT
     else:
         _http(settings.http_service, check)
-    if check.body:
-        settings.with_request_body.max_request_bytes = check.body
+    if check.max_request_bytes:
+        settings.with_request_body.max_request_bytes = check.max_request_bytes
     else:
         settings.disable_request_body_buffering = True
     return bytes(protos.pack(found).SerializeToString(deterministic=True))
 
 
-def _http(service: Any, check: Check) -> None:
+def _http(service: Any, check: AuthorizationService) -> None:
     service.server_uri.uri = f"http://{check.cluster}"
     service.server_uri.cluster = check.cluster
-    service.server_uri.timeout.seconds = PATIENCE
+    service.server_uri.timeout.seconds = TIMEOUT
     service.path_prefix = check.path
-    for name in check.headers:
+    for name in check.allowed_headers:
         service.authorization_request.headers_to_add.add(key=name, value=f"%REQ({name})%")
     taken = service.authorization_response.allowed_upstream_headers
-    if check.answered:
-        _exactly(taken, check.answered)
+    if check.allowed_response_headers:
+        _exactly(taken, check.allowed_response_headers)
     else:
         taken.patterns.add().safe_regex.regex = ".+"
 

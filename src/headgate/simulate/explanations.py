@@ -8,10 +8,10 @@ from headgate.ir import routing as ir
 from headgate.ir.http import Request
 from headgate.world import Routing
 
-from .asking import Outcome, ask, choose_listener, normalised, virtual_host
+from .requests import RequestOutcome, ask, choose_listener, normalised, virtual_host
 
 
-class Loser(msgspec.Struct, frozen=True):
+class RejectedMatch(msgspec.Struct, frozen=True):
     """A match that did not get the request, and the reason."""
 
     origin: ir.Origin
@@ -21,8 +21,8 @@ class Loser(msgspec.Struct, frozen=True):
 class Explanation(msgspec.Struct, frozen=True):
     """The outcome, and everybody on the Gateway who did not get the request, in order of precedence."""
 
-    outcome: Outcome
-    losers: tuple[Loser, ...]
+    outcome: RequestOutcome
+    rejected: tuple[RejectedMatch, ...]
 
 
 def explain(routing: Routing, gateway: Key, request: Request) -> Explanation:
@@ -34,7 +34,9 @@ def explain(routing: Routing, gateway: Key, request: Request) -> Explanation:
     asked = normalised(request)
     reasons: dict[ir.Origin, str] = {}
     if host is not None and outcome.listener is None:
-        reasons |= {route.origin: outcome.why for route in host.routes}  # the connection is closed before any is asked
+        reasons |= {
+            route.origin: outcome.reason for route in host.routes
+        }  # the connection is closed before any is asked
     elif host is not None:
         reasons |= _on_host(host, asked, outcome.winner)
     for key, other in sorted(routing.hosts.items()):
@@ -42,7 +44,7 @@ def explain(routing: Routing, gateway: Key, request: Request) -> Explanation:
             for route in other.routes:
                 if route.origin != outcome.winner:
                     reasons.setdefault(route.origin, _elsewhere(other, route, listener, request))
-    return Explanation(outcome, tuple(Loser(origin, reason) for origin, reason in reasons.items()))
+    return Explanation(outcome, tuple(RejectedMatch(origin, reason) for origin, reason in reasons.items()))
 
 
 def _on_host(host: ir.VirtualHost, request: Request, winner: ir.Origin | None) -> dict[ir.Origin, str]:
@@ -53,7 +55,7 @@ def _on_host(host: ir.VirtualHost, request: Request, winner: ir.Origin | None) -
             continue
         mismatch = route.match.mismatch(request)
         if mismatch is None and won is not None:
-            mismatch = f"matches too, but {precedence.why(won.order, route.order)}: {won.origin}"
+            mismatch = f"matches too, but {precedence.deciding_step(won.order, route.order)}: {won.origin}"
         reasons[route.origin] = mismatch or ""
     return reasons
 

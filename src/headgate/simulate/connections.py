@@ -4,11 +4,11 @@ import msgspec
 
 from headgate.api.meta import Key, Ref
 from headgate.ir import routing as ir
-from headgate.ir.streams import Connection, Pool, Streams
+from headgate.ir.streams import Connection, ListenerStreams, WeightedBackends
 from headgate.world import Routing
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
+class ConnectionShare(msgspec.Struct, frozen=True, kw_only=True):
     """A share of the connections like this one. Without a backend it is closed (UDP: the datagram is dropped).
 
     `sni` is the server name of the TLS that the backend sees: the client's, or that of its policy; None: no TLS.
@@ -19,7 +19,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     sni: str | None = None
 
 
-class Reached(msgspec.Struct, frozen=True, kw_only=True):
+class ConnectionOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """Where a connection goes. Without a listener, or without lines, it is closed (UDP: dropped), and `why` says so.
 
     `terminated`: TLS ends at the Gateway.
@@ -28,34 +28,38 @@ class Reached(msgspec.Struct, frozen=True, kw_only=True):
     listener: str | None
     route: Ref | None = None
     terminated: bool = False
-    lines: tuple[Line, ...] = ()
-    why: str = ""
+    shares: tuple[ConnectionShare, ...] = ()
+    reason: str = ""
 
 
-def connect(routing: Routing, gateway: Key, arriving: Connection) -> Reached:
+def connect(routing: Routing, gateway: Key, arriving: Connection) -> ConnectionOutcome:
     """Where a connection to a Gateway goes."""
     port = routing.ports.get((gateway, arriving.transport, arriving.port))
     if port is None:
         why = f"Gateway {gateway} has no valid listener on {arriving.transport} port {arriving.port}"
-        return Reached(listener=None, why=why)
+        return ConnectionOutcome(listener=None, reason=why)
     listener = _listener(port, arriving)
     if listener is None:
-        return Reached(listener=None, why=f"no listener on port {port.number} for server name {_shown(arriving)}")
+        return ConnectionOutcome(
+            listener=None, reason=f"no listener on port {port.number} for server name {_shown(arriving)}"
+        )
     if listener.protocol in ("HTTP", "HTTPS"):
-        return Reached(listener=listener.name, why=f"listener {listener.name!r} takes requests, not connections")
+        return ConnectionOutcome(
+            listener=listener.name, reason=f"listener {listener.name!r} takes requests, not connections"
+        )
     found = _streams(routing, port, listener)
     chain = found.chain(arriving.sni if listener.protocol == "TLS" else None) if found else None
-    if chain is None or chain.pool is None:
-        return Reached(listener=listener.name, why=f"no route takes server name {_shown(arriving)}")
-    pool = routing.pools.get((gateway, chain.pool))
+    if chain is None or chain.backends is None:
+        return ConnectionOutcome(listener=listener.name, reason=f"no route takes server name {_shown(arriving)}")
+    pool = routing.weighted_backends.get((gateway, chain.backends))
     terminated = listener.protocol == "TLS" and listener.mode == "Terminate"
     lines = _lines(routing, pool, None if terminated else arriving.sni) if pool else ()
-    return Reached(
+    return ConnectionOutcome(
         listener=listener.name,
-        route=chain.pool.route,
+        route=chain.backends.route,
         terminated=terminated,
-        lines=lines,
-        why="" if lines else "the route has no backend with a weight",
+        shares=lines,
+        reason="" if lines else "the route has no backend with a weight",
     )
 
 
@@ -72,18 +76,20 @@ def _listener(port: ir.Port, arriving: Connection) -> ir.Listener | None:
     return ir.select_listener(port.listeners, arriving.sni.lower())
 
 
-def _streams(routing: Routing, port: ir.Port, listener: ir.Listener) -> Streams | None:
+def _streams(routing: Routing, port: ir.Port, listener: ir.Listener) -> ListenerStreams | None:
     every = routing.streams.get((port.gateway, ir.transport(listener.protocol), port.number)) or ()
     return next((each for each in every if each.listener == listener.name), None)
 
 
-def _lines(routing: Routing, pool: Pool, sni: str | None) -> tuple[Line, ...]:
+def _lines(routing: Routing, pool: WeightedBackends, sni: str | None) -> tuple[ConnectionShare, ...]:
     """By backend, in the order of the route; those without endpoints are closed like those that lead nowhere."""
     lines = []
-    for target, weight in zip(pool.targets, pool.weights, strict=True):
+    for target, weight in zip(pool.backends, pool.weights, strict=True):
         served = routing.endpoints.get(target) if target is not None else None
         if target is None or served is None or not served.endpoints:
-            lines.append(Line(weight=weight))
+            lines.append(ConnectionShare(weight=weight))
         else:
-            lines.append(Line(weight=weight, backend=str(target), sni=target.tls.server_name if target.tls else sni))
+            lines.append(
+                ConnectionShare(weight=weight, backend=str(target), sni=target.tls.server_name if target.tls else sni)
+            )
     return tuple(line for line in lines if line.weight)

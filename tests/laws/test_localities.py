@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.api.meta import Key, Ref
-from headgate.ir.routing import Backend, Endpoint
+from headgate.ir.routing import Backend, BackendTraffic, Endpoint
 from headgate.ir.streams import MAX_TOTAL_WEIGHT, WeightedBackends, WeightedBackendsKey, WeightedLocality, localities
 from headgate.ir.tls import SubjectAltName, UpstreamTLS
 
@@ -23,7 +23,9 @@ POLICIES = [
 ]
 ADDRESSES = [Endpoint(f"192.0.2.{last}", 80) for last in range(6)]
 PLAIN = [Backend(Key("one", f"s{at}"), 80, "tcp") for at in range(3)]
-SECURED = [Backend(Key("one", f"s{at}"), 80, "tcp", tls) for at in range(2) for tls in (None, *POLICIES)]
+SECURED = [
+    Backend(Key("one", f"s{at}"), 80, "tcp", BackendTraffic(tls=tls)) for at in range(2) for tls in (None, *POLICIES)
+]
 
 endpoints = st.sets(st.sampled_from(ADDRESSES), max_size=4).map(lambda found: tuple(sorted(found)))
 
@@ -86,9 +88,9 @@ def test_no_address_stands_twice_and_none_is_spoken_to_in_another_way_than_asked
     assert len(addresses) == len(set(addresses))
     for part in found:
         for each in part.endpoints:
-            asked = {target.tls for target in given_pool.backends if target and each in served[target]}
+            asked = {target.traffic.tls for target in given_pool.backends if target and each in served[target]}
             assert part.backend is not None
-            assert part.backend.tls in asked
+            assert part.backend.traffic.tls in asked
 
 
 @given(pools(SECURED, 100))

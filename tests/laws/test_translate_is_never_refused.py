@@ -175,7 +175,7 @@ def test_envoy_takes_whatever_stands_in_a_policy(theatre: Theatre, validation: d
     policy = worlds.gateway_api("BackendTLSPolicy", "p", "one", spec, generation=1)
     refs = {"parentRefs": [{"name": "g0"}], "rules": [{"backendRefs": [{"name": "s0", "port": 80}]}]}
     made = theatre.play([policy, bundle, worlds.gateway_api("HTTPRoute", "r1", "one", refs, generation=1)])
-    assert {key[1].tls is not None for key, _ in made.outputs.routing.backends.items()} == {True}
+    assert {key[1].traffic.tls is not None for key, _ in made.outputs.routing.backends.items()} == {True}
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])

@@ -1,7 +1,7 @@
 """Clusters and their endpoints."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -16,7 +16,7 @@ _LIMIT = 65_536
 _RETRIES = 1_024
 
 #: What is spoken to a cluster; `tcp` and `udp`: whatever the client speaks.
-Protocol = Literal["http1", "http2", "tcp", "udp"]
+UpstreamProtocol = Literal["http1", "http2", "tcp", "udp"]
 
 #: Nobody can be reached there: what it gets is closed (TCP) or dropped (UDP) at once, within Envoy's own host.
 _NOWHERE = ("127.0.0.1", 0)
@@ -30,6 +30,13 @@ class Endpoint(msgspec.Struct, frozen=True, order=True):
     draining: bool = False
 
 
+class ClusterSetting(Protocol):
+    """One setting of a cluster."""
+
+    def apply(self, cluster: Any) -> None:
+        """Set it on the message of a cluster (`envoy.config.cluster.v3.Cluster`)."""
+
+
 class UpstreamTLS(msgspec.Struct, frozen=True):
     """TLS to the endpoints of a cluster: the server name that is sent, and names of secrets (fetched by SDS) that say
     how their certificates are judged, and which certificate is shown (empty: none). The protocol of the cluster decides
@@ -40,13 +47,29 @@ class UpstreamTLS(msgspec.Struct, frozen=True):
     validation: str
     certificate: str = ""
 
+    def apply(self, cluster: Any) -> None:
+        """The transport socket."""
+        _secure(cluster.transport_socket, self)
+
 
 class RetryBudget(msgspec.Struct, frozen=True):
-    """How many retries at a time: `percent` of the requests of the last `interval` seconds, and at least `least`."""
+    """How many retries at a time: `percent` of the requests of the last `interval` seconds, and at least
+    `min_retry_concurrency`."""
 
     percent: int
     interval: float
     min_retry_concurrency: int
+
+    def apply(self, cluster: Any) -> None:
+        """The retry budget instead of the fixed maximum."""
+        thresholds = cluster.circuit_breakers.thresholds[0]
+        thresholds.ClearField("max_retries")
+        thresholds.retry_budget.budget_percent.value = self.percent
+        thresholds.retry_budget.min_retry_concurrency.value = self.min_retry_concurrency
+        interval = protos.Duration()
+        interval.FromMilliseconds(round(self.interval * 1000))
+        # Envoy 1.40 knows `budget_interval`, the generated protos do not: an unknown field is passed on as it is.
+        thresholds.retry_budget.MergeFromString(wire.field(3, interval.SerializeToString()))
 
 
 def cluster(
@@ -54,9 +77,8 @@ def cluster(
     stat_name: str,
     *,
     connect_timeout: float = 5.0,
-    protocol: Protocol = "http1",
-    tls: UpstreamTLS | None = None,
-    retry_budget: RetryBudget | None = None,
+    protocol: UpstreamProtocol = "http1",
+    settings: Iterable[ClusterSetting] = (),
     host: Endpoint | None = None,
     origins: Sequence[Ref] = (),
 ) -> Resource:
@@ -71,21 +93,9 @@ def cluster(
         message.type = protos.Cluster.STRICT_DNS
         message.dns_lookup_family = protos.Cluster.ALL
         message.load_assignment.CopyFrom(_assignment(name, [host]))
-    if tls is not None:
-        _secure(message.transport_socket, tls)
-    if retry_budget is not None:
-        _limit_retries(message.circuit_breakers.thresholds[0], retry_budget)
+    for setting in settings:
+        setting.apply(message)
     return resource(CLUSTER, name, protos.serialise(message), origins)
-
-
-def _limit_retries(thresholds: Any, budget: RetryBudget) -> None:
-    thresholds.ClearField("max_retries")
-    thresholds.retry_budget.budget_percent.value = budget.percent
-    thresholds.retry_budget.min_retry_concurrency.value = budget.min_retry_concurrency
-    interval = protos.Duration()
-    interval.FromMilliseconds(round(budget.interval * 1000))
-    # `budget_interval`, which Envoy 1.40 knows and the generated protos do not: an unknown field is passed on as it is.
-    thresholds.retry_budget.MergeFromString(wire.field(3, interval.SerializeToString()))
 
 
 def stream_cluster(
@@ -148,7 +158,7 @@ def static_cluster(
     endpoints: Sequence[Endpoint],
     *,
     connect_timeout: float = 5.0,
-    protocol: Protocol = "http1",
+    protocol: UpstreamProtocol = "http1",
 ) -> Resource:
     """A cluster that carries its addresses with it."""
     message = _common(name, stat_name, connect_timeout, protocol)
@@ -167,7 +177,7 @@ def ads() -> Any:
     return protos.ConfigSource(ads={}, resource_api_version="V3")
 
 
-def _common(name: str, stat_name: str, connect_timeout: float, protocol: Protocol) -> Any:
+def _common(name: str, stat_name: str, connect_timeout: float, protocol: UpstreamProtocol) -> Any:
     if "." in stat_name:
         raise ValueError(f"stat_name {stat_name!r} has a dot: Envoy would cut the cluster's name there")
     message = protos.Cluster(name=name, alt_stat_name=stat_name, lb_policy=protos.Cluster.LEAST_REQUEST)

@@ -51,6 +51,15 @@ class Certificate(msgspec.Struct, frozen=True, gc=False, order=True):
     names: tuple[str, ...] = ()
 
 
+class ClientTraffic(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What the clients of a listener get. `translate` renders every field that is set, or fails.
+
+    `client_validation` is how client certificates are verified (HTTPS only; None: the listener requests none).
+    """
+
+    client_validation: ClientValidation | None = None
+
+
 class Listener(msgspec.Struct, frozen=True, gc=False):
     """A valid listener. `name` is unique within its Gateway (`namespace/set/section` for one of a ListenerSet).
 
@@ -64,8 +73,7 @@ class Listener(msgspec.Struct, frozen=True, gc=False):
     certificates: tuple[Certificate, ...] = ()
     #: What a listener of protocol TLS does; HTTPS always terminates.
     mode: Literal["Terminate", "Passthrough"] = "Terminate"
-    #: What clients must show; HTTPS only.
-    client_validation: ClientValidation | None = None
+    client_traffic: ClientTraffic = ClientTraffic()
     #: What every request passes, in this order, before a route is chosen.
     filters: tuple[Filter, ...] = ()
     #: What every request is answered with, since one of its filters leads nowhere.
@@ -102,19 +110,40 @@ class Binding(msgspec.Struct, frozen=True, gc=False):
         return number + self.offset if number < 1024 else number
 
 
-class Backend(msgspec.Struct, frozen=True, gc=False):
-    """One port of a Service, or an XBackend.
+class BackendTraffic(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, cache_hash=True):
+    """What the traffic to a backend gets: everything that its cluster depends on besides its address and protocol.
 
-    `protocol` is what is spoken to it (`tcp`: whatever the client speaks), `tls` how that is secured (None: plain
-    text), `retries` how many of them it gets at most (None: no limit but a very high one).
+    The value is hashed as a whole into the cluster's name, so another value is another cluster: one is warm before the
+    other goes. `translate` renders every field that is set, or fails; None is Headgate's default.
     """
+
+    #: TLS to the endpoints (None: plain text).
+    tls: UpstreamTLS | None = None
+    #: The limit of concurrent retries (None: a fixed, very high one).
+    retry_budget: RetryBudget | None = None
+
+    def overlay(self, other: "BackendTraffic") -> "BackendTraffic":
+        """These settings with those that `other` sets."""
+        if other == BackendTraffic():
+            return self
+        changes = {name: value for name in other.__struct_fields__ if (value := getattr(other, name)) is not None}
+        return msgspec.structs.replace(self, **changes)
+
+    def encoded(self) -> bytes:
+        """The settings as bytes, to be hashed or compared; empty if none is set. Fields that are not set have no part
+        in it, so a new field renames no cluster.
+        """
+        return b"" if self == BackendTraffic() else msgspec.json.encode(self)
+
+
+class Backend(msgspec.Struct, frozen=True, gc=False):
+    """One port of a Service, or an XBackend. `protocol` is the protocol to it (`tcp`: whatever the client sends)."""
 
     service: Key
     port: int
     protocol: Literal["http1", "http2", "tcp", "udp"] = "http1"
-    tls: UpstreamTLS | None = None
-    retry_budget: RetryBudget | None = None
-    #: A host outside of the cluster, found by DNS; then `service` is only a name.
+    traffic: BackendTraffic = BackendTraffic()
+    #: A host outside of the cluster, resolved by DNS; then `service` is only a name.
     host: str = ""
     #: The XBackend that it is of; None: of a Service.
     x_backend: Key | None = None
@@ -128,14 +157,12 @@ class Backend(msgspec.Struct, frozen=True, gc=False):
         return "UDP" if self.protocol == "udp" else "TCP"
 
     def __lt__(self, other: "Backend") -> bool:
-        """A total order; plain text comes before TLS."""
+        """A total order; a backend without settings comes first."""
         return self._rank < other._rank
 
     @property
-    def _rank(self) -> tuple[Key, int, str, tuple[UpstreamTLS, ...], tuple[RetryBudget, ...], str]:
-        tls = () if self.tls is None else (self.tls,)
-        retries = () if self.retry_budget is None else (self.retry_budget,)
-        return self.service, self.port, self.protocol, tls, retries, self.host
+    def _rank(self) -> tuple[Key, int, str, bytes, str]:
+        return self.service, self.port, self.protocol, self.traffic.encoded(), self.host
 
 
 class Endpoint(msgspec.Struct, frozen=True, gc=False, order=True):

@@ -95,7 +95,7 @@ def localities(pool: WeightedBackends, served: Mapping[Backend, Sequence[Endpoin
             continue
         for each in endpoints if weight else ():
             before = shares[each]
-            if any(other.tls != target.tls for other in before):
+            if any(other.traffic != target.traffic for other in before):
                 closed += Fraction(weight, len(endpoints))
             else:
                 before[target] = before.get(target, Fraction(0)) + Fraction(weight, len(endpoints))

@@ -90,6 +90,10 @@ def _lines(routing: Routing, pool: WeightedBackends, sni: str | None) -> tuple[C
             lines.append(ConnectionShare(weight=weight))
         else:
             lines.append(
-                ConnectionShare(weight=weight, backend=str(target), sni=target.tls.server_name if target.tls else sni)
+                ConnectionShare(
+                    weight=weight,
+                    backend=str(target),
+                    sni=target.traffic.tls.server_name if target.traffic.tls else sni,
+                )
             )
     return tuple(line for line in lines if line.weight)

@@ -73,11 +73,8 @@ def _closed(port: ir.Port, listener: ir.Listener | None, request: Request) -> st
     """Why the connection gets nowhere, or None if it does."""
     if listener is None:
         return f"no listener on port {port.number} for SNI {request.sni or '(none)'}" if port.family == "TLS" else None
-    if (
-        listener.client_validation is not None
-        and listener.client_validation.required
-        and not request.client_certificate_valid
-    ):
+    validation = listener.client_traffic.client_validation
+    if validation is not None and validation.required and not request.client_certificate_valid:
         return f"listener {listener.name!r} wants a certificate of the client"
     return None
 
@@ -174,7 +171,7 @@ def _share(routing: Routing, gateway: Key, target: ir.Target, weight: int, excha
     served = routing.endpoints.get(target.backend)
     if served is None or not served.endpoints:
         return TrafficShare(weight=weight, backend=str(target.backend), status=503, response_changes=changes)
-    secured = target.backend.tls
+    secured = target.backend.traffic.tls
     shown = routing.client_certificates.get(gateway) if secured else None
     return TrafficShare(
         weight=weight,

@@ -1,6 +1,6 @@
 """Backends to clusters, and who serves them: one of each per Service port that a Gateway uses."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from headgate.api.meta import Key
 from headgate.envoy import clusters as envoy
@@ -12,7 +12,7 @@ from headgate.ir.limits import RetryBudget
 from headgate.ir.tls import UpstreamTLS
 from headgate.world import Routing, World
 
-from . import names
+from . import names, settings
 
 Keyed = tuple[tuple[Key, str, str], Resource]
 
@@ -21,13 +21,10 @@ def clusters(world: World, routing: Routing) -> Collection[tuple[Key, str, str],
     """Clusters per Gateway."""
 
     def keyed(read: Read, key: tuple[Key, ir.Backend], backend: ir.Backend) -> Iterable[Keyed]:
-        gateways = (
-            read(routing.client_certificates, key[0])
-            if backend.tls and not backend.tls.own_client_certificate
-            else None
-        )
-        found = cluster(backend, gateways)
-        yield (key[0], CLUSTER, found.name), found
+        tls = backend.traffic.tls
+        of_gateway = tls is not None and not tls.own_client_certificate
+        resource = cluster(backend, read(routing.client_certificates, key[0]) if of_gateway else None)
+        yield (key[0], CLUSTER, resource.name), resource
 
     return world.engine.flat_map("clusters", routing.backends, keyed)
 
@@ -44,34 +41,38 @@ def endpoints(world: World, routing: Routing) -> Collection[tuple[Key, str, str]
     return world.engine.flat_map("endpoints of clusters", routing.backends, keyed)
 
 
-def cluster(backend: ir.Backend, shown: ir.Certificate | None = None) -> Resource:
-    """The cluster of a Service port; `shown` is the Gateway's certificate for backends with TLS."""
+def cluster(backend: ir.Backend, gateway_certificate: ir.Certificate | None = None) -> Resource:
+    """The cluster of a backend; `gateway_certificate` is the Gateway's client certificate for backends with TLS."""
     named = backend.x_backend or backend.service
     return envoy.cluster(
         names.cluster(backend),
         stat_name(named.namespace, named.name, backend.port),
         protocol=backend.protocol,
         host=envoy.Endpoint(backend.host, backend.port) if backend.host else None,
-        retry_budget=None if backend.retry_budget is None else retry_budget(backend.retry_budget),
-        tls=None if backend.tls is None else upstream_tls(backend.tls, shown),
+        settings=settings.render(backend.traffic, _RENDERERS, gateway_certificate),
     )
 
 
-def retry_budget(found: RetryBudget) -> envoy.RetryBudget:
-    """How retries to a backend are limited."""
+def retry_budget(budget: RetryBudget, _gateway_certificate: ir.Certificate | None) -> envoy.RetryBudget:
+    """The limit of concurrent retries."""
     return envoy.RetryBudget(
-        percent=found.percent, interval=found.interval, min_retry_concurrency=found.min_retry_concurrency
+        percent=budget.percent, interval=budget.interval, min_retry_concurrency=budget.min_retry_concurrency
     )
 
 
-def upstream_tls(found: UpstreamTLS, shown: ir.Certificate | None) -> envoy.UpstreamTLS:
-    """How a backend with a policy is spoken to."""
-    secret = found.client_certificate if found.own_client_certificate else shown.secret if shown else None
+def upstream_tls(tls: UpstreamTLS, gateway_certificate: ir.Certificate | None) -> envoy.UpstreamTLS:
+    """TLS to the endpoints. The client certificate is the backend's own, or else the Gateway's."""
+    own, gateway = tls.client_certificate, gateway_certificate.secret if gateway_certificate else None
+    secret = own if tls.own_client_certificate else gateway
     return envoy.UpstreamTLS(
-        server_name=found.server_name,
-        validation=names.backend_validation(found),
+        server_name=tls.server_name,
+        validation=names.backend_validation(tls),
         certificate=names.secret(secret) if secret else "",
     )
+
+
+#: By field of `ir.BackendTraffic`.
+_RENDERERS: Mapping[str, Callable[..., envoy.ClusterSetting]] = {"tls": upstream_tls, "retry_budget": retry_budget}
 
 
 def assignment(found: ir.Endpoints) -> Resource:

@@ -1,7 +1,9 @@
 """Ports to Envoy listeners: one per port, and the RouteConfigurations that must exist for it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+import msgspec
 
 from headgate.api.meta import Key
 from headgate.envoy import ext_authz, sessions
@@ -12,10 +14,11 @@ from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
 from headgate.ir import streams
 from headgate.ir.streams import StreamFilterChain
+from headgate.ir.tls import ClientValidation
 from headgate.ir.tracing import Tracing
 from headgate.world import Routing, World
 
-from . import names, tracing
+from . import names, settings, tracing
 from .streams import name as pool_cluster
 
 #: A cluster that does not exist: a UDP listener without a route drops what it gets.
@@ -99,6 +102,9 @@ def render(
     speak HTTP, by the listener's name.
     """
     address = "0.0.0.0" if binding.bind == "pod" else binding.address  # noqa: S104 - a pod has its own network
+    for each in port.listeners:
+        if each.protocol not in ("HTTP", "HTTPS"):
+            settings.check_unset(each.client_traffic)
     name, number = names.listener("UDP" if port.family == "UDP" else "TCP", port.number), binding.port(port.number)
     if port.family == "UDP":
         clusters = [cluster for each in port.listeners for _, cluster in (chains or {}).get(each.name, ())]
@@ -127,20 +133,46 @@ def _streams(port: ir.Port, chains: Mapping[str, Streams]) -> Iterable[envoy.Fil
 def _chains(port: ir.Port) -> Iterable[envoy.FilterChain]:
     if port.family == "HTTP":
         name = ir.configuration_name(port.listeners[0])
-        yield envoy.FilterChain(name=name, route_configuration=name, http_filters=_filters(port.listeners))
+        plain = envoy.FilterChain(name=name, route_configuration=name, http_filters=_filters(port.listeners))
+        yield _with_client_traffic(plain, port.listeners, {})
         return
     for each in port.listeners:
         if each.protocol != "HTTPS":
             continue
-        yield envoy.FilterChain(
+        chain = envoy.FilterChain(
             name=each.name,
             route_configuration=ir.configuration_name(each),
             server_names=(each.hostname,) if each.hostname else (),
             secrets=tuple(names.secret(certificate.secret) for certificate in each.certificates),
-            client_validation=names.client_validation(each.client_validation) if each.client_validation else "",
-            require_client_certificate=each.client_validation is not None and each.client_validation.required,
             http_filters=_filters((each,)),
         )
+        yield _with_client_traffic(chain, (each,), _HTTPS)
+
+
+_ChainChange = Callable[[envoy.FilterChain], envoy.FilterChain]
+
+
+def _with_client_traffic(
+    chain: envoy.FilterChain, listeners: Sequence[ir.Listener], renderers: Mapping[str, Callable[..., _ChainChange]]
+) -> envoy.FilterChain:
+    """The chain with what its clients get. Listeners of one chain must agree on it."""
+    for traffic in dict.fromkeys(listener.client_traffic for listener in listeners):
+        if traffic != listeners[0].client_traffic:
+            raise settings.NotRenderedError(f"listeners of chain {chain.name} differ in {traffic!r}")
+        for change in settings.render(traffic, renderers):
+            chain = change(chain)
+    return chain
+
+
+def _client_validation(validation: ClientValidation) -> _ChainChange:
+    name = names.client_validation(validation)
+    return lambda chain: msgspec.structs.replace(
+        chain, client_validation=name, require_client_certificate=validation.required
+    )
+
+
+#: By field of `ir.ClientTraffic`: what a filter chain with TLS can do.
+_HTTPS: Mapping[str, Callable[..., _ChainChange]] = {"client_validation": _client_validation}
 
 
 def _filters(found: Iterable[ir.Listener]) -> tuple[envoy.HttpFilter, ...]:

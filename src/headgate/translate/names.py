@@ -12,15 +12,15 @@ from headgate.ir.tls import ClientValidation, UpstreamTLS
 
 
 def cluster(backend: Backend) -> str:
-    """A Service port's cluster; another protocol is another cluster, so that one is warm before the other goes."""
-    policy: list[bytes | str] = [] if backend.protocol == "http1" else [backend.protocol]
-    if backend.tls is not None:
-        policy.append(msgspec.json.encode(backend.tls))
+    """The cluster of a backend: its Service port, and a digest of all else that the cluster depends on. With another
+    protocol, host or traffic it is another cluster, so that one is warm before the other goes.
+    """
+    settings: list[bytes | str] = [] if backend.protocol == "http1" else [backend.protocol]
     if backend.host:
-        policy.append(f"outside {backend.host}")
-    if backend.retry_budget is not None:
-        policy.append(msgspec.json.encode(backend.retry_budget))
-    return names.cluster_name(backend.service.namespace, backend.service.name, backend.port, *policy)
+        settings.append(f"host {backend.host}")
+    if traffic := backend.traffic.encoded():
+        settings.append(traffic)
+    return names.cluster_name(backend.service.namespace, backend.service.name, backend.port, *settings)
 
 
 def host_and_port(backend: Backend) -> str:

@@ -53,8 +53,9 @@ def _certificates(world: World, routing: Routing) -> Collection[tuple[Key, str, 
     def of_backends(
         _read: Read, key: tuple[Key, ir.Backend], backend: ir.Backend
     ) -> Iterable[tuple[tuple[Key, ir.Certificate, str], ir.Certificate]]:
-        if backend.tls is not None and backend.tls.client_certificate is not None:
-            found = ir.Certificate(backend.tls.client_certificate, "")
+        upstream = backend.traffic.tls
+        if upstream is not None and upstream.client_certificate is not None:
+            found = ir.Certificate(upstream.client_certificate, "")
             yield (key[0], found, names.cluster(backend)), found
 
     every = engine.union(
@@ -87,8 +88,8 @@ def _client_validations(world: World, routing: Routing) -> Collection[tuple[Key,
         _read: Read, key: _Port, port: ir.Port
     ) -> Iterable[tuple[tuple[Key, ClientValidation, int], ClientValidation]]:
         for listener in port.listeners:
-            if listener.client_validation is not None:
-                yield (key[0], listener.client_validation, key[2]), listener.client_validation
+            if (validation := listener.client_traffic.client_validation) is not None:
+                yield (key[0], validation, key[2]), validation
 
     every = engine.flat_map("uses of client validations", routing.ports, uses)
     used: Collection[tuple[Key, str], ClientValidation] = engine.least(
@@ -112,8 +113,8 @@ def _backend_validations(world: World, routing: Routing) -> Collection[tuple[Key
     def uses(
         _read: Read, key: tuple[Key, ir.Backend], backend: ir.Backend
     ) -> Iterable[tuple[tuple[Key, ir.Backend], UpstreamTLS]]:
-        if backend.tls is not None:
-            yield key, backend.tls
+        if backend.traffic.tls is not None:
+            yield key, backend.traffic.tls
 
     every = engine.flat_map("uses of backend validations", routing.used, uses)
     used: Collection[tuple[Key, str], UpstreamTLS] = engine.least(

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-import msgspec
-
 from headgate.api.meta import Key
 from headgate.envoy import clusters as envoy
 from headgate.envoy.names import CLUSTER, ENDPOINTS, digest
@@ -11,10 +9,9 @@ from headgate.envoy.resources import Resource
 from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
 from headgate.ir.streams import WeightedBackends, WeightedBackendsKey, localities
-from headgate.ir.tls import UpstreamTLS
 from headgate.world import Routing, World
 
-from . import clusters, names
+from . import clusters, names, settings
 
 Keyed = tuple[tuple[Key, str, str], Resource]
 
@@ -46,15 +43,18 @@ def endpoints(world: World, routing: Routing) -> Collection[tuple[Key, str, str]
 
 def name(pool: WeightedBackends) -> str:
     """What the cluster of a pool is called."""
-    return names.stream_cluster(pool.key, sorted(_words(pool)))
+    return names.stream_cluster(pool.key, sorted(_matches(pool)))
 
 
 def cluster(pool: WeightedBackends, shown: ir.Certificate | None = None) -> Resource:
     """The cluster of a pool; `shown` is the Gateway's certificate for backends with TLS."""
     route = pool.key.route
     stat_name = f"{route.kind}_{route.namespace}_{route.name}".replace(".", "_")
-    words = _words(pool)
-    tls = {word: clusters.upstream_tls(each, shown) for word, each in words.items()}
+    tls = {
+        match: rendered
+        for match, traffic in _matches(pool).items()
+        for rendered in settings.render(traffic, {"tls": clusters.upstream_tls}, shown)
+    }
     return envoy.stream_cluster(name(pool), stat_name, tls=tls, origins=(route,))
 
 
@@ -66,7 +66,7 @@ def assignment(pool: WeightedBackends, served: Mapping[ir.Backend, Sequence[ir.E
             envoy.WeightedLocality(
                 tuple(envoy.Endpoint(each.address, each.port) for each in part.endpoints),
                 part.weight,
-                _word(part.backend.tls) if part.backend and part.backend.tls else "",
+                _match(part.backend.traffic) if part.backend else "",
             )
             for part in localities(pool, served)
         ],
@@ -74,10 +74,13 @@ def assignment(pool: WeightedBackends, served: Mapping[ir.Backend, Sequence[ir.E
     )
 
 
-def _words(pool: WeightedBackends) -> dict[str, UpstreamTLS]:
-    found = {target.tls for target in pool.backends if target is not None and target.tls is not None}
-    return {_word(each): each for each in found}
+def _matches(pool: WeightedBackends) -> dict[str, ir.BackendTraffic]:
+    """The settings of its backends, by transport socket match; those of backends without any are none."""
+    every = {backend.traffic for backend in pool.backends if backend is not None}
+    return {match: traffic for traffic in every if (match := _match(traffic))}
 
 
-def _word(tls: UpstreamTLS) -> str:
-    return digest(msgspec.json.encode(tls))
+def _match(traffic: ir.BackendTraffic) -> str:
+    """The transport socket match for settings; empty for none."""
+    encoded = traffic.encoded()
+    return digest(encoded) if encoded else ""

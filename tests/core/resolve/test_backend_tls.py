@@ -70,7 +70,7 @@ def names(found: cases.Running) -> dict[int, str | None]:
     def name(tls: UpstreamTLS | None) -> str | None:
         return tls.server_name.partition(".")[0] if tls else None
 
-    return {key[1].port: name(key[1].tls) for key, _ in found.outputs.routing.backends.items()}
+    return {key[1].port: name(key[1].traffic.tls) for key, _ in found.outputs.routing.backends.items()}
 
 
 def told(found: cases.Running, name: str) -> dict[str, list[str]]:
@@ -159,7 +159,7 @@ def test_bytes_of_a_tcp_route_are_passed_on_as_they_are() -> None:
     found.put(route(1, kind="TCPRoute", name="tcp"))
     found.world.http_routes.delete(Key("shop", "web"))
     found.run()
-    assert {key[1].tls for key, _ in found.outputs.routing.used.items()} == {None}
+    assert {key[1].traffic.tls for key, _ in found.outputs.routing.used.items()} == {None}
     assert told(found, "p") == {}
 
 

@@ -220,7 +220,7 @@ def _valid(
         hostname=normalize(listener.hostname),
         certificates=certificates,
         mode="Terminate" if certificates or listener.protocol != "TLS" else "Passthrough",
-        client_validation=frontend.validation,
+        client_traffic=ir.ClientTraffic(frontend.validation),
         filters=tuple(passed),
         direct_response=ir.DirectResponse(500, str(nowhere)) if nowhere else None,
     )

@@ -95,7 +95,7 @@ def _used_targets(
     found: dict[Key, dict[int, Target]] = {}
     for at, target in policy.targets:
         for gateway, backend in read.group(users, target.key):
-            if backend.tls is not None or missing[at] is not None:
+            if backend.traffic.tls is not None or missing[at] is not None:
                 found.setdefault(gateway, {})[at] = target
     return {gateway: sorted(targets.items()) for gateway, targets in sorted(found.items())}
 

@@ -13,6 +13,7 @@ from headgate.api import core, gateway, gateway_x
 from headgate.api.meta import Key, Ref
 from headgate.conditions import http_route, listener
 from headgate.incremental import Collection, Read
+from headgate.ir import routing as ir
 from headgate.ir.routing import Backend, Certificate, Transport
 from headgate.ir.sessions import SessionPersistence
 from headgate.world import World
@@ -149,7 +150,7 @@ def backend(read: Read, references: References, path: str, ref: gateway.BackendO
     else:
         plain = _port(path, Key(namespace, ref.name), ref.port, found, grpc=at.kind in _GRPC)
         if (retries := backend_traffic.budget(read, references.backend_traffic, plain.service)) is not None:
-            plain = msgspec.structs.replace(plain, retry_budget=retries)
+            plain = _with(plain, ir.BackendTraffic(retry_budget=retries))
     return plain if at.kind in _NEVER_SECURED else _secured(read, references, path, found, plain, at)
 
 
@@ -161,7 +162,11 @@ def _secured(read: Read, references: References, path: str, service: ServicePort
         raise http_route.backend_protocol(
             f"{path}.port", plain.service.name, f"appProtocol {_SECURE_WEBSOCKET!r}", "it needs a BackendTLSPolicy"
         )
-    return plain if found is None else msgspec.structs.replace(plain, tls=found)
+    return plain if found is None else _with(plain, ir.BackendTraffic(tls=found))
+
+
+def _with(backend: Backend, traffic: ir.BackendTraffic) -> Backend:
+    return msgspec.structs.replace(backend, traffic=backend.traffic.overlay(traffic))
 
 
 def _same_number(path: str, service: Key, wanted: int | None, found: ServicePorts) -> list[core.ServicePort]:

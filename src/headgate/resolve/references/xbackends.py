@@ -17,7 +17,7 @@ from headgate.conditions import Invalid, Problem
 from headgate.conditions import x_backend as say
 from headgate.incremental import Collection, Read
 from headgate.ir.hostnames import is_hostname
-from headgate.ir.routing import Backend
+from headgate.ir.routing import Backend, BackendTraffic
 from headgate.ir.sessions import SessionPersistence
 from headgate.ir.tls import UpstreamTLS
 from headgate.policies import sessions, validation
@@ -206,7 +206,7 @@ def backend(read: Read, known: XBackends, path: str, ref: gateway.BackendObjectR
         raise say.invalid(path, ref.name, "; ".join(str(each) for each in found.problems))
     protocol = _spoken(path, ref.name, found.protocol, at.kind)
     service = key if found.host else Key(key.namespace, service_name(key.name))
-    return Backend(service, found.port, protocol, found.tls, host=found.host, x_backend=key)
+    return Backend(service, found.port, protocol, BackendTraffic(tls=found.tls), host=found.host, x_backend=key)
 
 
 def _spoken(path: str, name: str, protocol: str | None, kind: str) -> Literal["http1", "http2", "tcp"]:

@@ -81,7 +81,8 @@ def declare(
     slices = engine.map("endpoints of a slice", world.endpoint_slices, _slice)
 
     def endpoints(read: Read, backend: ir.Backend, _same: ir.Backend) -> ir.Endpoints:
-        if backend.tls is not None and not believes(read, references.backend_tls, backend.tls):
+        tls = backend.traffic.tls
+        if tls is not None and not believes(read, references.backend_tls, tls):
             return ir.Endpoints(backend)  # nobody's certificate would be taken, so there is nobody to send to
         service = read(references.services, backend.service)
         ports = service.ports if service else ()

@@ -151,13 +151,13 @@ class _Reader:
 
 
 def _originates(found: Shared) -> bool | None:
-    return True if any(target is not None and target.tls is not None for target in found.targets) else None
+    return True if any(target is not None and target.traffic.tls is not None for target in found.targets) else None
 
 
 def _pool(name: WeightedBackendsKey, found: Shared) -> WeightedBackends:
     targets = found.targets
     if not name.originates_tls:
-        targets = tuple(target and msgspec.structs.replace(target, tls=None) for target in targets)
+        targets = tuple(target and msgspec.structs.replace(target, traffic=ir.BackendTraffic()) for target in targets)
     return WeightedBackends(name, targets, found.weights)
 
 

@@ -111,7 +111,7 @@ class Rig:
         if not self._lane:
             hosts = {
                 name: msgspec.structs.replace(
-                    host, routes=tuple(msgspec.structs.replace(route, lane=False) for route in host.routes)
+                    host, routes=tuple(msgspec.structs.replace(route, overlay_allowed=False) for route in host.routes)
                 )
                 for name, host in update.hosts.items()
             }

@@ -17,9 +17,9 @@ from headgate.envoy.listeners import FilterChain
 from headgate.envoy.listeners import listener as make_listener
 from headgate.envoy.names import CLUSTER, ENDPOINTS, LISTENER
 from headgate.envoy.resources import Resource, VirtualHost, Weights
+from headgate.xds.ads_stream import AdsStream
 from headgate.xds.desired import Update
-from headgate.xds.gateways import Gateway
-from headgate.xds.order import Proxy
+from headgate.xds.gateway_state import GatewayState
 from support.model_envoy import Effective, ModelEnvoy
 
 GRACE = 5.0
@@ -133,12 +133,12 @@ class Play:
         self.seen: dict[tuple[str, str, str], int] = {}
         self.gateway = self.new_gateway()
         self.envoy = ModelEnvoy()
-        self.proxy: Proxy
+        self.proxy: AdsStream
         self.to_envoy: deque[bytes] = deque()
         self.connect()
 
-    def new_gateway(self) -> Gateway:
-        gateway = Gateway(Key("ns", "gw"), grace=GRACE)
+    def new_gateway(self) -> GatewayState:
+        gateway = GatewayState(Key("ns", "gw"), grace=GRACE)
         resources, hosts, weights = parts(self.world)
         gateway.update(
             Update(resources=resources, hosts=hosts, weights=weights, route_configurations=frozenset({"r1", "r2"}))
@@ -148,7 +148,7 @@ class Play:
     def connect(self) -> None:
         self.to_envoy.clear()
         self.envoy.connect()
-        self.proxy = self.gateway.connect("model", returning=bool(self.envoy.out[0].initial_versions))
+        self.proxy = self.gateway.connect("model", reconnecting=bool(self.envoy.out[0].initial_versions))
         if not self.envoy.out[0].initial_versions:
             self.envoy.refused.clear()
 
@@ -181,9 +181,9 @@ class Play:
         elif what == "to envoy" and self.to_envoy:
             self.envoy.receive(self.to_envoy.popleft())
         elif what == "to server" and self.envoy.out:
-            self.proxy.hear(self.envoy.out.popleft())
+            self.proxy.on_request(self.envoy.out.popleft())
         elif what == "reconnect":
-            self.gateway.leave(self.proxy)
+            self.gateway.disconnect(self.proxy)
             self.connect()
         elif what == "restart server":
             self.gateway = self.new_gateway()
@@ -191,13 +191,13 @@ class Play:
             self.restarted = True
             self.connect()
         elif what == "restart envoy":
-            self.gateway.leave(self.proxy)
+            self.gateway.disconnect(self.proxy)
             self.envoy = ModelEnvoy()
             self.seen.clear()
             self.connect()
         elif what == "wait":
             self.now += GRACE
-        self.to_envoy.extend(self.proxy.speak(self.now))
+        self.to_envoy.extend(self.proxy.pending_responses(self.now))
         self.check()
 
     def check(self) -> None:
@@ -226,7 +226,7 @@ class Play:
         """Deliver, wait, and deliver again until nothing happens any more."""
         for _ in range(50):
             self.deliver()
-            if self.proxy.wake is not None:
+            if self.proxy.wake_at is not None:
                 self.step("wait", None)
             elif self.restarted and self.envoy.warming:
                 self.envoy.give_up_waiting()

@@ -1,7 +1,7 @@
 """What the house passes around of Envoy's configuration: bytes with a name, and routes split into shape and weights.
 
 A route's *shape* is everything but its weights. `translate` hands out both apart, so that `xds` can send a change of
-weights through their own lane (`headgate.xds.lane`) and everything else as a new RouteConfiguration.
+weights through the runtime overlay (`headgate.xds.weight_overlay`) and everything else as a new RouteConfiguration.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,15 +32,15 @@ class Route(msgspec.Struct, frozen=True, gc=False):
     """One route of a virtual host; make it with `routes.route`.
 
     `template` is a serialised `envoy.config.route.v3.Route` whose weighted clusters all stand at weight 1.
-    `weights_key` is their `runtime_key_prefix`, empty when the route has no weighted clusters. `lane` says that the
-    runtime may carry its weights (its clusters are distinct, or it is a part). `clusters` are all that it refers to:
-    Envoy must have them before it gets the route. A `part` is the place among the weights whose share of the requests
-    it takes, when several routes share them (`routes.Forward`).
+    `weights_key` is their `runtime_key_prefix`, empty when the route has no weighted clusters. `overlay_allowed`:
+    the runtime may carry its weights (its clusters are distinct, or it is a part). `clusters` are all that it refers
+    to: Envoy must have them before it gets the route. A `part` is the place among the weights whose share of the
+    requests it takes, when several routes share them (`routes.Forward`).
     """
 
     template: bytes
     weights_key: str
-    lane: bool
+    overlay_allowed: bool
     clusters: tuple[str, ...]
     part: int | None = None
     #: Kind and value of the path that it matches, as in `routes.PathMatch`.
@@ -134,7 +134,7 @@ def unavailable(host: VirtualHost) -> VirtualHost:
     message = protos.VirtualHost.FromString(host.head)
     bare = protos.VirtualHost(name=message.name, domains=message.domains)
     answer = protos.Route(match={"prefix": "/"}, direct_response={"status": 500})
-    route = Route(template=protos.serialise(answer), weights_key="", lane=False, clusters=())
+    route = Route(template=protos.serialise(answer), weights_key="", overlay_allowed=False, clusters=())
     head = protos.serialise(bare)
     return VirtualHost(
         name=host.name,

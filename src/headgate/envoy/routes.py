@@ -161,7 +161,7 @@ def route(
     return Route(
         template=protos.serialise(message),
         weights_key=weights_key,
-        lane=bool(weights_key) and len(set(clusters)) == len(clusters),
+        overlay_allowed=bool(weights_key) and len(set(clusters)) == len(clusters),
         part=part,
         path=(match.path.kind, match.path.value),
         clusters=tuple(dict.fromkeys((*clusters, *_mirrored(action), *extra_clusters))),
@@ -187,7 +187,12 @@ def virtual_host(
     found = tree([each.path for each in routes])
     parts: list[bytes | str] = [head, "list" if found is None else "tree"]
     for each in routes:
-        parts += (each.template, each.weights_key, "lane" if each.lane else f"{each.part}", *each.clusters)
+        parts += (
+            each.template,
+            each.weights_key,
+            "overlay" if each.overlay_allowed else f"{each.part}",
+            *each.clusters,
+        )
     return VirtualHost(
         name=name,
         head=head,

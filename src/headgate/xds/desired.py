@@ -11,7 +11,7 @@ import msgspec
 
 from headgate.envoy.resources import Resource, VirtualHost, Weights, clusters_of, keys_of
 
-from .blocks import Hosts, sent
+from .virtual_hosts import VirtualHosts, render_virtual_host
 
 #: A virtual host: the name of its route configuration, and its own.
 HostKey = tuple[str, str]
@@ -41,24 +41,24 @@ class Changes(msgspec.Struct, frozen=True):
     keys: set[str]
 
 
-class Desired:
+class DesiredState:
     """The state; `update` is the only way to change it."""
 
     def __init__(self) -> None:
         self.resources: dict[str, dict[str, Resource]] = {}
         self.weights: dict[str, Weights] = {}
         #: Keys whose weights the runtime may not carry: their clusters are not distinct.
-        self.without_lane: set[str] = set()
+        self.without_overlay: set[str] = set()
         self.number_of_hosts = 0
         self.users_of_cluster: dict[str, set[HostKey]] = {}
         self._hosts: dict[str, dict[str, VirtualHost]] = {}
-        self._users: dict[str, set[HostKey]] = {}
-        self._rendered: dict[str, Hosts] = {}
+        self._users_of_weights: dict[str, set[HostKey]] = {}
+        self._rendered: dict[str, VirtualHosts] = {}
         self._stale: dict[str, set[str]] = {}
 
     # ── reading ──────────────────────────────────────────────────────────────
 
-    def of(self, type_url: str) -> Mapping[str, Resource]:
+    def of_type(self, type_url: str) -> Mapping[str, Resource]:
         """All resources of a type: always the same mapping, which follows updates."""
         return self.resources.setdefault(type_url, {})
 
@@ -67,7 +67,7 @@ class Desired:
         return configuration in self._hosts
 
     @property
-    def speaks(self) -> bool:
+    def serves_http(self) -> bool:
         """Whether any listener takes requests: one that only passes on connections has no route configuration."""
         return bool(self._hosts)
 
@@ -75,18 +75,18 @@ class Desired:
         """One virtual host."""
         return self._hosts.get(configuration, {}).get(name)
 
-    def users(self, key: str) -> AbstractSet[HostKey]:
+    def users_of_weights(self, key: str) -> AbstractSet[HostKey]:
         """Every virtual host that uses a weight key, or did while some Envoy may still have it (see `forget`)."""
-        return self._users.get(key, frozenset())
+        return self._users_of_weights.get(key, frozenset())
 
-    def table(self, configuration: str) -> Hosts:
+    def virtual_hosts(self, configuration: str) -> VirtualHosts:
         """The virtual hosts of a route configuration, rendered with today's weights."""
         hosts = self._hosts.get(configuration)
         if hosts is None:
-            return Hosts()
+            return VirtualHosts()
         stale = {name: hosts.get(name) for name in self._stale.pop(configuration, ())}
-        rendered = self._rendered.get(configuration, Hosts()).changed(
-            {name: None if host is None else sent(host, self.weights) for name, host in stale.items()}
+        rendered = self._rendered.get(configuration, VirtualHosts()).with_changes(
+            {name: None if host is None else render_virtual_host(host, self.weights) for name, host in stale.items()}
         )
         self._rendered[configuration] = rendered
         return rendered
@@ -105,14 +105,14 @@ class Desired:
         return changes
 
     @property
-    def crowded(self) -> bool:
+    def should_compact(self) -> bool:
         """Whether it is time to `forget`."""
-        return len(self._users) > 2 * len(self.weights) + _FORMER_KEYS
+        return len(self._users_of_weights) > 2 * len(self.weights) + _FORMER_KEYS
 
-    def forget(self) -> None:
+    def compact(self) -> None:
         """Forget former users of weights. Only right while no Envoy has or gets anything but what is desired."""
-        self._users = {key: users for key, users in self._users.items() if key in self.weights}
-        self.without_lane &= self.weights.keys()
+        self._users_of_weights = {key: users for key, users in self._users_of_weights.items() if key in self.weights}
+        self.without_overlay &= self.weights.keys()
 
     def _check(self, update: Update) -> None:
         for key, new in update.weights.items():
@@ -145,9 +145,9 @@ class Desired:
                 continue
             self.weights[key] = weights
             changes.keys.add(key)
-            for configuration, name in self._users.get(key, ()):
+            for configuration, name in self._users_of_weights.get(key, ()):
                 self._stale.setdefault(configuration, set()).add(name)
-                if key in self.without_lane:
+                if key in self.without_overlay:
                     changes.configurations.add(configuration)
 
     def _update_hosts(self, update: Update, changes: Changes) -> None:
@@ -188,8 +188,8 @@ class Desired:
                 self.users_of_cluster.setdefault(cluster, set()).add(key)
             for route in host.routes:
                 if route.weights_key:
-                    self._users.setdefault(route.weights_key, set()).add(key)
-                    if not route.lane:
-                        self.without_lane.add(route.weights_key)
+                    self._users_of_weights.setdefault(route.weights_key, set()).add(key)
+                    if not route.overlay_allowed:
+                        self.without_overlay.add(route.weights_key)
         self._stale.setdefault(configuration, set()).add(name)
         changes.configurations.add(configuration)

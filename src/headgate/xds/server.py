@@ -22,10 +22,10 @@ from headgate.api.meta import Key
 from headgate.envoy import discovery, otlp
 from headgate.envoy.bootstrap import NODE_HEADER
 
+from .ads_stream import GRACE, AdsStream
 from .desired import Update
 from .facts import Fact
-from .gateways import Gateway
-from .order import GRACE, Proxy
+from .gateway_state import GatewayState
 
 _log = structlog.get_logger(__name__)
 
@@ -60,14 +60,14 @@ class XdsServer:
     ) -> None:
         self.port = port
         self._address = address
-        self._certificate = _configuration(certified)
+        self._certificate = _server_certificate(certified)
         self._renewed = False
         self._on_fact = on_fact
         self._on_metrics = on_metrics
         self._grace = grace
         self._opened = asyncio.Event()
-        self._gateways: dict[Key, Gateway] = {}
-        self._streams: dict[Proxy, asyncio.Event] = {}
+        self._gateways: dict[Key, GatewayState] = {}
+        self._streams: dict[AdsStream, asyncio.Event] = {}
         self._first_update: dict[Key, asyncio.Event] = {}
         self._server: Any = None
 
@@ -86,7 +86,7 @@ class XdsServer:
                 ),
             )
         )
-        credentials = grpc.dynamic_ssl_server_credentials(self._certificate, self._fetch, True)
+        credentials = grpc.dynamic_ssl_server_credentials(self._certificate, self._current_certificate, True)
         try:
             self.port = server.add_secure_port(f"{self._address}:{self.port}", credentials)
         except RuntimeError as error:
@@ -106,7 +106,7 @@ class XdsServer:
 
     def renew(self, certified: pki.Certified) -> None:
         """Show another certificate to, and trust these authorities of, whoever connects from now on."""
-        self._certificate, self._renewed = _configuration(certified), True
+        self._certificate, self._renewed = _server_certificate(certified), True
 
     # ── what is desired ──────────────────────────────────────────────────────
 
@@ -115,7 +115,7 @@ class XdsServer:
         state = self._gateway(gateway)
         state.update(update)
         self._first_update[gateway].set()
-        for proxy in state.proxies:
+        for proxy in state.streams:
             self._streams[proxy].set()
 
     def drop(self, gateway: Key) -> None:
@@ -123,41 +123,41 @@ class XdsServer:
         state = self._gateways.pop(gateway, None)
         if (waiting := self._first_update.pop(gateway, None)) is not None:
             waiting.set()
-        for proxy in state.proxies if state is not None else ():
+        for proxy in state.streams if state is not None else ():
             self._streams[proxy].set()
 
     def connected(self, gateway: Key) -> tuple[str, ...]:
         """The Envoys of a Gateway that have a stream, by name."""
         state = self._gateways.get(gateway)
-        return tuple(sorted(set(state.proxies.values()))) if state is not None else ()
+        return tuple(sorted(set(state.streams.values()))) if state is not None else ()
 
-    def _gateway(self, key: Key) -> Gateway:
+    def _gateway(self, key: Key) -> GatewayState:
         state = self._gateways.get(key)
         if state is None:
-            state = self._gateways[key] = Gateway(key, grace=self._grace)
+            state = self._gateways[key] = GatewayState(key, grace=self._grace)
             self._first_update[key] = asyncio.Event()
         return state
 
     # ── streams ──────────────────────────────────────────────────────────────
 
     async def _stream(self, requests: AsyncIterator[bytes], context: Any) -> None:
-        key = await self._identify(context)
+        key = await self._authenticate(context)
         first = await _first(requests)
         if first is None:
             return
         gateway = self._gateway(key)
-        proxy = gateway.connect(first.node_id, returning=bool(first.initial_versions))
+        proxy = gateway.connect(first.node_id, reconnecting=bool(first.initial_versions))
         woken = self._streams[proxy] = asyncio.Event()
         reader: asyncio.Task[None] | None = None
         log = _log.bind(gateway=str(key), envoy=first.node_id)
         log.info("envoy connected", peer=context.peer())
         try:
-            self._tell(gateway.arrive(proxy, dict(first.metadata)))
+            self._report(gateway.on_connect(proxy, dict(first.metadata)))
             await self._opened.wait()
             await self._first_update[key].wait()
-            proxy.hear(first)
+            proxy.on_request(first)
             reader = asyncio.create_task(self._read(requests, proxy, woken))
-            await self._speak(gateway, proxy, woken, reader, context)
+            await self._write_responses(gateway, proxy, woken, reader, context)
         except ValueError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         finally:
@@ -166,40 +166,40 @@ class XdsServer:
                 with contextlib.suppress(asyncio.CancelledError, Exception):
                     await reader
             del self._streams[proxy]
-            self._tell(gateway.leave(proxy))
+            self._report(gateway.disconnect(proxy))
             log.info("envoy disconnected")
 
-    async def _read(self, requests: AsyncIterator[bytes], proxy: Proxy, woken: asyncio.Event) -> None:
+    async def _read(self, requests: AsyncIterator[bytes], proxy: AdsStream, woken: asyncio.Event) -> None:
         try:
             async for body in requests:
-                proxy.hear(discovery.read_request(body))
+                proxy.on_request(discovery.read_request(body))
                 woken.set()
         finally:
             woken.set()
 
-    async def _speak(
-        self, gateway: Gateway, proxy: Proxy, woken: asyncio.Event, reader: asyncio.Task[None], context: Any
+    async def _write_responses(
+        self, gateway: GatewayState, proxy: AdsStream, woken: asyncio.Event, reader: asyncio.Task[None], context: Any
     ) -> None:
         while self._gateways.get(gateway.key) is gateway:
             woken.clear()
-            for body in proxy.speak(time.monotonic()):
+            for body in proxy.pending_responses(time.monotonic()):
                 await context.write(body)
-            self._tell(gateway.news(proxy))
+            self._report(gateway.report(proxy))
             if reader.done():
                 reader.result()
                 return
-            rest = None if proxy.wake is None else max(0.0, proxy.wake - time.monotonic())
+            rest = None if proxy.wake_at is None else max(0.0, proxy.wake_at - time.monotonic())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(rest):
                     await woken.wait()
 
     async def _export(self, body: bytes, context: Any) -> bytes:
-        key = await self._identify(context)
+        key = await self._authenticate(context)
         metadata = {each[0]: each[1] for each in context.invocation_metadata()}
         self._on_metrics(key, str(metadata.get(NODE_HEADER, "")), body)
         return b""
 
-    async def _identify(self, context: Any) -> Key:
+    async def _authenticate(self, context: Any) -> Key:
         """The Gateway of the peer's certificate, which TLS has checked; anybody else is sent away."""
         certificates = context.auth_context().get("x509_pem_cert", [])
         key = pki.gateway_of(bytes(certificates[0])) if certificates else None
@@ -209,11 +209,11 @@ class XdsServer:
             raise AssertionError("abort returns never")
         return key
 
-    def _tell(self, facts: list[Fact]) -> None:
+    def _report(self, facts: list[Fact]) -> None:
         for fact in facts:
             self._on_fact(fact)
 
-    def _fetch(self) -> Any:
+    def _current_certificate(self) -> Any:
         """Called by gRPC at each handshake, on a thread of its own; None keeps what it has."""
         if not self._renewed:
             return None
@@ -227,7 +227,7 @@ async def _first(requests: AsyncIterator[bytes]) -> discovery.Request | None:
     return None
 
 
-def _configuration(certified: pki.Certified) -> Any:
+def _server_certificate(certified: pki.Certified) -> Any:
     return grpc.ssl_server_certificate_configuration(
         [(certified.key, certified.certificate)], root_certificates=certified.authority
     )

@@ -26,12 +26,12 @@ def test_a_method_is_matched_as_a_pseudo_header() -> None:
 
 def test_a_route_to_one_cluster_has_no_weights() -> None:
     made = routes.route("r", routes.Match(), TO_A)
-    assert (made.weights_key, made.lane, made.clusters) == ("", False, ("a",))
+    assert (made.weights_key, made.overlay_allowed, made.clusters) == ("", False, ("a",))
 
 
 def test_a_route_to_one_cluster_twice_may_not_use_the_lane() -> None:
     forward = routes.Forward((routes.Destination("a"), routes.Destination("a")), "w.u")
-    assert not routes.route("r", routes.Match(), forward).lane
+    assert not routes.route("r", routes.Match(), forward).overlay_allowed
 
 
 def test_a_route_to_two_clusters_without_a_weights_key_is_an_error() -> None:
@@ -95,4 +95,4 @@ def test_routes_that_share_requests_take_them_up_to_their_place() -> None:
     found = protos.VirtualHost.FromString(resources.render(host, weights)).routes
     assert [each.match.runtime_fraction.default_value.numerator for each in found] == [500_000, 800_000, 0]
     assert not found[2].match.HasField("runtime_fraction")
-    assert [each.lane for each in parts] == [True, True, False]
+    assert [each.overlay_allowed for each in parts] == [True, True, False]

@@ -4,7 +4,7 @@ import pytest
 
 from headgate.envoy import names, routes
 from headgate.envoy.resources import VirtualHost, Weights
-from headgate.xds.desired import Desired, Update
+from headgate.xds.desired import DesiredState, Update
 
 KEY = names.weights_key("u", ("a", "b"))
 
@@ -18,8 +18,8 @@ def weights(*each: int) -> dict[str, Weights]:
     return {KEY: Weights(tuple(zip(("a", "b"), each, strict=True)))}
 
 
-def filled() -> Desired:
-    desired = Desired()
+def filled() -> DesiredState:
+    desired = DesiredState()
     desired.update(Update(hosts={("r", "x"): host(), ("r", "y"): host("y")}, weights=weights(1, 0)))
     return desired
 
@@ -36,7 +36,7 @@ def test_equal_weights_change_nothing() -> None:
 
 def test_weights_of_clusters_that_are_not_distinct_push_their_routes() -> None:
     key = names.weights_key("u", ("a", "a"))
-    desired = Desired()
+    desired = DesiredState()
     both = {key: Weights((("a", 1), ("a", 2)))}
     desired.update(Update(hosts={("r", "x"): host(key=key, clusters=("a", "a"))}, weights=both))
     changes = desired.update(Update(weights={key: Weights((("a", 2), ("a", 1)))}))
@@ -45,10 +45,10 @@ def test_weights_of_clusters_that_are_not_distinct_push_their_routes() -> None:
 
 def test_a_table_renders_only_what_changed() -> None:
     desired = filled()
-    before = desired.table("r")
+    before = desired.virtual_hosts("r")
     changed = routes.virtual_host("y", ["y"], [])
     desired.update(Update(hosts={("r", "y"): changed}))
-    after = desired.table("r")
+    after = desired.virtual_hosts("r")
     assert after.get("x") is before.get("x")
     assert after.get("y") is not before.get("y")
 
@@ -67,7 +67,7 @@ def test_weights_that_are_all_zero_are_an_error_and_change_nothing() -> None:
 
 def test_a_host_without_its_weights_is_an_error() -> None:
     with pytest.raises(ValueError, match="do not exist"):
-        Desired().update(Update(hosts={("r", "x"): host()}))
+        DesiredState().update(Update(hosts={("r", "x"): host()}))
 
 
 def test_a_weights_key_for_other_clusters_is_an_error() -> None:
@@ -76,6 +76,6 @@ def test_a_weights_key_for_other_clusters_is_an_error() -> None:
 
 
 def test_a_route_configuration_without_hosts_exists() -> None:
-    desired = Desired()
+    desired = DesiredState()
     desired.update(Update(route_configurations=frozenset({"r"})))
     assert desired.has_configuration("r")

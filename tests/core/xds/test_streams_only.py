@@ -8,9 +8,9 @@ from headgate.envoy.discovery import Request
 from headgate.envoy.listeners import FilterChain, listener
 from headgate.envoy.names import CLUSTER, ENDPOINTS, LISTENER, RUNTIME, RUNTIME_LAYER
 from headgate.envoy.resources import Resource
+from headgate.xds.ads_stream import AdsStream
 from headgate.xds.desired import Update
-from headgate.xds.gateways import Gateway
-from headgate.xds.order import Proxy
+from headgate.xds.gateway_state import GatewayState
 
 CLUSTERS = {name: stream_cluster(name, name) for name in ("old", "new")}
 
@@ -24,9 +24,9 @@ def desired(cluster: str) -> dict[tuple[str, str], Resource]:
     return {(each.type_url, each.name): each for each in every}
 
 
-def returned(made: Gateway, listens: Resource) -> Proxy:
+def returned(made: GatewayState, listens: Resource) -> AdsStream:
     """An Envoy that comes back to a server that was restarted; it has both clusters."""
-    proxy = made.connect("a", returning=True)
+    proxy = made.connect("a", reconnecting=True)
     versions = {name: each.version for name, each in CLUSTERS.items()}
     for request in (
         Request(RUNTIME, (RUNTIME_LAYER,)),
@@ -34,24 +34,24 @@ def returned(made: Gateway, listens: Resource) -> Proxy:
         Request(ENDPOINTS, tuple(CLUSTERS)),
         Request(LISTENER, initial_versions={listens.name: listens.version}),
     ):
-        proxy.hear(request)
+        proxy.on_request(request)
     return proxy
 
 
-def talk(proxy: Proxy, now: float) -> list[tuple[str, str]]:
+def talk(proxy: AdsStream, now: float) -> list[tuple[str, str]]:
     """What it is told until there is no more: types, and names of what comes and goes."""
     told = []
-    while bodies := proxy.speak(now):
+    while bodies := proxy.pending_responses(now):
         for body in bodies:
             response = DeltaDiscoveryResponse.FromString(body)
             told += [(response.type_url, f"+{each.name}") for each in response.resources]
             told += [(response.type_url, f"-{name}") for name in response.removed_resources]
-            proxy.hear(Request(response.type_url, nonce=response.nonce))
+            proxy.on_request(Request(response.type_url, nonce=response.nonce))
     return told
 
 
 def test_a_cluster_that_nobody_wants_goes_after_a_restart_of_the_server() -> None:
-    made = Gateway(Key("n", "g"), grace=1.0)
+    made = GatewayState(Key("n", "g"), grace=1.0)
     made.update(Update(resources=desired("new")))
     proxy = returned(made, tcp("new"))
     assert (CLUSTER, "-old") not in talk(proxy, 0.0)
@@ -60,7 +60,7 @@ def test_a_cluster_that_nobody_wants_goes_after_a_restart_of_the_server() -> Non
 
 
 def test_a_cluster_stays_until_the_listener_that_sends_to_it_was_changed() -> None:
-    made = Gateway(Key("n", "g"), grace=1.0)
+    made = GatewayState(Key("n", "g"), grace=1.0)
     made.update(Update(resources=desired("new")))
     proxy = returned(made, tcp("old"))
     told = talk(proxy, 0.0)

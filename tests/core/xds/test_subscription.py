@@ -3,7 +3,7 @@
 from headgate.envoy.discovery import Request
 from headgate.envoy.names import CLUSTER, ENDPOINTS
 from headgate.envoy.resources import Resource, resource
-from headgate.xds.stream import Subscription
+from headgate.xds.subscription import Subscription
 
 A = resource(ENDPOINTS, "a", b"1")
 B = resource(ENDPOINTS, "b", b"1")
@@ -11,68 +11,68 @@ B = resource(ENDPOINTS, "b", b"1")
 
 def opened(*names: str, have: dict[str, str] | None = None) -> Subscription:
     stream = Subscription(ENDPOINTS)
-    stream.hear(Request(ENDPOINTS, names, initial_versions=have or {}))
+    stream.on_request(Request(ENDPOINTS, names, initial_versions=have or {}))
     return stream
 
 
 def sent(stream: Subscription, *resources: Resource) -> str:
     stream.send({each.name: each for each in resources})
-    assert stream.flight is not None
-    return stream.flight.nonce
+    assert stream.in_flight is not None
+    return stream.in_flight.nonce
 
 
 def test_envoys_first_word_on_clusters_asks_for_all() -> None:
     stream = Subscription(CLUSTER)
-    stream.hear(Request(CLUSTER))
-    assert stream.wants("anything")
+    stream.on_request(Request(CLUSTER))
+    assert stream.is_subscribed_to("anything")
 
 
 def test_a_name_is_wanted_until_it_is_given_up() -> None:
     stream = opened("a")
-    stream.hear(Request(ENDPOINTS, unsubscribe=("a",)))
-    assert not stream.wants("a")
+    stream.on_request(Request(ENDPOINTS, unsubscribe=("a",)))
+    assert not stream.is_subscribed_to("a")
 
 
 def test_what_was_taken_is_what_envoy_has() -> None:
     stream = opened("a")
-    stream.hear(Request(ENDPOINTS, nonce=sent(stream, A)))
-    assert stream.have == {"a": A.version}
+    stream.on_request(Request(ENDPOINTS, nonce=sent(stream, A)))
+    assert stream.acked_versions == {"a": A.version}
 
 
 def test_what_was_refused_is_not_what_envoy_has() -> None:
     stream = opened("a")
-    heard = stream.hear(Request(ENDPOINTS, nonce=sent(stream, A), error="no"))
-    assert heard.refused is not None
-    assert stream.have == {}
+    heard = stream.on_request(Request(ENDPOINTS, nonce=sent(stream, A), error="no"))
+    assert heard.nacked is not None
+    assert stream.acked_versions == {}
 
 
 def test_the_answer_to_an_older_response_decides_nothing() -> None:
     stream = opened("a")
     old = sent(stream, A)
-    stream.hear(Request(ENDPOINTS, nonce=old))
+    stream.on_request(Request(ENDPOINTS, nonce=old))
     sent(stream, A)
-    assert stream.hear(Request(ENDPOINTS, nonce=old)).taken is None
+    assert stream.on_request(Request(ENDPOINTS, nonce=old)).acked is None
 
 
 def test_versions_of_an_earlier_stream_are_believed() -> None:
-    assert opened("a", have={"a": A.version}).have == {"a": A.version}
+    assert opened("a", have={"a": A.version}).acked_versions == {"a": A.version}
 
 
 def test_a_name_that_is_asked_for_again_is_not_what_envoy_has() -> None:
     stream = opened("a", have={"a": A.version})
-    stream.hear(Request(ENDPOINTS, ("a",)))
-    assert stream.have == {}
+    stream.on_request(Request(ENDPOINTS, ("a",)))
+    assert stream.acked_versions == {}
 
 
 def test_a_name_that_is_asked_for_again_while_it_is_on_its_way_must_be_sent_again() -> None:
     stream = opened("a")
     nonce = sent(stream, A)
-    stream.hear(Request(ENDPOINTS, ("a",)))
-    stream.hear(Request(ENDPOINTS, nonce=nonce))
-    assert stream.have == {}
+    stream.on_request(Request(ENDPOINTS, ("a",)))
+    stream.on_request(Request(ENDPOINTS, nonce=nonce))
+    assert stream.acked_versions == {}
 
 
 def test_nothing_relies_on_what_is_being_removed() -> None:
     stream = opened("a", have={"a": A.version})
     stream.send({}, ("a",))
-    assert stream.have == {}
+    assert stream.acked_versions == {}

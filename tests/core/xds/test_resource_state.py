@@ -5,7 +5,7 @@ from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse
 from headgate.envoy.discovery import Request
 from headgate.envoy.names import CLUSTER, ENDPOINTS, LISTENER
 from headgate.envoy.resources import Resource, resource
-from headgate.xds.pools import Pool
+from headgate.xds.resource_state import ResourceState
 
 
 class Conversation:
@@ -15,8 +15,8 @@ class Conversation:
         self.type_url = type_url
         self.desired: dict[str, Resource] = {}
         self.set(*names)
-        self.pool = Pool(type_url, self.desired)
-        self.pool.hear(Request(type_url, initial_versions=have or {}))
+        self.pool = ResourceState(type_url, self.desired)
+        self.pool.on_request(Request(type_url, initial_versions=have or {}))
 
     def set(self, *names: str, body: bytes = b"1") -> None:
         self.desired.update({name: resource(self.type_url, name, body) for name in names})
@@ -24,14 +24,14 @@ class Conversation:
     def talk(self) -> list[list[str]]:
         """Go on until nothing is left to say: the names in each response."""
         said = []
-        while (body := self.pool.next()) is not None:
+        while (body := self.pool.next_response()) is not None:
             response = DeltaDiscoveryResponse.FromString(body)
             names = [each.name for each in response.resources]
             said.append(names + [f"-{name}" for name in response.removed_resources])
             error = "bad" if any(name.startswith("bad") for name in names) else None
-            heard = self.pool.hear(Request(self.type_url, nonce=response.nonce, error=error))
-            if heard.refused is not None:
-                self.pool.blame(heard.refused, heard.error)
+            heard = self.pool.on_request(Request(self.type_url, nonce=response.nonce, error=error))
+            if heard.nacked is not None:
+                self.pool.attribute_nack(heard.nacked, heard.error)
         return said
 
 
@@ -47,16 +47,16 @@ def test_what_envoy_has_is_not_sent() -> None:
 def test_the_one_that_is_refused_is_found_by_halves() -> None:
     talk = Conversation(LISTENER, "a", "b", "bad", "c")
     assert talk.talk() == [["a", "b", "bad", "c"], ["a", "b"], ["bad", "c"], ["bad"], ["c"]]
-    assert talk.pool.refusals.keys() == {"bad"}
+    assert talk.pool.nacks.keys() == {"bad"}
 
 
 def test_what_was_refused_is_not_sent_again_until_it_changed() -> None:
     talk = Conversation(LISTENER, "a", "bad")
     talk.talk()
-    talk.pool.changed(["a", "bad"])
+    talk.pool.on_change(["a", "bad"])
     assert talk.talk() == []
     talk.set("bad", body=b"2")
-    talk.pool.changed(["bad"])
+    talk.pool.on_change(["bad"])
     assert talk.talk() == [["bad"]]
 
 
@@ -64,7 +64,7 @@ def test_a_listener_that_nobody_wants_is_removed() -> None:
     talk = Conversation(LISTENER, "a", "b")
     talk.talk()
     del talk.desired["a"]
-    talk.pool.changed(["a"])
+    talk.pool.on_change(["a"])
     assert talk.talk() == [["-a"]]
 
 
@@ -74,18 +74,18 @@ def test_a_listener_from_an_earlier_stream_that_nobody_wants_is_removed() -> Non
 
 def test_the_good_part_of_a_refused_response_is_removed_when_nobody_wants_it() -> None:
     talk = Conversation(LISTENER, "a", "bad")
-    body = talk.pool.next()
+    body = talk.pool.next_response()
     assert body is not None
     del talk.desired["a"]
-    talk.pool.changed(["a"])
+    talk.pool.on_change(["a"])
     nonce = DeltaDiscoveryResponse.FromString(body).nonce
-    heard = talk.pool.hear(Request(LISTENER, nonce=nonce, error="bad"))
-    assert heard.refused is not None
-    talk.pool.blame(heard.refused, heard.error)
+    heard = talk.pool.on_request(Request(LISTENER, nonce=nonce, error="bad"))
+    assert heard.nacked is not None
+    talk.pool.attribute_nack(heard.nacked, heard.error)
     assert "-a" in [name for names in talk.talk() for name in names]
 
 
 def test_a_cluster_that_waits_for_endpoints_that_do_not_exist_hears_so() -> None:
     talk = Conversation(ENDPOINTS)
-    talk.pool.hear(Request(ENDPOINTS, ("ghost",)))
+    talk.pool.on_request(Request(ENDPOINTS, ("ghost",)))
     assert talk.talk() == [["-ghost"]]

@@ -18,7 +18,7 @@ from headgate.envoy.resources import VirtualHost, Weights, clusters_of, framed, 
 _NUMBER = 128
 
 
-class Sent(msgspec.Struct, frozen=True, eq=False):
+class RenderedVirtualHost(msgspec.Struct, frozen=True, eq=False):
     """A virtual host as it is or was sent: its shape, the weights that stand in it, its framed bytes and their hash."""
 
     host: VirtualHost
@@ -27,10 +27,10 @@ class Sent(msgspec.Struct, frozen=True, eq=False):
     digest: str
 
 
-def sent(host: VirtualHost, weights: Mapping[str, Weights]) -> Sent:
+def render_virtual_host(host: VirtualHost, weights: Mapping[str, Weights]) -> RenderedVirtualHost:
     """Render a virtual host."""
     body = framed(render(host, weights))
-    return Sent(host, {key: weights[key] for key in keys_of(host)}, body, names.digest(body))
+    return RenderedVirtualHost(host, {key: weights[key] for key in keys_of(host)}, body, names.digest(body))
 
 
 class _Block:
@@ -38,7 +38,7 @@ class _Block:
     one takes a millisecond longer at every change.
     """
 
-    def __init__(self, hosts: Mapping[str, Sent]) -> None:
+    def __init__(self, hosts: Mapping[str, RenderedVirtualHost]) -> None:
         self.hosts = {name: hosts[name] for name in sorted(hosts)}
         self.body = b"".join([each.body for each in self.hosts.values()])
         self.digest = names.digest(*(each.digest for each in self.hosts.values()))
@@ -48,7 +48,7 @@ class _Block:
         return frozenset().union(*(clusters_of(each.host) for each in self.hosts.values()))
 
 
-class Hosts:
+class VirtualHosts:
     """Virtual hosts by name."""
 
     def __init__(self, blocks: Mapping[int, _Block] | None = None) -> None:
@@ -57,19 +57,19 @@ class Hosts:
     def __contains__(self, name: str) -> bool:
         return self.get(name) is not None
 
-    def get(self, name: str) -> Sent | None:
+    def get(self, name: str) -> RenderedVirtualHost | None:
         """One of them."""
         block = self._blocks.get(_number(name))
         return None if block is None else block.hosts.get(name)
 
-    def items(self) -> Iterator[tuple[str, Sent]]:
+    def items(self) -> Iterator[tuple[str, RenderedVirtualHost]]:
         """All of them, in the order in which they are sent."""
         for block in self._blocks.values():
             yield from block.hosts.items()
 
-    def changed(self, changes: Mapping[str, Sent | None]) -> "Hosts":
+    def with_changes(self, changes: Mapping[str, RenderedVirtualHost | None]) -> "VirtualHosts":
         """The same with these; None takes one away."""
-        by_block: dict[int, dict[str, Sent | None]] = defaultdict(dict)
+        by_block: dict[int, dict[str, RenderedVirtualHost | None]] = defaultdict(dict)
         for name, each in changes.items():
             by_block[_number(name)][name] = each
         if not by_block:
@@ -82,9 +82,9 @@ class Hosts:
                 blocks[number] = _Block(hosts)
             else:
                 blocks.pop(number, None)
-        return Hosts(blocks)
+        return VirtualHosts(blocks)
 
-    def differing(self, other: "Hosts") -> Iterator[str]:
+    def differing_from(self, other: "VirtualHosts") -> Iterator[str]:
         """The names of those that are not the same in another, or not there at all."""
         for number in self._blocks.keys() | other._blocks.keys():
             ours, theirs = self._blocks.get(number), other._blocks.get(number)
@@ -99,7 +99,7 @@ class Hosts:
         """What is sent of them, in parts."""
         return [block.body for block in self._blocks.values()]
 
-    def refers(self, cluster: str) -> bool:
+    def refers_to(self, cluster: str) -> bool:
         """Whether one of them refers to a cluster."""
         return any(cluster in block.clusters for block in self._blocks.values())
 

@@ -17,50 +17,50 @@ from collections.abc import Iterable, Mapping
 from headgate.envoy import names
 from headgate.envoy.resources import Resource, Weights, resource, runtime, runtime_entries
 
-from .desired import Desired
-from .tables import Table
+from .desired import DesiredState
+from .route_config_state import RouteConfigState
 
 #: Entries of the overlay above which it is folded into the routes; with many virtual hosts a share of their number.
-FOLD = 512
+FOLD_ENTRIES = 512
 FOLD_SHARE = 0.1
 
 
-class Lane:
+class WeightOverlay:
     """The overlay of one Envoy."""
 
-    def __init__(self, desired: Desired, tables: Mapping[str, Table]) -> None:
-        self.overlay: dict[str, Weights] = {}
+    def __init__(self, desired: DesiredState, tables: Mapping[str, RouteConfigState]) -> None:
+        self.weights: dict[str, Weights] = {}
         self._desired = desired
-        self._tables = tables
+        self._route_configs = tables
         self._entries: dict[str, bytes] = {}
         self._size = 0
         self._resource: Resource | None = None
 
-    def inherit(self, past: "Lane") -> None:
+    def resume(self, previous: "WeightOverlay") -> None:
         """Begin with the overlay of an earlier stream of the same Envoy."""
-        for key, weights in past.overlay.items():
+        for key, weights in previous.weights.items():
             self._put(key, weights)
 
     @property
-    def full(self) -> bool:
+    def should_fold(self) -> bool:
         """Whether it should be folded into the routes."""
         return self._size > self.fold_above
 
     @property
     def fold_above(self) -> float:
         """A fold costs Envoy some 20 µs per virtual host, once; an entry costs it 2 to 4 µs with each change."""
-        return max(FOLD, FOLD_SHARE * self._desired.number_of_hosts)
+        return max(FOLD_ENTRIES, FOLD_SHARE * self._desired.number_of_hosts)
 
-    def look(self, keys: Iterable[str]) -> None:
+    def update(self, keys: Iterable[str]) -> None:
         """Decide about these keys again: their weights, or the routes that use them, have changed."""
         for key in list(keys):
             found = self._needed(key)
-            if found != self.overlay.get(key):
+            if found != self.weights.get(key):
                 self._put(key, found)
 
-    def tables_to_fold(self) -> set[str]:
+    def configurations_to_fold(self) -> set[str]:
         """The route configurations that use a key of the overlay."""
-        return {configuration for key in self.overlay for configuration, _ in self._desired.users(key)}
+        return {configuration for key in self.weights for configuration, _ in self._desired.users_of_weights(key)}
 
     def resource(self) -> Resource:
         """The runtime layer."""
@@ -71,24 +71,24 @@ class Lane:
 
     def _put(self, key: str, weights: Weights | None) -> None:
         self._resource = None
-        if (old := self.overlay.pop(key, None)) is not None:
+        if (old := self.weights.pop(key, None)) is not None:
             self._size -= len(old.clusters)
             del self._entries[key]
         if weights is not None:
-            self.overlay[key] = weights
+            self.weights[key] = weights
             self._size += len(weights.clusters)
             self._entries[key] = runtime_entries(key, weights)
 
     def _needed(self, key: str) -> Weights | None:
         """The weights that the overlay must say, or None if all routes say them."""
-        if key in self._desired.without_lane:
+        if key in self._desired.without_overlay:
             return None
-        today = self._desired.weights.get(key) or self.overlay.get(key)
+        today = self._desired.weights.get(key) or self.weights.get(key)
         if today is None:
             return None
-        for configuration, host in self._desired.users(key):
-            table = self._tables.get(configuration)
-            for body in table.bodies if table is not None else ():
+        for configuration, host in self._desired.users_of_weights(key):
+            table = self._route_configs.get(configuration)
+            for body in table.sent_configs if table is not None else ():
                 said = body.weights(host, key)
                 if said is not None and said != today:
                     return today

@@ -16,7 +16,7 @@ def cannot_bind(message: str) -> bool:
     return "cannot bind" in message
 
 
-class Unbound:
+class BindRetries:
     """The listeners of one Envoy that wait to be tried again."""
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Unbound:
         self._failures[name] = self._failures.get(name, 0) + 1
         self._at[name] = None
 
-    def over(self, name: str) -> None:
+    def clear(self, name: str) -> None:
         """It was taken, or has changed, or is wanted no more."""
         self._failures.pop(name, None)
         self._at.pop(name, None)
@@ -46,6 +46,6 @@ class Unbound:
         return found
 
     @property
-    def wake(self) -> float | None:
+    def next_due(self) -> float | None:
         """When the next is due."""
         return min((at for at in self._at.values() if at is not None), default=None)

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T", bound=Hashable)
 
 
-class Trials(Generic[T]):
+class Bisection(Generic[T]):
     """The parts that are still to be tried, in order."""
 
     def __init__(self) -> None:

@@ -19,7 +19,7 @@ from headgate.envoy.resources import Resource
 WILDCARD = frozenset({CLUSTER, LISTENER})
 
 
-class Flight(msgspec.Struct, frozen=True):
+class InFlightResponse(msgspec.Struct, frozen=True):
     """A response that was not answered yet."""
 
     nonce: str
@@ -27,14 +27,14 @@ class Flight(msgspec.Struct, frozen=True):
     removed: tuple[str, ...] = ()
 
 
-class Heard(msgspec.Struct, frozen=True):
+class ReceivedRequest(msgspec.Struct, frozen=True):
     """What a request meant: names to answer, names given up, and the fate of the response in flight."""
 
     first: bool = False
     subscribed: tuple[str, ...] = ()
     unsubscribed: tuple[str, ...] = ()
-    taken: Flight | None = None
-    refused: Flight | None = None
+    acked: InFlightResponse | None = None
+    nacked: InFlightResponse | None = None
     error: str = ""
 
 
@@ -47,16 +47,16 @@ class Subscription:
         self.wildcard = False
         self.names: set[str] = set()
         #: The versions that this Envoy said it has, by name.
-        self.have: dict[str, str] = {}
-        self.flight: Flight | None = None
+        self.acked_versions: dict[str, str] = {}
+        self.in_flight: InFlightResponse | None = None
         self._nonce = 0
-        self._again: set[str] = set()
+        self._invalidated: set[str] = set()
 
-    def hear(self, request: Request) -> Heard:
+    def on_request(self, request: Request) -> ReceivedRequest:
         """Take in a request of this type."""
         first, self.open = not self.open, True
         if first:
-            self.have = dict(request.initial_versions)
+            self.acked_versions = dict(request.initial_versions)
         named = tuple(name for name in request.subscribe if name != "*")
         if self.type_url in WILDCARD and (len(named) < len(request.subscribe) or (first and not named)):
             self.wildcard = True
@@ -66,42 +66,42 @@ class Subscription:
         gone = tuple(name for name in request.unsubscribe if name != "*")
         for name in gone:
             self.names.discard(name)
-            self.have.pop(name, None)
+            self.acked_versions.pop(name, None)
         if not first:
-            self.forget(named)
+            self.invalidate(named)
         taken, refused = self._answered(request)
-        return Heard(first, named, gone, taken, refused, request.error or "")
+        return ReceivedRequest(first, named, gone, taken, refused, request.error or "")
 
-    def forget(self, names: Iterable[str]) -> None:
+    def invalidate(self, names: Iterable[str]) -> None:
         """Envoy has no use for what it was sent of these so far, even if it is about to take it."""
         for name in names:
-            self.have.pop(name, None)
-            if self.flight is not None and name in self.flight.resources:
-                self._again.add(name)
+            self.acked_versions.pop(name, None)
+            if self.in_flight is not None and name in self.in_flight.resources:
+                self._invalidated.add(name)
 
-    def wants(self, name: str) -> bool:
+    def is_subscribed_to(self, name: str) -> bool:
         """Whether this Envoy asked for a resource."""
         return self.wildcard or name in self.names
 
     def send(self, resources: Mapping[str, Resource], removed: tuple[str, ...] = ()) -> bytes:
         """The next response; only when none is in flight."""
-        if self.flight is not None:
+        if self.in_flight is not None:
             raise RuntimeError(f"a response of type {self.type_url} is in flight")
         self._nonce += 1
         for name in removed:
-            self.have.pop(name, None)  # from now on nothing may rely on it
-        self.flight = Flight(str(self._nonce), resources, removed)
-        return write_response(self.type_url, self.flight.nonce, resources.values(), removed)
+            self.acked_versions.pop(name, None)  # from now on nothing may rely on it
+        self.in_flight = InFlightResponse(str(self._nonce), resources, removed)
+        return write_response(self.type_url, self.in_flight.nonce, resources.values(), removed)
 
-    def _answered(self, request: Request) -> tuple[Flight | None, Flight | None]:
-        flight = self.flight
+    def _answered(self, request: Request) -> tuple[InFlightResponse | None, InFlightResponse | None]:
+        flight = self.in_flight
         if flight is None or request.nonce != flight.nonce:
             return None, None
-        self.flight = None
-        again, self._again = self._again, set()
+        self.in_flight = None
+        again, self._invalidated = self._invalidated, set()
         if request.error is not None:
             return None, flight
         for name, resource in flight.resources.items():
-            if self.wants(name) and name not in again:
-                self.have[name] = resource.version
+            if self.is_subscribed_to(name) and name not in again:
+                self.acked_versions[name] = resource.version
         return flight, None

@@ -5,9 +5,9 @@ from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse
 from headgate.envoy.discovery import Request
 from headgate.envoy.names import CLUSTER, LISTENER
 from headgate.envoy.resources import resource
-from headgate.xds.binding import BACKOFF, Unbound
-from headgate.xds.desired import Desired, Update
-from headgate.xds.order import Proxy
+from headgate.xds.ads_stream import AdsStream
+from headgate.xds.bind_retries import BACKOFF, BindRetries
+from headgate.xds.desired import DesiredState, Update
 
 TAKEN = "error adding listener: l: cannot bind '127.0.0.1:80': Address already in use"
 
@@ -16,27 +16,27 @@ class Conversation:
     """An Envoy of two types, which refuses every listener with a sentence while it has one."""
 
     def __init__(self) -> None:
-        self.desired = Desired()
-        self.proxy = Proxy(self.desired)
+        self.desired = DesiredState()
+        self.proxy = AdsStream(self.desired)
         self.error: str | None = None
         for kind in (CLUSTER, LISTENER):
-            self.proxy.hear(Request(kind))
+            self.proxy.on_request(Request(kind))
         self.at(0.0)
 
     def at(self, now: float) -> list[str]:
         """What is said at this time, until there is nothing left to say: names of listeners."""
         said: list[str] = []
-        while bodies := self.proxy.speak(now):
+        while bodies := self.proxy.pending_responses(now):
             for response in map(DeltaDiscoveryResponse.FromString, bodies):
                 names = [each.name for each in response.resources]
                 error = self.error if names and response.type_url == LISTENER else None
                 said += names
-                self.proxy.hear(Request(response.type_url, nonce=response.nonce, error=error))
+                self.proxy.on_request(Request(response.type_url, nonce=response.nonce, error=error))
         return said
 
     def set(self, *names: str, body: bytes = b"1") -> None:
         resources = {(LISTENER, name): resource(LISTENER, name, body) for name in names}
-        self.proxy.changed(self.desired.update(Update(resources=resources)))
+        self.proxy.on_change(self.desired.update(Update(resources=resources)))
 
 
 def refused(error: str) -> Conversation:
@@ -57,12 +57,12 @@ def test_a_port_that_has_become_free_is_taken_and_not_tried_again() -> None:
     talk.error = None
     assert talk.at(1.1) == ["l"]
     assert talk.at(1000.0) == []
-    assert talk.proxy.wake is None
+    assert talk.proxy.wake_at is None
 
 
 def test_whoever_speaks_next_is_told_when() -> None:
     talk = refused(TAKEN)
-    assert talk.proxy.wake == 1.0
+    assert talk.proxy.wake_at == 1.0
 
 
 def test_what_envoy_refuses_for_what_it_is_is_not_sent_again() -> None:
@@ -80,8 +80,8 @@ def test_a_listener_that_has_changed_is_sent_at_once_and_begins_with_a_short_pau
 
 
 def test_a_pause_is_never_longer_than_the_last() -> None:
-    unbound = Unbound()
+    unbound = BindRetries()
     for _ in range(50):
         unbound.failed("l")
     unbound.due(0.0)
-    assert unbound.wake == BACKOFF.limit
+    assert unbound.next_due == BACKOFF.limit

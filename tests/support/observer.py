@@ -10,20 +10,22 @@ import asyncio
 import contextlib
 import http.client
 import json
+import math
 import threading
 import time
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import Future
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from headgate.api.delivery import Canary, CanaryStatus
 from headgate.api.gateway import HTTPRoute
-from headgate.kube.client import Client
-from headgate.kube.watch import Batch, follow
+from headgate.kube.client import JSON, Client
+from headgate.kube.watch import Batch, Pace, follow
 from headgate.traffic import Load, Outcome, Plan, Request
 from support.envoys import OverSocket
 from support.shares import Window, excess
@@ -32,8 +34,10 @@ from support.waiting import until
 
 #: Seconds between two questions to Envoy.
 _SAMPLE = 0.03
-#: Seconds by which a watch may be behind: Envoy may know a weight before the observer sees it declared.
+#: Seconds by which a running watch may be behind: Envoy may know a weight before the observer sees it declared.
 _BEHIND = 1.0
+#: The watches reconnect at once, unlike the controller's (up to 2 s): what is declared when an API is back shows soon.
+_PACE = Pace(first=0.05, most=0.5, dead=0.05)
 #: Seconds by which Envoy's worker threads may be behind its main thread, which answers us.
 _WORKERS_BEHIND = 0.25
 
@@ -56,6 +60,13 @@ class Weight(NamedTuple):
     percent: float | None
 
 
+class Gap(NamedTuple):
+    """A time without a running watch of routes: the API was away, or the connection broke. `back` is inf while open."""
+
+    lost: float
+    back: float
+
+
 class Status(NamedTuple):
     """A Canary's status when it showed."""
 
@@ -73,6 +84,7 @@ class Observer:
         self.declared: list[Weight] = []
         self.served: list[Weight] = []
         self.statuses: list[Status] = []
+        self.gaps: list[Gap] = []
         self._rate = rate
         self._traffic = traffic
         self._triggers: list[tuple[Callable[[CanaryStatus], bool], Callable[[], None], Future[Status]]] = []
@@ -178,9 +190,17 @@ class Observer:
 
     def _allowed(self, begin: float, end: float) -> float:
         """The largest declared share from the weight before the one at `begin` to the one at `end`."""
-        times = [weight.at for weight in self.declared]
-        first, last = bisect_right(times, begin) - 2, bisect_right(times, end + _BEHIND)
+        first = bisect_right([weight.at for weight in self.declared], begin) - 2
+        last = bisect_right([self._earliest(weight) for weight in self.declared], end + _BEHIND)
         return _most(self.declared[max(0, first) : last])
+
+    def _earliest(self, weight: Weight) -> float:
+        """When a weight may have been declared: one that shows first when the watch is back may be as old as the gap.
+
+        An API that is killed may have stored it and told the controller before it died, but not the observer.
+        """
+        gaps = (gap.lost for gap in self.gaps if gap.lost <= weight.at <= gap.back + _BEHIND)
+        return min(gaps, default=weight.at)
 
     def _excess(self, share: Callable[[Answer], float]) -> Window | None:
         answers = sorted((answer for answer in self.answers if not answer.failure), key=lambda each: each.sent)
@@ -199,11 +219,13 @@ class Observer:
     async def _observing(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._end = asyncio.Event()
-        async with Client.from_kubeconfig(self.shop.kubectl.kubeconfig) as client:
+        kubeconfig = self.shop.kubectl.kubeconfig
+        async with Client.from_kubeconfig(kubeconfig) as client, _RouteClient.from_kubeconfig(kubeconfig) as routes:
+            routes.gaps = self.gaps
             namespace = self.shop.namespace
             watches = [
-                asyncio.create_task(follow(client, Canary, self._see_canaries, namespace=namespace)),
-                asyncio.create_task(follow(client, HTTPRoute, self._see_routes, namespace=namespace)),
+                asyncio.create_task(follow(client, Canary, self._see_canaries, namespace=namespace, pace=_PACE)),
+                asyncio.create_task(follow(routes, HTTPRoute, self._see_routes, namespace=namespace, pace=_PACE)),
             ]
             self._started.set_result(None)
             await self._end.wait()
@@ -261,6 +283,29 @@ class Observer:
             except (OSError, http.client.HTTPException, ValueError):
                 continue  # there is none (yet, or any more)
             self.served.append(Weight(time.monotonic(), weight))
+
+
+class _RouteClient(Client):
+    """The client of one watch; `gaps` are the times in which the watch did not run."""
+
+    gaps: list[Gap]
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        accept: str = JSON,
+        silence: float | None = None,
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        async with super().stream(path, params=params, accept=accept, silence=silence) as chunks:
+            if self.gaps:
+                self.gaps[-1] = Gap(self.gaps[-1].lost, time.monotonic())
+            try:
+                yield chunks
+            finally:
+                self.gaps.append(Gap(time.monotonic(), math.inf))
 
 
 class Admin:

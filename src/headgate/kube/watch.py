@@ -156,6 +156,7 @@ class Follower(Generic[T]):
         self._from = ""
         self._synced = False
         self._failures = 0
+        self._relists = 0
         self._said: str | None = None
         kind = codec.kind_of(cls)
         self._kind = kind.kind
@@ -197,9 +198,12 @@ class Follower(Generic[T]):
 
     async def _forgotten(self) -> None:
         self._from = ""
-        self._failures += 1
-        if self._failures > 1:  # once is ordinary; a server that does it again and again is not asked in a tight loop
-            await asyncio.sleep(self._pace.after(self._failures - 1))
+        # Not a failure to reach the API: after an outage the first 410 is ordinary, and the list must not wait for the
+        # pause that the outage has grown to. A server that answers 410 again and again is not asked in a tight loop.
+        self._failures = 0
+        self._relists += 1
+        if self._relists > 1:
+            await asyncio.sleep(self._pace.after(self._relists - 1))
 
     async def _not_served(self) -> None:
         self._from = ""
@@ -287,13 +291,13 @@ class Follower(Generic[T]):
                 if lines:
                     self._take(lines)
                     heard = True
-                    self._failures = 0
+                    self._failures = self._relists = 0
         if not heard and asyncio.get_running_loop().time() - began < 1.0:
             # A server that hangs up at once, without a word, must not be asked in a tight loop.
             self._failures += 1
             await asyncio.sleep(self._pace.after(self._failures))
         else:
-            self._failures = 0
+            self._failures = self._relists = 0
 
     def _take(self, lines: Iterable[bytes]) -> None:
         changes: list[Change[T]] = []

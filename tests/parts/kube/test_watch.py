@@ -1,6 +1,7 @@
 """The rules of `headgate.kube.watch`, against a server that does on demand what real ones do on bad days."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -326,6 +327,24 @@ def test_a_server_that_always_forgets_is_not_asked_without_pause() -> None:
             await come_true(lambda: len(api.asked(watch=True)) == 2)
             await asyncio.sleep(0)
             assert len(api.asked(watch=False)) == 2
+
+    run(test())
+
+
+def test_after_an_outage_a_watch_that_the_api_has_forgotten_is_listed_without_the_pause_of_the_outage() -> None:
+    hang_ups = itertools.repeat(None, 5)
+
+    async def script(request: Request, reply: Reply) -> None:
+        if not request.watch:
+            await reply.json(listing(9))
+        elif next(hang_ups, "over") is None:
+            reply.hang_up()
+        else:
+            await reply.refuse(410, "Expired")
+
+    async def test() -> None:
+        async with following(script, pace=Pace(first=30, most=30, dead=0.002)) as (api, _):
+            await come_true(lambda: len(api.asked(watch=False)) == 2)
 
     run(test())
 

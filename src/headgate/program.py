@@ -15,11 +15,11 @@ def program(world: World, facts: Facts) -> Outputs:
     resolved = resolve.declare(world)
     translated = translate.declare(world, resolved.routing)
     statuses = status.declare(
-        status.Grounds(
+        status.StatusInputs(
             world,
             facts,
             resolved.gateways,
-            resolved.asked,
+            resolved.merged_listeners,
             resolved.listeners,
             resolved.attached,
             resolved.rules,
@@ -34,8 +34,8 @@ def program(world: World, facts: Facts) -> Outputs:
         listener_set_statuses=statuses.listener_sets,
         route_statuses=statuses.routes,
         policy_statuses=resolved.policy_statuses,
-        pod_selections=resolved.selections,
-        fleet_specs=resolved.needs,
+        pod_selections=resolved.pod_selections,
+        fleet_specs=resolved.fleet_specs,
         resources=translated.resources,
         configurations=translated.configurations,
         hosts=translated.hosts,

@@ -7,7 +7,7 @@ the field, what is there, and what would work.
 Reasons are those of Gateway API v1.7 (the constants of `apis/v1/*_types.go`); no other ones exist here.
 """
 
-from .invalid import Invalid, Problem, first, sentence
-from .saying import say, stamp, verdict
+from .build import condition_from, new_condition, stamp
+from .invalid import Invalid, Problem, first_problem, joined_messages
 
-__all__ = ["Invalid", "Problem", "first", "say", "sentence", "stamp", "verdict"]
+__all__ = ["Invalid", "Problem", "condition_from", "first_problem", "joined_messages", "new_condition", "stamp"]

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from headgate.api.meta import Condition, Key
+from headgate.conditions import ca_certificates
 
-from . import authorities
+from .build import new_condition
 from .invalid import Invalid, Problem
-from .saying import say
 
 ACCEPTED = "Accepted"
 RESOLVED_REFS = "ResolvedRefs"
@@ -14,12 +14,12 @@ RESOLVED_REFS = "ResolvedRefs"
 
 def accepted() -> Condition:
     """The Gateway speaks TLS to the backends as the policy says."""
-    return say(ACCEPTED, True, "Accepted", "the Gateway speaks TLS to the targets as the policy says")
+    return new_condition(ACCEPTED, True, "Accepted", "the Gateway speaks TLS to the targets as the policy says")
 
 
 def refs_resolved() -> Condition:
     """All authorities are there."""
-    return say(RESOLVED_REFS, True, "ResolvedRefs", "all references are resolved")
+    return new_condition(RESOLVED_REFS, True, "ResolvedRefs", "all references are resolved")
 
 
 # Targets.
@@ -98,13 +98,13 @@ def unsupported_authority_kind(path: str, group: str, kind: str) -> Problem:
         RESOLVED_REFS,
         "InvalidKind",
         path,
-        authorities.unsupported_kind(group, kind),
+        ca_certificates.unsupported_kind_message(group, kind),
     )
 
 
 def authority_invalid(path: str, config_map: Key, why: str) -> Problem:
     """The ConfigMap, or ClusterTrustBundle without a namespace, is missing or holds no certificate."""
-    return Problem(RESOLVED_REFS, "InvalidCACertificateRef", path, authorities.invalid(config_map, why))
+    return Problem(RESOLVED_REFS, "InvalidCACertificateRef", path, ca_certificates.invalid_message(config_map, why))
 
 
 def no_valid_authority(path: str) -> Problem:

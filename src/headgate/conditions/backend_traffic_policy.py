@@ -2,15 +2,15 @@
 
 from headgate.api.meta import Condition, Key
 
+from .build import new_condition
 from .invalid import Invalid, Problem
-from .saying import say
 
 ACCEPTED = "Accepted"
 
 
 def accepted() -> Condition:
     """The Gateway holds it."""
-    return say(ACCEPTED, True, "Accepted", "the Gateway limits retries to the targets as the policy says")
+    return new_condition(ACCEPTED, True, "Accepted", "the Gateway limits retries to the targets as the policy says")
 
 
 def unsupported_target(path: str, group: str, kind: str) -> Problem:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from headgate.api.meta import Condition
 
-from .saying import say
+from .build import new_condition
 
 ACCEPTED = "Accepted"
 SUPPORTED_VERSION = "SupportedVersion"
@@ -12,12 +12,12 @@ SUPPORTED_VERSION = "SupportedVersion"
 
 def accepted() -> Condition:
     """We serve the Gateways of this class."""
-    return say(ACCEPTED, True, "Accepted", "Headgate serves the Gateways of this class")
+    return new_condition(ACCEPTED, True, "Accepted", "Headgate serves the Gateways of this class")
 
 
 def invalid_parameters(kind: str, name: str) -> Condition:
     """The class points to parameters, and we know none."""
-    return say(
+    return new_condition(
         ACCEPTED,
         False,
         "InvalidParameters",
@@ -27,7 +27,7 @@ def invalid_parameters(kind: str, name: str) -> Condition:
 
 def supported_version() -> Condition:
     """The cluster's definitions are of releases that we know."""
-    return say(
+    return new_condition(
         SUPPORTED_VERSION, True, "SupportedVersion", "the definitions of the Gateway API are of releases that are known"
     )
 
@@ -35,7 +35,7 @@ def supported_version() -> Condition:
 def unsupported_version(releases: Mapping[str, str], first: str, last: str) -> Condition:
     """Some are not, by kind (empty: the definition does not say); what we know of them is served all the same."""
     found = ", ".join(f"{kind} {release or 'of no release'}" for kind, release in sorted(releases.items()))
-    return say(
+    return new_condition(
         SUPPORTED_VERSION,
         False,
         "UnsupportedVersion",

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from headgate.api.meta import Condition, Ref
 
+from .build import envoy_message, new_condition
 from .invalid import Invalid, Problem
-from .saying import envoys_words, say
 
 ACCEPTED = "Accepted"
 RESOLVED_REFS = "ResolvedRefs"
@@ -15,27 +15,29 @@ PARTIALLY_INVALID = "PartiallyInvalid"
 
 def accepted() -> Condition:
     """The route is attached."""
-    return say(ACCEPTED, True, "Accepted", "the route is attached")
+    return new_condition(ACCEPTED, True, "Accepted", "the route is attached")
 
 
-def dropped_rules(message: str) -> Condition:
+def partially_invalid(message: str) -> Condition:
     """Some rules cannot be served, the others are. What matches the dropped ones is refused, not given to others."""
-    return say(PARTIALLY_INVALID, True, "UnsupportedValue", f"Dropped Rule: requests for it are refused; {message}")
+    return new_condition(
+        PARTIALLY_INVALID, True, "UnsupportedValue", f"Dropped Rule: requests for it are refused; {message}"
+    )
 
 
-def waiting() -> Condition:
+def pending() -> Condition:
     """Attached, and no Envoy forwards for it yet."""
-    return say(ACCEPTED, None, "Pending", "waiting for an Envoy to take the listener with this route")
+    return new_condition(ACCEPTED, None, "Pending", "waiting for an Envoy to take the listener with this route")
 
 
-def refused(message: str) -> Condition:
+def rejected_by_envoy(message: str) -> Condition:
     """Envoy did not take it."""
-    return say(ACCEPTED, False, "UnsupportedValue", f"Envoy refused the route: {envoys_words(message)}")
+    return new_condition(ACCEPTED, False, "UnsupportedValue", f"Envoy refused the route: {envoy_message(message)}")
 
 
 def refs_resolved() -> Condition:
     """Every backend exists and may be used."""
-    return say(RESOLVED_REFS, True, "ResolvedRefs", "all references are resolved")
+    return new_condition(RESOLVED_REFS, True, "ResolvedRefs", "all references are resolved")
 
 
 # Attaching: the parentRef.
@@ -52,17 +54,17 @@ def no_matching_parent(path: str, parent: Ref, section: str | None, port: int | 
     )
 
 
-def parent_closed(path: str, parent: Ref, why: str) -> Problem:
+def parent_not_accepted(path: str, parent: Ref, why: str) -> Problem:
     """The ListenerSet has no listeners to attach to, because its Gateway does not take it."""
     return Problem(ACCEPTED, "NoMatchingParent", path, f"{parent} is not accepted: {why}")
 
 
-def not_allowed(path: str, parent: Ref, reasons: Sequence[str]) -> Problem:
+def not_allowed_by_listeners(path: str, parent: Ref, reasons: Sequence[str]) -> Problem:
     """No listener takes routes of this kind from this namespace."""
     return Problem(ACCEPTED, "NotAllowedByListeners", path, f"{parent} does not allow it: {'; '.join(reasons)}")
 
 
-def no_matching_hostname(path: str, hostnames: Sequence[str], listeners: Sequence[str]) -> Problem:
+def no_matching_listener_hostname(path: str, hostnames: Sequence[str], listeners: Sequence[str]) -> Problem:
     """Hostnames of route and listeners have nothing in common."""
     return Problem(
         ACCEPTED,
@@ -76,12 +78,12 @@ def no_matching_hostname(path: str, hostnames: Sequence[str], listeners: Sequenc
 # Values.
 
 
-def unsupported(path: str, value: str, works: str) -> Invalid:
+def unsupported_value(path: str, value: str, works: str) -> Invalid:
     """A value that this version does not know or does not support."""
     return Invalid(ACCEPTED, "UnsupportedValue", path, f"{value!r} is not supported; {works}")
 
 
-def bad_regex(path: str, pattern: str, why: str) -> Invalid:
+def invalid_regex(path: str, pattern: str, why: str) -> Invalid:
     """A pattern that RE2, and so Envoy, refuses."""
     return Invalid(
         ACCEPTED,
@@ -99,12 +101,12 @@ def _lacking(why: str) -> str:
     return "RE2's syntax is at github.com/google/re2/wiki/Syntax"
 
 
-def bad_value(path: str, value: str, works: str) -> Invalid:
+def invalid_value(path: str, value: str, works: str) -> Invalid:
     """A value that cannot be programmed."""
     return Invalid(ACCEPTED, "UnsupportedValue", path, f"{value!r} cannot be used; {works}")
 
 
-def unknown_extension(path: str, group: str, kind: str, name: str) -> Invalid:
+def unsupported_extension_ref(path: str, group: str, kind: str, name: str) -> Invalid:
     """A filter of a kind that nobody here knows; what it would have done cannot be left out."""
     return Invalid(
         ACCEPTED,
@@ -129,7 +131,7 @@ def invalid_backend_kind(path: str, group: str, kind: str) -> Invalid:
     )
 
 
-def backend_not_permitted(path: str, namespace: str, name: str, kind: str, from_namespace: str) -> Invalid:
+def backend_ref_not_permitted(path: str, namespace: str, name: str, kind: str, from_namespace: str) -> Invalid:
     """The backend's namespace has not said yes. Whether the backend exists is not told."""
     return Invalid(
         RESOLVED_REFS,
@@ -150,7 +152,7 @@ def backend_not_found(path: str, namespace: str, name: str) -> Invalid:
     )
 
 
-def backend_without_port(path: str, name: str, ports: Sequence[int]) -> Invalid:
+def backend_port_missing(path: str, name: str, ports: Sequence[int]) -> Invalid:
     """A Service is used by one of its ports."""
     return Invalid(
         RESOLVED_REFS,
@@ -167,7 +169,7 @@ def backend_port_not_found(path: str, name: str, port: int, ports: Sequence[int]
     )
 
 
-def backend_external(path: str, name: str) -> Invalid:
+def external_name_backend(path: str, name: str) -> Invalid:
     """A Service that is only a name elsewhere: the API advises against it (it lets a tenant reach any host)."""
     return Invalid(
         RESOLVED_REFS,
@@ -178,7 +180,7 @@ def backend_external(path: str, name: str) -> Invalid:
     )
 
 
-def backend_protocol(path: str, name: str, protocol: str, works: str) -> Invalid:
+def unsupported_backend_protocol(path: str, name: str, protocol: str, works: str) -> Invalid:
     """A port that speaks something else."""
     return Invalid(RESOLVED_REFS, "UnsupportedProtocol", path, f"Service {name!r} speaks {protocol} there; {works}")
 

@@ -33,11 +33,11 @@ class Invalid(Exception):  # noqa: N818 - it is the word of the field: a value i
         super().__init__(str(self.problem))
 
 
-def first(problems: Iterable[Problem], condition: str) -> Problem | None:
+def first_problem(problems: Iterable[Problem], condition: str) -> Problem | None:
     """The first problem of a condition: its reason is the condition's reason."""
     return next((each for each in problems if each.condition == condition), None)
 
 
-def sentence(problems: Iterable[Problem], condition: str) -> str:
+def joined_messages(problems: Iterable[Problem], condition: str) -> str:
     """All problems of a condition in one message, each once."""
     return "; ".join(dict.fromkeys(str(each) for each in problems if each.condition == condition))

@@ -5,17 +5,17 @@ from collections.abc import Sequence
 import msgspec
 
 from headgate.api.meta import Condition, Key, Ref
+from headgate.conditions import ca_certificates
 
-from . import authorities
+from .build import envoy_message, new_condition
 from .invalid import Invalid, Problem
-from .saying import envoys_words, say
 
 ACCEPTED = "Accepted"
 CONFLICTED = "Conflicted"
 RESOLVED_REFS = "ResolvedRefs"
 PROGRAMMED = "Programmed"
 #: Only there when it is True.
-OVERLAPPING = "OverlappingTLSConfig"
+OVERLAPPING_TLS_CONFIG = "OverlappingTLSConfig"
 
 #: The order in which conditions of a listener are written.
 TYPES = (ACCEPTED, CONFLICTED, RESOLVED_REFS, PROGRAMMED)
@@ -23,54 +23,56 @@ TYPES = (ACCEPTED, CONFLICTED, RESOLVED_REFS, PROGRAMMED)
 
 def accepted() -> Condition:
     """The listener is valid."""
-    return say(ACCEPTED, True, "Accepted", "the listener is valid")
+    return new_condition(ACCEPTED, True, "Accepted", "the listener is valid")
 
 
 def not_accepted(reason: str, message: str) -> Condition:
     """It cannot serve; the conflict's reason, if that is why."""
-    return say(ACCEPTED, False, reason, message)
+    return new_condition(ACCEPTED, False, reason, message)
 
 
 def not_conflicted() -> Condition:
     """No other listener wants the same port and hostname."""
-    return say(CONFLICTED, False, "NoConflicts", "no other listener wants the same port, protocol and hostname")
+    return new_condition(
+        CONFLICTED, False, "NoConflicts", "no other listener wants the same port, protocol and hostname"
+    )
 
 
 def conflicted(problem: Problem) -> Condition:
     """Others want the same; Conflicted is the one condition that is bad when True."""
-    return say(CONFLICTED, True, problem.reason, str(problem))
+    return new_condition(CONFLICTED, True, problem.reason, str(problem))
 
 
 def refs_resolved() -> Condition:
     """Certificates and route kinds are known."""
-    return say(RESOLVED_REFS, True, "ResolvedRefs", "all references are resolved")
+    return new_condition(RESOLVED_REFS, True, "ResolvedRefs", "all references are resolved")
 
 
 def programmed() -> Condition:
     """An Envoy took it."""
-    return say(PROGRAMMED, True, "Programmed", "Envoy serves the listener")
+    return new_condition(PROGRAMMED, True, "Programmed", "Envoy serves the listener")
 
 
 def not_programmed(because: str, reason: str = "Invalid") -> Condition:
     """It is not valid, so Envoy was not told."""
-    return say(PROGRAMMED, False, reason, because)
+    return new_condition(PROGRAMMED, False, reason, because)
 
 
-def refused(sentence: str) -> Condition:
+def rejected_by_envoy(sentence: str) -> Condition:
     """Envoy refused it."""
-    return say(PROGRAMMED, False, "Invalid", f"Envoy refused the listener: {envoys_words(sentence)}")
+    return new_condition(PROGRAMMED, False, "Invalid", f"Envoy refused the listener: {envoy_message(sentence)}")
 
 
-def refused_certificate(secret: Key, sentence: str) -> Condition:
+def certificate_rejected_by_envoy(secret: Key, sentence: str) -> Condition:
     """Envoy's own words about a certificate of the listener."""
-    return say(
-        PROGRAMMED, False, "Invalid", f"Envoy refused the certificate of Secret {secret}: {envoys_words(sentence)}"
+    return new_condition(
+        PROGRAMMED, False, "Invalid", f"Envoy refused the certificate of Secret {secret}: {envoy_message(sentence)}"
     )
 
 
 def pending(why: str) -> Condition:
     """No Envoy has taken it yet."""
-    return say(PROGRAMMED, False, "Pending", why)
+    return new_condition(PROGRAMMED, False, "Pending", why)
 
 
 def protocol_conflict(path: str, port: int, others: Sequence[str]) -> Problem:
@@ -112,7 +114,7 @@ def port_unavailable(path: str, port: int, why: str) -> Invalid:
     return Invalid(ACCEPTED, "PortUnavailable", f"{path}.port", f"{port} {why}; choose another port")
 
 
-def bad_hostname(path: str, hostname: str) -> Invalid:
+def invalid_hostname(path: str, hostname: str) -> Invalid:
     """A hostname that is none."""
     return Invalid(
         ACCEPTED,
@@ -133,14 +135,14 @@ def unsupported_tls_mode(path: str, protocol: str, mode: str) -> Invalid:
     )
 
 
-def of_filter(problem: Problem) -> Problem:
+def as_listener_filter(problem: Problem) -> Problem:
     """What is wrong with a filter before routing (GEP-5224), in the words that listeners have for it."""
     if problem.condition == RESOLVED_REFS and problem.reason != "RefNotPermitted":
         return msgspec.structs.replace(problem, reason="InvalidListenerFilterRef")
     return problem
 
 
-def filter_on_stream(path: str, protocol: str) -> Problem:
+def invalid_listener_filter(path: str, protocol: str) -> Problem:
     """Filters see requests; this protocol has none."""
     return Problem(
         ACCEPTED,
@@ -160,7 +162,7 @@ def invalid_route_kind(path: str, group: str, kind: str, known: Sequence[str]) -
     )
 
 
-def no_certificate(path: str, protocol: str) -> Invalid:
+def certificate_refs_missing(path: str, protocol: str) -> Invalid:
     """TLS that ends here, without a certificate."""
     return Invalid(
         RESOLVED_REFS,
@@ -180,7 +182,7 @@ def unsupported_certificate_kind(path: str, group: str, kind: str) -> Invalid:
     )
 
 
-def certificate_not_permitted(path: str, namespace: str, name: str, owner: Ref) -> Invalid:
+def certificate_ref_not_permitted(path: str, namespace: str, name: str, owner: Ref) -> Invalid:
     """The Secret's namespace has not said yes. Whether the Secret exists is not told."""
     return Invalid(
         RESOLVED_REFS,
@@ -191,7 +193,7 @@ def certificate_not_permitted(path: str, namespace: str, name: str, owner: Ref) 
     )
 
 
-def certificate_missing(path: str, namespace: str, name: str) -> Invalid:
+def certificate_not_found(path: str, namespace: str, name: str) -> Invalid:
     """No such Secret."""
     return Invalid(
         RESOLVED_REFS,
@@ -201,7 +203,7 @@ def certificate_missing(path: str, namespace: str, name: str) -> Invalid:
     )
 
 
-def certificate_broken(path: str, namespace: str, name: str, why: str) -> Invalid:
+def invalid_certificate(path: str, namespace: str, name: str, why: str) -> Invalid:
     """The Secret holds no usable certificate and key."""
     return Invalid(RESOLVED_REFS, "InvalidCertificateRef", path, f"Secret {namespace}/{name}: {why}")
 
@@ -209,22 +211,22 @@ def certificate_broken(path: str, namespace: str, name: str, why: str) -> Invali
 # Certificates of clients: `spec.tls.frontend` of the Gateway.
 
 
-def unknown_client_mode(path: str, mode: str, known: Sequence[str]) -> Problem:
+def unsupported_client_validation_mode(path: str, mode: str, known: Sequence[str]) -> Problem:
     """A mode that this version does not know."""
     return Problem(ACCEPTED, "UnsupportedValue", path, f"{mode!r} is not known; {' and '.join(known)} are")
 
 
-def unsupported_authority_kind(path: str, group: str, kind: str) -> Invalid:
+def unsupported_ca_certificate_kind(path: str, group: str, kind: str) -> Invalid:
     """An authority of a kind that is not read, or that the API does not have."""
     return Invalid(
         RESOLVED_REFS,
         "InvalidCACertificateKind",
         path,
-        authorities.unsupported_kind(group, kind),
+        ca_certificates.unsupported_kind_message(group, kind),
     )
 
 
-def authority_not_permitted(path: str, config_map: Key, gateway: Key) -> Invalid:
+def ca_certificate_ref_not_permitted(path: str, config_map: Key, gateway: Key) -> Invalid:
     """The ConfigMap's namespace has not said yes. Whether the ConfigMap exists is not told."""
     return Invalid(
         RESOLVED_REFS,
@@ -235,12 +237,12 @@ def authority_not_permitted(path: str, config_map: Key, gateway: Key) -> Invalid
     )
 
 
-def authority_invalid(path: str, config_map: Key, why: str) -> Invalid:
+def invalid_ca_certificate(path: str, config_map: Key, why: str) -> Invalid:
     """The ConfigMap, or ClusterTrustBundle without a namespace, is missing or holds no certificate."""
-    return Invalid(RESOLVED_REFS, "InvalidCACertificateRef", path, authorities.invalid(config_map, why))
+    return Invalid(RESOLVED_REFS, "InvalidCACertificateRef", path, ca_certificates.invalid_message(config_map, why))
 
 
-def no_valid_authority(path: str) -> Problem:
+def no_valid_ca_certificate(path: str) -> Problem:
     """None of the references leads to a certificate: no client could be let in."""
     return Problem(
         ACCEPTED,
@@ -250,11 +252,11 @@ def no_valid_authority(path: str) -> Problem:
     )
 
 
-def overlapping(reason: str, port: int, others: Sequence[str]) -> Condition:
+def overlapping_tls_config(reason: str, port: int, others: Sequence[str]) -> Condition:
     """A client could use a connection to this listener for requests to others; such requests are answered 421."""
     what = "hostnames" if reason == "OverlappingHostnames" else "certificates"
-    return say(
-        OVERLAPPING,
+    return new_condition(
+        OVERLAPPING_TLS_CONFIG,
         True,
         reason,
         f"{what} overlap with {', '.join(others)} on port {port}: a client may reuse a connection for both; a request"

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from headgate.api.meta import Condition
 
+from .build import new_condition
 from .invalid import Problem
-from .saying import say
 
 ACCEPTED = "Accepted"
 PROGRAMMED = "Programmed"
@@ -14,8 +14,8 @@ PROGRAMMED = "Programmed"
 def accepted(invalid: Sequence[str]) -> Condition:
     """The Gateway takes it, and at least one of its listeners is valid."""
     if not invalid:
-        return say(ACCEPTED, True, "Accepted", "the ListenerSet and all its listeners are valid")
-    return say(
+        return new_condition(ACCEPTED, True, "Accepted", "the ListenerSet and all its listeners are valid")
+    return new_condition(
         ACCEPTED,
         True,
         "ListenersNotValid",
@@ -25,29 +25,29 @@ def accepted(invalid: Sequence[str]) -> Condition:
 
 def not_accepted(problem: Problem) -> Condition:
     """The Gateway does not take it."""
-    return say(ACCEPTED, False, problem.reason, str(problem))
+    return new_condition(ACCEPTED, False, problem.reason, str(problem))
 
 
-def no_valid_listener(condition: str, invalid: Sequence[str]) -> Condition:
+def no_valid_listener(type_: str, invalid: Sequence[str]) -> Condition:
     """Nothing to serve: said of Accepted and of Programmed."""
-    return say(
-        condition, False, "ListenersNotValid", f"no listener is valid: {_names(invalid)}; their conditions say why"
+    return new_condition(
+        type_, False, "ListenersNotValid", f"no listener is valid: {_names(invalid)}; their conditions say why"
     )
 
 
 def programmed() -> Condition:
     """Envoys serve at least one of its listeners."""
-    return say(PROGRAMMED, True, "Programmed", "Envoys serve the listeners")
+    return new_condition(PROGRAMMED, True, "Programmed", "Envoys serve the listeners")
 
 
 def not_programmed(problem: Problem) -> Condition:
     """The Gateway does not take it; both conditions give the same reason."""
-    return say(PROGRAMMED, False, problem.reason, str(problem))
+    return new_condition(PROGRAMMED, False, problem.reason, str(problem))
 
 
 def pending(why: str) -> Condition:
     """No Envoy has taken a listener yet."""
-    return say(PROGRAMMED, False, "Pending", why)
+    return new_condition(PROGRAMMED, False, "Pending", why)
 
 
 def not_allowed(gateway: str, which: str) -> Problem:

@@ -2,20 +2,20 @@
 
 from headgate.api.meta import Condition, Key
 
+from .build import new_condition
 from .invalid import Problem
-from .saying import say
 
 ACCEPTED, RESOLVED_REFS = "Accepted", "ResolvedRefs"
 
 
 def accepted() -> Condition:
     """It is the one that counts."""
-    return say(ACCEPTED, True, "Accepted", "the policy counts for the Gateway")
+    return new_condition(ACCEPTED, True, "Accepted", "the policy counts for the Gateway")
 
 
 def refs_resolved() -> Condition:
     """The collector is there, or none is wanted."""
-    return say(RESOLVED_REFS, True, "ResolvedRefs", "all references are resolved")
+    return new_condition(RESOLVED_REFS, True, "ResolvedRefs", "all references are resolved")
 
 
 def unsupported_target(path: str, group: str, kind: str) -> Problem:

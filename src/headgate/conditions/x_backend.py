@@ -2,15 +2,15 @@
 
 from headgate.api.meta import Condition
 
+from .build import new_condition
 from .invalid import Invalid, Problem
-from .saying import say
 
 ACCEPTED = "Accepted"
 
 
 def accepted() -> Condition:
     """The Gateway can send requests to it."""
-    return say(ACCEPTED, True, "Accepted", "the Gateway sends what routes say to this backend")
+    return new_condition(ACCEPTED, True, "Accepted", "the Gateway sends what routes say to this backend")
 
 
 def field_missing(path: str, kind: str) -> Problem:

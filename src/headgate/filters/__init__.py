@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType, ModuleType
 
 from headgate.api.gateway import HTTPRouteFilter
-from headgate.conditions import http_route as say
+from headgate.conditions import http_route as conditions
 
 from .base import (
     ConditionalRoute,
@@ -56,11 +56,11 @@ def parse(found: HTTPRouteFilter, context: ParseContext) -> HTTPFilter:
     """A filter of a route as a value; raises `Invalid`. A type that is not known is never skipped."""
     module = KNOWN.get(found.type)
     if module is None:
-        raise say.unsupported(f"{context.path}.type", found.type, f"{', '.join(sorted(KNOWN))} are")
+        raise conditions.unsupported_value(f"{context.path}.type", found.type, f"{', '.join(sorted(KNOWN))} are")
     parsed: HTTPFilter = module.parse(found, context)
     if context.scope not in parsed.SCOPES:
         places = " and ".join(each.value for each in parsed.SCOPES)
-        raise say.unsupported(
+        raise conditions.unsupported_value(
             f"{context.path}.type", found.type, f"it may stand on a {places}, not on a {context.scope.value}"
         )
     return parsed

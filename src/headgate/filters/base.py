@@ -8,7 +8,7 @@ import msgspec
 
 from headgate.api.gateway import BackendObjectReference
 from headgate.conditions import Problem
-from headgate.conditions import http_route as say
+from headgate.conditions import http_route as conditions
 from headgate.envoy.ext_authz import AuthorizationService
 from headgate.envoy.routes import UNCHANGED, DirectResponse, HeaderChanges, PathRewrite, Redirect, ValueMatch
 from headgate.ir.hostnames import is_hostname
@@ -117,7 +117,7 @@ def read_hostname(path: str, found: str | None) -> str:
     """A host to send to, in lower case; raises `Invalid`."""
     host = (found or "").lower()
     if host and not is_hostname(host, wildcard=False):
-        raise say.bad_value(path, host, "a hostname is like shop.example.com, without wildcard and port")
+        raise conditions.invalid_value(path, host, "a hostname is like shop.example.com, without wildcard and port")
     return host
 
 
@@ -130,9 +130,11 @@ def check_combination(path: str, found: Sequence[HTTPFilter]) -> None:
     """Raises `Invalid` for filters that may not stand in one rule."""
     for at, each in enumerate(found):
         if not each.REPEATABLE and any(type(other) is type(each) for other in found[:at]):
-            raise say.incompatible_filters(
+            raise conditions.incompatible_filters(
                 path, f"{type(each).__name__} stands there twice; put everything into one filter"
             )
     kinds = {type(each).__name__ for each in found}
     if {"RequestRedirect", "URLRewrite"} <= kinds:
-        raise say.incompatible_filters(path, "RequestRedirect and URLRewrite exclude each other; use one of them")
+        raise conditions.incompatible_filters(
+            path, "RequestRedirect and URLRewrite exclude each other; use one of them"
+        )

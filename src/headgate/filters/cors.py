@@ -27,7 +27,7 @@ from typing import ClassVar
 import msgspec
 
 from headgate.api.gateway import HTTPCORSFilter, HTTPRouteFilter
-from headgate.conditions import http_route as say
+from headgate.conditions import http_route as conditions
 from headgate.envoy.routes import DirectResponse, HeaderChanges, ValueMatch
 from headgate.ir.http import Answer, Exchange, Headers, Request
 from headgate.ir.matching import compiled
@@ -128,9 +128,9 @@ def parse(found: HTTPRouteFilter, context: ParseContext) -> CORS:
     """Reads `cors`."""
     field, asked = f"{context.path}.cors", found.cors
     if asked is None:
-        raise say.bad_value(field, "nothing", f"a filter of type {TYPE} needs this field")
+        raise conditions.invalid_value(field, "nothing", f"a filter of type {TYPE} needs this field")
     if not 1 <= asked.max_age <= _LONGEST:
-        raise say.bad_value(f"{field}.maxAge", str(asked.max_age), "it is seconds, at least 1")
+        raise conditions.invalid_value(f"{field}.maxAge", str(asked.max_age), "it is seconds, at least 1")
     return CORS(
         origins=_origins(field, asked),
         every_origin=_ANY in asked.allow_origins,
@@ -145,9 +145,11 @@ def parse(found: HTTPRouteFilter, context: ParseContext) -> CORS:
 def _list(path: str, found: Iterable[str], known: tuple[str, ...] = ()) -> tuple[str, ...]:
     for at, each in enumerate(found):
         if known and each not in known:
-            raise say.unsupported(f"{path}[{at}]", each, f"{', '.join(known)} are")
+            raise conditions.unsupported_value(f"{path}[{at}]", each, f"{', '.join(known)} are")
         if not _NAME.fullmatch(each):
-            raise say.bad_value(f"{path}[{at}]", each, "a header name is letters, digits and some of !#$%&'*+-.^_`|~")
+            raise conditions.invalid_value(
+                f"{path}[{at}]", each, "a header name is letters, digits and some of !#$%&'*+-.^_`|~"
+            )
     every = tuple(dict.fromkeys(found))
     return (_ANY,) if _ANY in every else every
 
@@ -164,7 +166,9 @@ def _origin(path: str, text: str) -> str:
     parts = _WRITTEN.fullmatch(text)
     port = int(parts[3] or _PORTS[parts[1]]) if parts else 0
     if parts is None or not 1 <= port <= 65_535:
-        raise say.bad_value(path, text, "an origin is like https://shop.example.com, https://*.example.com:8443 or *")
+        raise conditions.invalid_value(
+            path, text, "an origin is like https://shop.example.com, https://*.example.com:8443 or *"
+        )
     scheme, host = parts[1], parts[2]
     name = host.removeprefix(_ANY)
     pattern = (r"(?:\[[^\]/]+\]|[^/:]+)" if not name else "[^/:]+") if host != name else ""

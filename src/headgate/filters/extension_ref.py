@@ -9,7 +9,7 @@ of its backendRef, are answered with 500, and the route says why; a listener wit
 """
 
 from headgate.api.gateway import HTTPRouteFilter
-from headgate.conditions import http_route as say
+from headgate.conditions import http_route as conditions
 
 from .base import HTTPFilter, ParseContext, Scope
 
@@ -19,8 +19,8 @@ TYPE = "ExtensionRef"
 def parse(found: HTTPRouteFilter, context: ParseContext) -> HTTPFilter:
     """Reads `extensionRef`; always raises `Invalid`."""
     if context.scope is Scope.LISTENER:
-        raise say.unsupported(f"{context.path}.type", TYPE, "ExternalAuth is")
+        raise conditions.unsupported_value(f"{context.path}.type", TYPE, "ExternalAuth is")
     field, asked = f"{context.path}.extensionRef", found.extension_ref
     if asked is None:
-        raise say.bad_value(field, "nothing", f"a filter of type {TYPE} needs this field")
-    raise say.unknown_extension(field, asked.group, asked.kind, asked.name)
+        raise conditions.invalid_value(field, "nothing", f"a filter of type {TYPE} needs this field")
+    raise conditions.unsupported_extension_ref(field, asked.group, asked.kind, asked.name)

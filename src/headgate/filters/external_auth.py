@@ -20,7 +20,7 @@ import msgspec
 
 from headgate.api.gateway import HTTPAuthConfig, HTTPExternalAuthFilter, HTTPRouteFilter
 from headgate.conditions import Invalid, Problem
-from headgate.conditions import http_route as say
+from headgate.conditions import http_route as conditions
 from headgate.envoy.ext_authz import AuthorizationService
 from headgate.envoy.routes import DirectResponse
 from headgate.ir.http import Answer, Exchange
@@ -71,7 +71,7 @@ def parse(found: HTTPRouteFilter, context: ParseContext) -> ExternalAuth:
     """Reads `externalAuth`."""
     field, asked = f"{context.path}.externalAuth", found.external_auth
     if asked is None:
-        raise say.bad_value(field, "nothing", f"a filter of type {TYPE} needs this field")
+        raise conditions.invalid_value(field, "nothing", f"a filter of type {TYPE} needs this field")
     check = _check(field, asked)
     try:
         backend = context.backend(f"{field}.backendRef", asked.backend_ref)
@@ -86,21 +86,23 @@ def _check(field: str, asked: HTTPExternalAuthFilter) -> AuthorizationService:
     body = asked.forward_body.max_size if asked.forward_body else 0
     if asked.protocol == "GRPC":
         if asked.http is not None:
-            raise say.bad_value(f"{field}.http", "something", "protocol GRPC has its settings in grpc")
+            raise conditions.invalid_value(f"{field}.http", "something", "protocol GRPC has its settings in grpc")
         if asked.grpc is not None and asked.grpc.allowed_headers:
             names = ", ".join(asked.grpc.allowed_headers)
-            raise say.unsupported(f"{field}.grpc.allowedHeaders", names, "leave it out: all headers are sent")
+            raise conditions.unsupported_value(
+                f"{field}.grpc.allowedHeaders", names, "leave it out: all headers are sent"
+            )
         return AuthorizationService("", "grpc", max_request_bytes=body)
     if asked.protocol != "HTTP":
-        raise say.unsupported(f"{field}.protocol", asked.protocol, "HTTP and GRPC are")
+        raise conditions.unsupported_value(f"{field}.protocol", asked.protocol, "HTTP and GRPC are")
     if asked.grpc is not None:
-        raise say.bad_value(f"{field}.grpc", "something", "protocol HTTP has its settings in http")
+        raise conditions.invalid_value(f"{field}.grpc", "something", "protocol HTTP has its settings in http")
     http = asked.http or HTTPAuthConfig()
     if http.path and not _PATH.fullmatch(http.path):
-        raise say.bad_value(f"{field}.http.path", http.path, "a path begins with / and has neither ? nor #")
+        raise conditions.invalid_value(f"{field}.http.path", http.path, "a path begins with / and has neither ? nor #")
     for name in (*http.allowed_headers, *http.allowed_response_headers):
         if not _NAME.fullmatch(name):
-            raise say.bad_value(f"{field}.http", name, "a header name is a token of RFC 7230")
+            raise conditions.invalid_value(f"{field}.http", name, "a header name is a token of RFC 7230")
     return AuthorizationService(
         "", "http", http.path.rstrip("/"), http.allowed_headers, http.allowed_response_headers, body
     )

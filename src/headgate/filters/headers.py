@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from headgate.api.gateway import HTTPHeader, HTTPHeaderFilter
-from headgate.conditions import http_route as say
+from headgate.conditions import http_route as conditions
 from headgate.envoy.routes import HeaderChanges
 from headgate.ir.http import Headers, add_header, remove_header, set_header
 
@@ -17,7 +17,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 def changes(path: str, kind: str, found: HTTPHeaderFilter | None) -> HeaderChanges:
     """The field as a value; raises `Invalid`."""
     if found is None:
-        raise say.bad_value(path, "nothing", f"a filter of type {kind} needs this field")
+        raise conditions.invalid_value(path, "nothing", f"a filter of type {kind} needs this field")
     removed = tuple(dict.fromkeys(_name(f"{path}.remove", name) for name in found.remove))
     # Envoy removes first, the API removes last: what is removed is neither set nor added.
     return HeaderChanges(
@@ -42,16 +42,18 @@ def _pairs(path: str, found: Iterable[HTTPHeader]) -> tuple[tuple[str, str], ...
     first: dict[str, str] = {}
     for at, each in enumerate(found):
         if _CONTROL.search(each.value):
-            raise say.bad_value(f"{path}[{at}].value", each.value, "a header has no control characters")
+            raise conditions.invalid_value(f"{path}[{at}].value", each.value, "a header has no control characters")
         first.setdefault(_name(f"{path}[{at}].name", each.name), each.value)
     return tuple(first.items())
 
 
 def _name(path: str, name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise say.bad_value(path, name, "a header name is letters, digits and some of !#$%&'*+-.^_`|~")
+        raise conditions.invalid_value(path, name, "a header name is letters, digits and some of !#$%&'*+-.^_`|~")
     if name.lower() == "host":
-        raise say.bad_value(path, name, "the Host header is changed by the filter URLRewrite, field hostname")
+        raise conditions.invalid_value(
+            path, name, "the Host header is changed by the filter URLRewrite, field hostname"
+        )
     return name.lower()
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from headgate.api.gateway import HTTPPathModifier
-from headgate.conditions import http_route as say
+from headgate.conditions import http_route as conditions
 from headgate.envoy.routes import PathRewrite
 
 from .base import ParseContext
@@ -50,13 +50,17 @@ def path_modifier(field: str, found: HTTPPathModifier | None, context: ParseCont
     if found.type == "ReplaceFullPath":
         return PathModifier("full", _checked(f"{field}.replaceFullPath", found.replace_full_path) or "/")
     if found.type != "ReplacePrefixMatch":
-        raise say.unsupported(f"{field}.type", found.type, "ReplaceFullPath and ReplacePrefixMatch are")
+        raise conditions.unsupported_value(f"{field}.type", found.type, "ReplaceFullPath and ReplacePrefixMatch are")
     if not context.all_prefix_matches:
-        raise say.bad_value(f"{field}.type", found.type, "all matches of the rule must be of type PathPrefix for it")
+        raise conditions.invalid_value(
+            f"{field}.type", found.type, "all matches of the rule must be of type PathPrefix for it"
+        )
     return PathModifier("prefix", _checked(f"{field}.replacePrefixMatch", found.replace_prefix_match).rstrip("/"))
 
 
 def _checked(path: str, value: str | None) -> str:
     if value and not _PATH.fullmatch(value):
-        raise say.bad_value(path, value, "a path begins with / and has neither ? nor # nor control characters")
+        raise conditions.invalid_value(
+            path, value, "a path begins with / and has neither ? nor # nor control characters"
+        )
     return value or ""

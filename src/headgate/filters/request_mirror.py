@@ -15,7 +15,7 @@ import msgspec
 
 from headgate.api.gateway import HTTPRequestMirrorFilter, HTTPRouteFilter
 from headgate.conditions import Invalid, Problem
-from headgate.conditions import http_route as say
+from headgate.conditions import http_route as conditions
 from headgate.ir.http import Exchange, Mirrored
 from headgate.ir.routing import Backend
 
@@ -64,7 +64,7 @@ def parse(found: HTTPRouteFilter, context: ParseContext) -> RequestMirror:
     """Reads `requestMirror`."""
     field, asked = f"{context.path}.requestMirror", found.request_mirror
     if asked is None:
-        raise say.bad_value(field, "nothing", f"a filter of type {TYPE} needs this field")
+        raise conditions.invalid_value(field, "nothing", f"a filter of type {TYPE} needs this field")
     share = _share(field, asked)
     try:
         return RequestMirror(context.backend(f"{field}.backendRef", asked.backend_ref), share)
@@ -76,11 +76,15 @@ def _share(field: str, asked: HTTPRequestMirrorFilter) -> int:
     if asked.fraction is not None:
         numerator, denominator = asked.fraction.numerator, asked.fraction.denominator
         if asked.percent is not None:
-            raise say.bad_value(f"{field}.percent", str(asked.percent), "percent and fraction exclude each other")
+            raise conditions.invalid_value(
+                f"{field}.percent", str(asked.percent), "percent and fraction exclude each other"
+            )
         if denominator < 1 or not 0 <= numerator <= denominator:
-            raise say.bad_value(f"{field}.fraction", f"{numerator}/{denominator}", "a fraction is between 0 and 1")
+            raise conditions.invalid_value(
+                f"{field}.fraction", f"{numerator}/{denominator}", "a fraction is between 0 and 1"
+            )
         return round(_ALL * numerator / denominator)
     percent = 100 if asked.percent is None else asked.percent
     if not 0 <= percent <= 100:
-        raise say.bad_value(f"{field}.percent", str(percent), "a percentage is between 0 and 100")
+        raise conditions.invalid_value(f"{field}.percent", str(percent), "a percentage is between 0 and 100")
     return round(_ALL * percent / 100)

@@ -14,7 +14,7 @@ from typing import ClassVar, Literal, cast
 import msgspec
 
 from headgate.api.gateway import HTTPRouteFilter
-from headgate.conditions import http_route as say
+from headgate.conditions import http_route as conditions
 from headgate.envoy.routes import UNCHANGED, HeaderChanges, Redirect
 from headgate.ir.http import Answer, Exchange
 
@@ -97,11 +97,13 @@ def parse(found: HTTPRouteFilter, context: ParseContext) -> RequestRedirect:
     """Reads `requestRedirect`."""
     field, asked = f"{context.path}.requestRedirect", found.request_redirect
     if asked is None:
-        raise say.bad_value(field, "nothing", f"a filter of type {TYPE} needs this field")
+        raise conditions.invalid_value(field, "nothing", f"a filter of type {TYPE} needs this field")
     if asked.scheme not in (None, "http", "https"):
-        raise say.unsupported(f"{field}.scheme", str(asked.scheme), "http and https are")
+        raise conditions.unsupported_value(f"{field}.scheme", str(asked.scheme), "http and https are")
     if asked.status_code not in _STATUSES:
-        raise say.unsupported(f"{field}.statusCode", str(asked.status_code), "301, 302, 303, 307 and 308 are")
+        raise conditions.unsupported_value(
+            f"{field}.statusCode", str(asked.status_code), "301, 302, 303, 307 and 308 are"
+        )
     return RequestRedirect(
         status=asked.status_code,
         scheme=asked.scheme or "",

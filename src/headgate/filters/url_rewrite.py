@@ -16,7 +16,7 @@ from typing import ClassVar
 import msgspec
 
 from headgate.api.gateway import HTTPRouteFilter
-from headgate.conditions import http_route as say
+from headgate.conditions import http_route as conditions
 from headgate.ir.http import Exchange
 
 from .base import HTTPFilter, ParseContext, Rendering, read_hostname
@@ -54,7 +54,7 @@ def parse(found: HTTPRouteFilter, context: ParseContext) -> URLRewrite:
     """Reads `urlRewrite`."""
     field, asked = f"{context.path}.urlRewrite", found.url_rewrite
     if asked is None:
-        raise say.bad_value(field, "nothing", f"a filter of type {TYPE} needs this field")
+        raise conditions.invalid_value(field, "nothing", f"a filter of type {TYPE} needs this field")
     return URLRewrite(
         read_hostname(f"{field}.hostname", asked.hostname), path_modifier(f"{field}.path", asked.path, context)
     )

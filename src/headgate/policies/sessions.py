@@ -11,14 +11,14 @@ def read(path: str, found: SessionPersistence) -> ir.SessionPersistence:
     """What is asked for at a path; raises `Invalid`."""
     if found.type == "Header":
         if found.header is None:
-            raise say.bad_value(f"{path}.header", "nothing", "type Header needs the name of one")
+            raise say.invalid_value(f"{path}.header", "nothing", "type Header needs the name of one")
         if found.absolute_timeout is not None:
             raise _without_end(f"{path}.absoluteTimeout", found.absolute_timeout)
         return ir.SessionPersistence("header", found.header.name.lower())
     if found.type != "Cookie":
-        raise say.unsupported(f"{path}.type", found.type, "Cookie and Header are")
+        raise say.unsupported_value(f"{path}.type", found.type, "Cookie and Header are")
     if found.cookie is None:
-        raise say.bad_value(f"{path}.cookie", "nothing", "type Cookie needs this field; {} is enough")
+        raise say.invalid_value(f"{path}.cookie", "nothing", "type Cookie needs this field; {} is enough")
     return ir.SessionPersistence("cookie", found.cookie.name or "", found.cookie.path or "/", _lifetime(path, found))
 
 
@@ -30,13 +30,15 @@ def _lifetime(path: str, found: SessionPersistence) -> float | None:
             raise _without_end(where, found.absolute_timeout)
         return None
     if kind != "Permanent":
-        raise say.unsupported(f"{path}.cookie.lifetimeType", kind, "Session and Permanent are")
+        raise say.unsupported_value(f"{path}.cookie.lifetimeType", kind, "Session and Permanent are")
     seconds = durations.seconds(found.absolute_timeout or "")
     if not seconds:
-        raise say.bad_value(where, found.absolute_timeout or "nothing", "lifetimeType Permanent needs one, like 24h")
+        raise say.invalid_value(
+            where, found.absolute_timeout or "nothing", "lifetimeType Permanent needs one, like 24h"
+        )
     return seconds
 
 
 def _without_end(path: str, text: str) -> Invalid:
     works = "it is with a cookie of lifetimeType Permanent; Envoy keeps no sessions, so nothing else ends one"
-    return say.unsupported(path, text, works)
+    return say.unsupported_value(path, text, works)

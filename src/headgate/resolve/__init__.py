@@ -30,15 +30,15 @@ class Resolved:
     """Everything but the statuses."""
 
     routing: Routing
-    needs: Collection[Key, EnvoyFleetSpec]
-    gateways: managed.Gateways
-    asked: merged_listeners.Asked
+    fleet_specs: Collection[Key, EnvoyFleetSpec]
+    gateways: managed.ManagedGateways
+    merged_listeners: merged_listeners.MergedListeners
     listeners: listeners.Listeners
-    attached: routes.Attached
+    attached: routes.AttachedRoutes
     rules: rules.Rules
-    client_certificates: Collection[Key, client_certificates.Shown]
+    client_certificates: Collection[Key, client_certificates.ClientCertificate]
     policy_statuses: Collection[Ref, tuple[PolicyAncestorStatus, ...]]
-    selections: Collection[Key, PodSelection]
+    pod_selections: Collection[Key, PodSelection]
 
 
 def declare(world: World) -> Resolved:
@@ -65,12 +65,12 @@ def declare(world: World) -> Resolved:
             endpoints=served.endpoints,
             streams=streamed.streams,
             weighted_backends=streamed.pools,
-            client_certificates=client_certificates.usable(world, shown),
+            client_certificates=client_certificates.valid(world, shown),
             tracing=told.tracing,
         ),
-        needs=managed.needs(world, owned, judged.wanted_ports),
+        fleet_specs=managed.fleet_specs(world, owned, judged.accepted_ports),
         gateways=owned,
-        asked=wanted,
+        merged_listeners=wanted,
         listeners=judged,
         attached=attached,
         rules=ruled,
@@ -81,5 +81,5 @@ def declare(world: World) -> Resolved:
             named.statuses,
             told.statuses,
         ),
-        selections=named.selections,
+        pod_selections=named.selections,
     )

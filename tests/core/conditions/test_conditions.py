@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from headgate.api.meta import Condition
-from headgate.conditions import Invalid, first, say, sentence, stamp
+from headgate.conditions import Invalid, first_problem, joined_messages, new_condition, stamp
 from headgate.conditions import http_route as route
-from headgate.conditions.saying import envoys_words
+from headgate.conditions.build import envoy_message
 
 
 def test_a_condition_has_no_time_and_no_generation_until_it_is_stamped() -> None:
@@ -15,15 +15,15 @@ def test_a_condition_has_no_time_and_no_generation_until_it_is_stamped() -> None
 
 
 def test_equal_verdicts_are_equal_values() -> None:
-    assert route.refused("no") == route.refused("no")
+    assert route.rejected_by_envoy("no") == route.rejected_by_envoy("no")
 
 
 def test_unknown_is_neither_true_nor_false() -> None:
-    assert say("Accepted", None, "Pending", "").status == "Unknown"
+    assert new_condition("Accepted", None, "Pending", "").status == "Unknown"
 
 
 def test_a_message_is_never_longer_than_the_api_allows() -> None:
-    assert len(say("Accepted", False, "UnsupportedValue", "x" * 50_000).message) == 32_768
+    assert len(new_condition("Accepted", False, "UnsupportedValue", "x" * 50_000).message) == 32_768
 
 
 def test_all_problems_of_a_condition_stand_in_one_sentence_each_once_with_its_path() -> None:
@@ -33,13 +33,13 @@ def test_all_problems_of_a_condition_stand_in_one_sentence_each_once_with_its_pa
         Invalid("Accepted", "IncompatibleFilters", "c", "three").problem,
         Invalid("Accepted", "UnsupportedValue", "a", "one").problem,
     ]
-    assert sentence(problems, "Accepted") == "a: one; c: three"
-    assert first(problems, "Accepted") == problems[0]
-    assert first(problems, "Programmed") is None
+    assert joined_messages(problems, "Accepted") == "a: one; c: three"
+    assert first_problem(problems, "Accepted") == problems[0]
+    assert first_problem(problems, "Programmed") is None
 
 
 def test_an_invalid_says_field_and_remedy() -> None:
-    error = route.bad_value("spec.hostnames[0]", "foo.*", "a hostname is like shop.example.com")
+    error = route.invalid_value("spec.hostnames[0]", "foo.*", "a hostname is like shop.example.com")
     assert str(error) == "spec.hostnames[0]: 'foo.*' cannot be used; a hostname is like shop.example.com"
 
 
@@ -47,6 +47,6 @@ def test_envoys_words_come_without_the_dump_of_what_it_refused() -> None:
     dump = (
         'goo.gle/debugonly \nname: "http-80"\nvirtual_hosts {\n}\n: Proto constraint validation failed (X.Y: too short)'
     )
-    assert envoys_words(dump) == "Proto constraint validation failed (X.Y: too short)"
-    assert envoys_words("duplicate address") == "duplicate address"
-    assert isinstance(route.refused(dump), Condition)
+    assert envoy_message(dump) == "Proto constraint validation failed (X.Y: too short)"
+    assert envoy_message("duplicate address") == "duplicate address"
+    assert isinstance(route.rejected_by_envoy(dump), Condition)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headgate.api.discovery import EndpointPort
 from headgate.ir.routing import Endpoint
-from headgate.resolve.routing.backends import Slice, serving
+from headgate.resolve.routing.backends import SliceEndpoints, ready_endpoints
 
 HTTP = (EndpointPort(name="http", port=8080),)
 
@@ -13,42 +13,44 @@ def endpoint(number: int, port: int = 8080) -> Endpoint:
     return Endpoint(f"10.0.0.{number}", port)
 
 
-def slice_(*states: tuple[int, bool, bool], ports: tuple[EndpointPort, ...] = HTTP, family: str = "IPv4") -> Slice:
-    return Slice(family, ports, tuple((f"10.0.0.{number}", ready, ends) for number, ready, ends in states))
+def slice_(
+    *states: tuple[int, bool, bool], ports: tuple[EndpointPort, ...] = HTTP, family: str = "IPv4"
+) -> SliceEndpoints:
+    return SliceEndpoints(family, ports, tuple((f"10.0.0.{number}", ready, ends) for number, ready, ends in states))
 
 
 def test_ready_endpoints_of_all_slices_serve_each_once_in_order() -> None:
     slices = [slice_((2, True, False), (1, True, False)), slice_((2, True, False), (3, True, False))]
-    assert serving(slices, ["http"]) == (endpoint(1), endpoint(2), endpoint(3))
+    assert ready_endpoints(slices, ["http"]) == (endpoint(1), endpoint(2), endpoint(3))
 
 
 def test_an_endpoint_that_is_not_ready_does_not_serve() -> None:
-    assert serving([slice_((1, False, False), (2, True, False))], ["http"]) == (endpoint(2),)
+    assert ready_endpoints([slice_((1, False, False), (2, True, False))], ["http"]) == (endpoint(2),)
 
 
 def test_terminating_endpoints_serve_only_when_none_is_ready() -> None:
-    assert serving([slice_((1, False, True), (2, True, False))], ["http"]) == (endpoint(2),)
-    assert serving([slice_((1, False, True), (2, False, False))], ["http"]) == (endpoint(1),)
+    assert ready_endpoints([slice_((1, False, True), (2, True, False))], ["http"]) == (endpoint(2),)
+    assert ready_endpoints([slice_((1, False, True), (2, False, False))], ["http"]) == (endpoint(1),)
 
 
 def test_ports_are_found_by_name() -> None:
     ports = (EndpointPort(name="admin", port=9), EndpointPort(name="http", port=81))
-    assert serving([slice_((1, True, False), ports=ports)], ["http"]) == (endpoint(1, 81),)
+    assert ready_endpoints([slice_((1, True, False), ports=ports)], ["http"]) == (endpoint(1, 81),)
 
 
 def test_slices_may_map_a_name_to_different_ports() -> None:
     other = (EndpointPort(name="http", port=82),)
     slices = [slice_((1, True, False)), slice_((2, True, False), ports=other)]
-    assert serving(slices, ["http"]) == (endpoint(1), endpoint(2, 82))
+    assert ready_endpoints(slices, ["http"]) == (endpoint(1), endpoint(2, 82))
 
 
 def test_slices_of_other_families_and_protocols_are_left_out() -> None:
     udp = (EndpointPort(name="http", port=8080, protocol="UDP"),)
     slices = [slice_((1, True, False), family="FQDN"), slice_((2, True, False), ports=udp)]
-    assert serving(slices, ["http"]) == ()
+    assert ready_endpoints(slices, ["http"]) == ()
 
 
 def test_endpoints_of_ipv6_serve_where_there_is_none_of_ipv4() -> None:
-    six = Slice("IPv6", HTTP, (("fd00::1", True, False), ("fd00::2", False, False)))
-    assert serving([six], ["http"]) == (Endpoint("fd00::1", 8080),)
-    assert serving([six, slice_((1, True, False))], ["http"]) == (endpoint(1),)
+    six = SliceEndpoints("IPv6", HTTP, (("fd00::1", True, False), ("fd00::2", False, False)))
+    assert ready_endpoints([six], ["http"]) == (Endpoint("fd00::1", 8080),)
+    assert ready_endpoints([six, slice_((1, True, False))], ["http"]) == (endpoint(1),)

@@ -8,7 +8,7 @@ import yaml
 
 from headgate.api import codec
 from headgate.api.definitions import CustomResourceDefinition, served
-from headgate.resolve.gateways.supported_features import SUPPORTED, supported
+from headgate.resolve.gateways.supported_features import SUPPORTED, supported_features
 from support import tools
 
 
@@ -32,7 +32,7 @@ def test_features_are_said_in_ascending_order_once_each() -> None:
 
 
 def test_where_nothing_is_known_of_the_definitions_everything_is_supported() -> None:
-    assert supported(None) == SUPPORTED
+    assert supported_features(None) == SUPPORTED
 
 
 #: They need more than the definitions of the standard channel.
@@ -45,7 +45,7 @@ EXPERIMENTAL = {
 
 
 def test_with_the_definitions_of_v1_7_everything_of_the_standard_channel_is_supported() -> None:
-    found = supported(defined("gateway-api-v1.7.0/standard"))
+    found = supported_features(defined("gateway-api-v1.7.0/standard"))
     assert found == tuple(name for name in SUPPORTED if name not in EXPERIMENTAL)
 
 
@@ -59,15 +59,15 @@ def test_with_the_definitions_of_v1_7_everything_of_the_standard_channel_is_supp
     ],
 )
 def test_what_an_older_release_lacks_is_not_supported_there(release: str, absent: tuple[str, ...]) -> None:
-    assert [name for name in supported(defined(release)) if name.startswith(absent)] == []
+    assert [name for name in supported_features(defined(release)) if name.startswith(absent)] == []
 
 
 def test_what_an_older_release_has_is_supported_there() -> None:
-    found = supported(defined("gateway-api-v1.3.0/standard"))
+    found = supported_features(defined("gateway-api-v1.3.0/standard"))
     assert {"Gateway", "HTTPRoute", "HTTPRouteRequestPercentageMirror", "ReferenceGrant"} <= set(found)
 
 
 def test_without_a_kind_none_of_its_features_are_supported() -> None:
-    assert [name for name in supported({"Gateway": frozenset({"spec.infrastructure"})}) if "Route" in name] == [
-        "GatewayRouteHostnameIntersectionPrecedence"
-    ]
+    assert [
+        name for name in supported_features({"Gateway": frozenset({"spec.infrastructure"})}) if "Route" in name
+    ] == ["GatewayRouteHostnameIntersectionPrecedence"]

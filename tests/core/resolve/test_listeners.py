@@ -6,10 +6,10 @@ import pytest
 
 from headgate.api.gateway import AllowedRoutes, Listener, RouteGroupKind
 from headgate.api.meta import Ref
-from headgate.resolve.attachment.listener_conflicts import conflicting
-from headgate.resolve.attachment.listeners import Open, supported_kinds
-from headgate.resolve.attachment.merged_listeners import asks
-from headgate.resolve.attachment.routes import pairs
+from headgate.resolve.attachment.listener_conflicts import conflicts
+from headgate.resolve.attachment.listeners import HTTPListener, supported_kinds
+from headgate.resolve.attachment.merged_listeners import listener_entries
+from headgate.resolve.attachment.routes import intersect_hostnames
 from headgate.resolve.routing.virtual_hosts import shadowed
 
 
@@ -21,10 +21,10 @@ GATEWAY = Ref("Gateway", "n", "g")
 
 
 def reasons(*listeners: Listener, sets: tuple[tuple[Listener, ...], ...] = ()) -> dict[int, str]:
-    every = [*asks(GATEWAY, listeners)]
+    every = [*listener_entries(GATEWAY, listeners)]
     for at, each in enumerate(sets):
-        every += asks(Ref("ListenerSet", "n", f"s{at}"), each)
-    return {at: problem.reason for at, problem in conflicting(every).items()}
+        every += listener_entries(Ref("ListenerSet", "n", f"s{at}"), each)
+    return {at: problem.reason for at, problem in conflicts(every).items()}
 
 
 def test_listeners_with_different_ports_or_hostnames_do_not_conflict() -> None:
@@ -89,14 +89,14 @@ def test_a_kind_of_another_group_cannot_be_served() -> None:
 
 
 def test_what_is_served_is_the_intersection_with_the_most_specific_writing() -> None:
-    assert pairs("*.b.c", ("*.c", "a.b.c", "x.y")) == (("*.b.c", "*.c"), ("a.b.c", "a.b.c"))
-    assert pairs("a.b.c", ("*.c", "a.b.c")) == (("a.b.c", "a.b.c"),)
-    assert pairs("", ()) == (("", ""),)
-    assert pairs("a.b", ("x.y",)) == ()
+    assert intersect_hostnames("*.b.c", ("*.c", "a.b.c", "x.y")) == (("*.b.c", "*.c"), ("a.b.c", "a.b.c"))
+    assert intersect_hostnames("a.b.c", ("*.c", "a.b.c")) == (("a.b.c", "a.b.c"),)
+    assert intersect_hostnames("", ()) == (("", ""),)
+    assert intersect_hostnames("a.b", ("x.y",)) == ()
 
 
-def door(name: str, hostname: str, port: int = 80) -> Open:
-    return Open(name, port, False, hostname, f"http-{port}")
+def door(name: str, hostname: str, port: int = 80) -> HTTPListener:
+    return HTTPListener(name, port, False, hostname, f"http-{port}")
 
 
 def test_a_more_specific_listener_of_the_port_takes_the_hosts_it_covers() -> None:

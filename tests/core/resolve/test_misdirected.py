@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from headgate.api.meta import Key, Ref
 from headgate.ir import routing as ir
-from headgate.resolve.attachment.listeners import Judged, Open
-from headgate.resolve.attachment.tls_overlaps import overlapping
+from headgate.resolve.attachment.listeners import HTTPListener, ValidatedListener
+from headgate.resolve.attachment.tls_overlaps import overlapping_listeners
 from headgate.resolve.routing.virtual_hosts import misdirected
 
 GATEWAY = Ref("Gateway", "n", "g")
 
 
-def door(name: str, hostname: str, port: int = 443, *, secure: bool = True) -> Open:
-    return Open(name, port, secure, hostname, f"https-{port}-{name}")
+def door(name: str, hostname: str, port: int = 443, *, secure: bool = True) -> HTTPListener:
+    return HTTPListener(name, port, secure, hostname, f"https-{port}-{name}")
 
 
-def judged(name: str, hostname: str, *names: str, port: int = 443, owner: Ref = GATEWAY) -> Judged:
+def judged(name: str, hostname: str, *names: str, port: int = 443, owner: Ref = GATEWAY) -> ValidatedListener:
     certificate = ir.Certificate(Key("n", name), "d", names)
     listener = ir.Listener(name, port, "HTTPS", hostname, (certificate,))
-    return Judged(owner, name, name, ("TCP", port), ("HTTPRoute",), (), listener)
+    return ValidatedListener(owner, name, name, ("TCP", port), ("HTTPRoute",), (), listener)
 
 
-def pairs(*doors: Open) -> set[tuple[str, str]]:
+def pairs(*doors: HTTPListener) -> set[tuple[str, str]]:
     return {(one.name, other.name) for one, other in misdirected(doors)}
 
 
-def told(*listeners: Judged) -> dict[str, str]:
-    return {name: condition.reason for name, condition in overlapping(listeners).items()}
+def told(*listeners: ValidatedListener) -> dict[str, str]:
+    return {name: condition.reason for name, condition in overlapping_listeners(listeners).items()}
 
 
 def test_every_https_listener_of_a_port_knows_the_hosts_of_the_others() -> None:
@@ -65,6 +65,6 @@ def test_listeners_on_other_ports_do_not_overlap() -> None:
 
 def test_listeners_of_others_are_counted_and_not_named() -> None:
     secret = judged("secret", "x.example", owner=Ref("ListenerSet", "n", "s"))
-    found = overlapping([judged("a", "*.example"), secret])
+    found = overlapping_listeners([judged("a", "*.example"), secret])
     assert "secret" not in found["a"].message
     assert "1 of a ListenerSet" in found["a"].message

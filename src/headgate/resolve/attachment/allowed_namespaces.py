@@ -6,10 +6,10 @@ from headgate.api.meta import Key
 from headgate.incremental import Collection, Read
 from headgate.world import World
 
-Labels = Collection[Key, dict[str, str]]
+NamespaceLabels = Collection[Key, dict[str, str]]
 
 
-def labels(world: World) -> Labels:
+def labels(world: World) -> NamespaceLabels:
     """The labels of every namespace."""
     return world.engine.map("labels of a namespace", world.namespaces, _labels)
 
@@ -19,7 +19,7 @@ def _labels(_read: Read, _key: Key, found: core.Namespace) -> dict[str, str]:
 
 
 def admits(
-    read: Read, known: Labels, allowed: api.RouteNamespaces | api.ListenerNamespaces, home: str, visitor: str
+    read: Read, known: NamespaceLabels, allowed: api.RouteNamespaces | api.ListenerNamespaces, home: str, visitor: str
 ) -> bool:
     """Whether something of namespace `visitor` may come to what lives in `home`. What is not known lets nobody in."""
     match allowed.from_:

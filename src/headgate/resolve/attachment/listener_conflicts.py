@@ -10,14 +10,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from headgate.conditions import Problem
-from headgate.conditions import listener as say
+from headgate.conditions import listener as conditions
 from headgate.ir.hostnames import normalize
 from headgate.ir.routing import FAMILIES, Transport, transport
 
-from .merged_listeners import Ask
+from .merged_listeners import ListenerEntry
 
 
-def conflicting(asks: Sequence[Ask]) -> dict[int, Problem]:
+def conflicts(asks: Sequence[ListenerEntry]) -> dict[int, Problem]:
     """What is wrong with listeners that want what another one has; by their place in `asks`, which are in order of
     precedence. Protocols that nobody knows want nothing.
     """
@@ -32,7 +32,7 @@ def conflicting(asks: Sequence[Ask]) -> dict[int, Problem]:
     return problems
 
 
-def _on_one_port(asks: Sequence[Ask], wanted: Sequence[int]) -> dict[int, Problem]:
+def _on_one_port(asks: Sequence[ListenerEntry], wanted: Sequence[int]) -> dict[int, Problem]:
     problems: dict[int, Problem] = {}
     held: list[int] = []
     for mine in _by_owner(asks, wanted):
@@ -51,23 +51,25 @@ def _on_one_port(asks: Sequence[Ask], wanted: Sequence[int]) -> dict[int, Proble
     return problems
 
 
-def _by_owner(asks: Sequence[Ask], wanted: Sequence[int]) -> Iterable[list[int]]:
+def _by_owner(asks: Sequence[ListenerEntry], wanted: Sequence[int]) -> Iterable[list[int]]:
     owners: dict[object, list[int]] = defaultdict(list)
     for at in wanted:
         owners[asks[at].owner].append(at)
     return owners.values()
 
 
-def _clash(ask: Ask, others: Sequence[Ask], *, of_owner: bool) -> Problem | None:
+def _clash(ask: ListenerEntry, others: Sequence[ListenerEntry], *, of_owner: bool) -> Problem | None:
     """The conflict of one listener with others. Names of another owner's listeners are not told: they may be secret."""
     asked = ask.listener
     family = FAMILIES[asked.protocol]
     if foreign := [each.listener.name for each in others if FAMILIES[each.listener.protocol] != family]:
-        return say.protocol_conflict(ask.path, asked.port, foreign if of_owner else ())
+        return conditions.protocol_conflict(ask.path, asked.port, foreign if of_owner else ())
     if family in ("TCP", "UDP") and others:
-        return say.protocol_conflict(ask.path, asked.port, [each.listener.name for each in others] if of_owner else ())
+        return conditions.protocol_conflict(
+            ask.path, asked.port, [each.listener.name for each in others] if of_owner else ()
+        )
     same = [each for each in others if normalize(each.listener.hostname) == normalize(asked.hostname)]
     names = [each.listener.name for each in same] if of_owner else []
     if any(each.listener.protocol != asked.protocol for each in same):
-        return say.protocol_conflict(ask.path, asked.port, names)
-    return say.hostname_conflict(ask.path, asked.port, normalize(asked.hostname), names) if same else None
+        return conditions.protocol_conflict(ask.path, asked.port, names)
+    return conditions.hostname_conflict(ask.path, asked.port, normalize(asked.hostname), names) if same else None

@@ -3,18 +3,20 @@
 from headgate import filters
 from headgate.api import gateway as api
 from headgate.conditions import Invalid, Problem
-from headgate.conditions import listener as say
+from headgate.conditions import listener as conditions
 from headgate.incremental import Read
 from headgate.ir.routing import Backend
 
 from ..references import resolver
 from ..references.resolver import References
-from .merged_listeners import Ask
+from .merged_listeners import ListenerEntry
 
 _WITH_REQUESTS = ("HTTP", "HTTPS")
 
 
-def filters_of(read: Read, references: References, ask: Ask) -> tuple[list[filters.HTTPFilter], list[Problem]]:
+def filters_of(
+    read: Read, references: References, ask: ListenerEntry
+) -> tuple[list[filters.HTTPFilter], list[Problem]]:
     """The filters of a listener, and what is wrong with them. None is left out: a listener that skipped one would let
     everything through.
     """
@@ -26,7 +28,7 @@ def filters_of(read: Read, references: References, ask: Ask) -> tuple[list[filte
     for at, each in enumerate(listener.filters.requests if listener.filters else ()):
         path = f"{ask.path}.filters.requests[{at}]"
         if listener.protocol not in _WITH_REQUESTS:
-            problems.append(say.filter_on_stream(path, listener.protocol))
+            problems.append(conditions.invalid_listener_filter(path, listener.protocol))
             continue
         as_of_a_route = api.HTTPRouteFilter(
             type=each.type, external_auth=each.external_auth, extension_ref=each.extension_ref
@@ -34,8 +36,8 @@ def filters_of(read: Read, references: References, ask: Ask) -> tuple[list[filte
         try:
             parsed = filters.parse(as_of_a_route, filters.ParseContext(path, filters.Scope.LISTENER, False, backend))
         except Invalid as error:
-            problems.append(say.of_filter(error.problem))
+            problems.append(conditions.as_listener_filter(error.problem))
             continue
         found.append(parsed)
-        problems += map(say.of_filter, parsed.problems)
+        problems += map(conditions.as_listener_filter, parsed.problems)
     return found, problems

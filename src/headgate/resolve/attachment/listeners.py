@@ -13,7 +13,7 @@ import msgspec
 from headgate.api import gateway as api
 from headgate.api.meta import Key, Ref
 from headgate.conditions import Invalid, Problem
-from headgate.conditions import listener as say
+from headgate.conditions import listener as conditions
 from headgate.filters import HTTPFilter, backends
 from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
@@ -23,12 +23,12 @@ from headgate.world.objects import SETTINGS
 
 from ..gateways import frontend_validation
 from ..gateways.frontend_validation import Frontend
-from ..gateways.managed import Gateways, Owned, refused
+from ..gateways.managed import ManagedGateway, ManagedGateways, is_rejected
 from ..references import resolver
 from ..references.resolver import References
 from . import listener_filters
-from .listener_conflicts import conflicting
-from .merged_listeners import Ask, Asked, Set, asks
+from .listener_conflicts import conflicts
+from .merged_listeners import ListenerEntry, ManagedListenerSet, MergedListeners, listener_entries
 
 #: Route kinds that a protocol carries, as far as Headgate serves them.
 KINDS: dict[str, tuple[str, ...]] = {
@@ -40,7 +40,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 
 
-class Judged(msgspec.Struct, frozen=True, gc=False):
+class ValidatedListener(msgspec.Struct, frozen=True, gc=False):
     """One listener: valid (`listener` is set) or not, and all its problems. `name` is unique within the Gateway."""
 
     owner: Ref
@@ -54,10 +54,10 @@ class Judged(msgspec.Struct, frozen=True, gc=False):
     @property
     def accepted(self) -> bool:
         """Whether it may have its port, even if it cannot serve yet because a reference is not resolved."""
-        return not any(problem.condition in (say.ACCEPTED, say.CONFLICTED) for problem in self.problems)
+        return not any(problem.condition in (conditions.ACCEPTED, conditions.CONFLICTED) for problem in self.problems)
 
 
-class Door(msgspec.Struct, frozen=True, gc=False):
+class AttachableListener(msgspec.Struct, frozen=True, gc=False):
     """A listener as a route sees it when it wants to attach: only what the owner's spec says."""
 
     section: str
@@ -68,24 +68,24 @@ class Door(msgspec.Struct, frozen=True, gc=False):
     namespaces: api.RouteNamespaces
 
 
-class Doors(msgspec.Struct, frozen=True, gc=False):
+class RouteParent(msgspec.Struct, frozen=True, gc=False):
     """A parent of routes: a Gateway of ours, or a ListenerSet of one. One that the Gateway does not take has no doors,
     and `closed` says why.
     """
 
     gateway: Key
-    doors: tuple[Door, ...]
-    closed: str = ""
+    listeners: tuple[AttachableListener, ...]
+    not_accepted: str = ""
 
 
-class Open(msgspec.Struct, frozen=True, gc=False):
+class HTTPListener(msgspec.Struct, frozen=True, gc=False):
     """A valid listener as virtual hosts see it: no certificates, so that a new one touches no route."""
 
     name: str
     port: int
     secure: bool
     hostname: str
-    configuration: str
+    route_configuration: str
     filters: tuple[ir.Filter, ...] = ()
     refuse: ir.DirectResponse | None = None
 
@@ -95,45 +95,49 @@ class Listeners:
     """All views on the listeners of a Gateway."""
 
     #: Per Gateway: its own and those of its ListenerSets, in order of precedence.
-    judged: Collection[Key, tuple[Judged, ...]]
+    validated: Collection[Key, tuple[ValidatedListener, ...]]
     #: Per parent of routes.
-    doors: Collection[Ref, Doors]
-    open: Collection[Key, tuple[Open, ...]]
+    route_parents: Collection[Ref, RouteParent]
+    http_listeners: Collection[Key, tuple[HTTPListener, ...]]
     ports: Collection[tuple[Key, ir.Transport, int], ir.Port]
     #: What filters of its own, and of each ListenerSet, send something to.
     backends: Collection[tuple[Key, ir.Backend, Ref], ir.Backend]
     #: Ports that the Service must have.
-    wanted_ports: Collection[Key, tuple[tuple[ir.Transport, int], ...]]
+    accepted_ports: Collection[Key, tuple[tuple[ir.Transport, int], ...]]
 
 
-def declare(world: World, references: References, gateways: Gateways, asked: Asked) -> Listeners:
+def declare(world: World, references: References, gateways: ManagedGateways, asked: MergedListeners) -> Listeners:
     """Judge, and project."""
     engine = world.engine
 
-    def judged(read: Read, key: Key, found: Owned) -> tuple[Judged, ...]:
-        if refused(found.spec):
+    def judged(read: Read, key: Key, found: ManagedGateway) -> tuple[ValidatedListener, ...]:
+        if is_rejected(found.spec):
             return ()
         settings = read(world.settings, SETTINGS) or Settings()
         every = read(asked.listeners, key) or ()
         ports = _Ports((ask.listener for ask in every), settings.reserved_ports, read(world.bindings, key))
-        conflicts = conflicting(every)
+        conflicting = conflicts(every)
         clients = frontend_validation.by_port(read, references, key, found.spec)
-        return tuple(_judge(read, references, ask, conflicts.get(at), ports, clients) for at, ask in enumerate(every))
+        return tuple(_judge(read, references, ask, conflicting.get(at), ports, clients) for at, ask in enumerate(every))
 
-    all_judged = engine.map("judged listeners", gateways.owned, judged)
-    own_doors = engine.flat_map("doors of gateways", gateways.owned, lambda _read, key, found: [_own_doors(key, found)])
-    set_doors = engine.flat_map("doors of sets", asked.sets, lambda _read, key, found: [_set_doors(key, found)])
+    all_judged = engine.map("judged listeners", gateways.managed, judged)
+    own_doors = engine.flat_map(
+        "doors of gateways", gateways.managed, lambda _read, key, found: [_own_doors(key, found)]
+    )
+    set_doors = engine.flat_map(
+        "doors of sets", asked.listener_sets, lambda _read, key, found: [_set_doors(key, found)]
+    )
     return Listeners(
-        judged=all_judged,
-        doors=engine.union("doors", own_doors, set_doors),
-        open=engine.map("open listeners", all_judged, lambda _read, _key, found: _open(found)),
+        validated=all_judged,
+        route_parents=engine.union("doors", own_doors, set_doors),
+        http_listeners=engine.map("open listeners", all_judged, lambda _read, _key, found: _open(found)),
         ports=engine.flat_map("ports", all_judged, lambda _read, key, found: _ports(key, found)),
         backends=engine.flat_map("backends of listeners", all_judged, lambda _read, key, found: _backends(key, found)),
-        wanted_ports=engine.map("wanted ports", all_judged, lambda _read, _key, found: _wanted(found)),
+        accepted_ports=engine.map("wanted ports", all_judged, lambda _read, _key, found: _wanted(found)),
     )
 
 
-def _wanted(judged: Iterable[Judged]) -> tuple[tuple[ir.Transport, int], ...]:
+def _wanted(judged: Iterable[ValidatedListener]) -> tuple[tuple[ir.Transport, int], ...]:
     return tuple(sorted({each.port for each in judged if each.accepted}))
 
 
@@ -147,15 +151,15 @@ class _Ports:
 
     def check(self, path: str, transport: ir.Transport, number: int) -> None:
         if number in self._reserved and transport == "TCP":
-            raise say.port_unavailable(path, number, "is where Envoy answers probes")
+            raise conditions.port_unavailable(path, number, "is where Envoy answers probes")
         if self._binding is None or not self._binding.offset:
             return
         real = self._binding.port(number)
         if real in self._reserved and transport == "TCP":
-            raise say.port_unavailable(path, number, f"would be served on {real}, where Envoy answers probes")
+            raise conditions.port_unavailable(path, number, f"would be served on {real}, where Envoy answers probes")
         moved_here = number - self._binding.offset
         if real == number and (transport, moved_here) in self._wanted and self._binding.port(moved_here) == number:
-            raise say.port_unavailable(
+            raise conditions.port_unavailable(
                 path, number, f"is where port {moved_here} is served, since ports below 1024 cannot be bound here"
             )
 
@@ -166,11 +170,11 @@ class _Ports:
 def _judge(
     read: Read,
     references: References,
-    ask: Ask,
+    ask: ListenerEntry,
     conflict: Problem | None,
     ports: _Ports,
     clients: Callable[[int, Ref], Frontend],
-) -> Judged:
+) -> ValidatedListener:
     path, listener = ask.path, ask.listener
     problems = [conflict] if conflict else []
     kinds, wrong_kinds = supported_kinds(path, listener)
@@ -183,18 +187,18 @@ def _judge(
     problems += wrong_filters
     try:
         if listener.protocol not in KINDS:
-            raise say.unsupported_protocol(path, listener.protocol)
+            raise conditions.unsupported_protocol(path, listener.protocol)
         if listener.hostname and not is_hostname(normalize(listener.hostname)):
-            raise say.bad_hostname(path, listener.hostname)
+            raise conditions.invalid_hostname(path, listener.hostname)
         ports.check(path, ir.transport(listener.protocol), listener.port)
         if terminates := _terminates(path, listener):
             certificates, wrong = _certificates(read, references, ask)
             problems += wrong
     except Invalid as error:
         problems.append(error.problem)
-    serves = not any(problem.condition in (say.ACCEPTED, say.CONFLICTED) for problem in problems)
+    serves = not any(problem.condition in (conditions.ACCEPTED, conditions.CONFLICTED) for problem in problems)
     serves = serves and (not terminates or bool(certificates))
-    return Judged(
+    return ValidatedListener(
         owner=ask.owner,
         section=listener.name,
         name=ask.name,
@@ -238,7 +242,7 @@ def supported_kinds(path: str, listener: api.Listener) -> tuple[tuple[str, ...],
             taken.append(wanted.kind)
         else:
             where = f"{path}.allowedRoutes.kinds[{at}]"
-            problems.append(say.invalid_route_kind(where, wanted.group, wanted.kind, known))
+            problems.append(conditions.invalid_route_kind(where, wanted.group, wanted.kind, known))
     return tuple(dict.fromkeys(taken)), problems
 
 
@@ -250,16 +254,18 @@ def _terminates(path: str, listener: api.Listener) -> bool:
     if mode == "Passthrough" and listener.protocol == "TLS":
         return False
     if mode != "Terminate":
-        raise say.unsupported_tls_mode(path, listener.protocol, mode)
+        raise conditions.unsupported_tls_mode(path, listener.protocol, mode)
     return True
 
 
-def _certificates(read: Read, references: References, ask: Ask) -> tuple[tuple[ir.Certificate, ...], list[Problem]]:
+def _certificates(
+    read: Read, references: References, ask: ListenerEntry
+) -> tuple[tuple[ir.Certificate, ...], list[Problem]]:
     """Those that can be used, and what is wrong with the others."""
     path, listener = ask.path, ask.listener
     config = listener.tls or api.GatewayTLSConfig()
     if not config.certificate_refs:
-        raise say.no_certificate(path, listener.protocol)
+        raise conditions.certificate_refs_missing(path, listener.protocol)
     found: list[ir.Certificate] = []
     problems = []
     for at, ref in enumerate(config.certificate_refs):
@@ -273,10 +279,10 @@ def _certificates(read: Read, references: References, ask: Ask) -> tuple[tuple[i
 # Views.
 
 
-def doors(owner: Ref, listeners: Sequence[api.Listener]) -> tuple[Door, ...]:
+def attachable_listeners(owner: Ref, listeners: Sequence[api.Listener]) -> tuple[AttachableListener, ...]:
     """What routes see; a Gateway that is refused as a whole shows its listeners all the same."""
     return tuple(
-        Door(
+        AttachableListener(
             section=ask.listener.name,
             name=ask.name,
             port=ask.listener.port,
@@ -284,31 +290,31 @@ def doors(owner: Ref, listeners: Sequence[api.Listener]) -> tuple[Door, ...]:
             kinds=supported_kinds("", ask.listener)[0],
             namespaces=ask.listener.allowed_routes.namespaces,
         )
-        for ask in asks(owner, listeners)
+        for ask in listener_entries(owner, listeners)
     )
 
 
-def _own_doors(key: Key, found: Owned) -> tuple[Ref, Doors]:
+def _own_doors(key: Key, found: ManagedGateway) -> tuple[Ref, RouteParent]:
     owner = Ref("Gateway", key.namespace, key.name)
-    return owner, Doors(key, doors(owner, found.spec.listeners))
+    return owner, RouteParent(key, attachable_listeners(owner, found.spec.listeners))
 
 
-def _set_doors(key: Key, found: Set) -> tuple[Ref, Doors]:
+def _set_doors(key: Key, found: ManagedListenerSet) -> tuple[Ref, RouteParent]:
     owner = Ref("ListenerSet", key.namespace, key.name)
-    if found.refusal is not None:
-        return owner, Doors(found.gateway, (), found.refusal.message)
-    return owner, Doors(found.gateway, doors(owner, found.listeners))
+    if found.problem is not None:
+        return owner, RouteParent(found.gateway, (), found.problem.message)
+    return owner, RouteParent(found.gateway, attachable_listeners(owner, found.listeners))
 
 
-def _open(judged: tuple[Judged, ...]) -> tuple[Open, ...]:
+def _open(judged: tuple[ValidatedListener, ...]) -> tuple[HTTPListener, ...]:
     valid = [each.listener for each in judged if each.listener and each.listener.protocol in ("HTTP", "HTTPS")]
     return tuple(
-        Open(
+        HTTPListener(
             name=each.name,
             port=each.port,
             secure=each.protocol == "HTTPS",
             hostname=each.hostname,
-            configuration=ir.configuration_name(each),
+            route_configuration=ir.configuration_name(each),
             filters=each.filters,
             refuse=each.direct_response,
         )
@@ -316,7 +322,9 @@ def _open(judged: tuple[Judged, ...]) -> tuple[Open, ...]:
     )
 
 
-def _backends(gateway: Key, judged: tuple[Judged, ...]) -> list[tuple[tuple[Key, ir.Backend, Ref], ir.Backend]]:
+def _backends(
+    gateway: Key, judged: tuple[ValidatedListener, ...]
+) -> list[tuple[tuple[Key, ir.Backend, Ref], ir.Backend]]:
     used = {
         (backend, each.owner)
         for each in judged
@@ -327,7 +335,7 @@ def _backends(gateway: Key, judged: tuple[Judged, ...]) -> list[tuple[tuple[Key,
     return [((gateway, backend, owner), backend) for backend, owner in sorted(used)]
 
 
-def _ports(gateway: Key, judged: tuple[Judged, ...]) -> list[tuple[tuple[Key, ir.Transport, int], ir.Port]]:
+def _ports(gateway: Key, judged: tuple[ValidatedListener, ...]) -> list[tuple[tuple[Key, ir.Transport, int], ir.Port]]:
     valid = [each.listener for each in judged if each.listener is not None]
     ports: dict[tuple[ir.Transport, int], list[ir.Listener]] = {}
     for each in sorted(valid, key=lambda each: (rank(each.hostname), each.hostname, each.name)):

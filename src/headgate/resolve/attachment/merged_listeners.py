@@ -11,16 +11,16 @@ import msgspec
 from headgate.api import gateway as api
 from headgate.api.meta import Key, Ref
 from headgate.conditions import Problem
-from headgate.conditions import listener_set as say
+from headgate.conditions import listener_set as conditions
 from headgate.incremental import Collection, Read
 from headgate.world import World
 
-from ..gateways.managed import Gateways, Owned, refused
+from ..gateways.managed import ManagedGateway, ManagedGateways, is_rejected
 from . import allowed_namespaces
-from .allowed_namespaces import Labels, admits
+from .allowed_namespaces import NamespaceLabels, admits
 
 
-class Ask(msgspec.Struct, frozen=True, gc=False):
+class ListenerEntry(msgspec.Struct, frozen=True, gc=False):
     """A listener as it is written. `owner` is the Gateway or a ListenerSet, `index` its place there."""
 
     owner: Ref
@@ -43,7 +43,7 @@ def unique_name(owner: Ref, section: str) -> str:
     return section if owner.kind == "Gateway" else f"{owner.namespace}/{owner.name}/{section}"
 
 
-class Set(msgspec.Struct, frozen=True, gc=False):
+class ManagedListenerSet(msgspec.Struct, frozen=True, gc=False):
     """A ListenerSet whose parent is a Gateway of ours; `refusal` says why the Gateway does not take it."""
 
     uid: str
@@ -51,69 +51,73 @@ class Set(msgspec.Struct, frozen=True, gc=False):
     created: str
     gateway: Key
     listeners: tuple[api.Listener, ...]
-    refusal: Problem | None = None
+    problem: Problem | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class MergedListeners:
     """All that is asked for."""
 
     #: Per Gateway, in order of precedence.
-    listeners: Collection[Key, tuple[Ask, ...]]
+    listeners: Collection[Key, tuple[ListenerEntry, ...]]
     #: ListenerSets with a parent of ours.
-    sets: Collection[Key, Set]
+    listener_sets: Collection[Key, ManagedListenerSet]
     #: Per Gateway: the ListenerSets that it takes, in order of precedence.
-    sets_of: Collection[Key, tuple[Key, ...]]
+    listener_sets_of: Collection[Key, tuple[Key, ...]]
     #: Labels per namespace.
-    labels: Labels
+    namespace_labels: NamespaceLabels
 
 
-def declare(world: World, gateways: Gateways) -> Asked:
+def declare(world: World, gateways: ManagedGateways) -> MergedListeners:
     """Judge every ListenerSet as a whole, and concatenate."""
     engine = world.engine
     labels = allowed_namespaces.labels(world)
 
-    def judged(read: Read, key: Key, found: api.ListenerSet) -> Set | None:
+    def judged(read: Read, key: Key, found: api.ListenerSet) -> ManagedListenerSet | None:
         parent = found.spec.parent_ref
         gateway = Key(parent.namespace or key.namespace, parent.name)
-        owner = read(gateways.owned, gateway) if (parent.group, parent.kind) == (api.GROUP, "Gateway") else None
+        owner = read(gateways.managed, gateway) if (parent.group, parent.kind) == (api.GROUP, "Gateway") else None
         if owner is None:
             return None
         meta = found.metadata
         why = _refusal(read, labels, gateway, owner, key.namespace)
-        return Set(meta.uid, meta.generation, meta.creation_timestamp, gateway, found.spec.listeners, why)
+        return ManagedListenerSet(
+            meta.uid, meta.generation, meta.creation_timestamp, gateway, found.spec.listeners, why
+        )
 
     sets = engine.map("listener sets", world.listener_sets, judged)
     of_gateway = engine.index(
-        "listener sets of a gateway", sets, lambda _key, found: () if found.refusal else (found.gateway,)
+        "listener sets of a gateway", sets, lambda _key, found: () if found.problem else (found.gateway,)
     )
 
-    def taken(read: Read, key: Key, _owned: Owned) -> tuple[Key, ...]:
+    def taken(read: Read, key: Key, _owned: ManagedGateway) -> tuple[Key, ...]:
         found = [(each, read(sets, each)) for each in read.group(of_gateway, key)]
         return tuple(name for _, name in sorted((each.created, name) for name, each in found if each is not None))
 
-    sets_of = engine.map("listener sets that are taken", gateways.owned, taken)
+    sets_of = engine.map("listener sets that are taken", gateways.managed, taken)
 
-    def listeners(read: Read, key: Key, found: Owned) -> tuple[Ask, ...]:
-        every = [*asks(Ref("Gateway", key.namespace, key.name), found.spec.listeners)]
+    def listeners(read: Read, key: Key, found: ManagedGateway) -> tuple[ListenerEntry, ...]:
+        every = [*listener_entries(Ref("Gateway", key.namespace, key.name), found.spec.listeners)]
         for name in read(sets_of, key) or ():
             each = read(sets, name)
-            every += asks(Ref("ListenerSet", name.namespace, name.name), each.listeners if each else ())
+            every += listener_entries(Ref("ListenerSet", name.namespace, name.name), each.listeners if each else ())
         return tuple(every)
 
-    return Asked(engine.map("listeners asked for", gateways.owned, listeners), sets, sets_of, labels)
+    return MergedListeners(engine.map("listeners asked for", gateways.managed, listeners), sets, sets_of, labels)
 
 
-def asks(owner: Ref, listeners: Iterable[api.Listener]) -> Iterable[Ask]:
+def listener_entries(owner: Ref, listeners: Iterable[api.Listener]) -> Iterable[ListenerEntry]:
     """The listeners of one owner."""
     for at, each in enumerate(listeners):
-        yield Ask(owner, at, each)
+        yield ListenerEntry(owner, at, each)
 
 
-def _refusal(read: Read, labels: Labels, gateway: Key, owner: Owned, namespace: str) -> Problem | None:
+def _refusal(
+    read: Read, labels: NamespaceLabels, gateway: Key, owner: ManagedGateway, namespace: str
+) -> Problem | None:
     """Why a Gateway does not take a ListenerSet from a namespace, or None if it does."""
-    if refused(owner.spec):
-        return say.parent_not_accepted(str(gateway))
+    if is_rejected(owner.spec):
+        return conditions.parent_not_accepted(str(gateway))
     allowed = (owner.spec.allowed_listeners or api.AllowedListeners()).namespaces
     if admits(read, labels, allowed, gateway.namespace, namespace):
         return None
@@ -124,4 +128,4 @@ def _refusal(read: Read, labels: Labels, gateway: Key, owner: Owned, namespace: 
             which = "from namespaces with labels that this one lacks"
         case _:
             which = ""
-    return say.not_allowed(str(gateway), which)
+    return conditions.not_allowed(str(gateway), which)

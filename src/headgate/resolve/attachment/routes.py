@@ -14,21 +14,21 @@ import msgspec
 from headgate.api import gateway as api
 from headgate.api.meta import Key, Ref
 from headgate.conditions import Problem
-from headgate.conditions import http_route as say
+from headgate.conditions import http_route as conditions
 from headgate.incremental import Collection, Read
 from headgate.ir.hostnames import ANY_HOST, intersect, is_hostname, normalize, rank
 from headgate.world import World
 
-from ..gateways.managed import DEFAULT, Gateways
-from .allowed_namespaces import Labels, admits
-from .listeners import Door, Doors, Listeners
-from .merged_listeners import Asked
+from ..gateways.managed import DEFAULT_SCOPE, ManagedGateways
+from .allowed_namespaces import NamespaceLabels, admits
+from .listeners import AttachableListener, Listeners, RouteParent
+from .merged_listeners import MergedListeners
 
 RouteSpec = api.HTTPRouteSpec | api.GRPCRouteSpec | api.TLSRouteSpec | api.TCPRouteSpec | api.UDPRouteSpec
 Route = api.HTTPRoute | api.GRPCRoute | api.TLSRoute | api.TCPRoute | api.UDPRoute
 
 
-class Spec(msgspec.Struct, frozen=True, gc=False):
+class RouteSnapshot(msgspec.Struct, frozen=True, gc=False):
     """All of a route that anything depends on."""
 
     uid: str
@@ -37,24 +37,24 @@ class Spec(msgspec.Struct, frozen=True, gc=False):
     spec: RouteSpec
 
 
-class Claim(msgspec.Struct, frozen=True, gc=False):
+class ParentRefs(msgspec.Struct, frozen=True, gc=False):
     """What a route asks for before its rules are looked at: a change of rules or weights leaves it as it is."""
 
     created: str
     parent_refs: tuple[api.ParentReference, ...]
     hostnames: tuple[str, ...]
     #: Whether it wants every default Gateway as well.
-    defaults: bool = False
+    use_default_gateways: bool = False
 
 
-class Place(msgspec.Struct, frozen=True, gc=False):
+class Attachment(msgspec.Struct, frozen=True, gc=False):
     """A listener that a route stands on. `hostnames` are pairs: what is served, and what is written on the route."""
 
     listener: str
     hostnames: tuple[tuple[str, str], ...]
 
 
-class Parent(msgspec.Struct, frozen=True, gc=False):
+class ParentResult(msgspec.Struct, frozen=True, gc=False):
     """What became of one parentRef to a Gateway of ours or to a ListenerSet of one: places, or the problem.
 
     A default Gateway that a route wants (`useDefaultGateways`) is a parent like those that are written.
@@ -62,25 +62,25 @@ class Parent(msgspec.Struct, frozen=True, gc=False):
 
     ref: api.ParentReference
     gateway: Key
-    places: tuple[Place, ...]
+    attachments: tuple[Attachment, ...]
     problem: Problem | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Attached:
+class AttachedRoutes:
     """Routes and where they stand."""
 
-    specs: Collection[Ref, Spec]
-    claims: Collection[Ref, Claim]
+    snapshots: Collection[Ref, RouteSnapshot]
+    parent_refs: Collection[Ref, ParentRefs]
     #: Per route: one entry for each parentRef to a Gateway of ours or to a ListenerSet of one.
-    parents: Collection[Ref, tuple[Parent, ...]]
+    parents: Collection[Ref, tuple[ParentResult, ...]]
     #: Per route: the Gateways that it stands on, sorted.
     gateways: Collection[Ref, tuple[Key, ...]]
     #: Per Gateway, listener and route.
-    places: Collection[tuple[Key, str, Ref], Place]
+    attachments: Collection[tuple[Key, str, Ref], Attachment]
 
 
-def declare(world: World, gateways: Gateways, asked: Asked, listeners: Listeners) -> Attached:
+def declare(world: World, gateways: ManagedGateways, asked: MergedListeners, listeners: Listeners) -> AttachedRoutes:
     """Judge every parentRef."""
     engine = world.engine
     sources: tuple[Collection[Key, Any], ...] = (
@@ -93,37 +93,37 @@ def declare(world: World, gateways: Gateways, asked: Asked, listeners: Listeners
     specs = engine.union("specs", *(engine.flat_map(f"specs of {each.name}", each, _spec) for each in sources))
     claims = engine.map("claims", specs, _claim)
 
-    def parents(read: Read, key: Ref, claim: Claim) -> tuple[Parent, ...]:
+    def parents(read: Read, key: Ref, claim: ParentRefs) -> tuple[ParentResult, ...]:
         wanted = [(f"spec.parentRefs[{at}]", ref) for at, ref in enumerate(claim.parent_refs)]
-        if claim.defaults:
-            wanted += _defaults(claim.parent_refs, key, read.group(gateways.defaults, DEFAULT))
+        if claim.use_default_gateways:
+            wanted += _defaults(claim.parent_refs, key, read.group(gateways.defaults, DEFAULT_SCOPE))
         found = []
         for path, ref in wanted:
             parent = Ref(ref.kind, ref.namespace or key.namespace, ref.name)
-            doors = read(listeners.doors, parent) if ref.group == api.GROUP else None
+            doors = read(listeners.route_parents, parent) if ref.group == api.GROUP else None
             if doors is not None:
-                found.append(_attach(read, asked.labels, key, path, ref, parent, doors, claim.hostnames))
+                found.append(_attach(read, asked.namespace_labels, key, path, ref, parent, doors, claim.hostnames))
         return tuple(found)
 
     all_parents = engine.map("parents", claims, parents)
-    return Attached(
-        specs=specs,
-        claims=claims,
+    return AttachedRoutes(
+        snapshots=specs,
+        parent_refs=claims,
         parents=all_parents,
         gateways=engine.map("gateways of a route", all_parents, lambda _read, _key, found: _gateways(found)),
-        places=engine.flat_map("places", all_parents, lambda _read, key, found: _places(key, found)),
+        attachments=engine.flat_map("places", all_parents, lambda _read, key, found: _places(key, found)),
     )
 
 
-def _spec(_read: Read, _key: Key, found: Route) -> Iterable[tuple[Ref, Spec]]:
+def _spec(_read: Read, _key: Key, found: Route) -> Iterable[tuple[Ref, RouteSnapshot]]:
     meta = found.metadata
-    yield found.ref, Spec(meta.uid, meta.generation, meta.creation_timestamp, found.spec)
+    yield found.ref, RouteSnapshot(meta.uid, meta.generation, meta.creation_timestamp, found.spec)
 
 
-def _claim(_read: Read, _key: Ref, found: Spec) -> Claim:
+def _claim(_read: Read, _key: Ref, found: RouteSnapshot) -> ParentRefs:
     spec = found.spec
     defaults = spec.use_default_gateways == "All"
-    return Claim(found.created, spec.parent_refs, getattr(spec, "hostnames", ()), defaults)
+    return ParentRefs(found.created, spec.parent_refs, getattr(spec, "hostnames", ()), defaults)
 
 
 def _defaults(
@@ -136,49 +136,51 @@ def _defaults(
             yield "spec.useDefaultGateways", api.ParentReference(name=gateway.name, namespace=gateway.namespace)
 
 
-def _gateways(parents: tuple[Parent, ...]) -> tuple[Key, ...]:
-    return tuple(sorted({parent.gateway for parent in parents if parent.places}))
+def _gateways(parents: tuple[ParentResult, ...]) -> tuple[Key, ...]:
+    return tuple(sorted({parent.gateway for parent in parents if parent.attachments}))
 
 
-def _places(route: Ref, parents: tuple[Parent, ...]) -> Iterable[tuple[tuple[Key, str, Ref], Place]]:
+def _places(route: Ref, parents: tuple[ParentResult, ...]) -> Iterable[tuple[tuple[Key, str, Ref], Attachment]]:
     for parent in parents:
-        for place in parent.places:
+        for place in parent.attachments:
             yield (parent.gateway, place.listener, route), place
 
 
 def _attach(
     read: Read,
-    labels: Labels,
+    labels: NamespaceLabels,
     route: Ref,
     path: str,
     ref: api.ParentReference,
     parent: Ref,
-    found: Doors,
+    found: RouteParent,
     hostnames: tuple[str, ...],
-) -> Parent:
-    def refused(problem: Problem) -> Parent:
-        return Parent(ref, found.gateway, (), problem)
+) -> ParentResult:
+    def refused(problem: Problem) -> ParentResult:
+        return ParentResult(ref, found.gateway, (), problem)
 
-    if found.closed:
-        return refused(say.parent_closed(path, parent, found.closed))
-    doors = found.doors
+    if found.not_accepted:
+        return refused(conditions.parent_not_accepted(path, parent, found.not_accepted))
+    doors = found.listeners
     named = [door for door in doors if ref.section_name in (None, door.section) and ref.port in (None, door.port)]
     if not named:
         known = [f"{door.section!r} on port {door.port}" for door in doors]
-        return refused(say.no_matching_parent(path, parent, ref.section_name, ref.port, known))
+        return refused(conditions.no_matching_parent(path, parent, ref.section_name, ref.port, known))
     whys = {door.name: _why_not_allowed(read, labels, door, parent, route) for door in named}
     allowed = [door for door in named if whys[door.name] is None]
     if not allowed:
-        return refused(say.not_allowed(path, parent, [why for why in whys.values() if why]))
-    places = [(door, pairs(door.hostname, hostnames)) for door in allowed]
-    taken = tuple(Place(door.name, served) for door, served in places if served)
+        return refused(conditions.not_allowed_by_listeners(path, parent, [why for why in whys.values() if why]))
+    places = [(door, intersect_hostnames(door.hostname, hostnames)) for door in allowed]
+    taken = tuple(Attachment(door.name, served) for door, served in places if served)
     if not taken:
         theirs = [door.hostname or "every host" for door in allowed]
-        return refused(say.no_matching_hostname(path, hostnames, theirs))
-    return Parent(ref, found.gateway, taken)
+        return refused(conditions.no_matching_listener_hostname(path, hostnames, theirs))
+    return ParentResult(ref, found.gateway, taken)
 
 
-def _why_not_allowed(read: Read, labels: Labels, door: Door, parent: Ref, route: Ref) -> str | None:
+def _why_not_allowed(
+    read: Read, labels: NamespaceLabels, door: AttachableListener, parent: Ref, route: Ref
+) -> str | None:
     """Why a listener does not take a route, or None if it does."""
     where = f"listener {door.section!r}"
     if route.kind not in door.kinds:
@@ -194,7 +196,7 @@ def _why_not_allowed(read: Read, labels: Labels, door: Door, parent: Ref, route:
             return f"{where} takes routes from no namespace (allowedRoutes.namespaces.from: {other})"
 
 
-def pairs(listener: str, hostnames: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+def intersect_hostnames(listener: str, hostnames: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """What is served of a route's hostnames on a listener: (served, as written), the best writing for each, sorted."""
     best: dict[str, str] = {}
     for written in map(normalize, hostnames or (ANY_HOST,)):

@@ -6,18 +6,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from headgate.api.meta import Condition
-from headgate.conditions import listener as say
+from headgate.conditions import listener as conditions
 from headgate.ir.hostnames import covering_hostnames
 
-from .listeners import Judged
+from .listeners import ValidatedListener
 
 #: As many other listeners as are named.
 _NAMED = 5
 
 
-def overlapping(judged: Sequence[Judged]) -> dict[str, Condition]:
+def overlapping_listeners(judged: Sequence[ValidatedListener]) -> dict[str, Condition]:
     """The condition of each listener that overlaps with another, by its name within the Gateway."""
-    ports: dict[int, list[Judged]] = defaultdict(list)
+    ports: dict[int, list[ValidatedListener]] = defaultdict(list)
     for each in judged:
         if each.listener is not None and each.listener.protocol == "HTTPS":
             ports[each.listener.port].append(each)
@@ -31,11 +31,13 @@ def overlapping(judged: Sequence[Judged]) -> dict[str, Condition]:
             if not others:
                 reason, others = "OverlappingHostnames", hostnames.get(name)
             if others:
-                found[name] = say.overlapping(reason, port, _words(each, [by_name[other] for other in sorted(others)]))
+                found[name] = conditions.overlapping_tls_config(
+                    reason, port, _words(each, [by_name[other] for other in sorted(others)])
+                )
     return found
 
 
-def _certified(judged: Judged) -> list[str]:
+def _certified(judged: ValidatedListener) -> list[str]:
     certificates = judged.listener.certificates if judged.listener else ()
     return [name for certificate in certificates for name in certificate.names]
 
@@ -56,7 +58,7 @@ def _pairs(names: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
     return found
 
 
-def _words(judged: Judged, others: Sequence[Judged]) -> list[str]:
+def _words(judged: ValidatedListener, others: Sequence[ValidatedListener]) -> list[str]:
     """How others are called: by name those of the same owner, and not too many."""
     own = [f"listener {each.section!r}" for each in others if each.owner == judged.owner]
     foreign = len(others) - len(own)

@@ -16,7 +16,7 @@ from headgate.incremental import Read
 from headgate.ir.tls import ClientValidation
 
 from ..references import ca_certificates
-from ..references.resolver import References, permitted
+from ..references.resolver import References, is_permitted
 
 _FALLBACK = "AllowInsecureFallback"
 _MODES = ("AllowValidOnly", _FALLBACK)
@@ -66,10 +66,10 @@ def _judge(
     read: Read, references: References, gateway: Key, path: str, validation: api.FrontendTLSValidation
 ) -> Frontend:
     if validation.mode not in _MODES:
-        return Frontend(None, (say.unknown_client_mode(f"{path}.mode", validation.mode, _MODES),))
+        return Frontend(None, (say.unsupported_client_validation_mode(f"{path}.mode", validation.mode, _MODES),))
     found, problems = _authorities(read, references, gateway, path, validation.ca_certificate_refs)
     if not found:
-        problems.append(say.no_valid_authority(f"{path}.caCertificateRefs"))
+        problems.append(say.no_valid_ca_certificate(f"{path}.caCertificateRefs"))
         return Frontend(None, tuple(problems))
     return Frontend(ClientValidation(tuple(found), validation.mode != _FALLBACK), tuple(problems))
 
@@ -89,30 +89,32 @@ def _authorities(
 
 
 def _authority(read: Read, references: References, gateway: Key, path: str, ref: api.CACertificateReference) -> Key:
-    if (ref.group, ref.kind) == (certificates.GROUP, ca_certificates.BUNDLE):
+    if (ref.group, ref.kind) == (certificates.GROUP, ca_certificates.CLUSTER_TRUST_BUNDLE):
         return _trust_bundle(read, references, path, ref)
     if (ref.group, ref.kind) != ("", "ConfigMap"):
-        raise say.unsupported_authority_kind(path, ref.group, ref.kind)
+        raise say.unsupported_ca_certificate_kind(path, ref.group, ref.kind)
     config_map = Key(ref.namespace or gateway.namespace, ref.name)
-    if config_map.namespace != gateway.namespace and not permitted(
+    if config_map.namespace != gateway.namespace and not is_permitted(
         read,
         references.world,
         who=(api.GROUP, "Gateway", gateway.namespace),
         what=("", "ConfigMap", config_map.name),
         namespace=config_map.namespace,
     ):
-        raise say.authority_not_permitted(path, config_map, gateway)
-    if why := ca_certificates.trouble(read, references.backend_tls.bundles, config_map):
-        raise say.authority_invalid(path, config_map, why)
+        raise say.ca_certificate_ref_not_permitted(path, config_map, gateway)
+    if why := ca_certificates.problem(read, references.backend_tls.bundles, config_map):
+        raise say.invalid_ca_certificate(path, config_map, why)
     return config_map
 
 
 def _trust_bundle(read: Read, references: References, path: str, ref: api.CACertificateReference) -> Key:
     bundle = Key("", ref.name)
-    if not ca_certificates.known(read, references.world, bundle):
-        raise say.unsupported_authority_kind(path, ref.group, ref.kind)
+    if not ca_certificates.is_kind_served(read, references.world, bundle):
+        raise say.unsupported_ca_certificate_kind(path, ref.group, ref.kind)
     if ref.namespace:
-        raise say.authority_invalid(f"{path}.namespace", bundle, f"is in no namespace; leave out {ref.namespace!r}")
-    if why := ca_certificates.trouble(read, references.backend_tls.bundles, bundle):
-        raise say.authority_invalid(path, bundle, why)
+        raise say.invalid_ca_certificate(
+            f"{path}.namespace", bundle, f"is in no namespace; leave out {ref.namespace!r}"
+        )
+    if why := ca_certificates.problem(read, references.backend_tls.bundles, bundle):
+        raise say.invalid_ca_certificate(path, bundle, why)
     return bundle

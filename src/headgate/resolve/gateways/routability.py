@@ -19,40 +19,40 @@ SENTINEL = "testing.x-k8s.io/sentinel"
 _OUTSIDE = (None, "", SENTINEL)
 
 
-class Assigned(msgspec.Struct, frozen=True):
+class AssignedAddresses(msgspec.Struct, frozen=True):
     """The addresses of a Gateway, and the fields of those that were asked for and are not had."""
 
     addresses: tuple[tuple[str, str], ...]
     missing: tuple[str, ...]
 
 
-def asked(spec: api.GatewaySpec) -> bool:
+def is_requested(spec: api.GatewaySpec) -> bool:
     """Whether it matters to anybody."""
     return any(each.routability for each in spec.addresses)
 
 
-def outside(address: api.GatewaySpecAddress) -> bool:
+def from_load_balancer(address: api.GatewaySpecAddress) -> bool:
     """Whether the load balancer gives it."""
     return address.routability in _OUTSIDE
 
 
-def internal(spec: api.GatewaySpec) -> bool:
+def cluster_only(spec: api.GatewaySpec) -> bool:
     """Whether nobody outside of the cluster may reach it."""
-    return asked(spec) and not any(map(outside, spec.addresses))
+    return is_requested(spec) and not any(map(from_load_balancer, spec.addresses))
 
 
-def assigned(spec: api.GatewaySpec, fleet: EnvoyFleetStatus, binding: Binding) -> Assigned:
+def assigned_addresses(spec: api.GatewaySpec, fleet: EnvoyFleetStatus, binding: Binding) -> AssignedAddresses:
     """Address and routability of what is had of that which was asked for."""
     cluster = (fleet.cluster_ip,) if fleet.cluster_ip and binding.bind == "pod" else ()
     found: dict[tuple[str, str], None] = {}
     missing = []
     for at, each in enumerate(spec.addresses):
-        known = fleet.addresses if outside(each) else cluster if each.routability == CLUSTER else ()
+        known = fleet.addresses if from_load_balancer(each) else cluster if each.routability == CLUSTER else ()
         given = [address for address in known if each.value in ("", address)]
         found |= dict.fromkeys((address, each.routability or "") for address in given)
         if not given:
             missing.append(f"spec.addresses[{at}]{_of(each)}")
-    return Assigned(tuple(found), tuple(missing))
+    return AssignedAddresses(tuple(found), tuple(missing))
 
 
 def _of(address: api.GatewaySpecAddress) -> str:
@@ -61,9 +61,9 @@ def _of(address: api.GatewaySpecAddress) -> str:
     return f" ({', '.join(said)})" if said else ""
 
 
-def told(read: Read, world: World, spec: api.GatewaySpec) -> bool:
+def status_has_routability(read: Read, world: World, spec: api.GatewaySpec) -> bool:
     """Whether the status has the field; where definitions are not known, if it was asked for."""
     definitions = read(world.definitions, SETTINGS)
     if definitions is None:
-        return asked(spec)
+        return is_requested(spec)
     return "status.addresses.routability" in definitions.fields.get("Gateway", ())

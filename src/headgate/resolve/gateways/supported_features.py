@@ -99,7 +99,7 @@ _KINDS = (
 )
 
 
-def supported(defined: Mapping[str, frozenset[str]] | None) -> tuple[str, ...]:
+def supported_features(defined: Mapping[str, frozenset[str]] | None) -> tuple[str, ...]:
     """The features that can be served, given the fields of each kind that the API serves; None: of all that we know."""
     if defined is None:
         return SUPPORTED

@@ -16,7 +16,7 @@ from headgate.policies.targets import Target
 from headgate.world import World
 
 from ..references import ca_certificates
-from ..references.ca_certificates import Bundle
+from ..references.ca_certificates import CABundle
 from .precedence import Winners, winners
 
 
@@ -27,7 +27,7 @@ class BackendTLS:
     policies: Collection[Key, Policy]
     winners: Winners
     settings: Collection[Key, UpstreamTLS]
-    bundles: Collection[Key, Bundle]
+    bundles: Collection[Key, CABundle]
 
 
 def declare(world: World) -> BackendTLS:
@@ -57,4 +57,4 @@ def of_port(read: Read, found: BackendTLS, service: Key, port_name: str) -> Upst
 
 def believes(read: Read, found: BackendTLS, tls: UpstreamTLS) -> bool:
     """Whether there is anybody whose certificate would be taken."""
-    return tls.system_ca_certificates or ca_certificates.usable(read, found.bundles, tls.ca_certificates)
+    return tls.system_ca_certificates or ca_certificates.any_usable(read, found.bundles, tls.ca_certificates)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from headgate.api import certificates
 from headgate.api.meta import Key, Ref
-from headgate.conditions import Problem, first, verdict
+from headgate.conditions import Problem, condition_from, first_problem
 from headgate.conditions import backend_tls_policy as say
 from headgate.conditions import backend_traffic_policy as say_traffic
 from headgate.incremental import Collection, Index, Read
@@ -14,7 +14,7 @@ from headgate.policies.backend_traffic import Policy as TrafficPolicy
 from headgate.policies.targets import Target
 from headgate.world import World
 
-from ..gateways.managed import Gateways
+from ..gateways.managed import ManagedGateways
 from ..references import ca_certificates
 from ..references.resolver import References
 from .ancestors import MOST, Entries, entry
@@ -27,7 +27,7 @@ _Used = tuple[Key, ir.Backend]
 def declare(
     world: World,
     references: References,
-    gateways: Gateways,
+    gateways: ManagedGateways,
     backends: Collection[_Used, ir.Backend],
 ) -> Collection[Ref, Entries]:
     """Per policy: our entries, by Gateway; a policy whose targets no Gateway of ours uses has none."""
@@ -41,7 +41,7 @@ def declare(
 
 
 def _of_backend_tls(
-    world: World, references: References, gateways: Gateways, users: Index[Key, _Used]
+    world: World, references: References, gateways: ManagedGateways, users: Index[Key, _Used]
 ) -> Collection[Ref, Entries]:
     found = references.backend_tls
 
@@ -55,7 +55,10 @@ def _of_backend_tls(
             problems += shared
             controller = read(gateways.controllers, gateway)
             if controller is not None:
-                told = (verdict(say.accepted(), problems), verdict(say.refs_resolved(), problems))
+                told = (
+                    condition_from(say.accepted(), problems),
+                    condition_from(say.refs_resolved(), problems),
+                )
                 entries.append(entry(gateway, controller, policy.generation, told))
         if entries:
             yield Ref("BackendTLSPolicy", key.namespace, key.name), tuple(entries[:MOST])
@@ -64,7 +67,7 @@ def _of_backend_tls(
 
 
 def _of_backend_traffic(
-    world: World, references: References, gateways: Gateways, users: Index[Key, _Used]
+    world: World, references: References, gateways: ManagedGateways, users: Index[Key, _Used]
 ) -> Collection[Ref, Entries]:
     found = references.backend_traffic
 
@@ -80,7 +83,7 @@ def _of_backend_traffic(
         for gateway, problems in sorted(used.items()):
             controller = read(gateways.controllers, gateway)
             if controller is not None:
-                told = (verdict(say_traffic.accepted(), problems),)
+                told = (condition_from(say_traffic.accepted(), problems),)
                 entries.append(entry(gateway, controller, policy.generation, told))
         if entries:
             yield Ref("XBackendTrafficPolicy", key.namespace, key.name), tuple(entries[:MOST])
@@ -110,15 +113,15 @@ def _missing_section(read: Read, references: References, at: int, target: Target
 
 def _authority_problems(read: Read, world: World, found: BackendTLS, policy: Policy) -> Iterable[Problem]:
     """References that lead nowhere; when none is left, the policy believes nobody (one that is invalid says so)."""
-    usable = policy.tls.system_ca_certificates or first(policy.problems, say.ACCEPTED) is not None
+    usable = policy.tls.system_ca_certificates or first_problem(policy.problems, say.ACCEPTED) is not None
     for path, config_map in zip(policy.authorities, policy.tls.ca_certificates, strict=True):
-        why = ca_certificates.trouble(read, found.bundles, config_map)
+        why = ca_certificates.problem(read, found.bundles, config_map)
         usable = usable or not why
         if why:
             yield (
                 say.authority_invalid(path, config_map, why)
-                if ca_certificates.known(read, world, config_map)
-                else say.unsupported_authority_kind(path, certificates.GROUP, ca_certificates.BUNDLE)
+                if ca_certificates.is_kind_served(read, world, config_map)
+                else say.unsupported_authority_kind(path, certificates.GROUP, ca_certificates.CLUSTER_TRUST_BUNDLE)
             )
     if not usable:
         yield say.no_valid_authority("spec.validation.caCertificateRefs")

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from headgate.api.meta import Key, Ref
-from headgate.conditions import Invalid, Problem, verdict
+from headgate.conditions import Invalid, Problem, condition_from
 from headgate.conditions import telemetry_policy as say
 from headgate.incremental import Collection, Read
 from headgate.ir.routing import Backend
@@ -14,7 +14,7 @@ from headgate.policies.targets import Target
 from headgate.policies.telemetry import Policy
 from headgate.world import World
 
-from ..gateways.managed import Gateways, Owned
+from ..gateways.managed import ManagedGateway, ManagedGateways
 from ..references import resolver
 from ..references.resolver import References
 from .ancestors import MOST, Entries, entry
@@ -31,7 +31,7 @@ class Telemetry:
     statuses: Collection[Ref, Entries]
 
 
-def declare(world: World, references: References, gateways: Gateways) -> Telemetry:
+def declare(world: World, references: References, gateways: ManagedGateways) -> Telemetry:
     """Read every policy, choose one per Gateway."""
     engine = world.engine
     policies = engine.map(
@@ -39,7 +39,7 @@ def declare(world: World, references: References, gateways: Gateways) -> Telemet
     )
     winning = winners(engine, "telemetry policies", policies)
 
-    def tracing(read: Read, key: Key, _found: Owned) -> Tracing | None:
+    def tracing(read: Read, key: Key, _found: ManagedGateway) -> Tracing | None:
         winner = read(winning, Target(key))
         policy = read(policies, winner.policy) if winner is not None else None
         if winner is None or policy is None or policy.provider is None:
@@ -56,13 +56,16 @@ def declare(world: World, references: References, gateways: Gateways) -> Telemet
             if (winner := lost_to(read, winning, target, key)) is not None:
                 problems.insert(0, say.conflicted(f"spec.targetRefs[{at}]", target.key, winner))
             if controller is not None:
-                told = (verdict(say.accepted(), problems), verdict(say.refs_resolved(), problems))
+                told = (
+                    condition_from(say.accepted(), problems),
+                    condition_from(say.refs_resolved(), problems),
+                )
                 entries.append(entry(target.key, controller, policy.generation, told))
         if entries:
             yield Ref(KIND, key.namespace, key.name), tuple(dict.fromkeys(entries))[:MOST]
 
     return Telemetry(
-        tracing=engine.map("tracing", gateways.owned, tracing),
+        tracing=engine.map("tracing", gateways.managed, tracing),
         statuses=engine.flat_map("statuses of telemetry policies", policies, status),
     )
 

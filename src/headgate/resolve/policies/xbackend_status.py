@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from headgate.api import gateway as api
 from headgate.api import gateway_x
 from headgate.api.meta import Key, Ref
-from headgate.conditions import verdict
+from headgate.conditions import condition_from
 from headgate.conditions import x_backend as say
 from headgate.incremental import Collection, Index, Read
 from headgate.ir.tracing import Tracing
 from headgate.world import PodSelection, World
 
-from ..attachment.routes import Attached, Spec
-from ..gateways.managed import Gateways
+from ..attachment.routes import AttachedRoutes, RouteSnapshot
+from ..gateways.managed import ManagedGateways
 from ..references.resolver import References
-from ..references.xbackends import KIND, Outside, service_name
+from ..references.xbackends import KIND, ExternalBackend, service_name
 from .ancestors import Entries, entry
 
 #: As many ancestors as an XBackend can carry.
@@ -33,13 +33,13 @@ class Named:
 def declare(
     world: World,
     references: References,
-    gateways: Gateways,
-    attached: Attached,
+    gateways: ManagedGateways,
+    attached: AttachedRoutes,
     tracing: Collection[Key, Tracing],
 ) -> Named:
     """Follow the names from XBackends to routes to Gateways, and to those that send traces there."""
-    engine, found = world.engine, references.x_backends.found
-    naming: Index[Key, Ref] = engine.index("routes that name an x backend", attached.specs, _names)
+    engine, found = world.engine, references.xbackends.backends
+    naming: Index[Key, Ref] = engine.index("routes that name an x backend", attached.snapshots, _names)
     told: Index[Key, Key] = engine.index("gateways that tell an x backend", tracing, _collects)
 
     def users(read: Read, key: Key) -> list[Key]:
@@ -47,7 +47,7 @@ def declare(
         sending = {gateway for route in routes for gateway in read(attached.gateways, route) or ()}
         return sorted(sending.union(read.group(told, key)))
 
-    def status(read: Read, key: Key, each: Outside) -> Iterable[tuple[Ref, Entries]]:
+    def status(read: Read, key: Key, each: ExternalBackend) -> Iterable[tuple[Ref, Entries]]:
         entries = []
         for gateway in users(read, key):
             controller = read(gateways.controllers, gateway)
@@ -56,7 +56,7 @@ def declare(
         if entries:
             yield Ref(KIND, key.namespace, key.name), tuple(entries[:_MOST])
 
-    def selection(read: Read, key: Key, each: Outside) -> PodSelection | None:
+    def selection(read: Read, key: Key, each: ExternalBackend) -> PodSelection | None:
         if not each.selector or each.problems or not users(read, key):
             return None
         return PodSelection(each.uid, service_name(key.name), dict(each.selector), each.port)
@@ -66,7 +66,7 @@ def declare(
     )
 
 
-def _names(route: Ref, found: Spec) -> Iterable[Key]:
+def _names(route: Ref, found: RouteSnapshot) -> Iterable[Key]:
     refs = (ref for rule in found.spec.rules for ref in rule.backend_refs)
     return {Key(route.namespace, ref.name) for ref in refs if (ref.group, ref.kind) == (gateway_x.GROUP, KIND)}
 
@@ -75,5 +75,5 @@ def _collects(_gateway: Key, found: Tracing) -> Iterable[Key]:
     return () if found.collector.x_backend is None else (found.collector.x_backend,)
 
 
-def _entry(gateway: Key, controller: str, found: Outside) -> api.PolicyAncestorStatus:
-    return entry(gateway, controller, found.generation, [verdict(say.accepted(), found.problems)])
+def _entry(gateway: Key, controller: str, found: ExternalBackend) -> api.PolicyAncestorStatus:
+    return entry(gateway, controller, found.generation, [condition_from(say.accepted(), found.problems)])

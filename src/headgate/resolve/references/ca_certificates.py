@@ -17,20 +17,20 @@ from headgate.world.objects import SETTINGS
 MISSING = "is missing; create it with a key ca.crt"
 #: The same of a ClusterTrustBundle.
 MISSING_BUNDLE = "is missing; create it"
-BUNDLE = "ClusterTrustBundle"
+CLUSTER_TRUST_BUNDLE = "ClusterTrustBundle"
 
 
-class Bundle(msgspec.Struct, frozen=True, gc=False):
+class CABundle(msgspec.Struct, frozen=True, gc=False):
     """Whether an object holds authorities; `trouble` is empty if it does.
 
     The certificates themselves are no part of it: whoever depends on this runs again when they come or go, and stays
     as it is when they are renewed.
     """
 
-    trouble: str = ""
+    problem: str = ""
 
 
-def declare(world: World) -> Collection[Key, Bundle]:
+def declare(world: World) -> Collection[Key, CABundle]:
     """Every object that may be one: it holds authorities, or somebody could expect it to."""
     engine = world.engine
     return engine.union(
@@ -42,28 +42,28 @@ def declare(world: World) -> Collection[Key, Bundle]:
     )
 
 
-def _bundle(found: core.ConfigMap | certificates.ClusterTrustBundle) -> Bundle:
+def _bundle(found: core.ConfigMap | certificates.ClusterTrustBundle) -> CABundle:
     try:
         tls.authorities(found)
     except tls.TlsError as error:
-        return Bundle(str(error))
-    return Bundle()
+        return CABundle(str(error))
+    return CABundle()
 
 
-def trouble(read: Read, bundles: Collection[Key, Bundle], key: Key) -> str:
+def problem(read: Read, bundles: Collection[Key, CABundle], key: Key) -> str:
     """What is wrong with an object as a source of authorities; empty: nothing."""
     found = read(bundles, key)
     if found is None:
         return MISSING if key.namespace else MISSING_BUNDLE
-    return found.trouble
+    return found.problem
 
 
-def usable(read: Read, bundles: Collection[Key, Bundle], keys: Iterable[Key]) -> bool:
+def any_usable(read: Read, bundles: Collection[Key, CABundle], keys: Iterable[Key]) -> bool:
     """Whether any of them holds authorities."""
-    return any(not trouble(read, bundles, each) for each in keys)
+    return any(not problem(read, bundles, each) for each in keys)
 
 
-def known(read: Read, world: World, key: Key) -> bool:
+def is_kind_served(read: Read, world: World, key: Key) -> bool:
     """Whether the API has objects of that kind: not every one has ClusterTrustBundles."""
     definitions = read(world.definitions, SETTINGS)
-    return bool(key.namespace) or definitions is None or BUNDLE in definitions.fields
+    return bool(key.namespace) or definitions is None or CLUSTER_TRUST_BUNDLE in definitions.fields

@@ -39,10 +39,10 @@ class References:
 
     world: World
     services: Collection[Key, ServicePorts]
-    certificates: Collection[Key, TLSSecret]
+    tls_secrets: Collection[Key, TLSSecret]
     backend_tls: BackendTLS
     backend_traffic: BackendTraffic
-    x_backends: XBackends
+    xbackends: XBackends
 
 
 def declare(world: World) -> References:
@@ -51,10 +51,10 @@ def declare(world: World) -> References:
     return References(
         world=world,
         services=world.engine.map("ports of a service", world.services, _service),
-        certificates=held,
+        tls_secrets=held,
         backend_tls=of_backends,
         backend_traffic=backend_traffic.declare(world),
-        x_backends=xbackends.declare(world, of_backends.bundles, held),
+        xbackends=xbackends.declare(world, of_backends.bundles, held),
     )
 
 
@@ -69,7 +69,7 @@ def _port_that_is_read(found: core.ServicePort) -> core.ServicePort:
     return msgspec.structs.replace(found, node_port=None, target_port=None)
 
 
-def permitted(
+def is_permitted(
     read: Read, world: World, *, who: tuple[str, str, str], what: tuple[str, str, str], namespace: str
 ) -> bool:
     """Whether a ReferenceGrant of `namespace` permits a reference.
@@ -87,19 +87,19 @@ def certificate(
     if (ref.group, ref.kind) != ("", "Secret"):
         raise listener.unsupported_certificate_kind(path, ref.group, ref.kind)
     namespace = ref.namespace or at.namespace
-    if namespace != at.namespace and not permitted(
+    if namespace != at.namespace and not is_permitted(
         read,
         references.world,
         who=(gateway.GROUP, at.kind, at.namespace),
         what=("", "Secret", ref.name),
         namespace=namespace,
     ):
-        raise listener.certificate_not_permitted(path, namespace, ref.name, at)
-    found = read(references.certificates, Key(namespace, ref.name))
+        raise listener.certificate_ref_not_permitted(path, namespace, ref.name, at)
+    found = read(references.tls_secrets, Key(namespace, ref.name))
     if found is None:
-        raise listener.certificate_missing(path, namespace, ref.name)
+        raise listener.certificate_not_found(path, namespace, ref.name)
     if found.certificate is None:
-        raise listener.certificate_broken(path, namespace, ref.name, found.trouble)
+        raise listener.invalid_certificate(path, namespace, ref.name, found.problem)
     return found.certificate
 
 
@@ -127,24 +127,24 @@ FindBackend = Callable[[str, gateway.BackendObjectReference], Backend]
 
 def backend(read: Read, references: References, path: str, ref: gateway.BackendObjectReference, at: Ref) -> Backend:
     """The Service port that `at`, a route or a policy, refers to; raises `Invalid`."""
-    if (ref.group, ref.kind) == (gateway_x.GROUP, xbackends.KIND) and xbackends.served(read, references.world):
-        return xbackends.backend(read, references.x_backends, path, ref, at)
+    if (ref.group, ref.kind) == (gateway_x.GROUP, xbackends.KIND) and xbackends.is_kind_served(read, references.world):
+        return xbackends.backend(read, references.xbackends, path, ref, at)
     if (ref.group, ref.kind) != ("", "Service"):
         raise http_route.invalid_backend_kind(path, ref.group, ref.kind)
     namespace = ref.namespace or at.namespace
-    if namespace != at.namespace and not permitted(
+    if namespace != at.namespace and not is_permitted(
         read,
         references.world,
         who=(_GROUPS.get(at.kind, gateway.GROUP), at.kind, at.namespace),
         what=("", "Service", ref.name),
         namespace=namespace,
     ):
-        raise http_route.backend_not_permitted(path, namespace, ref.name, at.kind, at.namespace)
+        raise http_route.backend_ref_not_permitted(path, namespace, ref.name, at.kind, at.namespace)
     found = read(references.services, Key(namespace, ref.name))
     if found is None:
         raise http_route.backend_not_found(path, namespace, ref.name)
     if found.external:
-        raise http_route.backend_external(path, ref.name)
+        raise http_route.external_name_backend(path, ref.name)
     if at.kind in _STREAMS:
         plain = _stream_port(path, Key(namespace, ref.name), ref.port, found, at.kind)
     else:
@@ -159,7 +159,7 @@ def _secured(read: Read, references: References, path: str, service: ServicePort
     port = next((each for each in service.ports if each.port == plain.port and each.protocol == "TCP"), None)
     found = backend_tls.of_port(read, references.backend_tls, plain.service, port.name if port else "")
     if found is None and at.kind == "HTTPRoute" and port is not None and port.app_protocol == _SECURE_WEBSOCKET:
-        raise http_route.backend_protocol(
+        raise http_route.unsupported_backend_protocol(
             f"{path}.port", plain.service.name, f"appProtocol {_SECURE_WEBSOCKET!r}", "it needs a BackendTLSPolicy"
         )
     return plain if found is None else _with(plain, ir.BackendTraffic(tls=found))
@@ -173,7 +173,7 @@ def _same_number(path: str, service: Key, wanted: int | None, found: ServicePort
     """The ports with this number: at most one of each transport."""
     numbers = [port.port for port in found.ports]
     if wanted is None:
-        raise http_route.backend_without_port(f"{path}.port", service.name, numbers)
+        raise http_route.backend_port_missing(f"{path}.port", service.name, numbers)
     same = [port for port in found.ports if port.port == wanted]
     if not same:
         raise http_route.backend_port_not_found(f"{path}.port", service.name, wanted, numbers)
@@ -183,7 +183,7 @@ def _same_number(path: str, service: Key, wanted: int | None, found: ServicePort
 def _stream_port(path: str, service: Key, wanted: int | None, found: ServicePorts, kind: str) -> Backend:
     same, transport = _same_number(path, service, wanted, found), _STREAMS[kind]
     if all(port.protocol != transport for port in same):
-        raise http_route.backend_protocol(
+        raise http_route.unsupported_backend_protocol(
             f"{path}.port", service.name, same[0].protocol, f"{kind} needs a {transport} port"
         )
     return Backend(service, same[0].port, "udp" if transport == "UDP" else "tcp")
@@ -193,16 +193,18 @@ def _port(path: str, service: Key, wanted: int | None, found: ServicePorts, *, g
     same = _same_number(path, service, wanted, found)
     port = next((port for port in same if port.protocol == "TCP"), None)
     if port is None:
-        raise http_route.backend_protocol(f"{path}.port", service.name, same[0].protocol, "HTTP needs a TCP port")
+        raise http_route.unsupported_backend_protocol(
+            f"{path}.port", service.name, same[0].protocol, "HTTP needs a TCP port"
+        )
     spoken = port.app_protocol or ""
     if spoken.startswith("kubernetes.io/") and spoken not in (*_HTTP2, _WEBSOCKET, _SECURE_WEBSOCKET):
         works = "HTTP/1.1, kubernetes.io/h2c, kubernetes.io/ws and kubernetes.io/wss are supported"
-        raise http_route.backend_protocol(f"{path}.port", service.name, f"appProtocol {spoken!r}", works)
+        raise http_route.unsupported_backend_protocol(f"{path}.port", service.name, f"appProtocol {spoken!r}", works)
     return Backend(service, port.port, "http2" if spoken in _HTTP2 or grpc else "http1")
 
 
 def session(read: Read, references: References, found: Backend) -> SessionPersistence | None:
     """What a backend itself, or a policy for it, says of sessions."""
     if found.x_backend is not None:
-        return xbackends.session(read, references.x_backends, found.x_backend)
+        return xbackends.session(read, references.xbackends, found.x_backend)
     return backend_traffic.session(read, references.backend_traffic, found.service)

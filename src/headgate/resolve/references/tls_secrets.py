@@ -13,7 +13,7 @@ class TLSSecret(msgspec.Struct, frozen=True, gc=False):
     """A Secret of type kubernetes.io/tls: its certificate, or what is wrong with it."""
 
     certificate: Certificate | None
-    trouble: str = ""
+    problem: str = ""
 
 
 def declare(world: World) -> Collection[Key, TLSSecret]:

@@ -25,7 +25,7 @@ from headgate.world import World
 from headgate.world.objects import SETTINGS
 
 from . import ca_certificates
-from .ca_certificates import Bundle
+from .ca_certificates import CABundle
 from .tls_secrets import TLSSecret
 
 KIND = "XBackend"
@@ -46,7 +46,7 @@ _NEVER_SECURE, _ALWAYS_SECURE = ("H2C",), ("HTTP2", "WSS")
 _LONGEST = 63
 
 
-class Outside(msgspec.Struct, frozen=True, gc=False):
+class ExternalBackend(msgspec.Struct, frozen=True, gc=False):
     """An XBackend as it is written. Either a `host` outside of the cluster, or pods of its namespace by labels."""
 
     uid: str
@@ -65,13 +65,13 @@ class XBackends:
     """By name."""
 
     world: World
-    found: Collection[Key, Outside]
+    backends: Collection[Key, ExternalBackend]
 
 
-def declare(world: World, bundles: Collection[Key, Bundle], certificates: Collection[Key, TLSSecret]) -> XBackends:
+def declare(world: World, bundles: Collection[Key, CABundle], certificates: Collection[Key, TLSSecret]) -> XBackends:
     """Read every XBackend."""
 
-    def read_one(read: Read, key: Key, found: gateway_x.XBackend) -> Outside:
+    def read_one(read: Read, key: Key, found: gateway_x.XBackend) -> ExternalBackend:
         return _outside(read, bundles, certificates, key, found)
 
     return XBackends(world, world.engine.map("x backends", world.x_backends, read_one))
@@ -79,18 +79,18 @@ def declare(world: World, bundles: Collection[Key, Bundle], certificates: Collec
 
 def _outside(
     read: Read,
-    bundles: Collection[Key, Bundle],
+    bundles: Collection[Key, CABundle],
     certificates: Collection[Key, TLSSecret],
     key: Key,
     found: gateway_x.XBackend,
-) -> Outside:
+) -> ExternalBackend:
     spec = found.spec
     tls, wrong_tls = _tls(read, bundles, certificates, key, spec.tls)
     session, wrong_session = _session(spec)
     problems = [*_where(spec), *_protocol(spec), *wrong_tls, *wrong_session]
     host = spec.external_hostname.hostname.lower() if spec.external_hostname else ""
     labels = spec.endpoint_selector.match_labels if spec.endpoint_selector else {}
-    return Outside(
+    return ExternalBackend(
         uid=found.metadata.uid,
         generation=found.metadata.generation,
         port=spec.port.number or 0,
@@ -144,7 +144,7 @@ def _session(spec: gateway_x.XBackendSpec) -> tuple[SessionPersistence | None, l
 
 def _tls(
     read: Read,
-    bundles: Collection[Key, Bundle],
+    bundles: Collection[Key, CABundle],
     certificates: Collection[Key, TLSSecret],
     key: Key,
     asked: gateway_x.BackendTLS,
@@ -159,7 +159,7 @@ def _tls(
     found = validation.read(key.namespace, "spec.tls.validation", asked.validation)
     problems = [say.of_part(each) for each in found.problems]
     for path, config_map in zip(found.authorities, found.tls.ca_certificates, strict=True):
-        if why := ca_certificates.trouble(read, bundles, config_map):
+        if why := ca_certificates.problem(read, bundles, config_map):
             problems.append(say.unknown(path, str(config_map), why))
     shown, wrong = _client(read, certificates, key, asked)
     problems += wrong
@@ -180,7 +180,7 @@ def _client(
         ]
     secret = read(certificates, Key(key.namespace, ref.name))
     if secret is None or secret.certificate is None:
-        why = secret.trouble if secret else f"no Secret {ref.name!r} of type kubernetes.io/tls; create it"
+        why = secret.problem if secret else f"no Secret {ref.name!r} of type kubernetes.io/tls; create it"
         return None, [say.unknown(path, ref.name, why)]
     return Key(key.namespace, ref.name), []
 
@@ -199,7 +199,7 @@ def backend(read: Read, known: XBackends, path: str, ref: gateway.BackendObjectR
     if ref.namespace not in (None, at.namespace):
         raise say.of_another_namespace(path, ref.namespace, ref.name)
     key = Key(at.namespace, ref.name)
-    found = read(known.found, key)
+    found = read(known.backends, key)
     if found is None:
         raise say.not_found(path, at.namespace, ref.name)
     if found.problems:
@@ -225,11 +225,11 @@ def _spoken(path: str, name: str, protocol: str | None, kind: str) -> Literal["h
 
 def session(read: Read, known: XBackends, key: Key) -> SessionPersistence | None:
     """How requests of one client stay with one of its endpoints; None: they do not."""
-    found = read(known.found, key)
+    found = read(known.backends, key)
     return found.session if found else None
 
 
-def served(read: Read, world: World) -> bool:
+def is_kind_served(read: Read, world: World) -> bool:
     """Whether the API has XBackends at all."""
     definitions = read(world.definitions, SETTINGS)
     return definitions is None or KIND in definitions.fields

@@ -13,14 +13,14 @@ from headgate.ir.streams import WeightedBackends, WeightedBackendsKey
 from headgate.ir.tracing import Tracing
 from headgate.world import World
 
-from ..attachment.routes import Attached
+from ..attachment.routes import AttachedRoutes
 from ..policies.backend_tls import believes
 from ..references.resolver import References
 from .rules import Rules
 from .streams import StreamRoutes
 
 
-class Slice(msgspec.Struct, frozen=True, gc=False):
+class SliceEndpoints(msgspec.Struct, frozen=True, gc=False):
     """What routing needs of an EndpointSlice."""
 
     address_type: str
@@ -43,7 +43,7 @@ class Backends:
 def declare(
     world: World,
     references: References,
-    attached: Attached,
+    attached: AttachedRoutes,
     rules: Rules,
     of_streams: StreamRoutes,
     tracing: Collection[Key, Tracing],
@@ -62,7 +62,7 @@ def declare(
 
     every = engine.union(
         "uses of backends",
-        engine.flat_map("uses by routes", rules.shapes, uses),
+        engine.flat_map("uses by routes", rules.unweighted, uses),
         engine.flat_map("uses by tracing", tracing, _of_tracing),
         of_listeners,
     )
@@ -88,7 +88,9 @@ def declare(
         ports = service.ports if service else ()
         names = {port.name for port in ports if (port.port, port.protocol) == (backend.port, backend.transport)}
         found = [read(slices, key) for key in read.group(world.slices_of_service, backend.service)]
-        return ir.Endpoints(backend, serving([each for each in found if each is not None], names, backend.transport))
+        return ir.Endpoints(
+            backend, ready_endpoints([each for each in found if each is not None], names, backend.transport)
+        )
 
     return Backends(backends, used, engine.map("endpoints", served, endpoints))
 
@@ -104,8 +106,8 @@ def _of_tracing(_read: Read, gateway: Key, found: Tracing) -> Iterable[tuple[tup
     yield (gateway, found.collector, Ref("Gateway", gateway.namespace, gateway.name)), found.collector
 
 
-def serving(
-    slices: Iterable[Slice], port_names: Iterable[str], transport: ir.Transport = "TCP"
+def ready_endpoints(
+    slices: Iterable[SliceEndpoints], port_names: Iterable[str], transport: ir.Transport = "TCP"
 ) -> tuple[ir.Endpoint, ...]:
     """The ready endpoints, each once, sorted; when none is ready, those that still serve while they terminate.
 
@@ -116,7 +118,7 @@ def serving(
 
 
 def _serving(
-    slices: Iterable[Slice], family: str, names: frozenset[str], transport: ir.Transport
+    slices: Iterable[SliceEndpoints], family: str, names: frozenset[str], transport: ir.Transport
 ) -> tuple[ir.Endpoint, ...]:
     ready: set[ir.Endpoint] = set()
     ending: set[ir.Endpoint] = set()
@@ -132,8 +134,8 @@ def _serving(
     return tuple(sorted(ready or ending))
 
 
-def _slice(_read: Read, _key: Key, found: discovery.EndpointSlice) -> Slice:
-    return Slice(
+def _slice(_read: Read, _key: Key, found: discovery.EndpointSlice) -> SliceEndpoints:
+    return SliceEndpoints(
         address_type=found.address_type,
         ports=found.ports,
         endpoints=tuple(

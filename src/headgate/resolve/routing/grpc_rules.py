@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from headgate.api import gateway as api
 from headgate.conditions import Invalid, Problem
-from headgate.conditions import http_route as say
+from headgate.conditions import http_route as conditions
 from headgate.ir.matching import GRPCMethod, Match, PathMatch, StringMatch
 
 from . import rule_fields
@@ -83,7 +83,7 @@ def match(path: str, found: api.GRPCRouteMatch) -> Match:
     called = found.method or api.GRPCMethodMatch()
     where = f"{path}.method"
     if called.type not in ("Exact", "RegularExpression"):
-        raise say.unsupported(f"{where}.type", called.type, "Exact and RegularExpression are")
+        raise conditions.unsupported_value(f"{where}.type", called.type, "Exact and RegularExpression are")
     exact = called.type == "Exact"
     service = _part(f"{where}.service", called.service, exact, _SERVICE, "a service is like foo.bar.Greeter")
     method = _part(f"{where}.method", called.method, exact, _METHOD, "a method is like SayHello")
@@ -101,7 +101,7 @@ def _part(path: str, value: str | None, exact: bool, allowed: re.Pattern[str], w
         rule_fields.check_regex(path, value)
         return StringMatch("RegularExpression", value)
     if not allowed.fullmatch(value):
-        raise say.bad_value(path, value, works)
+        raise conditions.invalid_value(path, value, works)
     return StringMatch("Exact", value)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from headgate.api import durations
 from headgate.api import gateway as api
 from headgate.conditions import Invalid, Problem
-from headgate.conditions import http_route as say
+from headgate.conditions import http_route as conditions
 from headgate.ir.hostnames import is_hostname, normalize
 from headgate.ir.limits import Limits, Retries
 from headgate.ir.matching import Match, PathMatch, StringMatch, regex_error
@@ -23,7 +23,7 @@ def hostnames(found: Iterable[str]) -> Iterable[Problem]:
     """What is wrong with the hostnames of a route."""
     for at, hostname in enumerate(found):
         if hostname and not is_hostname(normalize(hostname)):
-            yield say.bad_value(
+            yield conditions.invalid_value(
                 f"spec.hostnames[{at}]", hostname, "a hostname is like shop.example.com or *.example.com"
             ).problem
 
@@ -40,13 +40,15 @@ def matches(path: str, rule: api.HTTPRouteRule) -> Iterable[tuple[int, Match] | 
 def match(path: str, found: api.HTTPRouteMatch) -> Match:
     """One match."""
     if found.method is not None and found.method not in METHODS:
-        raise say.unsupported(f"{path}.method", found.method, f"one of {', '.join(METHODS)} is")
+        raise conditions.unsupported_value(f"{path}.method", found.method, f"one of {', '.join(METHODS)} is")
     for at, header in enumerate(found.headers):
         if not _TOKEN.fullmatch(header.name):
-            raise say.bad_value(f"{path}.headers[{at}].name", header.name, "a header name is a token of RFC 7230")
+            raise conditions.invalid_value(
+                f"{path}.headers[{at}].name", header.name, "a header name is a token of RFC 7230"
+            )
     for at, query in enumerate(found.query_params):
         if not query.name:
-            raise say.bad_value(f"{path}.queryParams[{at}].name", query.name, "a query parameter has a name")
+            raise conditions.invalid_value(f"{path}.queryParams[{at}].name", query.name, "a query parameter has a name")
     return Match(
         path=path_match(f"{path}.path", found.path),
         method=found.method,
@@ -61,9 +63,9 @@ def path_match(path: str, found: api.HTTPPathMatch) -> PathMatch:
         check_regex(f"{path}.value", found.value)
         return PathMatch("RegularExpression", found.value)
     if found.type not in ("Exact", "PathPrefix"):
-        raise say.unsupported(f"{path}.type", found.type, "Exact, PathPrefix and RegularExpression are")
+        raise conditions.unsupported_value(f"{path}.type", found.type, "Exact, PathPrefix and RegularExpression are")
     if not found.value.startswith("/") or any(sign in found.value for sign in "?#"):
-        raise say.bad_value(f"{path}.value", found.value, "a path begins with / and has neither ? nor #")
+        raise conditions.invalid_value(f"{path}.value", found.value, "a path begins with / and has neither ? nor #")
     if found.type == "Exact":
         return PathMatch("Exact", found.value)
     return PathMatch("PathPrefix", found.value.rstrip("/"))
@@ -81,16 +83,16 @@ def texts(
         elif each.type == "Exact":
             found.setdefault(name, StringMatch("Exact", each.value))
         else:
-            raise say.unsupported(f"{path}[{at}].type", each.type, "Exact and RegularExpression are")
+            raise conditions.unsupported_value(f"{path}[{at}].type", each.type, "Exact and RegularExpression are")
     return tuple(sorted(found.items()))
 
 
 def check_regex(path: str, pattern: str) -> None:
     """Raises `Invalid` for what RE2 refuses."""
     if not pattern:
-        raise say.bad_value(path, pattern, "a regular expression is not empty; .* matches everything")
+        raise conditions.invalid_value(path, pattern, "a regular expression is not empty; .* matches everything")
     if (why := regex_error(pattern)) is not None:
-        raise say.bad_regex(path, pattern, why)
+        raise conditions.invalid_regex(path, pattern, why)
 
 
 # Times.
@@ -103,7 +105,7 @@ def duration(path: str, text: str) -> float:
     """A duration of the Gateway API (GEP-2257: `1h30m`, `10s`, `500ms`) in seconds."""
     found = durations.seconds(text)
     if found is None:
-        raise say.bad_value(path, text, "a duration is like 10s, 500ms or 1h30m")
+        raise conditions.invalid_value(path, text, "a duration is like 10s, 500ms or 1h30m")
     return found
 
 
@@ -117,7 +119,7 @@ def limits(path: str, rule: api.HTTPRouteRule) -> Limits:
     whole = _limit(f"{path}.timeouts.request", times.request)
     one = _limit(f"{path}.timeouts.backendRequest", times.backend_request)
     if whole is not None and one is not None and one > whole:
-        raise say.bad_value(
+        raise conditions.invalid_value(
             f"{path}.timeouts.backendRequest", str(times.backend_request), f"it is at most request, {times.request}"
         )
     again = _retries(f"{path}.retry", rule.retry)
@@ -137,9 +139,11 @@ def _retries(path: str, found: api.HTTPRouteRetry | None) -> Retries | None:
         return None
     attempts = 1 if found.attempts is None else found.attempts
     if not 0 <= attempts <= _MOST_ATTEMPTS:
-        raise say.bad_value(f"{path}.attempts", str(attempts), f"it is from 0, no retries, to {_MOST_ATTEMPTS}")
+        raise conditions.invalid_value(
+            f"{path}.attempts", str(attempts), f"it is from 0, no retries, to {_MOST_ATTEMPTS}"
+        )
     for at, code in enumerate(found.codes):
         if not 400 <= code <= 599:
-            raise say.unsupported(f"{path}.codes[{at}]", str(code), "400 to 599 are")
+            raise conditions.unsupported_value(f"{path}.codes[{at}]", str(code), "400 to 599 are")
     backoff = None if found.backoff is None else duration(f"{path}.backoff", found.backoff)
     return Retries(attempts, tuple(sorted(set(found.codes))), backoff)

@@ -15,7 +15,7 @@ from headgate import filters
 from headgate.api import gateway as api
 from headgate.api.meta import Key, Ref
 from headgate.conditions import Invalid, Problem
-from headgate.conditions import http_route as say
+from headgate.conditions import http_route as conditions
 from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
 from headgate.ir.limits import Limits
@@ -24,13 +24,13 @@ from headgate.ir.sessions import SessionPersistence
 from headgate.policies import sessions
 from headgate.world import World
 
-from ..attachment.routes import Attached, Spec
+from ..attachment.routes import AttachedRoutes, RouteSnapshot
 from ..references import resolver
 from ..references.resolver import References
 from . import grpc_rules, rule_fields
 
 
-class Ruled(msgspec.Struct, frozen=True, gc=False):
+class ResolvedRules(msgspec.Struct, frozen=True, gc=False):
     """The rules of a route: their shape, their weights, and what is wrong."""
 
     rules: tuple[ir.Rule, ...]
@@ -42,19 +42,19 @@ class Ruled(msgspec.Struct, frozen=True, gc=False):
 class Rules:
     """A change of weights changes `ruled` and one of `shares`, and leaves `shapes` and `problems` as they are."""
 
-    ruled: Collection[Ref, Ruled]
-    shapes: Collection[Ref, tuple[ir.Rule, ...]]
+    resolved: Collection[Ref, ResolvedRules]
+    unweighted: Collection[Ref, tuple[ir.Rule, ...]]
     problems: Collection[Ref, tuple[Problem, ...]]
     shares: Collection[tuple[Key, str], ir.Shares]
 
 
 def declare(
-    world: World, references: References, attached: Attached, of_streams: Collection[Ref, tuple[Problem, ...]]
+    world: World, references: References, attached: AttachedRoutes, of_streams: Collection[Ref, tuple[Problem, ...]]
 ) -> Rules:
     """Read the rules of every route of requests; the problems are those of all kinds, `of_streams` included."""
     engine = world.engine
 
-    def ruled(read: Read, key: Ref, found: Spec) -> Ruled | None:
+    def ruled(read: Read, key: Ref, found: RouteSnapshot) -> ResolvedRules | None:
         match found.spec:
             case api.HTTPRouteSpec() as spec:
                 return _Reader(read, references, key, found, spec).ruled()
@@ -62,15 +62,15 @@ def declare(
                 return _GRPCReader(read, references, key, found, spec).ruled()
         return None
 
-    def shares(read: Read, key: Ref, found: Ruled) -> Iterable[tuple[tuple[Key, str], ir.Shares]]:
+    def shares(read: Read, key: Ref, found: ResolvedRules) -> Iterable[tuple[tuple[Key, str], ir.Shares]]:
         for gateway in read(attached.gateways, key) or ():
             for weights_key, each in found.shares:
                 yield (gateway, weights_key), each
 
-    every = engine.map("rules", attached.specs, ruled)
+    every = engine.map("rules", attached.snapshots, ruled)
     return Rules(
-        ruled=every,
-        shapes=engine.map("shapes of rules", every, lambda _read, _key, found: found.rules),
+        resolved=every,
+        unweighted=engine.map("shapes of rules", every, lambda _read, _key, found: found.rules),
         problems=engine.union(
             "problems of routes",
             engine.map("problems of rules", every, lambda _read, _key, found: found.problems),
@@ -86,7 +86,9 @@ class _Reader:
     #: What is answered when a rule leads nowhere.
     nowhere: ClassVar[Literal[500, 503]] = 500
 
-    def __init__(self, read: Read, references: References, ref: Ref, route: Spec, spec: api.HTTPRouteSpec) -> None:
+    def __init__(
+        self, read: Read, references: References, ref: Ref, route: RouteSnapshot, spec: api.HTTPRouteSpec
+    ) -> None:
         self._read = read
         self._references = references
         self._ref = ref
@@ -95,14 +97,14 @@ class _Reader:
         self._problems: list[Problem] = []
         self._shares: dict[str, ir.Shares] = {}
 
-    def ruled(self) -> Ruled:
+    def ruled(self) -> ResolvedRules:
         rules, found = [], []
         for at, rule in enumerate(self._spec.rules):
             rules.append(self._rule(f"spec.rules[{at}]", at, rule))
             found.append(tuple(self._problems))
             self._problems.clear()
-        problems = (*rule_fields.hostnames(self._spec.hostnames), *partly(found))
-        return Ruled(tuple(rules), tuple(self._shares.items()), problems)
+        problems = (*rule_fields.hostnames(self._spec.hostnames), *partially_invalid(found))
+        return ResolvedRules(tuple(rules), tuple(self._shares.items()), problems)
 
     def _rule(self, path: str, at: int, rule: api.HTTPRouteRule) -> ir.Rule:
         matches = tuple(self._valid_matches(path, at))
@@ -110,7 +112,7 @@ class _Reader:
         found = self._filters(f"{path}.filters", rule.filters, filters.Scope.RULE, prefixes=prefixes)
         limits = self._limits(path, rule)
         session = self._session(f"{path}.sessionPersistence", rule)
-        wrong = [each for each in self._problems if each.condition == say.ACCEPTED]
+        wrong = [each for each in self._problems if each.condition == conditions.ACCEPTED]
         action = self._action(path, rule, found, session, prefixes=prefixes)
         if wrong:
             found, action = (), ir.DirectResponse(self.nowhere, str(wrong[0]))
@@ -161,7 +163,7 @@ class _Reader:
     ) -> ir.Target:
         before = len(self._problems)
         own = self._filters(f"{path}.filters", ref.filters, filters.Scope.BACKEND, prefixes=prefixes)
-        if any(each.condition == say.ACCEPTED for each in self._problems[before:]):
+        if any(each.condition == conditions.ACCEPTED for each in self._problems[before:]):
             return ir.Target(None, unresolved_status=self.nowhere)
         try:
             backend = self._backend(path, ref)
@@ -219,7 +221,9 @@ class _GRPCReader(_Reader):
 
     nowhere = 503
 
-    def __init__(self, read: Read, references: References, ref: Ref, route: Spec, spec: api.GRPCRouteSpec) -> None:
+    def __init__(
+        self, read: Read, references: References, ref: Ref, route: RouteSnapshot, spec: api.GRPCRouteSpec
+    ) -> None:
         super().__init__(read, references, ref, route, grpc_rules.as_http(spec))
         self._calls = spec
 
@@ -227,14 +231,14 @@ class _GRPCReader(_Reader):
         return grpc_rules.matches(path, self._calls.rules[at])
 
 
-def partly(found: Sequence[tuple[Problem, ...]]) -> Iterable[Problem]:
+def partially_invalid(found: Sequence[tuple[Problem, ...]]) -> Iterable[Problem]:
     """The problems of all rules: while some rule has nothing to be refused for, the route is accepted, without the
     others (`RouteConditionPartiallyInvalid`).
     """
-    refused = [any(each.condition == say.ACCEPTED for each in problems) for problems in found]
+    refused = [any(each.condition == conditions.ACCEPTED for each in problems) for problems in found]
     for problem in (each for problems in found for each in problems):
-        if problem.condition == say.ACCEPTED and not all(refused):
-            yield msgspec.structs.replace(problem, condition=say.PARTIALLY_INVALID)
+        if problem.condition == conditions.ACCEPTED and not all(refused):
+            yield msgspec.structs.replace(problem, condition=conditions.PARTIALLY_INVALID)
         else:
             yield problem
 

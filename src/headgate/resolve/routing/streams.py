@@ -13,7 +13,7 @@ import msgspec
 from headgate.api import gateway as api
 from headgate.api.meta import Key, Ref
 from headgate.conditions import Invalid, Problem
-from headgate.conditions import http_route as say
+from headgate.conditions import http_route as conditions
 from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
 from headgate.ir.hostnames import ANY_HOST, covers, rank
@@ -21,7 +21,7 @@ from headgate.ir.streams import ListenerStreams, StreamFilterChain, WeightedBack
 from headgate.world import World
 
 from ..attachment.listeners import Listeners
-from ..attachment.routes import Attached, Place, Spec
+from ..attachment.routes import AttachedRoutes, Attachment, RouteSnapshot
 from ..references import resolver
 from ..references.resolver import References
 from . import rule_fields
@@ -32,7 +32,7 @@ KINDS = ("TLSRoute", "TCPRoute", "UDPRoute")
 PortKey = tuple[Key, ir.Transport, int]
 
 
-class Shared(msgspec.Struct, frozen=True, gc=False):
+class StreamBackends(msgspec.Struct, frozen=True, gc=False):
     """Where a route sends connections, as its one rule says, and what is wrong with that."""
 
     targets: tuple[ir.Backend | None, ...]
@@ -60,23 +60,23 @@ class StreamRoutes:
     pools: Collection[tuple[Key, WeightedBackendsKey], WeightedBackends]
 
 
-def declare(world: World, references: References, listeners: Listeners, attached: Attached) -> StreamRoutes:
+def declare(world: World, references: References, listeners: Listeners, attached: AttachedRoutes) -> StreamRoutes:
     """Read every route, and choose."""
     engine = world.engine
 
-    def shared(read: Read, key: Ref, found: Spec) -> Shared | None:
+    def shared(read: Read, key: Ref, found: RouteSnapshot) -> StreamBackends | None:
         spec = found.spec
         if isinstance(spec, api.TLSRouteSpec | api.TCPRouteSpec | api.UDPRouteSpec):
             return _Reader(read, references, key).shared(spec)
         return None
 
-    every = engine.map("streams", attached.specs, shared)
+    every = engine.map("streams", attached.snapshots, shared)
     originating = engine.map("streams that originate TLS", every, lambda _read, _key, found: _originates(found))
 
     def candidates(
-        read: Read, key: tuple[Key, str, Ref], place: Place
+        read: Read, key: tuple[Key, str, Ref], place: Attachment
     ) -> Iterable[tuple[tuple[Key, str, Ref, str], Candidate]]:
-        claim = read(attached.claims, key[2])
+        claim = read(attached.parent_refs, key[2])
         if claim is None or key[2].kind not in KINDS:
             return
         for served, written in place.hostnames if key[2].kind == "TLSRoute" else ((ANY_HOST, ANY_HOST),):
@@ -84,7 +84,7 @@ def declare(world: World, references: References, listeners: Listeners, attached
 
     winners: Collection[tuple[Key, str, str], Candidate] = engine.least(
         "winners of server names",
-        engine.flat_map("candidates for server names", attached.places, candidates),
+        engine.flat_map("candidates for server names", attached.attachments, candidates),
         lambda key, _found: (key[0], key[1], key[3]),
         lambda _key, found: found,
     )
@@ -131,16 +131,18 @@ class _Reader:
         self._ref = ref
         self._problems: list[Problem] = []
 
-    def shared(self, spec: api.TLSRouteSpec | api.TCPRouteSpec | api.UDPRouteSpec) -> Shared:
+    def shared(self, spec: api.TLSRouteSpec | api.TCPRouteSpec | api.UDPRouteSpec) -> StreamBackends:
         if isinstance(spec, api.TLSRouteSpec):
             self._problems += rule_fields.hostnames(spec.hostnames)
         backends: tuple[api.BackendRef, ...] = ()
         if len(spec.rules) == 1:
             backends = spec.rules[0].backend_refs
         else:
-            self._problems.append(say.bad_value("spec.rules", f"{len(spec.rules)} rules", "there must be one").problem)
+            self._problems.append(
+                conditions.invalid_value("spec.rules", f"{len(spec.rules)} rules", "there must be one").problem
+            )
         targets = tuple(self._target(f"spec.rules[0].backendRefs[{at}]", ref) for at, ref in enumerate(backends))
-        return Shared(targets, tuple(ref.weight for ref in backends), tuple(self._problems))
+        return StreamBackends(targets, tuple(ref.weight for ref in backends), tuple(self._problems))
 
     def _target(self, path: str, ref: api.BackendRef) -> ir.Backend | None:
         try:
@@ -150,11 +152,11 @@ class _Reader:
             return None
 
 
-def _originates(found: Shared) -> bool | None:
+def _originates(found: StreamBackends) -> bool | None:
     return True if any(target is not None and target.traffic.tls is not None for target in found.targets) else None
 
 
-def _pool(name: WeightedBackendsKey, found: Shared) -> WeightedBackends:
+def _pool(name: WeightedBackendsKey, found: StreamBackends) -> WeightedBackends:
     targets = found.targets
     if not name.originates_tls:
         targets = tuple(target and msgspec.structs.replace(target, traffic=ir.BackendTraffic()) for target in targets)

@@ -23,14 +23,14 @@ from headgate.ir import routing as ir
 from headgate.ir.hostnames import covering_hostnames, covers, rank
 from headgate.world import World
 
-from ..attachment.listeners import Listeners, Open
-from ..attachment.routes import Attached, Place
+from ..attachment.listeners import HTTPListener, Listeners
+from ..attachment.routes import AttachedRoutes, Attachment
 from .rules import Rules
 
 #: Gateway, RouteConfiguration, listener, hostname.
-Host = tuple[Key, str, str, str]
+VirtualHostKey = tuple[Key, str, str, str]
 #: A route on a host; the origin is None for the listener's own hostname, which is there without any route.
-EntryKey = tuple[Host, ir.Origin | None]
+EntryKey = tuple[VirtualHostKey, ir.Origin | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +41,17 @@ class _Entry:
     filters: tuple[ir.Filter, ...] = ()
 
 
-def declare(world: World, listeners: Listeners, attached: Attached, rules: Rules) -> Collection[Host, ir.VirtualHost]:
+def declare(
+    world: World, listeners: Listeners, attached: AttachedRoutes, rules: Rules
+) -> Collection[VirtualHostKey, ir.VirtualHost]:
     """Virtual hosts."""
     engine = world.engine
 
-    def entries(read: Read, key: tuple[Key, str, Ref], place: Place) -> Iterable[tuple[EntryKey, _Entry]]:
+    def entries(read: Read, key: tuple[Key, str, Ref], place: Attachment) -> Iterable[tuple[EntryKey, _Entry]]:
         gateway, name, route = key
-        doors = read(listeners.open, gateway) or ()
+        doors = read(listeners.http_listeners, gateway) or ()
         door = next((each for each in doors if each.name == name), None)
-        claim, shapes = read(attached.claims, route), read(rules.shapes, route)
+        claim, shapes = read(attached.parent_refs, route), read(rules.unweighted, route)
         if door is None or claim is None or shapes is None:
             return
         for served, written in place.hostnames:
@@ -58,29 +60,32 @@ def declare(world: World, listeners: Listeners, attached: Attached, rules: Rules
             for at, rule in enumerate(shapes):
                 for found in _routes(route, at, rule, written, claim.created, door):
                     yield (
-                        ((gateway, door.configuration, name, served), found.origin),
+                        ((gateway, door.route_configuration, name, served), found.origin),
                         _Entry(found, door.refuse, door.filters),
                     )
 
-    def own_hosts(_read: Read, key: Key, doors: tuple[Open, ...]) -> Iterable[tuple[EntryKey, _Entry]]:
+    def own_hosts(_read: Read, key: Key, doors: tuple[HTTPListener, ...]) -> Iterable[tuple[EntryKey, _Entry]]:
         for door in doors:
-            yield ((key, door.configuration, door.name, door.hostname), None), _Entry(None, door.refuse, door.filters)
+            yield (
+                ((key, door.route_configuration, door.name, door.hostname), None),
+                _Entry(None, door.refuse, door.filters),
+            )
         for door, other in misdirected(doors):
-            yield ((key, door.configuration, door.name, other.hostname), None), _Entry(None, _refusal(other))
+            yield ((key, door.route_configuration, door.name, other.hostname), None), _Entry(None, _refusal(other))
 
     every = engine.union(
         "entries of hosts",
-        engine.flat_map("entries", attached.places, entries),
-        engine.flat_map("own hosts", listeners.open, own_hosts),
+        engine.flat_map("entries", attached.attachments, entries),
+        engine.flat_map("own hosts", listeners.http_listeners, own_hosts),
     )
-    lists: Collection[Host, tuple[tuple[EntryKey, _Entry], ...]] = engine.sorted(
+    lists: Collection[VirtualHostKey, tuple[tuple[EntryKey, _Entry], ...]] = engine.sorted(
         "ordered entries",
         every,
         lambda key, _entry: key[0],
         lambda _key, entry: entry.route.order if entry.route else (),
     )
 
-    def host(read: Read, key: Host, own: tuple[tuple[EntryKey, _Entry], ...]) -> ir.VirtualHost:
+    def host(read: Read, key: VirtualHostKey, own: tuple[tuple[EntryKey, _Entry], ...]) -> ir.VirtualHost:
         gateway, configuration, listener, hostname = key
         if (refuse := next((entry.refuse for _, entry in own if entry.refuse), None)) is not None:
             return ir.VirtualHost(gateway, configuration, listener, hostname, direct_response=refuse)
@@ -96,7 +101,7 @@ def declare(world: World, listeners: Listeners, attached: Attached, rules: Rules
     return engine.map("hosts", lists, host)
 
 
-def shadowed(hostname: str, door: Open, doors: Iterable[Open]) -> bool:
+def shadowed(hostname: str, door: HTTPListener, doors: Iterable[HTTPListener]) -> bool:
     """Whether another listener of the port takes all requests for a hostname that is served on `door`."""
     return any(
         other.port == door.port
@@ -111,12 +116,12 @@ def shadowed(hostname: str, door: Open, doors: Iterable[Open]) -> bool:
 _ALL_PAIRS = 64
 
 
-def misdirected(doors: Iterable[Open]) -> Iterable[tuple[Open, Open]]:
+def misdirected(doors: Iterable[HTTPListener]) -> Iterable[tuple[HTTPListener, HTTPListener]]:
     """A listener, and another one whose hosts must not come by its connections.
 
     Of hostnames that do not overlap the specification only wishes it (SHOULD), and pairs grow with the square.
     """
-    ports: dict[int, list[Open]] = defaultdict(list)
+    ports: dict[int, list[HTTPListener]] = defaultdict(list)
     for door in doors:
         if door.secure:
             ports[door.port].append(door)
@@ -132,14 +137,14 @@ def misdirected(doors: Iterable[Open]) -> Iterable[tuple[Open, Open]]:
                     yield wide, narrow
 
 
-def _refusal(other: Open) -> ir.DirectResponse:
+def _refusal(other: HTTPListener) -> ir.DirectResponse:
     """What a request gets whose host is another listener's than the server name of its connection: 421 (RFC 9110,
     15.5.20). A connection of its own would have come to the other listener, with the certificate of that one.
     """
     return ir.DirectResponse(421, f"the host belongs to listener {other.name!r}, the connection does not")
 
 
-def _routes(route: Ref, at: int, rule: ir.Rule, written: str, created: str, door: Open) -> Iterable[ir.Route]:
+def _routes(route: Ref, at: int, rule: ir.Rule, written: str, created: str, door: HTTPListener) -> Iterable[ir.Route]:
     for index, match in rule.matches:
         yield ir.Route(
             origin=ir.Origin(route, at, index),

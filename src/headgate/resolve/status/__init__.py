@@ -11,9 +11,9 @@ from headgate.api.meta import Key, Ref
 from headgate.incremental import Collection
 
 from . import classes, gateways, listener_sets, listeners, routes
-from .inputs import Grounds, Versions
+from .inputs import StatusInputs, Versions
 
-__all__ = ["Grounds", "Statuses", "Versions", "declare"]
+__all__ = ["StatusInputs", "Statuses", "Versions", "declare"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Statuses:
     routes: Collection[Ref, tuple[api.RouteParentStatus, ...]]
 
 
-def declare(grounds: Grounds) -> Statuses:
+def declare(grounds: StatusInputs) -> Statuses:
     """Declare the statuses over everything else."""
     told = listeners.declare(grounds)
     return Statuses(

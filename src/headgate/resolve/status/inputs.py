@@ -9,10 +9,10 @@ from headgate.world import World
 from headgate.world.facts import Facts
 
 from ..attachment.listeners import Listeners
-from ..attachment.merged_listeners import Asked
-from ..attachment.routes import Attached
-from ..gateways.client_certificates import Shown
-from ..gateways.managed import Gateways
+from ..attachment.merged_listeners import MergedListeners
+from ..attachment.routes import AttachedRoutes
+from ..gateways.client_certificates import ClientCertificate
+from ..gateways.managed import ManagedGateways
 from ..routing.rules import Rules
 
 #: Name and version of the Envoy resource that serves a port of a Gateway; none while no Envoy ever connected.
@@ -20,15 +20,15 @@ Versions = Collection[tuple[Key, Transport, int], tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Grounds:
+class StatusInputs:
     """Everything that was resolved, what was sent of it, and what Envoys answered."""
 
     world: World
     facts: Facts
-    gateways: Gateways
-    asked: Asked
+    gateways: ManagedGateways
+    merged_listeners: MergedListeners
     listeners: Listeners
-    attached: Attached
+    attached: AttachedRoutes
     rules: Rules
-    client_certificates: Collection[Key, Shown]
+    client_certificates: Collection[Key, ClientCertificate]
     versions: Versions

@@ -6,13 +6,13 @@ import msgspec
 
 from headgate.api.meta import Condition
 
-from .invalid import Problem, first, sentence
+from .invalid import Problem, first_problem, joined_messages
 
 #: The longest message that a condition may carry (`metav1.Condition`).
 _LONGEST = 32768
 
 
-def say(condition: str, status: bool | None, reason: str, message: str) -> Condition:
+def new_condition(condition: str, status: bool | None, reason: str, message: str) -> Condition:
     """A condition without time and generation; `status` None is Unknown."""
     word = "Unknown" if status is None else str(status)
     if len(message) > _LONGEST:
@@ -25,7 +25,7 @@ _SENTENCE = "Proto constraint validation failed"
 _SHORT = 1024
 
 
-def envoys_words(message: str) -> str:
+def envoy_message(message: str) -> str:
     """Envoy's sentence on what it refused, without the dump of the configuration that may come before it."""
     at = message.find(_SENTENCE)
     words = message if at < 0 else message[at:]
@@ -37,8 +37,8 @@ def stamp(conditions: Iterable[Condition], generation: int) -> tuple[Condition, 
     return tuple(msgspec.structs.replace(each, observed_generation=generation) for each in conditions)
 
 
-def verdict(good: Condition, problems: Sequence[Problem]) -> Condition:
+def condition_from(good: Condition, problems: Sequence[Problem]) -> Condition:
     """`good`; or, if anything turns its condition, False with the first problem's reason and all sentences."""
-    if (problem := first(problems, good.type)) is None:
+    if (problem := first_problem(problems, good.type)) is None:
         return good
-    return say(good.type, False, problem.reason, sentence(problems, good.type))
+    return new_condition(good.type, False, problem.reason, joined_messages(problems, good.type))

@@ -4,17 +4,17 @@ before an Envoy has taken the listener with the route.
 
 from headgate.api import gateway as api
 from headgate.api.meta import Key, Ref
-from headgate.conditions import http_route as say
+from headgate.conditions import http_route as conditions
 from headgate.incremental import Collection, Read
 
-from ..attachment.routes import Parent
-from .inputs import Grounds
+from ..attachment.routes import ParentResult
+from .inputs import StatusInputs
 
 #: The Gateways and ListenerSets that a UDPRoute's status says it is accepted by.
 Reported = Collection[Key, frozenset[api.ParentReference]]
 
 
-def reported(grounds: Grounds) -> Reported:
+def reported_accepted(grounds: StatusInputs) -> Reported:
     """What was told before; a fact that is missing takes nothing back."""
     return grounds.world.engine.map(
         "UDP routes that were accepted", grounds.world.udp_routes, lambda _read, _key, found: _accepted(found)
@@ -25,16 +25,18 @@ def _accepted(found: api.UDPRoute) -> frozenset[api.ParentReference]:
     return frozenset(
         entry.parent_ref
         for entry in found.status.parents
-        if any(each.type == say.ACCEPTED and each.status == "True" for each in entry.conditions)
+        if any(each.type == conditions.ACCEPTED and each.status == "True" for each in entry.conditions)
     )
 
 
-def waits(read: Read, grounds: Grounds, before: Reported, route: Ref, ref: api.ParentReference, parent: Parent) -> bool:
+def is_pending(
+    read: Read, grounds: StatusInputs, before: Reported, route: Ref, ref: api.ParentReference, parent: ParentResult
+) -> bool:
     """Whether a UDPRoute stands on a listener that no Envoy has taken as it is now."""
     if route.kind != "UDPRoute" or ref in (read(before, route.key) or ()):
         return False
-    judged = {each.name: each for each in read(grounds.listeners.judged, parent.gateway) or ()}
-    for place in parent.places:
+    judged = {each.name: each for each in read(grounds.listeners.validated, parent.gateway) or ()}
+    for place in parent.attachments:
         listener = judged.get(place.listener)
         if listener is None or listener.listener is None:
             continue

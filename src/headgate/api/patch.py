@@ -8,6 +8,8 @@ null holds, `replace` adds and `copy` copies null.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from . import json_pointer
+
 Schema = Mapping[str, Any]
 
 
@@ -90,11 +92,10 @@ def _same(left: Any, right: Any) -> bool:
 
 
 def _pointer(path: str) -> list[str]:
-    if path == "":
-        return []
-    if not path.startswith("/"):
-        raise PatchError(f"path {path!r} must begin with '/'")
-    return [part.replace("~1", "/").replace("~0", "~") for part in path[1:].split("/")]
+    try:
+        return json_pointer.parts(path)
+    except ValueError as error:
+        raise PatchError(str(error)) from None
 
 
 def _index(container: list[Any], part: str, path: str, *, end: bool) -> int:

@@ -22,6 +22,7 @@ from headgate.api.apps import Deployment
 from headgate.api.core import ConfigMap, ObjectReference, Service
 from headgate.api.delivery import Canary, MetricTemplate
 from headgate.api.gateway import HTTPRoute
+from headgate.api.json_pointer import lookup, parts
 from headgate.api.meta import Key, Object
 from headgate.kube.client import ApiError, Client
 from headgate.kube.defined import Defined, follow_defined
@@ -322,7 +323,7 @@ class Rollouts:
             return True
         now = await self._read(effect.type, effect.key)
         return now is None or not all(
-            _at(now, operation["path"]) == operation["value"]
+            lookup(now, parts(operation["path"])) == operation["value"]
             for operation in effect.operations
             if operation["op"] == "test"
         )
@@ -357,16 +358,3 @@ def _title(effect: Effect) -> str:
         return type(effect).__name__
     verb = "create" if isinstance(effect, Create) else "update"
     return f"{codec.kind_of(effect.type).kind.lower()} {effect.key.name}.{effect.key.namespace} {verb}"
-
-
-def _at(document: Any, pointer: str) -> Any:
-    """The value at a JSON pointer, None if there is none."""
-    for part in pointer.split("/")[1:]:
-        name = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(document, list):
-            document = document[int(name)] if name.isdigit() and int(name) < len(document) else None
-        elif isinstance(document, dict):
-            document = document.get(name)
-        else:
-            return None
-    return document

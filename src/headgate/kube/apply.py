@@ -13,7 +13,7 @@ from headgate.api.meta import Key, Object
 from .backoff import Backoff
 from .client import ApiError, Client
 from .ownership import NotOursError, desired_json, ensure_patch
-from .patches import Operation, fields_patch, guard, pointer
+from .patches import Operation, fields_patch, guard
 from .statuses import conditions_patch, entries_patch, merge_conditions, status_patch
 
 Compute = Callable[[dict[str, Any]], list[Operation]]
@@ -121,7 +121,6 @@ __all__ = [
     "fields_patch",
     "guard",
     "merge_conditions",
-    "pointer",
     "status_patch",
     "write",
 ]

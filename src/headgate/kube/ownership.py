@@ -14,9 +14,10 @@ import msgspec
 
 from headgate.api import codec
 from headgate.api.core import Secret
+from headgate.api.json_pointer import lookup
 from headgate.api.meta import Object
 
-from .patches import Operation, Raw, diff, find, guard, plain
+from .patches import Operation, Raw, diff, guard, plain
 
 ANNOTATION = "headgate.dev/applied"
 
@@ -86,24 +87,26 @@ def ensure_patch(raw: Raw, desired: Raw) -> list[Operation]:
 def check_owner(raw: Raw, desired: Raw) -> None:
     """Raises `NotOursError` unless the object's controller is the one that we would be, and no other."""
     theirs, ours = _controller(raw), _controller(desired)
-    what = f"{raw.get('kind', desired['kind'])} {find(raw, ('metadata', 'namespace')) or ''}/{raw['metadata']['name']}"
-    if find(raw, ("metadata", "deletionTimestamp")):
+    what = (
+        f"{raw.get('kind', desired['kind'])} {lookup(raw, ('metadata', 'namespace')) or ''}/{raw['metadata']['name']}"
+    )
+    if lookup(raw, ("metadata", "deletionTimestamp")):
         raise NotOursError(f"{what} is being deleted; it is made anew when it is gone")
     if theirs is not None and (ours is None or theirs.get("uid") != ours.get("uid")):
         former = ours is not None and (theirs.get("kind"), theirs.get("name")) == (ours.get("kind"), ours.get("name"))
         hint = " that was deleted; it goes with it" if former else ""
         raise NotOursError(f"{what} belongs to {theirs.get('kind')} {theirs.get('name')}{hint}")
-    if theirs is None and ours is not None and ANNOTATION not in (find(raw, ("metadata", "annotations")) or {}):
+    if theirs is None and ours is not None and ANNOTATION not in (lookup(raw, ("metadata", "annotations")) or {}):
         raise NotOursError(f"{what} exists and was not made by us; rename or delete it")
 
 
 def _controller(raw: Raw) -> Raw | None:
-    owners = find(raw, ("metadata", "ownerReferences")) or ()
+    owners = lookup(raw, ("metadata", "ownerReferences")) or ()
     return next((owner for owner in owners if owner.get("controller")), None)
 
 
 def _applied(raw: Raw) -> Shape:
-    text = (find(raw, ("metadata", "annotations")) or {}).get(ANNOTATION)
+    text = (lookup(raw, ("metadata", "annotations")) or {}).get(ANNOTATION)
     try:
         shape = msgspec.json.decode(text) if text else {}
     except msgspec.DecodeError:

@@ -13,27 +13,15 @@ from typing import Any
 
 import msgspec
 
+from headgate.api.json_pointer import lookup, pointer
+
 Operation = dict[str, Any]
 Raw = Mapping[str, Any]
-
-
-def pointer(*parts: str | int) -> str:
-    """A JSON pointer (RFC 6901) of unescaped parts."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
 def guard(raw: Raw) -> Operation:
     """A test that the object is still the one that was read."""
     return {"op": "test", "path": "/metadata/resourceVersion", "value": raw["metadata"]["resourceVersion"]}
-
-
-def find(raw: Any, path: Sequence[str]) -> Any:
-    """What stands at a path of mappings, or None."""
-    for part in path:
-        if not isinstance(raw, Mapping):
-            return None
-        raw = raw.get(part)
-    return raw
 
 
 def plain(value: Any) -> Any:
@@ -86,7 +74,7 @@ def _parents(raw: Raw, path: Sequence[str]) -> list[Operation]:
     return [
         {"op": "add", "path": pointer(*path[:depth]), "value": {}}
         for depth in range(1, len(path))
-        if find(raw, path[:depth]) is None
+        if lookup(raw, path[:depth]) is None
     ]
 
 
@@ -99,12 +87,12 @@ def fields_patch(raw: Raw, path: Sequence[str], desired: Raw) -> list[Operation]
     For what nobody else writes: a Canary's status, a Gateway's addresses and listeners. Guarded by the object's
     version.
     """
-    present = find(raw, path) or {}
+    present = lookup(raw, path) or {}
     merged = merge_fields(present, plain(desired))
     operations = diff(present, merged, pointer(*path))
     if not operations:
         return []
-    if find(raw, path) is None:
+    if lookup(raw, path) is None:
         operations = [{"op": "add", "path": pointer(*path), "value": merged}]
     return [guard(raw), *_parents(raw, path), *operations]
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import msgspec
 
+from headgate.api.json_pointer import lookup, pointer
 from headgate.api.meta import Value
 from headgate.api.times import rfc3339
 
-from .patches import Operation, Raw, diff, find, guard, list_patch, plain, pointer
+from .patches import Operation, Raw, diff, guard, list_patch, plain
 
 #: The longest lists that the Gateway API's schemas allow.
 MOST_CONDITIONS = 8
@@ -45,7 +46,7 @@ def status_patch(
         fields: attribute names of the fields that are ours; None: all that the type has.
     """
     operations: list[Operation] = []
-    if find(raw, ("status",)) is None:
+    if lookup(raw, ("status",)) is None:
         raw = {**raw, "status": {}}
         operations = [guard(raw), {"op": "add", "path": "/status", "value": {}}]
     created = len(operations)
@@ -61,13 +62,13 @@ def status_patch(
                 raw, path, value, controllers=controllers, now=now, owned_conditions=owned_conditions
             )
         else:
-            operations += _field_patch(raw, path, _overlay_value(find(raw, path), value, now, owned_in_items))
+            operations += _field_patch(raw, path, _overlay_value(lookup(raw, path), value, now, owned_in_items))
     return _guard_once(operations) if len(operations) > created else []
 
 
 def _field_patch(raw: Raw, path: tuple[str, ...], value: Any) -> list[Operation]:
     """The field is tested as it was read, not the object's version: others may write other fields meanwhile."""
-    present = find(raw, path)
+    present = lookup(raw, path)
     where = pointer(*path)
     if present is None:
         return [] if value is _ABSENT else [guard(raw), {"op": "add", "path": where, "value": value}]
@@ -95,7 +96,7 @@ def conditions_patch(
     owned: Collection[str] = (),
 ) -> list[Operation]:
     """Operations that make our conditions so; see `merge_conditions`."""
-    present = find(raw, path) or []
+    present = lookup(raw, path) or []
     return list_patch(raw, path, present, merge_conditions(present, desired, now, owned=owned), _type_of)
 
 
@@ -157,7 +158,7 @@ def entries_patch(
     `parentRef` (`ancestorRef`) refers to. Ours that are not desired go, others are never touched; where those leave no
     room for all of ours, the first of ours are written.
     """
-    present: list[dict[str, Any]] = list(find(raw, path) or [])
+    present: list[dict[str, Any]] = list(lookup(raw, path) or [])
     foreign = sum(entry.get("controllerName") not in controllers for entry in present)
     room = max(0, MOST_ENTRIES.get(path[-1], MOST_ENTRIES["parents"]) - foreign)
     wanted = {_identity(_builtins(entry)): entry for entry in desired[:room]}

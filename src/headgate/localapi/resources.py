@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from headgate.api import json_pointer
 from headgate.api.cel.rules import Node
 from headgate.api.meta import Key
 from headgate.api.schema import Problem
@@ -147,11 +148,7 @@ def encode(resource: Resource, obj: Object) -> bytes:
 
 def lookup(obj: Any, path: str) -> Any:
     """The value at a dotted path (`spec.nodeName`), or None."""
-    for part in path.split("."):
-        if not isinstance(obj, Mapping):
-            return None
-        obj = obj.get(part)
-    return obj
+    return json_pointer.lookup(obj, path.split("."))
 
 
 def text(value: Any) -> str:

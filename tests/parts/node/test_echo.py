@@ -177,7 +177,7 @@ def test_durations_are_those_of_go(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["5", "x", "1s2", "-1s", "1 s"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="no duration"):
+    with pytest.raises(ValueError, match="duration"):
         duration(text)
 
 

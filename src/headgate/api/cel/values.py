@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from headgate.api import durations
+
 Schema = Mapping[str, Any]
 #: Makes the CEL value of a JSON value.
 Conversion = Callable[[Any], Any]
@@ -17,8 +19,6 @@ Conversion = Callable[[Any], Any]
 _SYMBOLS = {"__": "__underscores__", ".": "__dot__", "-": "__dash__", "/": "__slash__"}
 #: Words that the library does not take as names of fields.
 _WORDS = frozenset({"true", "false", "null", "in"})
-_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|m|us|µs|ns|s)")
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
 
 def escaped(name: str) -> str:
@@ -76,11 +76,10 @@ def _time(value: Any) -> Any:
 
 
 def _duration(value: Any) -> Any:
-    parts = _DURATION.findall(str(value))
-    if "".join(number + unit for number, unit in parts) != str(value).lstrip("+-") or not parts:
+    try:
+        return timedelta(seconds=durations.go_seconds(str(value)))
+    except ValueError:
         return value
-    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
-    return timedelta(seconds=-seconds if str(value).startswith("-") else seconds)
 
 
 def _bytes(value: Any) -> Any:

@@ -18,7 +18,6 @@ import collections
 import json
 import os
 import random
-import re
 import signal
 import sys
 import time
@@ -28,6 +27,8 @@ from typing import TypeVar, cast
 
 import httptools
 
+from headgate.api.durations import go_seconds
+
 T = TypeVar("T")
 
 #: Upper bounds of the histogram, seconds: those of Prometheus' client libraries.
@@ -35,18 +36,13 @@ BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 #: Requests that run when the grace is over get this long to end.
 _LAST = 10.0
 
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
-
 
 def duration(text: str) -> float:
-    """A Go duration (`1m30s`, `250ms`, `0`) in seconds. Raises `ValueError`."""
-    if text in ("", "0"):
-        return 0.0
-    parts = _PART.findall(text)
-    if "".join(number + unit for number, unit in parts) != text:
-        raise ValueError(f"{text!r} is no duration such as 250ms, 1.5s or 1m30s")
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    """A Go duration (`1m30s`, `250ms`, `0`) in seconds, 0 for an empty text. Raises `ValueError`."""
+    seconds = go_seconds(text or "0")
+    if seconds < 0:
+        raise ValueError(f"{text!r} is negative; a duration such as 250ms or 1m30s is needed")
+    return seconds
 
 
 def share(text: str) -> float:

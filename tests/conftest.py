@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from support import tools
+from support import parallel, tools
 
 NEEDS_TOOLS = ("real", "kubectl", "chaos")
 """Folders whose tests need what `make tools` builds."""
@@ -23,7 +23,7 @@ settings.load_profile("headgate")
 _home: tempfile.TemporaryDirectory[str]
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """A home of their own: tests never find the user's clusters, leave files, or ask a proxy for loopback."""
     global _home  # noqa: PLW0603 - pytest gives the two hooks no place of their own
     _home = tempfile.TemporaryDirectory(prefix="headgate-tests-")
@@ -37,6 +37,15 @@ def pytest_configure() -> None:
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, usual)
 
+    if not hasattr(config, "workerinput"):
+        parallel.isolate(config)
+        config.pluginmanager.register(parallel.FileDurations())
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """The number of processes of `-n auto`."""
+    return parallel.workers()
+
 
 def pytest_unconfigure() -> None:
     """Take the home away."""
@@ -49,3 +58,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(item.path.is_relative_to(here / folder) for folder in NEEDS_TOOLS):
             item.add_marker(pytest.mark.real)
+    parallel.longest_first(items, here)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Async tests and fixtures run on asyncio (anyio's pytest plugin)."""
+    return "asyncio"

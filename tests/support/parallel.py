@@ -1,0 +1,78 @@
+"""Tests in several processes (pytest-xdist): a network namespace for each, files in order of duration, slowest files.
+
+Most of a test's time is waiting, so more processes run than there are cores. All tests of a file run in one process, in
+order: they share its servers and clusters. A namespace of its own gives each process all loopback addresses, ports, and
+the addresses of pods.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from xdist.scheduler.loadfile import LoadFileScheduling
+
+NETNS = Path(__file__).resolve().parent.parent / "real" / "netns"
+
+LONGEST: tuple[str, ...] = ()
+"""Files or folders to start first, the longest first. The others follow in the order of collection."""
+
+
+def workers() -> int:
+    """How many processes `-n auto` starts."""
+    return max(4, min(2 * (os.cpu_count() or 2) + 1, 8))
+
+
+def isolate(config: pytest.Config) -> None:
+    """Start each worker in a network namespace of its own, where this machine allows namespaces.
+
+    The namespace has the addresses of pods, load balancers and services; see tests/real/netns.
+    """
+    specs = config.getoption("tx", default=None)
+    if not specs or subprocess.run([NETNS, "--possible"], check=False).returncode != 0:
+        return
+    python = shlex.join([str(NETNS), sys.executable])
+    config.option.tx = [f"popen//python={python}" if spec == "popen" else spec for spec in specs]
+
+
+class LongestFirst(LoadFileScheduling):
+    """Gives each worker one file at a time, in the order of collection."""
+
+
+def longest_first(items: list[pytest.Item], root: Path) -> None:
+    """Sort tests: files of LONGEST first, else in their order."""
+
+    def rank(item: pytest.Item) -> int:
+        path = item.path.relative_to(root).as_posix()
+        return next((i for i, prefix in enumerate(LONGEST) if path.startswith(prefix)), len(LONGEST))
+
+    items.sort(key=rank)
+
+
+class FileDurations:
+    """Adds up the seconds of each file's tests, with their setup and teardown."""
+
+    def __init__(self) -> None:
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Add one phase of one test."""
+        self._seconds[report.nodeid.partition("::")[0]] += report.duration
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print the slowest files of a run that took more than a few seconds."""
+        slowest = self.slowest(10)
+        if slowest and slowest[0][1] >= 5:
+            terminalreporter.section("slowest 10 files")
+            for name, seconds in slowest:
+                terminalreporter.write_line(f"{seconds:7.1f} s  {name}")
+
+    def slowest(self, count: int) -> list[tuple[str, float]]:
+        """The files with the most seconds."""
+        return sorted(self._seconds.items(), key=lambda item: -item[1])[:count]

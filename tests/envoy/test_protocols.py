@@ -57,7 +57,7 @@ async def _web_socket(address: str, port: int, path: str) -> tuple[str, str, byt
 
 
 @pytest.mark.parametrize("path", ["/ws", "/web", "/secure"])
-def test_a_web_socket_is_opened_through_the_gateway(played: tuple[golden.Case, str, int], path: str) -> None:
+async def test_a_web_socket_is_opened_through_the_gateway(played: tuple[golden.Case, str, int], path: str) -> None:
     case, address, port = played
-    found = asyncio.run(asyncio.wait_for(_web_socket(address, port, path), 10))
+    found = await asyncio.wait_for(_web_socket(address, port, path), 10)
     assert found == (served_by(case, f"shop{path}:80"), "hello", b"\x00\xff")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -35,34 +36,29 @@ from headgate.kube.events import EventRecorder
 from headgate.kube.leases import Holder, Terms
 from headgate.kube.watch import Batch, Change, follow
 from support.control_plane import ControlPlane
-from support.scripted_api import come_true, run
+from support.scripted_api import come_true
 
 OURS = "headgate.dev/gateway-controller"
 
 
-def against(kubernetes: ControlPlane, namespace: str, test: Callable[[Client], Awaitable[None]]) -> None:
-    """Runs a test with a client and a fresh namespace."""
-
-    async def bounded() -> None:
-        async with Client.from_kubeconfig(kubernetes.kubeconfig) as client:
-            await client.create(Namespace(metadata=ObjectMeta(name=namespace)))
-            await test(client)
-
-    run(bounded(), 120)
+@asynccontextmanager
+async def client_in(kubernetes: ControlPlane, namespace: str) -> AsyncIterator[Client]:
+    """A client of the API, and a new namespace."""
+    async with Client.from_kubeconfig(kubernetes.kubeconfig) as client:
+        await client.create(Namespace(metadata=ObjectMeta(name=namespace)))
+        yield client
 
 
-def test_discovery_names_the_kinds_with_the_preferred_version_first(kubernetes: ControlPlane) -> None:
-    async def test(client: Client) -> None:
+async def test_discovery_names_the_kinds_with_the_preferred_version_first(kubernetes: ControlPlane) -> None:
+    async with client_in(kubernetes, "client-discovery") as client:
         served = await client.served()
         assert served["", "Pod"] == ("v1",)
         assert served["gateway.networking.k8s.io", "HTTPRoute"][0] == "v1"
         assert "v1beta1" in served["flagger.app", "Canary"]
 
-    against(kubernetes, "client-discovery", test)
 
-
-def test_refusals_carry_the_reasons_of_the_api(kubernetes: ControlPlane) -> None:
-    async def test(client: Client) -> None:
+async def test_refusals_carry_the_reasons_of_the_api(kubernetes: ControlPlane) -> None:
+    async with client_in(kubernetes, "client-reasons") as client:
         about = ObjectMeta(name="m", namespace="client-reasons")
         created = await client.create(ConfigMap(metadata=about))
         reasons: list[tuple[int, str]] = []
@@ -80,11 +76,9 @@ def test_refusals_carry_the_reasons_of_the_api(kubernetes: ControlPlane) -> None
         assert reasons == [(409, "AlreadyExists"), (404, "NotFound"), (409, "Conflict"), (422, "Invalid")]
         await client.delete(ConfigMap, "m", about.namespace, uid=created.metadata.uid)
 
-    against(kubernetes, "client-reasons", test)
 
-
-def test_changes_are_followed(kubernetes: ControlPlane) -> None:
-    async def test(client: Client) -> None:
+async def test_changes_are_followed(kubernetes: ControlPlane) -> None:
+    async with client_in(kubernetes, "client-follow") as client:
         seen: list[Change[ConfigMap]] = []
         synced = asyncio.Event()
 
@@ -104,30 +98,25 @@ def test_changes_are_followed(kubernetes: ControlPlane) -> None:
         assert seen[1].object
         assert seen[1].object.data == {"a": "b"}
 
-    against(kubernetes, "client-follow", test)
-
 
 @pytest.mark.parametrize("cls", [ReferenceGrant, HTTPRoute, Lease])
-def test_an_empty_collection_of_any_kind_is_synced(kubernetes: ControlPlane, cls: type[Object]) -> None:
+async def test_an_empty_collection_of_any_kind_is_synced(kubernetes: ControlPlane, cls: type[Object]) -> None:
     async def test(client: Client) -> None:
         batches: list[Batch[Any]] = []
         task = asyncio.create_task(follow(client, cls, batches.append, namespace="client-empty"))
         await come_true(lambda: batches and batches[-1].synced)
         task.cancel()
 
-    async def bounded() -> None:
-        async with Client.from_kubeconfig(kubernetes.kubeconfig) as client:
-            await test(client)
-
-    run(bounded())
+    async with Client.from_kubeconfig(kubernetes.kubeconfig) as client:
+        await test(client)
 
 
 def accepted(message: str = "fine") -> Condition:
     return Condition(type="Accepted", status="True", reason="Accepted", message=message, observed_generation=1)
 
 
-def test_a_gateway_status_is_written_once(kubernetes: ControlPlane) -> None:
-    async def test(client: Client) -> None:
+async def test_a_gateway_status_is_written_once(kubernetes: ControlPlane) -> None:
+    async with client_in(kubernetes, "client-gateway") as client:
         key = Key("client-gateway", "g")
         spec = GatewaySpec(gateway_class_name="c", listeners=(Listener(name="http", port=80, protocol="HTTP"),))
         await client.create(Gateway(metadata=ObjectMeta(name="g", namespace=key.namespace), spec=spec))
@@ -147,8 +136,6 @@ def test_a_gateway_status_is_written_once(kubernetes: ControlPlane) -> None:
         assert {each.type: each.status for each in status.conditions}["Accepted"] == "True"
         assert status.listeners[0].attached_routes == 0
 
-    against(kubernetes, "client-gateway", test)
-
 
 def parents(controller: str, name: str) -> RouteStatus:
     entry = RouteParentStatus(
@@ -157,7 +144,7 @@ def parents(controller: str, name: str) -> RouteStatus:
     return RouteStatus(parents=(entry,))
 
 
-def test_a_hundred_writers_at_once_leave_each_others_entries_as_they_are(kubernetes: ControlPlane) -> None:
+async def test_a_hundred_writers_at_once_leave_each_others_entries_as_they_are(kubernetes: ControlPlane) -> None:
     """Ten controllers, each writing ten times, beside foreign entries."""
     controllers = [f"example.com/controller-{number}" for number in range(10)]
 
@@ -169,7 +156,7 @@ def test_a_hundred_writers_at_once_leave_each_others_entries_as_they_are(kuberne
 
             assert await write(client, HTTPRoute, key, compute, subresource="status", attempts=400)
 
-    async def test(client: Client) -> None:
+    async with client_in(kubernetes, "client-crowd") as client:
         key = Key("client-crowd", "r")
         spec = HTTPRouteSpec(parent_refs=(ParentReference(name="g"),))
         await client.create(HTTPRoute(metadata=ObjectMeta(name="r", namespace=key.namespace), spec=spec))
@@ -198,11 +185,9 @@ def test_a_hundred_writers_at_once_leave_each_others_entries_as_they_are(kuberne
         assert sorted(entry["controllerName"] for entry in ours) == sorted(controllers)
         assert {entry["parentRef"]["name"] for entry in ours} == {"g-9"}
 
-    against(kubernetes, "client-crowd", test)
 
-
-def test_what_the_api_refuses_for_good_is_asked_once(kubernetes: ControlPlane) -> None:
-    async def test(client: Client) -> None:
+async def test_what_the_api_refuses_for_good_is_asked_once(kubernetes: ControlPlane) -> None:
+    async with client_in(kubernetes, "client-invalid") as client:
         await client.create(ConfigMap(metadata=ObjectMeta(name="m", namespace="client-invalid")))
         calls = 0
 
@@ -215,11 +200,9 @@ def test_what_the_api_refuses_for_good_is_asked_once(kubernetes: ControlPlane) -
             await write(client, ConfigMap, Key("client-invalid", "m"), compute)
         assert calls == 1
 
-    against(kubernetes, "client-invalid", test)
 
-
-def test_the_envoys_of_a_gateway_are_made_once_and_then_left(kubernetes: ControlPlane) -> None:
-    async def test(client: Client) -> None:
+async def test_the_envoys_of_a_gateway_are_made_once_and_then_left(kubernetes: ControlPlane) -> None:
+    async with client_in(kubernetes, "client-fleet") as client:
         where = "client-fleet"
         spec = GatewaySpec(gateway_class_name="c", listeners=(Listener(name="http", port=80, protocol="HTTP"),))
         owner = await client.create(Gateway(metadata=ObjectMeta(name="g", namespace=where), spec=spec))
@@ -253,11 +236,9 @@ def test_the_envoys_of_a_gateway_are_made_once_and_then_left(kubernetes: Control
         labels = (await client.get(Deployment, deployment.key.name, where)).metadata.labels
         assert (labels["example.com/theirs"], labels["team"]) == ("1", "b")
 
-    against(kubernetes, "client-fleet", test)
 
-
-def test_events_are_told_and_counted_and_kubectl_shows_them(kubernetes: ControlPlane) -> None:
-    async def test(client: Client) -> None:
+async def test_events_are_told_and_counted_and_kubectl_shows_them(kubernetes: ControlPlane) -> None:
+    async with client_in(kubernetes, "client-events") as client:
         about = await client.create(ConfigMap(metadata=ObjectMeta(name="m", namespace="client-events")))
         async with EventRecorder(client, "headgate") as events:
             for _ in range(3):
@@ -266,11 +247,9 @@ def test_events_are_told_and_counted_and_kubectl_shows_them(kubernetes: ControlP
         assert event.count == 3
         assert "it works" in kubernetes.kubectl("describe", "configmap", "m", "--namespace=client-events")
 
-    against(kubernetes, "client-events", test)
 
-
-def test_a_lease_is_held_given_back_and_taken_over(kubernetes: ControlPlane) -> None:
-    async def test(client: Client) -> None:
+async def test_a_lease_is_held_given_back_and_taken_over(kubernetes: ControlPlane) -> None:
+    async with client_in(kubernetes, "client-lease") as client:
         key = Key("client-lease", "controller")
         terms = Terms(duration=2, renew=1.5, retry=0.05)
         first, second = (Holder(client, key, name, terms=terms) for name in ("first", "second"))
@@ -284,5 +263,3 @@ def test_a_lease_is_held_given_back_and_taken_over(kubernetes: ControlPlane) -> 
         assert (spec.holder_identity, spec.lease_transitions) == ("second", 1)
         two.cancel()
         await asyncio.gather(two, return_exceptions=True)
-
-    against(kubernetes, "client-lease", test)

@@ -29,7 +29,6 @@ from headgate.api.meta import Condition, Key, Object, ObjectMeta, Value
 from headgate.kube.apply import status_patch, write
 from headgate.kube.client import ApiError, Client, UnreachableError
 from support.control_plane import ControlPlane
-from support.scripted_api import run
 
 #: Not the name of the controller that may run on this API: it would take back what it has not said.
 OURS = "example.com/ours"
@@ -154,7 +153,7 @@ def of_type(conditions: list[dict[str, Any]], *types: str) -> dict[str, dict[str
     return {each["type"]: each for each in conditions if each["type"] in types}
 
 
-def test_conditions_of_others_on_a_gateway_and_its_listeners_survive_a_hundred_writers(
+async def test_conditions_of_others_on_a_gateway_and_its_listeners_survive_a_hundred_writers(
     kubernetes: ControlPlane,
 ) -> None:
     key = Key("crowded-gateway", "g")
@@ -178,28 +177,25 @@ def test_conditions_of_others_on_a_gateway_and_its_listeners_survive_a_hundred_w
         new = foreign(kinds[number % FOREIGN], str(number))
         return put_or_add("/status/conditions", status["conditions"], "type", new)
 
-    async def test() -> None:
-        async with Client.from_kubeconfig(kubernetes.kubeconfig) as client:
-            await client.create(Namespace(metadata=ObjectMeta(name=key.namespace)))
-            spec = GatewaySpec(gateway_class_name="c", listeners=(Listener(name="http", port=80, protocol="HTTP"),))
-            await client.create(Gateway(metadata=ObjectMeta(name="g", namespace=key.namespace), spec=spec))
-            begin = partial(status_patch, desired=said(0), now=time.time())
-            await write(client, Gateway, key, begin, subresource="status")
-            ours = [said(turn) for turn in range(1, OURS_TURNS + 1)]
-            status, taken = await all_at_once(client, Gateway, key, ours, put_both, patch_one)
-            last = {kinds[number % FOREIGN]: str(number) for number in taken}
-            last_put = {kinds[number % FOREIGN]: str(number) for number in taken if number % 3 == 0}
-            on_listener = status["listeners"][0]["conditions"]
-            for conditions, by in ((status["conditions"], last), (on_listener, last_put)):
-                assert of_type(conditions, *kinds) == {kind: foreign(kind, by[kind]) for kind in kinds}
-                mine = of_type(conditions, *OWNED)
-                assert {kind: each["message"] for kind, each in mine.items()} == dict.fromkeys(OWNED[:3], LAST)
-            assert status["listeners"][0]["attachedRoutes"] == OURS_TURNS
-
-    run(test(), 240)
+    async with Client.from_kubeconfig(kubernetes.kubeconfig) as client:
+        await client.create(Namespace(metadata=ObjectMeta(name=key.namespace)))
+        spec = GatewaySpec(gateway_class_name="c", listeners=(Listener(name="http", port=80, protocol="HTTP"),))
+        await client.create(Gateway(metadata=ObjectMeta(name="g", namespace=key.namespace), spec=spec))
+        begin = partial(status_patch, desired=said(0), now=time.time())
+        await write(client, Gateway, key, begin, subresource="status")
+        ours = [said(turn) for turn in range(1, OURS_TURNS + 1)]
+        status, taken = await all_at_once(client, Gateway, key, ours, put_both, patch_one)
+        last = {kinds[number % FOREIGN]: str(number) for number in taken}
+        last_put = {kinds[number % FOREIGN]: str(number) for number in taken if number % 3 == 0}
+        on_listener = status["listeners"][0]["conditions"]
+        for conditions, by in ((status["conditions"], last), (on_listener, last_put)):
+            assert of_type(conditions, *kinds) == {kind: foreign(kind, by[kind]) for kind in kinds}
+            mine = of_type(conditions, *OWNED)
+            assert {kind: each["message"] for kind, each in mine.items()} == dict.fromkeys(OWNED[:3], LAST)
+        assert status["listeners"][0]["attachedRoutes"] == OURS_TURNS
 
 
-def test_ancestors_of_others_on_a_policy_survive_a_hundred_writers(kubernetes: ControlPlane) -> None:
+async def test_ancestors_of_others_on_a_policy_survive_a_hundred_writers(kubernetes: ControlPlane) -> None:
     key = Key("crowded-policy", "p")
     controllers = [f"example.com/controller-{number}" for number in range(15)]
 
@@ -225,23 +221,20 @@ def test_ancestors_of_others_on_a_policy_survive_a_hundred_writers(kubernetes: C
     def patch_theirs(status: dict[str, Any], *, number: int) -> list[dict[str, Any]]:
         return put_or_add("/status/ancestors", status["ancestors"], "controllerName", entry(number))
 
-    async def test() -> None:
-        async with Client.from_kubeconfig(kubernetes.kubeconfig) as client:
-            await client.create(Namespace(metadata=ObjectMeta(name=key.namespace)))
-            target = LocalPolicyTargetReferenceWithSectionName(group="", kind="Service", name="s")
-            validation = BackendTLSPolicyValidation(hostname="a.example.com", well_known_ca_certificates="System")
-            spec = BackendTLSPolicySpec(target_refs=(target,), validation=validation)
-            await client.create(BackendTLSPolicy(metadata=ObjectMeta(name="p", namespace=key.namespace), spec=spec))
-            begin = partial(status_patch, desired=said(0), now=time.time(), controllers=(OURS,))
-            await write(client, BackendTLSPolicy, key, begin, subresource="status")
-            ours = [said(turn) for turn in range(1, OURS_TURNS + 1)]
-            status, taken = await all_at_once(client, BackendTLSPolicy, key, ours, put_theirs, patch_theirs)
-            last = {controllers[number % len(controllers)]: str(number) for number in taken}
-            others = {each["controllerName"]: each for each in status["ancestors"] if each["controllerName"] != OURS}
-            assert sorted(others) == sorted(controllers)
-            for controller, found in others.items():
-                assert found["conditions"] == [foreign("example.com/Stale", last[controller])]
-            mine = [each["ancestorRef"]["name"] for each in status["ancestors"] if each["controllerName"] == OURS]
-            assert mine == [f"g-{OURS_TURNS}"]
-
-    run(test(), 240)
+    async with Client.from_kubeconfig(kubernetes.kubeconfig) as client:
+        await client.create(Namespace(metadata=ObjectMeta(name=key.namespace)))
+        target = LocalPolicyTargetReferenceWithSectionName(group="", kind="Service", name="s")
+        validation = BackendTLSPolicyValidation(hostname="a.example.com", well_known_ca_certificates="System")
+        spec = BackendTLSPolicySpec(target_refs=(target,), validation=validation)
+        await client.create(BackendTLSPolicy(metadata=ObjectMeta(name="p", namespace=key.namespace), spec=spec))
+        begin = partial(status_patch, desired=said(0), now=time.time(), controllers=(OURS,))
+        await write(client, BackendTLSPolicy, key, begin, subresource="status")
+        ours = [said(turn) for turn in range(1, OURS_TURNS + 1)]
+        status, taken = await all_at_once(client, BackendTLSPolicy, key, ours, put_theirs, patch_theirs)
+        last = {controllers[number % len(controllers)]: str(number) for number in taken}
+        others = {each["controllerName"]: each for each in status["ancestors"] if each["controllerName"] != OURS}
+        assert sorted(others) == sorted(controllers)
+        for controller, found in others.items():
+            assert found["conditions"] == [foreign("example.com/Stale", last[controller])]
+        mine = [each["ancestorRef"]["name"] for each in status["ancestors"] if each["controllerName"] == OURS]
+        assert mine == [f"g-{OURS_TURNS}"]

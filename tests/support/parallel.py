@@ -12,11 +12,9 @@ import shlex
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from xdist.scheduler.loadfile import LoadFileScheduling
 
 NETNS = Path(__file__).resolve().parent.parent / "real" / "netns"
 
@@ -39,10 +37,6 @@ def isolate(config: pytest.Config) -> None:
         return
     python = shlex.join([str(NETNS), sys.executable])
     config.option.tx = [f"popen//python={python}" if spec == "popen" else spec for spec in specs]
-
-
-class LongestFirst(LoadFileScheduling):
-    """Gives each worker one file at a time, in the order of collection."""
 
 
 def longest_first(items: list[pytest.Item], root: Path) -> None:

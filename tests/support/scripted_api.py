@@ -154,16 +154,6 @@ def status_object(code: int, reason: str, message: str = "no") -> dict[str, Any]
     }
 
 
-def run(test: Awaitable[None], deadline: float = 20.0) -> None:
-    """Run a coroutine of a test, with a deadline."""
-
-    async def bounded() -> None:
-        async with asyncio.timeout(deadline):
-            await test
-
-    asyncio.run(bounded())
-
-
 async def come_true(condition: Callable[[], object], says: str = "", deadline: float = 10.0) -> None:
     """Wait until a condition of the same event loop is true."""
     end = asyncio.get_running_loop().time() + deadline

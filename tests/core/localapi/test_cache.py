@@ -47,30 +47,21 @@ def test_objects_are_in_the_order_of_namespace_and_name() -> None:
     assert [found.key.name for found in collection] == ["a", "c"]
 
 
-def test_a_watcher_that_is_far_behind_is_cut_off() -> None:
-    async def fill() -> Watcher:
-        watcher = Watcher()
-        for revision in range(BACKLOG + 1):
-            watcher.offer(added("o", revision))
-        return watcher
-
-    assert asyncio.run(fill()).closed
+async def test_a_watcher_that_is_far_behind_is_cut_off() -> None:
+    watcher = Watcher()
+    for revision in range(BACKLOG + 1):
+        watcher.offer(added("o", revision))
+    assert watcher.closed
 
 
-def test_a_watcher_waits_no_longer_than_it_was_told() -> None:
-    async def wait() -> list[Event]:
-        watcher = Watcher()
-        await watcher.wait(0.01)
-        return watcher.drain()
-
-    assert asyncio.run(wait()) == []
+async def test_a_watcher_waits_no_longer_than_it_was_told() -> None:
+    watcher = Watcher()
+    await watcher.wait(0.01)
+    assert watcher.drain() == []
 
 
-def test_a_watcher_wakes_for_an_event() -> None:
-    async def wait() -> list[Event]:
-        watcher = Watcher()
-        asyncio.get_running_loop().call_soon(watcher.offer, added("o", 1))
-        await watcher.wait(60.0)
-        return watcher.drain()
-
-    assert len(asyncio.run(wait())) == 1
+async def test_a_watcher_wakes_for_an_event() -> None:
+    watcher = Watcher()
+    asyncio.get_running_loop().call_soon(watcher.offer, added("o", 1))
+    await watcher.wait(60.0)
+    assert len(watcher.drain()) == 1

@@ -117,8 +117,8 @@ def test_echo_says_the_name_of_the_deployment_behind_its_pod() -> None:
     assert headgate_echo.owner(order("headgate-echo:1", pod=Pod(metadata=about))) == "shop-primary"
 
 
-def test_echo_gets_its_version_from_the_tag() -> None:
-    launch = asyncio.run(headgate_echo.HeadgateEcho().launch(order("x/headgate-echo:7.1"), Nobody()))
+async def test_echo_gets_its_version_from_the_tag() -> None:
+    launch = await headgate_echo.HeadgateEcho().launch(order("x/headgate-echo:7.1"), Nobody())
     assert launch.extra["VERSION"] == "7.1"
 
 

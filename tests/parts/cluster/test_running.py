@@ -1,6 +1,5 @@
 """A whole cluster of stand-ins: preflight, leftovers, orderly stop."""
 
-import asyncio
 import errno
 import os
 import signal
@@ -45,72 +44,56 @@ def cluster(registry: Registry) -> Cluster:
     return choose(registry, "test", None)
 
 
-def test_a_running_cluster_is_known_by_its_state_file_until_it_ends(cluster: Cluster) -> None:
-    async def run() -> None:
-        async with running(cluster, Choices(), quiet, parts=[part("api")]):
-            found = state(cluster.folder)
-            assert found is not None
-            assert found.ready
-
-    asyncio.run(run())
+async def test_a_running_cluster_is_known_by_its_state_file_until_it_ends(cluster: Cluster) -> None:
+    async with running(cluster, Choices(), quiet, parts=[part("api")]):
+        found = state(cluster.folder)
+        assert found is not None
+        assert found.ready
     assert state(cluster.folder) is None
 
 
-def test_the_same_cluster_does_not_start_twice(cluster: Cluster) -> None:
-    async def run() -> None:
+async def test_the_same_cluster_does_not_start_twice(cluster: Cluster) -> None:
+    with pytest.raises(ClusterError, match="the cluster test runs already"):
         async with running(cluster, Choices(), quiet, parts=[]), running(cluster, Choices(), quiet, parts=[]):
             pass
 
-    with pytest.raises(ClusterError, match="the cluster test runs already"):
-        asyncio.run(run())
 
-
-def test_two_clusters_in_the_same_networks_do_not_start(tmp_path: Path, cluster: Cluster) -> None:
+async def test_two_clusters_in_the_same_networks_do_not_start(tmp_path: Path, cluster: Cluster) -> None:
     stranger = Cluster("other", Folder(tmp_path / "other"), cluster.addresses)
 
-    async def run() -> None:
+    with pytest.raises(ClusterError, match="in use by another local cluster"):
         async with running(cluster, Choices(), quiet, parts=[]), running(stranger, Choices(), quiet, parts=[]):
             pass
 
-    with pytest.raises(ClusterError, match="in use by another local cluster"):
-        asyncio.run(run())
+
+async def test_a_new_name_avoids_the_networks_of_a_running_cluster_of_another_home(
+    tmp_path: Path, cluster: Cluster
+) -> None:
+    async with running(cluster, Choices(), quiet, parts=[]):
+        result = choose(Registry(tmp_path / "another home"), "test", None)
+    assert result.addresses.pods != cluster.addresses.pods
 
 
-def test_a_new_name_avoids_the_networks_of_a_running_cluster_of_another_home(tmp_path: Path, cluster: Cluster) -> None:
-    async def run() -> Cluster:
-        async with running(cluster, Choices(), quiet, parts=[]):
-            return choose(Registry(tmp_path / "another home"), "test", None)
-
-    assert asyncio.run(run()).addresses.pods != cluster.addresses.pods
-
-
-def test_a_taken_port_is_one_sentence_before_anything_starts(registry: Registry) -> None:
+async def test_a_taken_port_is_one_sentence_before_anything_starts(registry: Registry) -> None:
     told: list[Happening] = []
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port: int = taken.getsockname()[1]
         cluster = choose(registry, "test", None, port)
-
-        async def run() -> None:
+        with pytest.raises(ClusterError, match=f"port {port} of 127.0.0.1 is taken by another program: .*--port"):
             async with running(cluster, Choices(), told.append):
                 pass
-
-        with pytest.raises(ClusterError, match=f"port {port} of 127.0.0.1 is taken by another program: .*--port"):
-            asyncio.run(run())
     assert told == []
 
 
-def test_a_data_folder_that_cannot_be_made_is_one_sentence(registry: Registry, tmp_path: Path) -> None:
+async def test_a_data_folder_that_cannot_be_made_is_one_sentence(registry: Registry, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     cluster = choose(registry, "test", tmp_path / "file" / "data")
 
-    async def run() -> None:
+    with pytest.raises(ClusterError, match="cannot be made: Not a directory"):
         async with running(cluster, Choices(), quiet, parts=[]):
             pass
-
-    with pytest.raises(ClusterError, match="cannot be made: Not a directory"):
-        asyncio.run(run())
 
 
 def test_the_data_folder_is_the_users_alone(cluster: Cluster) -> None:
@@ -127,14 +110,10 @@ def leftover(folder: Folder, file: Path, tmp_path: Path) -> Program:
     return program
 
 
-def test_the_next_start_ends_what_a_killed_supervisor_left(cluster: Cluster, tmp_path: Path) -> None:
+async def test_the_next_start_ends_what_a_killed_supervisor_left(cluster: Cluster, tmp_path: Path) -> None:
     with leftover(cluster.folder, cluster.folder.processes / "api.json", tmp_path) as old:
-
-        async def run() -> None:
-            async with running(cluster, Choices(), quiet, parts=[]):
-                assert not old.running
-
-        asyncio.run(run())
+        async with running(cluster, Choices(), quiet, parts=[]):
+            assert not old.running
 
 
 def test_down_ends_the_pods_that_a_killed_node_left(cluster: Cluster, tmp_path: Path) -> None:

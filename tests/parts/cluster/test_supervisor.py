@@ -63,144 +63,105 @@ def port_of(component: Component) -> int:
     return component.ready.port
 
 
-def test_start_returns_when_every_command_answers_at_its_health_endpoint(tmp_path: Path) -> None:
+async def test_start_returns_when_every_command_answers_at_its_health_endpoint(tmp_path: Path) -> None:
     first, second = part("first"), part("second")
 
-    async def run() -> None:
-        async with Stage(tmp_path, first, second).up():
-            assert accepts("127.0.0.1", port_of(first))
-            assert accepts("127.0.0.1", port_of(second))
-
-    asyncio.run(run())
+    async with Stage(tmp_path, first, second).up():
+        assert accepts("127.0.0.1", port_of(first))
+        assert accepts("127.0.0.1", port_of(second))
 
 
-def test_a_command_starts_only_after_what_it_needs_is_ready(tmp_path: Path) -> None:
-    async def run() -> list[tuple[str, str]]:
-        stage = Stage(tmp_path, part("api"), part("node", needs=("api",)))
-        async with stage.up():
-            return [(happening.what, happening.component) for happening in stage.told]
-
-    told = asyncio.run(run())
+async def test_a_command_starts_only_after_what_it_needs_is_ready(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, part("api"), part("node", needs=("api",)))
+    async with stage.up():
+        told = [(happening.what, happening.component) for happening in stage.told]
     assert told.index(("ready", "api")) < told.index(("starting", "node"))
 
 
-def test_stop_ends_the_commands_in_reverse_order(tmp_path: Path) -> None:
+async def test_stop_ends_the_commands_in_reverse_order(tmp_path: Path) -> None:
     journal = tmp_path / "journal"
     parts = [part(name, "--journal", str(journal)) for name in ("api", "node", "controller")]
 
-    async def run() -> None:
-        async with Stage(tmp_path, *parts).up():
-            pass
-
-    asyncio.run(run())
+    async with Stage(tmp_path, *parts).up():
+        pass
     assert journal.read_text().split() == [str(port_of(each)) for each in reversed(parts)]
 
 
-def test_stop_leaves_no_process_even_of_a_command_that_ignores_sigterm_and_has_a_child(tmp_path: Path) -> None:
-    async def run() -> processes.Record:
-        stage = Stage(tmp_path, part("stubborn", "--stubborn", "--child", grace=0.2))
-        async with stage.up():
-            return stage.record("stubborn")
-
-    assert not processes.group_runs(asyncio.run(run()))
+async def test_stop_leaves_no_process_even_of_a_command_that_ignores_sigterm_and_has_a_child(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, part("stubborn", "--stubborn", "--child", grace=0.2))
+    async with stage.up():
+        result = stage.record("stubborn")
+    assert not processes.group_runs(result)
 
 
-def test_a_killed_command_is_started_again(tmp_path: Path) -> None:
-    async def run() -> None:
-        stage = Stage(tmp_path, part("api"))
-        async with stage.up():
-            os.kill(stage.record("api").pid, signal.SIGKILL)
-            await until(lambda: stage.said("ready") == ["api", "api"])
-
-    asyncio.run(run())
+async def test_a_killed_command_is_started_again(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, part("api"))
+    async with stage.up():
+        os.kill(stage.record("api").pid, signal.SIGKILL)
+        await until(lambda: stage.said("ready") == ["api", "api"])
 
 
-def test_what_a_killed_command_left_in_its_group_is_ended_before_it_starts_again(tmp_path: Path) -> None:
-    async def run() -> processes.Record:
-        stage = Stage(tmp_path, part("api", "--child"))
-        async with stage.up():
-            old = stage.record("api")
-            os.kill(old.pid, signal.SIGKILL)
-            await until(lambda: len(stage.said("starting")) == 2)
-            assert not processes.group_runs(old)
-            return old
-
-    asyncio.run(run())
+async def test_what_a_killed_command_left_in_its_group_is_ended_before_it_starts_again(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, part("api", "--child"))
+    async with stage.up():
+        old = stage.record("api")
+        os.kill(old.pid, signal.SIGKILL)
+        await until(lambda: len(stage.said("starting")) == 2)
+        assert not processes.group_runs(old)
 
 
-def test_a_command_that_refuses_the_environment_at_the_start_is_quoted(tmp_path: Path) -> None:
-    async def run() -> None:
+async def test_a_command_that_refuses_the_environment_at_the_start_is_quoted(tmp_path: Path) -> None:
+    with pytest.raises(ClusterError, match=r"^port 1 is taken: choose another$"):
         refusing = part("api", "--exit", "2", "--say", "headgate: port 1 is taken: choose another")
         async with Stage(tmp_path, refusing, part("node", needs=("api",))).up():
             pass
 
-    with pytest.raises(ClusterError, match=r"^port 1 is taken: choose another$"):
-        asyncio.run(run())
 
-
-def test_a_command_that_crashes_at_the_start_is_tried_again_and_then_given_up(tmp_path: Path) -> None:
+async def test_a_command_that_crashes_at_the_start_is_tried_again_and_then_given_up(tmp_path: Path) -> None:
     stage = Stage(tmp_path, part("api", "--exit", "1", "--say", "boom"), pace=Pace(first_pause=0.01, attempts=3))
 
-    async def run() -> None:
+    with pytest.raises(ClusterError, match=r"`api` ended 3 times .* it ended with exit code 1 \(boom\); its log is"):
         async with stage.up():
             pass
-
-    with pytest.raises(ClusterError, match=r"`api` ended 3 times .* it ended with exit code 1 \(boom\); its log is"):
-        asyncio.run(run())
     assert len(stage.said("starting")) == 3
 
 
-def test_a_command_that_is_not_ready_in_time_is_named_with_its_last_words(tmp_path: Path) -> None:
+async def test_a_command_that_is_not_ready_in_time_is_named_with_its_last_words(tmp_path: Path) -> None:
     mute = part("api", "--say", "still thinking")
     deaf = Component("api", mute.command, HealthProbe(port_of(mute), "/never"))
     stage = Stage(tmp_path, deaf, pace=Pace(ready_deadline=1.0))
 
-    async def run() -> None:
+    with pytest.raises(ClusterError, match=r"`api` was not ready within 1 s.*still thinking"):
         async with stage.up():
             pass
 
-    with pytest.raises(ClusterError, match=r"`api` was not ready within 1 s.*still thinking"):
-        asyncio.run(run())
 
-
-def test_a_program_that_does_not_exist_is_named(tmp_path: Path) -> None:
-    async def run() -> None:
+async def test_a_program_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ClusterError, match="/nonexistent/headgate cannot be started: No such file or directory"):
         async with Stage(tmp_path, Component("api", ("/nonexistent/headgate",), HealthProbe(1))).up():
             pass
 
-    with pytest.raises(ClusterError, match="/nonexistent/headgate cannot be started: No such file or directory"):
-        asyncio.run(run())
 
-
-def test_a_failed_start_ends_what_had_started(tmp_path: Path) -> None:
-    async def run() -> list[processes.Record]:
-        stage = Stage(tmp_path, part("api"), part("node", "--exit", "2", "--say", "no", needs=("api",)))
-        seen: list[processes.Record] = []
-        try:
-            await stage.supervisor.start()
-        except ClusterError:
-            seen.append(stage.record("api"))
-        finally:
-            await stage.supervisor.stop()
-        return seen
-
-    (record,) = asyncio.run(run())
+async def test_a_failed_start_ends_what_had_started(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, part("api"), part("node", "--exit", "2", "--say", "no", needs=("api",)))
+    seen: list[processes.Record] = []
+    try:
+        await stage.supervisor.start()
+    except ClusterError:
+        seen.append(stage.record("api"))
+    finally:
+        await stage.supervisor.stop()
+    (record,) = seen
     assert not processes.group_runs(record)
 
 
-def test_output_of_a_command_goes_to_its_log(tmp_path: Path) -> None:
-    async def run() -> None:
-        async with Stage(tmp_path, part("api", "--say", "hello from api")).up():
-            pass
-
-    asyncio.run(run())
+async def test_output_of_a_command_goes_to_its_log(tmp_path: Path) -> None:
+    async with Stage(tmp_path, part("api", "--say", "hello from api")).up():
+        pass
     assert "hello from api" in (tmp_path / "api.log").read_text()
 
 
-def test_a_stopped_command_leaves_no_record(tmp_path: Path) -> None:
-    async def run() -> None:
-        async with Stage(tmp_path, part("api")).up():
-            assert processes.read_all(tmp_path)
-
-    asyncio.run(run())
+async def test_a_stopped_command_leaves_no_record(tmp_path: Path) -> None:
+    async with Stage(tmp_path, part("api")).up():
+        assert processes.read_all(tmp_path)
     assert not list(tmp_path.glob("*.json"))

@@ -86,35 +86,26 @@ async def there(client: Client) -> bool:
     return True
 
 
-def test_envoys_are_left_alone_before_the_needs_of_their_gateway_are_known(api: LocalApi) -> None:
-    async def run() -> None:
-        async with restarted(api) as (_, _, client):
-            assert await there(client)
-
-    asyncio.run(run())
+async def test_envoys_are_left_alone_before_the_needs_of_their_gateway_are_known(api: LocalApi) -> None:
+    async with restarted(api) as (_, _, client):
+        assert await there(client)
 
 
-def test_envoys_that_are_needed_stay(api: LocalApi) -> None:
-    async def run() -> None:
-        async with restarted(api) as (passes, keeper, client):
-            passes.world.gateway_classes.set(CLASS.key, CLASS)
-            passes.run_pass()
-            keeper.tell_all()
-            await keeper.queue.settled()
-            assert await there(client)
-
-    asyncio.run(run())
+async def test_envoys_that_are_needed_stay(api: LocalApi) -> None:
+    async with restarted(api) as (passes, keeper, client):
+        passes.world.gateway_classes.set(CLASS.key, CLASS)
+        passes.run_pass()
+        keeper.tell_all()
+        await keeper.queue.settled()
+        assert await there(client)
 
 
-def test_envoys_that_nobody_needs_any_more_go(api: LocalApi) -> None:
-    async def run() -> None:
-        async with restarted(api) as (passes, keeper, client):
-            passes.run_pass()
-            keeper.tell_all()
-            await keeper.queue.settled()
-            assert not await there(client)
-
-    asyncio.run(run())
+async def test_envoys_that_nobody_needs_any_more_go(api: LocalApi) -> None:
+    async with restarted(api) as (passes, keeper, client):
+        passes.run_pass()
+        keeper.tell_all()
+        await keeper.queue.settled()
+        assert not await there(client)
 
 
 def test_envoys_that_bind_their_services_address_follow_it_and_pods_are_left_as_they_are() -> None:
@@ -125,32 +116,26 @@ def test_envoys_that_bind_their_services_address_follow_it_and_pods_are_left_as_
     assert bound(Binding("pod"), moved) == Binding("pod")
 
 
-def test_envoys_of_a_gateway_that_is_refused_as_it_is_now_stay(api: LocalApi) -> None:
+async def test_envoys_of_a_gateway_that_is_refused_as_it_is_now_stay(api: LocalApi) -> None:
     reference = gateway.LocalParametersReference(group="example.com", kind="Proxy", name="none")
     infrastructure = gateway.GatewayInfrastructure(parameters_ref=reference)
 
-    async def run() -> None:
-        async with restarted(api) as (passes, keeper, client):
-            passes.world.gateway_classes.set(CLASS.key, CLASS)
-            front = passes.world.gateways.get(FRONT.key)
-            assert front is not None
-            refused = msgspec.structs.replace(front.spec, infrastructure=infrastructure)
-            passes.world.gateways.set(FRONT.key, msgspec.structs.replace(front, spec=refused))
-            passes.run_pass()
-            assert passes.outputs.fleet_specs.get(FRONT.key) is None
-            keeper.tell_all()
-            await keeper.queue.settled()
-            assert await there(client)
-
-    asyncio.run(run())
+    async with restarted(api) as (passes, keeper, client):
+        passes.world.gateway_classes.set(CLASS.key, CLASS)
+        front = passes.world.gateways.get(FRONT.key)
+        assert front is not None
+        refused = msgspec.structs.replace(front.spec, infrastructure=infrastructure)
+        passes.world.gateways.set(FRONT.key, msgspec.structs.replace(front, spec=refused))
+        passes.run_pass()
+        assert passes.outputs.fleet_specs.get(FRONT.key) is None
+        keeper.tell_all()
+        await keeper.queue.settled()
+        assert await there(client)
 
 
-def test_what_another_controller_made_for_a_gateway_stays(api: LocalApi) -> None:
-    async def run() -> None:
-        async with restarted(api, left_by="example.com/another") as (passes, keeper, client):
-            passes.run_pass()
-            keeper.tell_all()
-            await keeper.queue.settled()
-            assert await there(client)
-
-    asyncio.run(run())
+async def test_what_another_controller_made_for_a_gateway_stays(api: LocalApi) -> None:
+    async with restarted(api, left_by="example.com/another") as (passes, keeper, client):
+        passes.run_pass()
+        keeper.tell_all()
+        await keeper.queue.settled()
+        assert await there(client)

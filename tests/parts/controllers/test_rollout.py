@@ -169,201 +169,171 @@ async def initialised(stage: Stage, analysis: Plain | None = None, **spec: Any) 
     await stage.reaches("Initialized")
 
 
-def test_a_good_revision_is_promoted(api: LocalApi) -> None:
-    async def walk() -> None:
-        async with staged(api) as stage:
-            await initialised(stage)
-            await stage.release("app:2")
-            await stage.reaches("Succeeded")
-            assert await stage.image("podinfo-primary") == "app:2"
-            assert await stage.weight() == 0
-            assert stage.envoys.asked == {
-                ((Key("ingress", "gateway"),), f"{stage.namespace}_podinfo-canary_9898"),
-            }
-
-    asyncio.run(walk())
+async def test_a_good_revision_is_promoted(api: LocalApi) -> None:
+    async with staged(api) as stage:
+        await initialised(stage)
+        await stage.release("app:2")
+        await stage.reaches("Succeeded")
+        assert await stage.image("podinfo-primary") == "app:2"
+        assert await stage.weight() == 0
+        assert stage.envoys.asked == {
+            ((Key("ingress", "gateway"),), f"{stage.namespace}_podinfo-canary_9898"),
+        }
 
 
-def test_a_bad_revision_is_rolled_back(api: LocalApi) -> None:
-    async def walk() -> None:
-        async with staged(api) as stage:
-            await initialised(stage, {"threshold": 1})
-            stage.envoys.success_rate = 70.0
-            await stage.release("app:2")
-            await stage.reaches("Failed")
-            assert await stage.image("podinfo-primary") == "app:1"
-            assert await stage.weight() == 0
-            assert (await stage.get(Deployment))["spec"]["replicas"] == 0
-
-    asyncio.run(walk())
+async def test_a_bad_revision_is_rolled_back(api: LocalApi) -> None:
+    async with staged(api) as stage:
+        await initialised(stage, {"threshold": 1})
+        stage.envoys.success_rate = 70.0
+        await stage.release("app:2")
+        await stage.reaches("Failed")
+        assert await stage.image("podinfo-primary") == "app:1"
+        assert await stage.weight() == 0
+        assert (await stage.get(Deployment))["spec"]["replicas"] == 0
 
 
-def test_events_are_flaggers(api: LocalApi) -> None:
-    async def walk() -> None:
-        async with staged(api) as stage:
-            await initialised(stage)
+async def test_events_are_flaggers(api: LocalApi) -> None:
+    async with staged(api) as stage:
+        await initialised(stage)
 
-            async def done() -> bool:
-                return await stage.says(f"Initialization done! podinfo.{stage.namespace}")
+        async def done() -> bool:
+            return await stage.says(f"Initialization done! podinfo.{stage.namespace}")
 
-            await stage.until(done)
-            assert {(event["source"], event["reason"]) for event in await stage.events()} == {("flagger", "Synced")}
-
-    asyncio.run(walk())
+        await stage.until(done)
+        assert {(event["source"], event["reason"]) for event in await stage.events()} == {("flagger", "Synced")}
 
 
-def test_a_controller_that_is_killed_in_every_phase_finishes_the_release(api: LocalApi) -> None:
-    async def walk() -> None:
-        async with staged(api, started=False) as stage:
-            await stage.apply(Deployment, deployment())
-            await stage.apply(Canary, canary(FAST))
-            for phase in ("Initializing", "Initialized"):
-                stage.start()
-                await stage.reaches(phase)
-                await stage.kill()
-            await stage.release("app:2")
-            for phase in ("Progressing", "Promoting", "Finalising", "Succeeded"):
-                stage.start()
-                await stage.reaches(phase)
-                await stage.kill()
-            assert (await stage.image("podinfo-primary"), await stage.weight()) == ("app:2", 0)
-
-    asyncio.run(walk())
-
-
-def test_a_canary_that_the_api_refuses_to_serve_holds_up_no_other(api: LocalApi) -> None:
-    async def walk() -> None:
-        async with staged(api) as stage:
-            wrong = canary(FAST, service={"port": 99999, "name": "wrong"})
-            wrong["spec"]["targetRef"]["name"] = "other"
-            await stage.apply(Deployment, deployment(name="other"))
-            await stage.apply(Canary, wrong, name="wrong")
-
-            async def refused() -> bool:
-                return await stage.says(f"service wrong-canary.{stage.namespace} create error:")
-
-            await stage.until(refused)
-            await initialised(stage)
-
-    asyncio.run(walk())
-
-
-def test_of_two_canaries_with_one_target_the_second_is_refused(api: LocalApi) -> None:
-    async def walk() -> None:
-        async with staged(api) as stage:
-            await initialised(stage)
-            await stage.apply(Canary, canary(FAST), name="second")
-
-            async def refused() -> bool:
-                return await stage.says("podinfo is released by Canary podinfo already")
-
-            await stage.until(refused)
-
-    asyncio.run(walk())
-
-
-def test_without_the_lease_nothing_is_written(api: LocalApi) -> None:
-    async def walk() -> None:
-        async with staged(api, started=False) as stage:
-            stage.holding = False
+async def test_a_controller_that_is_killed_in_every_phase_finishes_the_release(api: LocalApi) -> None:
+    async with staged(api, started=False) as stage:
+        await stage.apply(Deployment, deployment())
+        await stage.apply(Canary, canary(FAST))
+        for phase in ("Initializing", "Initialized"):
             stage.start()
-            await stage.apply(Deployment, deployment())
-            await stage.apply(Canary, canary(FAST))
-            other = f"{stage.namespace}-other"
-            await stage.client.create(Namespace(metadata=ObjectMeta(name=other)))
-            leader = Stage(stage.client, other)
-            leader.start()
-            await initialised(leader)  # as much time as it takes to do everything
-            await leader.kill()
-            assert await stage.phase() == ""
-            stage.holding = True
-            await stage.reaches("Initialized")
-
-    asyncio.run(walk())
+            await stage.reaches(phase)
+            await stage.kill()
+        await stage.release("app:2")
+        for phase in ("Progressing", "Promoting", "Finalising", "Succeeded"):
+            stage.start()
+            await stage.reaches(phase)
+            await stage.kill()
+        assert (await stage.image("podinfo-primary"), await stage.weight()) == ("app:2", 0)
 
 
-def test_a_metric_template_is_asked_with_the_token_of_its_secret(api: LocalApi) -> None:
+async def test_a_canary_that_the_api_refuses_to_serve_holds_up_no_other(api: LocalApi) -> None:
+    async with staged(api) as stage:
+        wrong = canary(FAST, service={"port": 99999, "name": "wrong"})
+        wrong["spec"]["targetRef"]["name"] = "other"
+        await stage.apply(Deployment, deployment(name="other"))
+        await stage.apply(Canary, wrong, name="wrong")
+
+        async def refused() -> bool:
+            return await stage.says(f"service wrong-canary.{stage.namespace} create error:")
+
+        await stage.until(refused)
+        await initialised(stage)
+
+
+async def test_of_two_canaries_with_one_target_the_second_is_refused(api: LocalApi) -> None:
+    async with staged(api) as stage:
+        await initialised(stage)
+        await stage.apply(Canary, canary(FAST), name="second")
+
+        async def refused() -> bool:
+            return await stage.says("podinfo is released by Canary podinfo already")
+
+        await stage.until(refused)
+
+
+async def test_without_the_lease_nothing_is_written(api: LocalApi) -> None:
+    async with staged(api, started=False) as stage:
+        stage.holding = False
+        stage.start()
+        await stage.apply(Deployment, deployment())
+        await stage.apply(Canary, canary(FAST))
+        other = f"{stage.namespace}-other"
+        await stage.client.create(Namespace(metadata=ObjectMeta(name=other)))
+        leader = Stage(stage.client, other)
+        leader.start()
+        await initialised(leader)  # as much time as it takes to do everything
+        await leader.kill()
+        assert await stage.phase() == ""
+        stage.holding = True
+        await stage.reaches("Initialized")
+
+
+async def test_a_metric_template_is_asked_with_the_token_of_its_secret(api: LocalApi) -> None:
     async def answer(request: Request, reply: Reply) -> None:
         value = "1" if request.params["query"] == "vector(1)" else "0.25"
         result = [{"metric": {}, "value": [0, value]}]
         await reply.json({"status": "success", "data": {"resultType": "vector", "result": result}})
 
-    async def walk() -> None:
-        async with ScriptedApi(answer) as prometheus, staged(api) as stage:
-            secret = {
-                "apiVersion": "v1",
-                "kind": "Secret",
-                "metadata": {"name": "prometheus"},
-                "stringData": {"token": "open sesame"},
-            }
-            template = {
-                "apiVersion": "flagger.app/v1beta1",
-                "kind": "MetricTemplate",
-                "metadata": {"name": "errors"},
-                "spec": {
-                    "provider": {
-                        "type": "prometheus",
-                        "address": prometheus.server,
-                        "secretRef": {"name": "prometheus"},
-                        "headers": {"X-Scope-OrgID": ["shop"]},
-                    },
-                    "query": 'sum(rate(errors{ns="{{ namespace }}", app="{{ variables.app }}"}[{{ interval }}]))',
+    async with ScriptedApi(answer) as prometheus, staged(api) as stage:
+        secret = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "prometheus"},
+            "stringData": {"token": "open sesame"},
+        }
+        template = {
+            "apiVersion": "flagger.app/v1beta1",
+            "kind": "MetricTemplate",
+            "metadata": {"name": "errors"},
+            "spec": {
+                "provider": {
+                    "type": "prometheus",
+                    "address": prometheus.server,
+                    "secretRef": {"name": "prometheus"},
+                    "headers": {"X-Scope-OrgID": ["shop"]},
                 },
-            }
-            await stage.apply(Secret, secret)
-            await stage.apply(MetricTemplate, template)
-            metric = {
-                "name": "errors",
-                "templateRef": {"name": "errors"},
-                "templateVariables": {"app": "podinfo"},
-                "interval": "30s",
-                "thresholdRange": {"max": 0.1},
-            }
-            await initialised(stage, {"metrics": [metric], "threshold": 1})
-            await stage.release("app:2")
-            await stage.reaches("Failed")
-            asked = prometheus.requests[-1]
-            assert asked.params["query"] == f'sum(rate(errors{{ns="{stage.namespace}", app="podinfo"}}[30s]))'
-            assert asked.headers["authorization"] == "Bearer open sesame"
-            assert asked.headers["x-scope-orgid"] == "shop"
+                "query": 'sum(rate(errors{ns="{{ namespace }}", app="{{ variables.app }}"}[{{ interval }}]))',
+            },
+        }
+        await stage.apply(Secret, secret)
+        await stage.apply(MetricTemplate, template)
+        metric = {
+            "name": "errors",
+            "templateRef": {"name": "errors"},
+            "templateVariables": {"app": "podinfo"},
+            "interval": "30s",
+            "thresholdRange": {"max": 0.1},
+        }
+        await initialised(stage, {"metrics": [metric], "threshold": 1})
+        await stage.release("app:2")
+        await stage.reaches("Failed")
+        asked = prometheus.requests[-1]
+        assert asked.params["query"] == f'sum(rate(errors{{ns="{stage.namespace}", app="podinfo"}}[30s]))'
+        assert asked.headers["authorization"] == "Bearer open sesame"
+        assert asked.headers["x-scope-orgid"] == "shop"
 
-            async def said() -> bool:
-                return await stage.says(f"Halt podinfo.{stage.namespace} advancement errors 0.25 > 0.1")
+        async def said() -> bool:
+            return await stage.says(f"Halt podinfo.{stage.namespace} advancement errors 0.25 > 0.1")
 
-            await stage.until(said)
-
-    asyncio.run(walk())
-
-
-def test_outcomes_are_exported_under_flaggers_names(api: LocalApi) -> None:
-    async def walk() -> None:
-        async with staged(api) as stage:
-            await initialised(stage)
-            await stage.release("app:2")
-            await stage.reaches("Succeeded")
-            labels = {"name": "podinfo", "namespace": stage.namespace}
-
-            async def exported() -> bool:
-                return stage.registry.get_sample_value("flagger_canary_status", labels) == 1
-
-            await stage.until(exported)
-            ended = {**labels, "deployment_strategy": "canary", "analysis_status": "completed"}
-            assert stage.registry.get_sample_value("flagger_canary_successes_total", ended) == 1
-            metric = {**labels, "metric": "request-success-rate"}
-            assert stage.registry.get_sample_value("flagger_canary_metric_analysis", metric) == 100
-
-    asyncio.run(walk())
+        await stage.until(said)
 
 
-def test_a_service_that_somebody_deletes_comes_back_at_once(api: LocalApi) -> None:
-    async def walk() -> None:
-        async with staged(api) as stage:
-            await initialised(stage)
-            await stage.client.delete(Service, "podinfo-canary", stage.namespace)
+async def test_outcomes_are_exported_under_flaggers_names(api: LocalApi) -> None:
+    async with staged(api) as stage:
+        await initialised(stage)
+        await stage.release("app:2")
+        await stage.reaches("Succeeded")
+        labels = {"name": "podinfo", "namespace": stage.namespace}
 
-            async def back() -> bool:
-                return bool(await stage.get(Service, "podinfo-canary"))
+        async def exported() -> bool:
+            return stage.registry.get_sample_value("flagger_canary_status", labels) == 1
 
-            await stage.until(back)
+        await stage.until(exported)
+        ended = {**labels, "deployment_strategy": "canary", "analysis_status": "completed"}
+        assert stage.registry.get_sample_value("flagger_canary_successes_total", ended) == 1
+        metric = {**labels, "metric": "request-success-rate"}
+        assert stage.registry.get_sample_value("flagger_canary_metric_analysis", metric) == 100
 
-    asyncio.run(walk())
+
+async def test_a_service_that_somebody_deletes_comes_back_at_once(api: LocalApi) -> None:
+    async with staged(api) as stage:
+        await initialised(stage)
+        await stage.client.delete(Service, "podinfo-canary", stage.namespace)
+
+        async def back() -> bool:
+            return bool(await stage.get(Service, "podinfo-canary"))
+
+        await stage.until(back)

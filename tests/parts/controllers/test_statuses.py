@@ -119,37 +119,31 @@ def reasons(conditions: list[dict[str, Any]]) -> dict[str, str]:
     return {each["type"]: each["reason"] for each in conditions}
 
 
-def test_every_object_is_told_in_one_write_and_not_again(api: LocalApi) -> None:
-    async def run() -> None:
-        async with writing(api) as made:
-            assert await made.settle() == 6
-            await made.see()
-            assert await made.settle() == 0
-            listeners = (await made.get(gateway.ListenerSet, "more"))["status"]["listeners"]
-            assert reasons(listeners[0]["conditions"])["Accepted"] == "Accepted"
-            parents = (await made.get(gateway.HTTPRoute, "shop"))["status"]["parents"]
-            assert [(each["parentRef"]["name"], each["controllerName"]) for each in parents] == [
-                ("one", NAMES[0]),
-                ("two", NAMES[1]),
-            ]
-
-    asyncio.run(run())
+async def test_every_object_is_told_in_one_write_and_not_again(api: LocalApi) -> None:
+    async with writing(api) as made:
+        assert await made.settle() == 6
+        await made.see()
+        assert await made.settle() == 0
+        listeners = (await made.get(gateway.ListenerSet, "more"))["status"]["listeners"]
+        assert reasons(listeners[0]["conditions"])["Accepted"] == "Accepted"
+        parents = (await made.get(gateway.HTTPRoute, "shop"))["status"]["parents"]
+        assert [(each["parentRef"]["name"], each["controllerName"]) for each in parents] == [
+            ("one", NAMES[0]),
+            ("two", NAMES[1]),
+        ]
 
 
-def test_what_was_computed_from_an_older_generation_is_not_written(api: LocalApi) -> None:
-    async def run() -> None:
-        async with writing(api) as made:
-            hostname = [{"op": "add", "path": "/spec/hostnames", "value": ["a.example.com"]}]
-            await made.client.json_patch(gateway.HTTPRoute, "shop", "default", hostname)
-            assert await made.settle() == 5
-            assert "parents" not in (await made.get(gateway.HTTPRoute, "shop")).get("status", {})
-            await made.see()
-            assert await made.settle() == 1
-
-    asyncio.run(run())
+async def test_what_was_computed_from_an_older_generation_is_not_written(api: LocalApi) -> None:
+    async with writing(api) as made:
+        hostname = [{"op": "add", "path": "/spec/hostnames", "value": ["a.example.com"]}]
+        await made.client.json_patch(gateway.HTTPRoute, "shop", "default", hostname)
+        assert await made.settle() == 5
+        assert "parents" not in (await made.get(gateway.HTTPRoute, "shop")).get("status", {})
+        await made.see()
+        assert await made.settle() == 1
 
 
-def test_words_of_others_stay_through_our_writes(api: LocalApi) -> None:
+async def test_words_of_others_stay_through_our_writes(api: LocalApi) -> None:
     stale = {
         "type": "example.com/Stale",
         "status": "True",
@@ -159,46 +153,37 @@ def test_words_of_others_stay_through_our_writes(api: LocalApi) -> None:
         "lastTransitionTime": "2020-01-01T00:00:00Z",
     }
 
-    async def run() -> None:
-        async with writing(api) as made:
-            await made.settle()
-            found = await made.get(gateway.Gateway, "one")
-            found["status"]["conditions"].append(stale)
-            found["status"]["listeners"][0]["conditions"].insert(0, stale)
-            await made.client.replace_raw(gateway.Gateway, "one", "default", found, subresource="status")
-            hostname = [{"op": "add", "path": "/spec/listeners/0/hostname", "value": "a.example.com"}]
-            await made.client.json_patch(gateway.Gateway, "one", "default", hostname)
-            await made.see()
-            assert await made.settle() >= 1
-            status = (await made.get(gateway.Gateway, "one"))["status"]
-            for conditions in (status["conditions"], status["listeners"][0]["conditions"]):
-                assert [each for each in conditions if each["type"] == stale["type"]] == [stale]
-                ours = [each for each in conditions if each["type"] != stale["type"]]
-                assert {each["observedGeneration"] for each in ours} == {2}
-
-    asyncio.run(run())
+    async with writing(api) as made:
+        await made.settle()
+        found = await made.get(gateway.Gateway, "one")
+        found["status"]["conditions"].append(stale)
+        found["status"]["listeners"][0]["conditions"].insert(0, stale)
+        await made.client.replace_raw(gateway.Gateway, "one", "default", found, subresource="status")
+        hostname = [{"op": "add", "path": "/spec/listeners/0/hostname", "value": "a.example.com"}]
+        await made.client.json_patch(gateway.Gateway, "one", "default", hostname)
+        await made.see()
+        assert await made.settle() >= 1
+        status = (await made.get(gateway.Gateway, "one"))["status"]
+        for conditions in (status["conditions"], status["listeners"][0]["conditions"]):
+            assert [each for each in conditions if each["type"] == stale["type"]] == [stale]
+            ours = [each for each in conditions if each["type"] != stale["type"]]
+            assert {each["observedGeneration"] for each in ours} == {2}
 
 
-def test_our_entry_goes_with_the_parent_that_a_route_left(api: LocalApi) -> None:
-    async def run() -> None:
-        async with writing(api) as made:
-            await made.settle()
-            left = [{"op": "remove", "path": "/spec/parentRefs/1"}]
-            await made.client.json_patch(gateway.HTTPRoute, "shop", "default", left)
-            await made.see()
-            assert await made.settle() >= 1
-            parents = (await made.get(gateway.HTTPRoute, "shop"))["status"]["parents"]
-            assert [each["parentRef"]["name"] for each in parents] == ["one"]
-
-    asyncio.run(run())
+async def test_our_entry_goes_with_the_parent_that_a_route_left(api: LocalApi) -> None:
+    async with writing(api) as made:
+        await made.settle()
+        left = [{"op": "remove", "path": "/spec/parentRefs/1"}]
+        await made.client.json_patch(gateway.HTTPRoute, "shop", "default", left)
+        await made.see()
+        assert await made.settle() >= 1
+        parents = (await made.get(gateway.HTTPRoute, "shop"))["status"]["parents"]
+        assert [each["parentRef"]["name"] for each in parents] == ["one"]
 
 
-def test_who_does_not_hold_the_lease_writes_nothing(api: LocalApi) -> None:
-    async def run() -> None:
-        async with writing(api, holding=False) as made:
-            assert await made.settle() == 0
-
-    asyncio.run(run())
+async def test_who_does_not_hold_the_lease_writes_nothing(api: LocalApi) -> None:
+    async with writing(api, holding=False) as made:
+        assert await made.settle() == 0
 
 
 def test_every_kind_that_has_a_status_is_written() -> None:

@@ -13,8 +13,8 @@ from headgate.api.core import Node
 from headgate.kube import access
 from headgate.kube.access import Access, AccessError
 from headgate.kube.client import ApiError, Client
-from headgate.kube.credentials import CredentialError, Credentials, Exec, ExecSpec, TokenFile
-from support.scripted_api import Reply, Request, ScriptedApi, run
+from headgate.kube.credentials import CredentialError, Exec, ExecSpec, TokenFile
+from support.scripted_api import Reply, Request, ScriptedApi
 
 NOW = 1_800_000_000.0
 
@@ -31,25 +31,15 @@ def kubeconfig(path: Path, *, name: str = "one", current: str | None = "one", **
     return path
 
 
-def header(credentials: Credentials) -> str | None:
-    found: list[str | None] = []
-
-    async def ask() -> None:
-        found.append(await credentials.authorization())
-
-    run(ask())
-    return found[0]
-
-
-def test_a_token_in_a_kubeconfig_is_a_bearer_token(tmp_path: Path) -> None:
+async def test_a_token_in_a_kubeconfig_is_a_bearer_token(tmp_path: Path) -> None:
     found = access.from_kubeconfig(kubeconfig(tmp_path / "config", token="abc"))
     assert (found.server, found.namespace) == ("http://one.example", "ns-one")
-    assert header(found.credentials) == "Bearer abc"
+    assert await found.credentials.authorization() == "Bearer abc"
 
 
-def test_a_name_and_password_are_basic_authentication(tmp_path: Path) -> None:
+async def test_a_name_and_password_are_basic_authentication(tmp_path: Path) -> None:
     found = access.from_kubeconfig(kubeconfig(tmp_path / "config", username="me", password="pw"))
-    assert header(found.credentials) == "Basic bWU6cHc="
+    assert await found.credentials.authorization() == "Basic bWU6cHc="
 
 
 def test_a_context_can_be_named(tmp_path: Path) -> None:
@@ -88,11 +78,11 @@ def test_of_several_files_the_first_that_says_something_wins(tmp_path: Path) -> 
     assert [each["name"] for each in merged["users"]] == ["two", "one"]
 
 
-def test_paths_in_a_kubeconfig_are_relative_to_its_folder(tmp_path: Path) -> None:
+async def test_paths_in_a_kubeconfig_are_relative_to_its_folder(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "token").write_text("from-file\n")
     found = access.from_kubeconfig(kubeconfig(tmp_path / "deep" / "config", tokenFile="token"))
-    assert header(found.credentials) == "Bearer from-file"
+    assert await found.credentials.authorization() == "Bearer from-file"
 
 
 def test_embedded_certificates_make_a_tls_context(tmp_path: Path) -> None:
@@ -133,12 +123,12 @@ def service_account(folder: Path) -> Path:
     return folder
 
 
-def test_a_pod_is_let_in_by_its_service_account(tmp_path: Path) -> None:
+async def test_a_pod_is_let_in_by_its_service_account(tmp_path: Path) -> None:
     folder = service_account(tmp_path / "account")
     environment = {"KUBERNETES_SERVICE_HOST": "fd00::1", "KUBERNETES_SERVICE_PORT": "443"}
     found = access.from_service_account(folder, environment)
     assert (found.server, found.namespace) == ("https://[fd00::1]:443", "headgate-system")
-    assert header(found.credentials) == "Bearer first"
+    assert await found.credentials.authorization() == "Bearer first"
 
 
 def test_a_service_account_without_token_is_an_error(tmp_path: Path) -> None:
@@ -148,19 +138,19 @@ def test_a_service_account_without_token_is_an_error(tmp_path: Path) -> None:
         access.from_service_account(folder, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"})
 
 
-def test_a_token_file_is_read_again_after_a_minute(tmp_path: Path) -> None:
+async def test_a_token_file_is_read_again_after_a_minute(tmp_path: Path) -> None:
     now = 0.0
     file = tmp_path / "token"
     file.write_text("first")
     credentials = TokenFile(file, clock=lambda: now)
-    assert header(credentials) == "Bearer first"
+    assert await credentials.authorization() == "Bearer first"
     file.write_text("second")
-    assert header(credentials) == "Bearer first"
+    assert await credentials.authorization() == "Bearer first"
     now = 61.0
-    assert header(credentials) == "Bearer second"
+    assert await credentials.authorization() == "Bearer second"
 
 
-def test_a_token_file_is_read_again_after_401(tmp_path: Path) -> None:
+async def test_a_token_file_is_read_again_after_401(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("first")
 
@@ -171,11 +161,8 @@ def test_a_token_file_is_read_again_after_401(tmp_path: Path) -> None:
             file.write_text("second")
             await reply.refuse(401, "Unauthorized")
 
-    async def test() -> None:
-        async with ScriptedApi(script) as api, Client(Access(api.server, credentials=TokenFile(file))) as client:
-            assert (await client.get(Node, "a")).metadata.name == "a"
-
-    run(test())
+    async with ScriptedApi(script) as api, Client(Access(api.server, credentials=TokenFile(file))) as client:
+        assert (await client.get(Node, "a")).metadata.name == "a"
 
 
 def plugin(folder: Path, body: str) -> ExecSpec:
@@ -195,40 +182,36 @@ print(json.dumps({"apiVersion": info["apiVersion"], "kind": "ExecCredential", "s
 """
 
 
-def test_an_exec_plugin_gets_its_arguments_and_gives_a_token(tmp_path: Path) -> None:
+async def test_an_exec_plugin_gets_its_arguments_and_gives_a_token(tmp_path: Path) -> None:
     credentials = Exec(plugin(tmp_path, ANSWER.replace("STATUS", "{}")), None)
-    assert header(credentials) == "Bearer hello-argument-ExecCredential-1"
+    assert await credentials.authorization() == "Bearer hello-argument-ExecCredential-1"
 
 
-def test_an_exec_plugin_is_asked_again_only_when_its_token_ends(tmp_path: Path) -> None:
+async def test_an_exec_plugin_is_asked_again_only_when_its_token_ends(tmp_path: Path) -> None:
     now = 0.0
     answer = ANSWER.replace("STATUS", '{"expirationTimestamp": "1970-01-01T01:00:00Z"}')
     spec = plugin(tmp_path, answer)
 
-    async def test() -> None:
-        nonlocal now
-        credentials = Exec(spec, None, clock=lambda: now)
-        first = await credentials.authorization()
-        assert await credentials.authorization() == first
-        now = 3599.0
-        assert await credentials.authorization() != first
-
-    run(test())
+    credentials = Exec(spec, None, clock=lambda: now)
+    first = await credentials.authorization()
+    assert await credentials.authorization() == first
+    now = 3599.0
+    assert await credentials.authorization() != first
 
 
-def test_an_exec_plugin_that_fails_tells_why_and_shows_no_secret(tmp_path: Path) -> None:
+async def test_an_exec_plugin_that_fails_tells_why_and_shows_no_secret(tmp_path: Path) -> None:
     spec = plugin(tmp_path, 'print("log in first", file=sys.stderr); sys.exit(3)')
     with pytest.raises(CredentialError, match="ended with 3: log in first"):
-        header(Exec(spec, None))
+        await Exec(spec, None).authorization()
 
 
-def test_an_exec_plugin_that_is_not_installed_says_how_to_get_it() -> None:
+async def test_an_exec_plugin_that_is_not_installed_says_how_to_get_it() -> None:
     spec = ExecSpec(command="/nowhere/plugin", install_hint="install it\n")
     with pytest.raises(CredentialError, match="No such file or directory; install it"):
-        header(Exec(spec, None))
+        await Exec(spec, None).authorization()
 
 
-def test_an_exec_plugin_may_answer_with_a_client_certificate(tmp_path: Path) -> None:
+async def test_an_exec_plugin_may_answer_with_a_client_certificate(tmp_path: Path) -> None:
     authority = pki.create_authority(NOW)
     mine = pki.issue_client(authority, "spiffe://headgate.dev/ns/a/gateway/b", NOW)
     status = {
@@ -237,17 +220,14 @@ def test_an_exec_plugin_may_answer_with_a_client_certificate(tmp_path: Path) -> 
         "clientKeyData": mine.key.decode(),
     }
     spec = plugin(tmp_path, ANSWER.replace("STATUS", repr(status)))
-    assert header(Exec(spec, ssl.create_default_context())) is None
+    assert await Exec(spec, ssl.create_default_context()).authorization() is None
 
 
-def test_credentials_that_cannot_be_had_are_a_refusal() -> None:
-    async def test() -> None:
-        nobody = Exec(ExecSpec(command="/nowhere/plugin"), None)
-        async with Client(Access("http://127.0.0.1:1", credentials=nobody)) as client:
-            with pytest.raises(ApiError, match="exec plugin /nowhere/plugin"):
-                await client.get(Node, "a")
-
-    run(test())
+async def test_credentials_that_cannot_be_had_are_a_refusal() -> None:
+    nobody = Exec(ExecSpec(command="/nowhere/plugin"), None)
+    async with Client(Access("http://127.0.0.1:1", credentials=nobody)) as client:
+        with pytest.raises(ApiError, match="exec plugin /nowhere/plugin"):
+            await client.get(Node, "a")
 
 
 def test_loopback_has_no_proxy() -> None:

@@ -1,7 +1,8 @@
 """Writing, against the local API."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +24,17 @@ from headgate.api.meta import Condition, Key, LabelSelector, ObjectMeta, OwnerRe
 from headgate.kube.access import Access
 from headgate.kube.apply import NotOursError, ensure, entries_patch, guard, write
 from headgate.kube.client import ApiError, Client
-from support.scripted_api import Reply, Request, ScriptedApi, run
+from support.scripted_api import Reply, Request, ScriptedApi
 
 NOW = 1_800_000_000.0
 
 
-def against(kubeconfig: Path, namespace: str, test: Callable[[Client], Awaitable[None]]) -> None:
-    """Runs a test with a client and a fresh namespace."""
-
-    async def bounded() -> None:
-        async with Client.from_kubeconfig(kubeconfig) as client:
-            await client.create(Namespace(metadata=ObjectMeta(name=namespace)))
-            await test(client)
-
-    run(bounded(), 60)
+@asynccontextmanager
+async def client_in(kubeconfig: Path, namespace: str) -> AsyncIterator[Client]:
+    """A client of the API, and a new namespace."""
+    async with Client.from_kubeconfig(kubeconfig) as client:
+        await client.create(Namespace(metadata=ObjectMeta(name=namespace)))
+        yield client
 
 
 def set_data(raw: dict[str, Any], value: str) -> list[dict[str, Any]]:
@@ -45,18 +43,16 @@ def set_data(raw: dict[str, Any], value: str) -> list[dict[str, Any]]:
     return [guard(raw), {"op": "add", "path": "/data", "value": {"a": value}}]
 
 
-def test_a_write_says_whether_it_wrote(local_api: Path) -> None:
-    async def test(client: Client) -> None:
+async def test_a_write_says_whether_it_wrote(local_api: Path) -> None:
+    async with client_in(local_api, "write") as client:
         key = Key("write", "m")
         await client.create(ConfigMap(metadata=ObjectMeta(name="m", namespace="write")))
         assert await write(client, ConfigMap, key, lambda raw: set_data(raw, "x")) is True
         assert await write(client, ConfigMap, key, lambda raw: set_data(raw, "x")) is False
 
-    against(local_api, "write", test)
 
-
-def test_a_write_computed_from_an_old_object_is_computed_anew(local_api: Path) -> None:
-    async def test(client: Client) -> None:
+async def test_a_write_computed_from_an_old_object_is_computed_anew(local_api: Path) -> None:
+    async with client_in(local_api, "stale") as client:
         key = Key("stale", "m")
         await client.create(ConfigMap(metadata=ObjectMeta(name="m", namespace="stale")))
         old = await client.get_raw(ConfigMap, "m", "stale")
@@ -70,18 +66,14 @@ def test_a_write_computed_from_an_old_object_is_computed_anew(local_api: Path) -
         assert await write(client, ConfigMap, key, compute, cached_raw=old)
         assert len(seen) == 2
 
-    against(local_api, "stale", test)
 
-
-def test_an_object_that_is_gone_is_not_written(local_api: Path) -> None:
-    async def test(client: Client) -> None:
+async def test_an_object_that_is_gone_is_not_written(local_api: Path) -> None:
+    async with client_in(local_api, "gone") as client:
         assert await write(client, ConfigMap, Key("gone", "m"), lambda raw: set_data(raw, "x")) is False
 
-    against(local_api, "gone", test)
 
-
-def test_what_the_api_refuses_for_good_is_not_tried_again(local_api: Path) -> None:
-    async def test(client: Client) -> None:
+async def test_what_the_api_refuses_for_good_is_not_tried_again(local_api: Path) -> None:
+    async with client_in(local_api, "invalid") as client:
         spec = HTTPRouteSpec(parent_refs=(ParentReference(name="g"),))
         await client.create(HTTPRoute(metadata=ObjectMeta(name="r", namespace="invalid"), spec=spec))
         calls = 0
@@ -95,10 +87,8 @@ def test_what_the_api_refuses_for_good_is_not_tried_again(local_api: Path) -> No
             await write(client, HTTPRoute, Key("invalid", "r"), compute)
         assert (caught.value.status, calls) == (422, 1)
 
-    against(local_api, "invalid", test)
 
-
-def test_a_write_that_never_wins_gives_up() -> None:
+async def test_a_write_that_never_wins_gives_up() -> None:
     version = 0
 
     async def script(request: Request, reply: Reply) -> None:
@@ -109,13 +99,10 @@ def test_a_write_that_never_wins_gives_up() -> None:
         else:
             await reply.refuse(409, "Conflict")
 
-    async def test() -> None:
-        async with ScriptedApi(script) as api, Client(Access(api.server)) as client:
-            with pytest.raises(ApiError, match="Conflict"):
-                await write(client, ConfigMap, Key("n", "m"), lambda raw: set_data(raw, "x"), attempts=4)
-            assert len(api.asked("PATCH")) == 4
-
-    run(test())
+    async with ScriptedApi(script) as api, Client(Access(api.server)) as client:
+        with pytest.raises(ApiError, match="Conflict"):
+            await write(client, ConfigMap, Key("n", "m"), lambda raw: set_data(raw, "x"), attempts=4)
+        assert len(api.asked("PATCH")) == 4
 
 
 def parent(controller: str, name: str) -> RouteParentStatus:
@@ -123,7 +110,7 @@ def parent(controller: str, name: str) -> RouteParentStatus:
     return RouteParentStatus(parent_ref=ParentReference(name=name), controller_name=controller, conditions=(accepted,))
 
 
-def test_a_hundred_writers_at_once_leave_each_others_entries_as_they_are(local_api: Path) -> None:
+async def test_a_hundred_writers_at_once_leave_each_others_entries_as_they_are(local_api: Path) -> None:
     """25 controllers, each writing four times; seven foreign entries stand there from the beginning."""
     controllers = [f"example.com/controller-{number}" for number in range(25)]
     foreign = [
@@ -152,7 +139,7 @@ def test_a_hundred_writers_at_once_leave_each_others_entries_as_they_are(local_a
 
             assert await write(client, HTTPRoute, key, compute, subresource="status", attempts=400)
 
-    async def test(client: Client) -> None:
+    async with client_in(local_api, "crowd") as client:
         key = Key("crowd", "r")
         spec = HTTPRouteSpec(parent_refs=(ParentReference(name="g"),))
         await client.create(HTTPRoute(metadata=ObjectMeta(name="r", namespace="crowd"), spec=spec))
@@ -167,8 +154,6 @@ def test_a_hundred_writers_at_once_leave_each_others_entries_as_they_are(local_a
         ours = [entry for entry in entries if entry["controllerName"] != "example.com/foreign"]
         assert sorted(entry["controllerName"] for entry in ours) == sorted(controllers)
         assert {entry["parentRef"]["name"] for entry in ours} == {"gateway-3"}
-
-    against(local_api, "crowd", test)
 
 
 # ── objects that are ours ────────────────────────────────────────────────────
@@ -187,35 +172,29 @@ def deployment(namespace: str, *arguments: str) -> Deployment:
     return Deployment(metadata=ObjectMeta(name="d", namespace=namespace), spec=spec)
 
 
-def test_an_object_is_created_then_left_then_changed(local_api: Path) -> None:
-    async def test(client: Client) -> None:
+async def test_an_object_is_created_then_left_then_changed(local_api: Path) -> None:
+    async with client_in(local_api, "ensure") as client:
         assert await ensure(client, service("ensure")) == "created"
         assert await ensure(client, service("ensure")) == "unchanged"
         assert await ensure(client, service("ensure", 81)) == "patched"
         assert (await client.get(Service, "s", "ensure")).spec.ports[0].port == 81
 
-    against(local_api, "ensure", test)
 
-
-def test_defaults_of_the_api_are_no_difference(local_api: Path) -> None:
-    async def test(client: Client) -> None:
+async def test_defaults_of_the_api_are_no_difference(local_api: Path) -> None:
+    async with client_in(local_api, "defaults") as client:
         await ensure(client, deployment("defaults", "-a"), owned=["/spec/replicas"])
         assert await ensure(client, deployment("defaults", "-a"), owned=["/spec/replicas"]) == "unchanged"
         assert await ensure(client, deployment("defaults", "-b"), owned=["/spec/replicas"]) == "patched"
 
-    against(local_api, "defaults", test)
 
-
-def test_ensuring_at_once_creates_one_object(local_api: Path) -> None:
-    async def test(client: Client) -> None:
+async def test_ensuring_at_once_creates_one_object(local_api: Path) -> None:
+    async with client_in(local_api, "race") as client:
         outcomes = await asyncio.gather(*(ensure(client, service("race")) for _ in range(10)))
         assert sorted(outcomes) == ["created", *["unchanged"] * 9]
 
-    against(local_api, "race", test)
 
-
-def test_an_object_of_another_owner_stays_as_it_is(local_api: Path) -> None:
-    async def test(client: Client) -> None:
+async def test_an_object_of_another_owner_stays_as_it_is(local_api: Path) -> None:
+    async with client_in(local_api, "owned") as client:
         maps = [await client.create(ConfigMap(metadata=ObjectMeta(name=n, namespace="owned"))) for n in ("a", "b")]
         theirs, ours = (
             OwnerReference(api_version="v1", kind="ConfigMap", name=m.key.name, uid=m.metadata.uid, controller=True)
@@ -226,5 +205,3 @@ def test_an_object_of_another_owner_stays_as_it_is(local_api: Path) -> None:
         with pytest.raises(NotOursError, match="belongs to ConfigMap a"):
             await ensure(client, service("owned", 81, owner_references=(ours,)))
         assert await client.get_raw(Service, "s", "owned") == before
-
-    against(local_api, "owned", test)

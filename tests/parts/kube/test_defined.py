@@ -12,7 +12,7 @@ from headgate.kube.access import Access
 from headgate.kube.client import Client
 from headgate.kube.defined import Defined, follow_defined
 from headgate.kube.watch import Batch, Pace
-from support.scripted_api import Reply, Request, ScriptedApi, come_true, run
+from support.scripted_api import Reply, Request, ScriptedApi, come_true
 
 EAGER = Pace(first=0.002, most=0.01, unserved=60, watch=60)
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -143,113 +143,86 @@ async def following(cluster: Cluster) -> AsyncIterator[Following]:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def test_a_kind_without_a_definition_is_complete_and_empty_and_never_asked_for() -> None:
-    async def test() -> None:
-        cluster = Cluster()
+async def test_a_kind_without_a_definition_is_complete_and_empty_and_never_asked_for() -> None:
+    cluster = Cluster()
+    await cluster.define(ROUTES, "v1")
+    async with following(cluster) as seen:
+        await come_true(lambda: seen.synced == {"HTTPRoute", "ReferenceGrant"})
+        assert seen.words == {"HTTPRoute": ["+one"], "ReferenceGrant": []}
+        assert not [each for each in seen.api.requests if "referencegrants" in each.path]
+
+
+async def test_a_kind_is_taken_up_when_its_definition_appears() -> None:
+    cluster = Cluster()
+    async with following(cluster) as seen:
+        await come_true(lambda: seen.api.asked(watch=True))
         await cluster.define(ROUTES, "v1")
-        async with following(cluster) as seen:
-            await come_true(lambda: seen.synced == {"HTTPRoute", "ReferenceGrant"})
-            assert seen.words == {"HTTPRoute": ["+one"], "ReferenceGrant": []}
-            assert not [each for each in seen.api.requests if "referencegrants" in each.path]
-
-    run(test())
+        await come_true(lambda: seen.words["HTTPRoute"] == ["+one"])
 
 
-def test_a_kind_is_taken_up_when_its_definition_appears() -> None:
-    async def test() -> None:
-        cluster = Cluster()
-        async with following(cluster) as seen:
-            await come_true(lambda: seen.api.asked(watch=True))
-            await cluster.define(ROUTES, "v1")
-            await come_true(lambda: seen.words["HTTPRoute"] == ["+one"])
-
-    run(test())
-
-
-def test_a_definition_that_is_not_established_yet_defines_nothing() -> None:
-    async def test() -> None:
-        cluster = Cluster()
-        await cluster.define(ROUTES, "v1", established=False)
-        async with following(cluster) as seen:
-            await come_true(lambda: "HTTPRoute" in seen.synced)
-            assert seen.words["HTTPRoute"] == []
-            await cluster.define(ROUTES, "v1")
-            await come_true(lambda: seen.words["HTTPRoute"] == ["+one"])
-
-    run(test())
-
-
-def test_the_objects_of_a_kind_are_gone_with_its_definition() -> None:
-    async def test() -> None:
-        cluster = Cluster()
+async def test_a_definition_that_is_not_established_yet_defines_nothing() -> None:
+    cluster = Cluster()
+    await cluster.define(ROUTES, "v1", established=False)
+    async with following(cluster) as seen:
+        await come_true(lambda: "HTTPRoute" in seen.synced)
+        assert seen.words["HTTPRoute"] == []
         await cluster.define(ROUTES, "v1")
-        async with following(cluster) as seen:
-            await come_true(lambda: seen.watched("/apis/gateway.networking.k8s.io/v1/httproutes"))
-            await cluster.drop(ROUTES)
-            await come_true(lambda: seen.words["HTTPRoute"] == ["+one", "-one"])
-
-    run(test())
+        await come_true(lambda: seen.words["HTTPRoute"] == ["+one"])
 
 
-def test_the_newest_version_that_is_known_and_served_is_watched() -> None:
-    async def test() -> None:
-        cluster = Cluster()
-        await cluster.define(GRANTS, "v1alpha2", "v1beta1")
-        async with following(cluster) as seen:
-            await come_true(lambda: seen.watched("/apis/gateway.networking.k8s.io/v1beta1/referencegrants"))
-
-    run(test())
-
-
-def test_a_kind_whose_versions_are_all_unknown_is_not_followed() -> None:
-    async def test() -> None:
-        cluster = Cluster()
-        await cluster.define(GRANTS, "v1alpha2")
-        async with following(cluster) as seen:
-            await come_true(lambda: "ReferenceGrant" in seen.synced)
-            assert seen.words["ReferenceGrant"] == []
-
-    run(test())
+async def test_the_objects_of_a_kind_are_gone_with_its_definition() -> None:
+    cluster = Cluster()
+    await cluster.define(ROUTES, "v1")
+    async with following(cluster) as seen:
+        await come_true(lambda: seen.watched("/apis/gateway.networking.k8s.io/v1/httproutes"))
+        await cluster.drop(ROUTES)
+        await come_true(lambda: seen.words["HTTPRoute"] == ["+one", "-one"])
 
 
-def test_when_a_newer_version_is_served_it_is_watched_and_nothing_seems_to_have_changed() -> None:
-    async def test() -> None:
-        cluster = Cluster()
-        await cluster.define(GRANTS, "v1beta1")
-        async with following(cluster) as seen:
-            await come_true(lambda: seen.watched("/apis/gateway.networking.k8s.io/v1beta1/referencegrants"))
-            await cluster.define(GRANTS, "v1", "v1beta1")
-            await come_true(lambda: seen.watched("/apis/gateway.networking.k8s.io/v1/referencegrants"))
-            assert seen.words["ReferenceGrant"] == ["+one"]
-
-    run(test())
+async def test_the_newest_version_that_is_known_and_served_is_watched() -> None:
+    cluster = Cluster()
+    await cluster.define(GRANTS, "v1alpha2", "v1beta1")
+    async with following(cluster) as seen:
+        await come_true(lambda: seen.watched("/apis/gateway.networking.k8s.io/v1beta1/referencegrants"))
 
 
-def test_the_fields_of_the_watched_version_are_known() -> None:
-    async def test() -> None:
-        cluster = Cluster()
-        rules = {"type": "array", "items": {"type": "object", "properties": {"retry": {"type": "object"}}}}
-        await cluster.define(ROUTES, "v1", rules=rules)
-        async with following(cluster) as seen:
-            await come_true(lambda: seen.defined.complete)
-            found = seen.defined.served(HTTPRoute)
-            assert found is not None
-            assert found.fields == {"spec", "spec.rules", "spec.rules.retry"}
-
-    run(test())
+async def test_a_kind_whose_versions_are_all_unknown_is_not_followed() -> None:
+    cluster = Cluster()
+    await cluster.define(GRANTS, "v1alpha2")
+    async with following(cluster) as seen:
+        await come_true(lambda: "ReferenceGrant" in seen.synced)
+        assert seen.words["ReferenceGrant"] == []
 
 
-def test_what_is_watched_of_a_kind_is_logged_once_for_each_change() -> None:
-    async def test() -> None:
-        cluster = Cluster()
-        await cluster.define(GRANTS, "v1beta1")
-        async with following(cluster) as seen:
-            await come_true(lambda: seen.watched("/apis/gateway.networking.k8s.io/v1beta1/referencegrants"))
-            await cluster.define(GRANTS, "v1", "v1beta1")
-            await come_true(lambda: seen.watched("/apis/gateway.networking.k8s.io/v1/referencegrants"))
+async def test_when_a_newer_version_is_served_it_is_watched_and_nothing_seems_to_have_changed() -> None:
+    cluster = Cluster()
+    await cluster.define(GRANTS, "v1beta1")
+    async with following(cluster) as seen:
+        await come_true(lambda: seen.watched("/apis/gateway.networking.k8s.io/v1beta1/referencegrants"))
+        await cluster.define(GRANTS, "v1", "v1beta1")
+        await come_true(lambda: seen.watched("/apis/gateway.networking.k8s.io/v1/referencegrants"))
+        assert seen.words["ReferenceGrant"] == ["+one"]
 
+
+async def test_the_fields_of_the_watched_version_are_known() -> None:
+    cluster = Cluster()
+    rules = {"type": "array", "items": {"type": "object", "properties": {"retry": {"type": "object"}}}}
+    await cluster.define(ROUTES, "v1", rules=rules)
+    async with following(cluster) as seen:
+        await come_true(lambda: seen.defined.complete)
+        found = seen.defined.served(HTTPRoute)
+        assert found is not None
+        assert found.fields == {"spec", "spec.rules", "spec.rules.retry"}
+
+
+async def test_what_is_watched_of_a_kind_is_logged_once_for_each_change() -> None:
     with capture_logs() as logs:
-        run(test())
+        cluster = Cluster()
+        await cluster.define(GRANTS, "v1beta1")
+        async with following(cluster) as seen:
+            await come_true(lambda: seen.watched("/apis/gateway.networking.k8s.io/v1beta1/referencegrants"))
+            await cluster.define(GRANTS, "v1", "v1beta1")
+            await come_true(lambda: seen.watched("/apis/gateway.networking.k8s.io/v1/referencegrants"))
     assert [(each["event"].partition(":")[0], each["kind"], each.get("version", "")) for each in logs] == [
         ("not served", "HTTPRoute", ""),
         ("watched", "ReferenceGrant", "gateway.networking.k8s.io/v1beta1"),
@@ -257,32 +230,26 @@ def test_what_is_watched_of_a_kind_is_logged_once_for_each_change() -> None:
     ]
 
 
-def test_only_the_metadata_of_definitions_are_watched() -> None:
-    async def test() -> None:
-        async with following(Cluster()) as seen:
-            await come_true(lambda: seen.api.asked(watch=True))
-            asked = [each.headers["accept"] for each in seen.api.requests if each.path == DEFINITIONS]
-            assert ["PartialObjectMetadata" in each for each in asked] == [True, True]
-
-    run(test())
+async def test_only_the_metadata_of_definitions_are_watched() -> None:
+    async with following(Cluster()) as seen:
+        await come_true(lambda: seen.api.asked(watch=True))
+        asked = [each.headers["accept"] for each in seen.api.requests if each.path == DEFINITIONS]
+        assert ["PartialObjectMetadata" in each for each in asked] == [True, True]
 
 
-def test_a_definition_that_cannot_be_read_now_is_read_later() -> None:
-    async def test() -> None:
-        cluster = Cluster()
-        await cluster.define(ROUTES, "v1")
-        refusals = 3
+async def test_a_definition_that_cannot_be_read_now_is_read_later() -> None:
+    cluster = Cluster()
+    await cluster.define(ROUTES, "v1")
+    refusals = 3
 
-        async def answer(request: Request, reply: Reply) -> None:
-            nonlocal refusals
-            if request.path.endswith(ROUTES) and refusals:
-                refusals -= 1
-                await reply.refuse(500, "InternalError")
-            else:
-                await Cluster.answer(cluster, request, reply)
+    async def answer(request: Request, reply: Reply) -> None:
+        nonlocal refusals
+        if request.path.endswith(ROUTES) and refusals:
+            refusals -= 1
+            await reply.refuse(500, "InternalError")
+        else:
+            await Cluster.answer(cluster, request, reply)
 
-        cluster.answer = answer  # type: ignore[method-assign]
-        async with following(cluster) as seen:
-            await come_true(lambda: seen.words["HTTPRoute"] == ["+one"])
-
-    run(test())
+    cluster.answer = answer  # type: ignore[method-assign]
+    async with following(cluster) as seen:
+        await come_true(lambda: seen.words["HTTPRoute"] == ["+one"])

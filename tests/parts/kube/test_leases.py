@@ -14,7 +14,7 @@ from headgate.api.meta import Key, ObjectMeta
 from headgate.kube.access import Access
 from headgate.kube.client import Client
 from headgate.kube.leases import Holder, Sight, Terms, claim, decide, look, micro_time, released
-from support.scripted_api import Reply, Request, ScriptedApi, come_true, run
+from support.scripted_api import Reply, Request, ScriptedApi, come_true
 
 NOW = 1_800_000_000.0
 TERMS = Terms()
@@ -96,67 +96,55 @@ async def running(holder: Holder) -> Any:
         await asyncio.gather(task, return_exceptions=True)
 
 
-def test_one_of_two_holds_and_the_other_follows_when_it_ends(local_api: Path) -> None:
-    async def test() -> None:
-        async with Client.from_kubeconfig(local_api) as client:
-            await client.create(Namespace(metadata=ObjectMeta(name="lease-two")))
-            key = Key("lease-two", "controller")
-            first, second = (Holder(client, key, name, terms=QUICK) for name in ("first", "second"))
-            async with running(second):
-                async with running(first):
-                    await come_true(lambda: first.holding or second.holding)
-                    assert first.holding != second.holding
-                await asyncio.wait_for(second.until_held(), 10)
-                assert not first.holding
-
-    run(test())
+async def test_one_of_two_holds_and_the_other_follows_when_it_ends(local_api: Path) -> None:
+    async with Client.from_kubeconfig(local_api) as client:
+        await client.create(Namespace(metadata=ObjectMeta(name="lease-two")))
+        key = Key("lease-two", "controller")
+        first, second = (Holder(client, key, name, terms=QUICK) for name in ("first", "second"))
+        async with running(second):
+            async with running(first):
+                await come_true(lambda: first.holding or second.holding)
+                assert first.holding != second.holding
+            await asyncio.wait_for(second.until_held(), 10)
+            assert not first.holding
 
 
-def test_a_holder_that_ends_gives_the_lease_back(local_api: Path) -> None:
-    async def test() -> None:
-        async with Client.from_kubeconfig(local_api) as client:
-            await client.create(Namespace(metadata=ObjectMeta(name="lease-back")))
-            key = Key("lease-back", "controller")
-            holder = Holder(client, key, "me", terms=QUICK)
-            async with running(holder):
-                await holder.until_held()
-                assert (await client.get(Lease, key.name, key.namespace)).spec.holder_identity == "me"
-            assert not (await client.get(Lease, key.name, key.namespace)).spec.holder_identity
-            assert not holder.holding
-
-    run(test())
+async def test_a_holder_that_ends_gives_the_lease_back(local_api: Path) -> None:
+    async with Client.from_kubeconfig(local_api) as client:
+        await client.create(Namespace(metadata=ObjectMeta(name="lease-back")))
+        key = Key("lease-back", "controller")
+        holder = Holder(client, key, "me", terms=QUICK)
+        async with running(holder):
+            await holder.until_held()
+            assert (await client.get(Lease, key.name, key.namespace)).spec.holder_identity == "me"
+        assert not (await client.get(Lease, key.name, key.namespace)).spec.holder_identity
+        assert not holder.holding
 
 
-def test_a_lease_that_is_not_renewed_is_taken_by_another(local_api: Path) -> None:
-    async def test() -> None:
-        async with Client.from_kubeconfig(local_api) as client:
-            await client.create(Namespace(metadata=ObjectMeta(name="lease-dead")))
-            spec = LeaseSpec(holder_identity="dead", lease_duration_seconds=1, lease_transitions=2)
-            dead = Lease(metadata=ObjectMeta(name="controller", namespace="lease-dead"), spec=spec)
-            await client.create(dead)
-            holder = Holder(client, dead.key, "me", terms=QUICK)
-            async with running(holder):
-                await holder.until_held()
-                assert (await client.get(Lease, "controller", "lease-dead")).spec.lease_transitions == 3
-
-    run(test())
+async def test_a_lease_that_is_not_renewed_is_taken_by_another(local_api: Path) -> None:
+    async with Client.from_kubeconfig(local_api) as client:
+        await client.create(Namespace(metadata=ObjectMeta(name="lease-dead")))
+        spec = LeaseSpec(holder_identity="dead", lease_duration_seconds=1, lease_transitions=2)
+        dead = Lease(metadata=ObjectMeta(name="controller", namespace="lease-dead"), spec=spec)
+        await client.create(dead)
+        holder = Holder(client, dead.key, "me", terms=QUICK)
+        async with running(holder):
+            await holder.until_held()
+            assert (await client.get(Lease, "controller", "lease-dead")).spec.lease_transitions == 3
 
 
-def test_labels_and_fields_of_others_in_a_lease_stay(local_api: Path) -> None:
-    async def test() -> None:
-        async with Client.from_kubeconfig(local_api) as client:
-            await client.create(Namespace(metadata=ObjectMeta(name="lease-label")))
-            about = ObjectMeta(name="controller", namespace="lease-label", labels={"theirs": "1"})
-            await client.create(Lease(metadata=about))
-            holder = Holder(client, Key("lease-label", "controller"), "me", terms=QUICK)
-            async with running(holder):
-                await holder.until_held()
-                assert (await client.get(Lease, "controller", "lease-label")).metadata.labels == {"theirs": "1"}
-
-    run(test())
+async def test_labels_and_fields_of_others_in_a_lease_stay(local_api: Path) -> None:
+    async with Client.from_kubeconfig(local_api) as client:
+        await client.create(Namespace(metadata=ObjectMeta(name="lease-label")))
+        about = ObjectMeta(name="controller", namespace="lease-label", labels={"theirs": "1"})
+        await client.create(Lease(metadata=about))
+        holder = Holder(client, Key("lease-label", "controller"), "me", terms=QUICK)
+        async with running(holder):
+            await holder.until_held()
+            assert (await client.get(Lease, "controller", "lease-label")).metadata.labels == {"theirs": "1"}
 
 
-def test_a_holder_whose_api_went_away_ceases_to_hold_by_the_clock_alone() -> None:
+async def test_a_holder_whose_api_went_away_ceases_to_hold_by_the_clock_alone() -> None:
     now = 100.0
     away = False
 
@@ -168,33 +156,26 @@ def test_a_holder_whose_api_went_away_ceases_to_hold_by_the_clock_alone() -> Non
         else:
             await reply.refuse(404, "NotFound")
 
-    async def test() -> None:
-        nonlocal now, away
-        async with ScriptedApi(script) as api, Client(Access(api.server)) as client:
-            holder = Holder(client, Key("n", "l"), "me", clock=lambda: now)
-            async with running(holder):
-                await holder.until_held()
-                away = True
-                now = 109.9
-                assert holder.holding
-                now = 110.0
-                assert not holder.holding
-
-    run(test())
+    async with ScriptedApi(script) as api, Client(Access(api.server)) as client:
+        holder = Holder(client, Key("n", "l"), "me", clock=lambda: now)
+        async with running(holder):
+            await holder.until_held()
+            away = True
+            now = 109.9
+            assert holder.holding
+            now = 110.0
+            assert not holder.holding
 
 
-def test_becoming_and_ceasing_to_be_the_holder_is_told(local_api: Path) -> None:
-    async def test() -> None:
-        told: list[bool] = []
-        async with Client.from_kubeconfig(local_api) as client:
-            await client.create(Namespace(metadata=ObjectMeta(name="lease-told")))
-            holder = Holder(client, Key("lease-told", "l"), "me", terms=QUICK, changed=told.append)
-            async with running(holder):
-                await holder.until_held()
-                theirs = msgspec.to_builtins(LeaseSpec(holder_identity="thief", lease_duration_seconds=60))
-                operation = {"op": "add", "path": "/spec", "value": theirs}
-                await client.json_patch(Lease, "l", "lease-told", [operation])
-                await holder.until_lost()
-            assert told == [True, False]
-
-    run(test())
+async def test_becoming_and_ceasing_to_be_the_holder_is_told(local_api: Path) -> None:
+    told: list[bool] = []
+    async with Client.from_kubeconfig(local_api) as client:
+        await client.create(Namespace(metadata=ObjectMeta(name="lease-told")))
+        holder = Holder(client, Key("lease-told", "l"), "me", terms=QUICK, changed=told.append)
+        async with running(holder):
+            await holder.until_held()
+            theirs = msgspec.to_builtins(LeaseSpec(holder_identity="thief", lease_duration_seconds=60))
+            operation = {"op": "add", "path": "/spec", "value": theirs}
+            await client.json_patch(Lease, "l", "lease-told", [operation])
+            await holder.until_lost()
+        assert told == [True, False]

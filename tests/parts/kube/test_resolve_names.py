@@ -16,7 +16,6 @@ from headgate.kube.resolve_names import (
     parse,
     resolve,
 )
-from support.scripted_api import run
 
 
 @pytest.mark.parametrize(
@@ -75,45 +74,33 @@ def test_a_port_that_the_service_has_not_names_those_that_it_has() -> None:
         addresses_of(service(ServicePort(name="a", port=80), ServicePort(name="b", port=443)), [], 81)
 
 
-def test_names_are_resolved_through_the_api(local_api: Path) -> None:
-    async def test() -> None:
-        async with Client.from_kubeconfig(local_api) as client:
-            await client.create(Namespace(metadata=ObjectMeta(name="names")))
-            spec = ServiceSpec(selector={"a": "b"}, ports=(ServicePort(name="web", port=80),))
-            await client.create(Service(metadata=ObjectMeta(name="s", namespace="names"), spec=spec))
-            with pytest.raises(NoEndpointsError, match="no pod of Service names/s is ready for port 80"):
-                await resolve(client, "s.names.svc", 80)
-            await client.create(endpoints(EndpointPort(name="web", port=8080), ready("127.9.8.7"), namespace="names"))
-            assert await resolve(client, "s.names.svc", 80) == ("127.9.8.7", 8080)
-            assert await resolve(client, "s", 80, namespace="names") == ("127.9.8.7", 8080)
-
-    run(test())
+async def test_names_are_resolved_through_the_api(local_api: Path) -> None:
+    async with Client.from_kubeconfig(local_api) as client:
+        await client.create(Namespace(metadata=ObjectMeta(name="names")))
+        spec = ServiceSpec(selector={"a": "b"}, ports=(ServicePort(name="web", port=80),))
+        await client.create(Service(metadata=ObjectMeta(name="s", namespace="names"), spec=spec))
+        with pytest.raises(NoEndpointsError, match="no pod of Service names/s is ready for port 80"):
+            await resolve(client, "s.names.svc", 80)
+        await client.create(endpoints(EndpointPort(name="web", port=8080), ready("127.9.8.7"), namespace="names"))
+        assert await resolve(client, "s.names.svc", 80) == ("127.9.8.7", 8080)
+        assert await resolve(client, "s", 80, namespace="names") == ("127.9.8.7", 8080)
 
 
-def test_a_name_that_is_certainly_a_service_must_exist(local_api: Path) -> None:
-    async def test() -> None:
-        async with Client.from_kubeconfig(local_api) as client:
-            with pytest.raises(NameUnknownError, match="there is no Service nowhere/nothing"):
-                await resolve(client, "nothing.nowhere.svc", 80)
-
-    run(test())
+async def test_a_name_that_is_certainly_a_service_must_exist(local_api: Path) -> None:
+    async with Client.from_kubeconfig(local_api) as client:
+        with pytest.raises(NameUnknownError, match="there is no Service nowhere/nothing"):
+            await resolve(client, "nothing.nowhere.svc", 80)
 
 
-def test_a_name_that_is_no_service_is_left_to_dns(local_api: Path) -> None:
-    async def test() -> None:
-        async with Client.from_kubeconfig(local_api) as client:
-            assert await resolve(client, "example.com", 443) == ("example.com", 443)
-            assert await resolve(client, "10.1.2.3", 443) == ("10.1.2.3", 443)
-
-    run(test())
+async def test_a_name_that_is_no_service_is_left_to_dns(local_api: Path) -> None:
+    async with Client.from_kubeconfig(local_api) as client:
+        assert await resolve(client, "example.com", 443) == ("example.com", 443)
+        assert await resolve(client, "10.1.2.3", 443) == ("10.1.2.3", 443)
 
 
-def test_an_external_name_is_the_name_it_stands_for(local_api: Path) -> None:
-    async def test() -> None:
-        async with Client.from_kubeconfig(local_api) as client:
-            await client.create(Namespace(metadata=ObjectMeta(name="external")))
-            spec = ServiceSpec(type="ExternalName", external_name="metrics.example.com")
-            await client.create(Service(metadata=ObjectMeta(name="s", namespace="external"), spec=spec))
-            assert await resolve(client, "s.external.svc", 443) == ("metrics.example.com", 443)
-
-    run(test())
+async def test_an_external_name_is_the_name_it_stands_for(local_api: Path) -> None:
+    async with Client.from_kubeconfig(local_api) as client:
+        await client.create(Namespace(metadata=ObjectMeta(name="external")))
+        spec = ServiceSpec(type="ExternalName", external_name="metrics.example.com")
+        await client.create(Service(metadata=ObjectMeta(name="s", namespace="external"), spec=spec))
+        assert await resolve(client, "s.external.svc", 443) == ("metrics.example.com", 443)

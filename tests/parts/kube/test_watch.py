@@ -15,7 +15,7 @@ from headgate.api.meta import Object
 from headgate.kube.access import Access
 from headgate.kube.client import Client
 from headgate.kube.watch import Batch, Change, Pace, follow
-from support.scripted_api import Reply, Request, ScriptedApi, come_true, run, status_object
+from support.scripted_api import Reply, Request, ScriptedApi, come_true, status_object
 
 EAGER = Pace(first=0.002, most=0.01, unserved=0.02, watch=60)
 
@@ -86,17 +86,14 @@ async def forever(reply: Reply) -> None:
     await asyncio.Event().wait()
 
 
-def test_the_first_list_is_handed_over_as_synced() -> None:
+async def test_the_first_list_is_handed_over_as_synced() -> None:
     async def script(request: Request, reply: Reply) -> None:
         await (forever(reply) if request.watch else reply.json(listing(7, service("a", 1), service("b", 2))))
 
-    async def test() -> None:
-        async with following(script) as (_, seen):
-            await come_true(lambda: seen.synced)
-            assert seen.words == ["+a", "+b"]
-            assert decoded(seen, 0).spec.ports[0].port == 80
-
-    run(test())
+    async with following(script) as (_, seen):
+        await come_true(lambda: seen.synced)
+        assert seen.words == ["+a", "+b"]
+        assert decoded(seen, 0).spec.ports[0].port == 80
 
 
 def decoded(seen: Seen, index: int) -> Service:
@@ -105,19 +102,16 @@ def decoded(seen: Seen, index: int) -> Service:
     return found
 
 
-def test_an_empty_collection_is_synced_too() -> None:
+async def test_an_empty_collection_is_synced_too() -> None:
     async def script(request: Request, reply: Reply) -> None:
         await (forever(reply) if request.watch else reply.json(listing(7)))
 
-    async def test() -> None:
-        async with following(script) as (_, seen):
-            await come_true(lambda: seen.synced)
-            assert seen.changes == []
-
-    run(test())
+    async with following(script) as (_, seen):
+        await come_true(lambda: seen.synced)
+        assert seen.changes == []
 
 
-def test_pages_are_handed_over_as_they_come_and_only_the_last_is_synced() -> None:
+async def test_pages_are_handed_over_as_they_come_and_only_the_last_is_synced() -> None:
     async def script(request: Request, reply: Reply) -> None:
         if request.watch:
             await forever(reply)
@@ -126,42 +120,33 @@ def test_pages_are_handed_over_as_they_come_and_only_the_last_is_synced() -> Non
         else:
             await reply.json(listing(7, service("a", 1), more="token"))
 
-    async def test() -> None:
-        async with following(script) as (api, seen):
-            await come_true(lambda: seen.synced)
-            assert [(batch.synced, len(batch.changes)) for batch in seen.batches] == [(False, 1), (True, 1)]
-            assert api.requests[1].params["continue"] == "token"
-
-    run(test())
+    async with following(script) as (api, seen):
+        await come_true(lambda: seen.synced)
+        assert [(batch.synced, len(batch.changes)) for batch in seen.batches] == [(False, 1), (True, 1)]
+        assert api.requests[1].params["continue"] == "token"
 
 
-def test_the_watch_begins_where_the_list_was_made() -> None:
+async def test_the_watch_begins_where_the_list_was_made() -> None:
     async def script(request: Request, reply: Reply) -> None:
         await (forever(reply) if request.watch else reply.json(listing(41)))
 
-    async def test() -> None:
-        async with following(script) as (api, _):
-            await come_true(lambda: api.asked(watch=True))
-            assert api.asked(watch=True)[0].params["resourceVersion"] == "41"
-
-    run(test())
+    async with following(script) as (api, _):
+        await come_true(lambda: api.asked(watch=True))
+        assert api.asked(watch=True)[0].params["resourceVersion"] == "41"
 
 
-def test_selectors_and_namespace_are_asked_for_in_list_and_watch() -> None:
+async def test_selectors_and_namespace_are_asked_for_in_list_and_watch() -> None:
     async def script(request: Request, reply: Reply) -> None:
         await (forever(reply) if request.watch else reply.json(listing(41)))
 
-    async def test() -> None:
-        async with following(script, namespace="shop", label_selector="a=b", field_selector="type=x") as (api, _):
-            await come_true(lambda: api.asked(watch=True))
-            for request in api.requests:
-                assert request.path == "/api/v1/namespaces/shop/services"
-                assert (request.params["labelSelector"], request.params["fieldSelector"]) == ("a=b", "type=x")
-
-    run(test())
+    async with following(script, namespace="shop", label_selector="a=b", field_selector="type=x") as (api, _):
+        await come_true(lambda: api.asked(watch=True))
+        for request in api.requests:
+            assert request.path == "/api/v1/namespaces/shop/services"
+            assert (request.params["labelSelector"], request.params["fieldSelector"]) == ("a=b", "type=x")
 
 
-def test_events_are_handed_over_in_their_order() -> None:
+async def test_events_are_handed_over_in_their_order() -> None:
     async def script(request: Request, reply: Reply) -> None:
         if not request.watch:
             await reply.json(listing(1))
@@ -171,16 +156,13 @@ def test_events_are_handed_over_in_their_order() -> None:
         await reply.event("DELETED", service("a", 4))
         await forever(reply)
 
-    async def test() -> None:
-        async with following(script) as (_, seen):
-            await come_true(lambda: len(seen.changes) == 3)
-            assert seen.words == ["+a", "+a", "-a"]
-            assert decoded(seen, 1).spec.ports[0].port == 81
-
-    run(test())
+    async with following(script) as (_, seen):
+        await come_true(lambda: len(seen.changes) == 3)
+        assert seen.words == ["+a", "+a", "-a"]
+        assert decoded(seen, 1).spec.ports[0].port == 81
 
 
-def test_events_that_arrive_together_are_one_batch() -> None:
+async def test_events_that_arrive_together_are_one_batch() -> None:
     async def script(request: Request, reply: Reply) -> None:
         if not request.watch:
             await reply.json(listing(1))
@@ -193,15 +175,12 @@ def test_events_that_arrive_together_are_one_batch() -> None:
         await reply.send(lines)
         await forever(reply)
 
-    async def test() -> None:
-        async with following(script) as (_, seen):
-            await come_true(lambda: len(seen.changes) == 50)
-            assert [len(batch.changes) for batch in seen.batches] == [0, 50]
-
-    run(test())
+    async with following(script) as (_, seen):
+        await come_true(lambda: len(seen.changes) == 50)
+        assert [len(batch.changes) for batch in seen.batches] == [0, 50]
 
 
-def test_an_event_cut_into_pieces_is_put_together() -> None:
+async def test_an_event_cut_into_pieces_is_put_together() -> None:
     async def script(request: Request, reply: Reply) -> None:
         if not request.watch:
             await reply.json(listing(1))
@@ -210,14 +189,11 @@ def test_an_event_cut_into_pieces_is_put_together() -> None:
             await reply.send(bytes([byte]))
         await forever(reply)
 
-    async def test() -> None:
-        async with following(script) as (_, seen):
-            await come_true(lambda: seen.words == ["+cut"])
-
-    run(test())
+    async with following(script) as (_, seen):
+        await come_true(lambda: seen.words == ["+cut"])
 
 
-def test_a_watch_that_ends_goes_on_from_the_last_event() -> None:
+async def test_a_watch_that_ends_goes_on_from_the_last_event() -> None:
     async def script(request: Request, reply: Reply) -> None:
         if not request.watch:
             await reply.json(listing(1))
@@ -226,16 +202,13 @@ def test_a_watch_that_ends_goes_on_from_the_last_event() -> None:
         else:
             await forever(reply)
 
-    async def test() -> None:
-        async with following(script) as (api, _):
-            await come_true(lambda: len(api.asked(watch=True)) == 2)
-            assert api.asked(watch=True)[1].params["resourceVersion"] == "5"
-            assert len(api.asked(watch=False)) == 1
-
-    run(test())
+    async with following(script) as (api, _):
+        await come_true(lambda: len(api.asked(watch=True)) == 2)
+        assert api.asked(watch=True)[1].params["resourceVersion"] == "5"
+        assert len(api.asked(watch=False)) == 1
 
 
-def test_a_watch_that_ends_goes_on_from_the_last_bookmark() -> None:
+async def test_a_watch_that_ends_goes_on_from_the_last_bookmark() -> None:
     async def script(request: Request, reply: Reply) -> None:
         if not request.watch:
             await reply.json(listing(1))
@@ -244,16 +217,13 @@ def test_a_watch_that_ends_goes_on_from_the_last_bookmark() -> None:
         else:
             await forever(reply)
 
-    async def test() -> None:
-        async with following(script) as (api, seen):
-            await come_true(lambda: len(api.asked(watch=True)) == 2)
-            assert api.asked(watch=True)[1].params["resourceVersion"] == "99"
-            assert seen.changes == []
-
-    run(test())
+    async with following(script) as (api, seen):
+        await come_true(lambda: len(api.asked(watch=True)) == 2)
+        assert api.asked(watch=True)[1].params["resourceVersion"] == "99"
+        assert seen.changes == []
 
 
-def test_a_connection_that_breaks_in_the_middle_of_an_event_loses_nothing() -> None:
+async def test_a_connection_that_breaks_in_the_middle_of_an_event_loses_nothing() -> None:
     async def script(request: Request, reply: Reply) -> None:
         if not request.watch:
             await reply.json(listing(1))
@@ -265,13 +235,10 @@ def test_a_connection_that_breaks_in_the_middle_of_an_event_loses_nothing() -> N
             await reply.event("ADDED", service("b", 6))
             await forever(reply)
 
-    async def test() -> None:
-        async with following(script) as (api, seen):
-            await come_true(lambda: len(seen.changes) == 2)
-            assert seen.words == ["+a", "+b"]
-            assert len(api.asked(watch=False)) == 1
-
-    run(test())
+    async with following(script) as (api, seen):
+        await come_true(lambda: len(seen.changes) == 2)
+        assert seen.words == ["+a", "+b"]
+        assert len(api.asked(watch=False)) == 1
 
 
 async def _forgets(request: Request, reply: Reply, *, as_event: bool, lists: list[dict[str, Any]]) -> None:
@@ -287,51 +254,42 @@ async def _forgets(request: Request, reply: Reply, *, as_event: bool, lists: lis
 
 
 @pytest.mark.parametrize("as_event", [True, False], ids=["event", "answer"])
-def test_after_410_what_is_gone_is_handed_over_as_deleted(as_event: bool) -> None:
+async def test_after_410_what_is_gone_is_handed_over_as_deleted(as_event: bool) -> None:
     lists = [listing(1, service("stays", 1), service("goes", 1)), listing(9, service("stays", 1), service("comes", 8))]
 
     async def script(request: Request, reply: Reply) -> None:
         await _forgets(request, reply, as_event=as_event, lists=lists)
 
-    async def test() -> None:
-        async with following(script) as (_, seen):
-            await come_true(lambda: len(seen.batches) == 2)
-            assert sorted(seen.words[2:]) == ["+comes", "-goes"]
-
-    run(test())
+    async with following(script) as (_, seen):
+        await come_true(lambda: len(seen.batches) == 2)
+        assert sorted(seen.words[2:]) == ["+comes", "-goes"]
 
 
-def test_a_relist_hands_over_objects_that_were_made_anew_under_the_same_name() -> None:
+async def test_a_relist_hands_over_objects_that_were_made_anew_under_the_same_name() -> None:
     lists = [listing(1, service("a", 1, uid="old")), listing(9, service("a", 1, uid="new"))]
 
     async def script(request: Request, reply: Reply) -> None:
         await _forgets(request, reply, as_event=True, lists=lists)
 
-    async def test() -> None:
-        async with following(script) as (_, seen):
-            await come_true(lambda: len(seen.changes) == 2)
-            assert decoded(seen, 1).metadata.uid == "new"
-
-    run(test())
+    async with following(script) as (_, seen):
+        await come_true(lambda: len(seen.changes) == 2)
+        assert decoded(seen, 1).metadata.uid == "new"
 
 
-def test_a_server_that_always_forgets_is_not_asked_without_pause() -> None:
+async def test_a_server_that_always_forgets_is_not_asked_without_pause() -> None:
     async def script(request: Request, reply: Reply) -> None:
         if request.watch:
             await reply.event("ERROR", status_object(410, "Gone"))
         else:
             await reply.json(listing(1))
 
-    async def test() -> None:
-        async with following(script, pace=Pace(first=30, most=30)) as (api, _):
-            await come_true(lambda: len(api.asked(watch=True)) == 2)
-            await asyncio.sleep(0)
-            assert len(api.asked(watch=False)) == 2
-
-    run(test())
+    async with following(script, pace=Pace(first=30, most=30)) as (api, _):
+        await come_true(lambda: len(api.asked(watch=True)) == 2)
+        await asyncio.sleep(0)
+        assert len(api.asked(watch=False)) == 2
 
 
-def test_after_an_outage_a_watch_that_the_api_has_forgotten_is_listed_without_the_pause_of_the_outage() -> None:
+async def test_after_an_outage_a_watch_that_the_api_has_forgotten_is_listed_without_the_pause_of_the_outage() -> None:
     hang_ups = itertools.repeat(None, 5)
 
     async def script(request: Request, reply: Reply) -> None:
@@ -342,14 +300,11 @@ def test_after_an_outage_a_watch_that_the_api_has_forgotten_is_listed_without_th
         else:
             await reply.refuse(410, "Expired")
 
-    async def test() -> None:
-        async with following(script, pace=Pace(first=30, most=30, dead=0.002)) as (api, _):
-            await come_true(lambda: len(api.asked(watch=False)) == 2)
-
-    run(test())
+    async with following(script, pace=Pace(first=30, most=30, dead=0.002)) as (api, _):
+        await come_true(lambda: len(api.asked(watch=False)) == 2)
 
 
-def test_an_object_that_does_not_decode_is_broken_and_the_others_go_on() -> None:
+async def test_an_object_that_does_not_decode_is_broken_and_the_others_go_on() -> None:
     async def script(request: Request, reply: Reply) -> None:
         if not request.watch:
             await reply.json(listing(1, service("bad", 1, port="eighty"), service("good", 1)))
@@ -358,28 +313,22 @@ def test_an_object_that_does_not_decode_is_broken_and_the_others_go_on() -> None
         await reply.event("MODIFIED", service("good", 3))
         await forever(reply)
 
-    async def test() -> None:
-        async with following(script) as (_, seen):
-            await come_true(lambda: len(seen.changes) == 2)
-            broken = [each for batch in seen.batches for each in batch.broken]
-            assert [key.name for key, _ in broken] == ["bad", "worse"]
-            assert broken[0][1].path == "spec.ports[0].port"
-
-    run(test())
+    async with following(script) as (_, seen):
+        await come_true(lambda: len(seen.changes) == 2)
+        broken = [each for batch in seen.batches for each in batch.broken]
+        assert [key.name for key, _ in broken] == ["bad", "worse"]
+        assert broken[0][1].path == "spec.ports[0].port"
 
 
-def test_a_broken_object_does_not_keep_a_collection_from_being_synced() -> None:
+async def test_a_broken_object_does_not_keep_a_collection_from_being_synced() -> None:
     async def script(request: Request, reply: Reply) -> None:
         await (forever(reply) if request.watch else reply.json(listing(1, service("bad", 1, port="eighty"))))
 
-    async def test() -> None:
-        async with following(script) as (_, seen):
-            await come_true(lambda: seen.synced)
-
-    run(test())
+    async with following(script) as (_, seen):
+        await come_true(lambda: seen.synced)
 
 
-def test_the_version_of_a_broken_object_counts_for_going_on() -> None:
+async def test_the_version_of_a_broken_object_counts_for_going_on() -> None:
     async def script(request: Request, reply: Reply) -> None:
         if not request.watch:
             await reply.json(listing(1))
@@ -388,15 +337,12 @@ def test_the_version_of_a_broken_object_counts_for_going_on() -> None:
         else:
             await forever(reply)
 
-    async def test() -> None:
-        async with following(script) as (api, _):
-            await come_true(lambda: len(api.asked(watch=True)) == 2)
-            assert api.asked(watch=True)[1].params["resourceVersion"] == "6"
-
-    run(test())
+    async with following(script) as (api, _):
+        await come_true(lambda: len(api.asked(watch=True)) == 2)
+        assert api.asked(watch=True)[1].params["resourceVersion"] == "6"
 
 
-def test_errors_are_waited_out_and_the_watch_goes_on_where_it_was() -> None:
+async def test_errors_are_waited_out_and_the_watch_goes_on_where_it_was() -> None:
     failures = 3
 
     async def script(request: Request, reply: Reply) -> None:
@@ -410,28 +356,22 @@ def test_errors_are_waited_out_and_the_watch_goes_on_where_it_was() -> None:
             await reply.event("ADDED", service("a", 5))
             await forever(reply)
 
-    async def test() -> None:
-        async with following(script) as (api, seen):
-            await come_true(lambda: seen.words == ["+a"])
-            assert [request.params["resourceVersion"] for request in api.asked(watch=True)] == ["4"] * 4
-
-    run(test())
+    async with following(script) as (api, seen):
+        await come_true(lambda: seen.words == ["+a"])
+        assert [request.params["resourceVersion"] for request in api.asked(watch=True)] == ["4"] * 4
 
 
-def test_a_server_that_hangs_up_without_a_word_is_asked_with_growing_pauses() -> None:
+async def test_a_server_that_hangs_up_without_a_word_is_asked_with_growing_pauses() -> None:
     async def script(request: Request, reply: Reply) -> None:
         if request.watch:
             await reply.start()
         else:
             await reply.json(listing(1))
 
-    async def test() -> None:
-        async with following(script, pace=Pace(first=30, most=30)) as (api, _):
-            await come_true(lambda: api.asked(watch=True))
-            await asyncio.sleep(0)
-            assert len(api.asked(watch=True)) == 1
-
-    run(test())
+    async with following(script, pace=Pace(first=30, most=30)) as (api, _):
+        await come_true(lambda: api.asked(watch=True))
+        await asyncio.sleep(0)
+        assert len(api.asked(watch=True)) == 1
 
 
 def test_an_api_that_does_not_answer_is_asked_more_often_than_one_that_refuses() -> None:
@@ -439,19 +379,16 @@ def test_an_api_that_does_not_answer_is_asked_more_often_than_one_that_refuses()
     assert all(pace.after(20, dead=True) <= 2.0 < pace.after(20) for _ in range(100))
 
 
-def test_a_kind_that_is_not_served_is_synced_and_empty() -> None:
+async def test_a_kind_that_is_not_served_is_synced_and_empty() -> None:
     async def script(_: Request, reply: Reply) -> None:
         await reply.body(b"404 page not found\n", 404)
 
-    async def test() -> None:
-        async with following(script) as (_, seen):
-            await come_true(lambda: seen.synced)
-            assert seen.changes == []
-
-    run(test())
+    async with following(script) as (_, seen):
+        await come_true(lambda: seen.synced)
+        assert seen.changes == []
 
 
-def test_a_kind_that_comes_to_be_served_is_followed_from_then_on() -> None:
+async def test_a_kind_that_comes_to_be_served_is_followed_from_then_on() -> None:
     refusals = 3
 
     async def script(request: Request, reply: Reply) -> None:
@@ -464,14 +401,11 @@ def test_a_kind_that_comes_to_be_served_is_followed_from_then_on() -> None:
         else:
             await reply.json(listing(1, service("a", 1)))
 
-    async def test() -> None:
-        async with following(script) as (_, seen):
-            await come_true(lambda: seen.words == ["+a"])
-
-    run(test())
+    async with following(script) as (_, seen):
+        await come_true(lambda: seen.words == ["+a"])
 
 
-def test_when_a_kind_is_served_no_longer_its_objects_are_gone() -> None:
+async def test_when_a_kind_is_served_no_longer_its_objects_are_gone() -> None:
     async def script(request: Request, reply: Reply) -> None:
         if len(api_requests) > 1 or request.watch:
             await reply.body(b"404 page not found\n", 404)
@@ -479,18 +413,13 @@ def test_when_a_kind_is_served_no_longer_its_objects_are_gone() -> None:
             await reply.json(listing(1, service("a", 1)))
 
     api_requests: list[Request] = []
-
-    async def test() -> None:
-        nonlocal api_requests
-        async with following(script) as (api, seen):
-            api_requests = api.requests
-            await come_true(lambda: len(seen.changes) == 2)
-            assert seen.words == ["+a", "-a"]
-
-    run(test())
+    async with following(script) as (api, seen):
+        api_requests = api.requests
+        await come_true(lambda: len(seen.changes) == 2)
+        assert seen.words == ["+a", "-a"]
 
 
-def test_an_older_version_is_followed_where_the_newer_is_not_served() -> None:
+async def test_an_older_version_is_followed_where_the_newer_is_not_served() -> None:
     async def script(request: Request, reply: Reply) -> None:
         if "/v1beta1/" not in request.path:
             await reply.body(b"404 page not found\n", 404)
@@ -503,32 +432,26 @@ def test_an_older_version_is_followed_where_the_newer_is_not_served() -> None:
             }
             await reply.json(listing(3, item))
 
-    async def test() -> None:
-        async with following(script, ReferenceGrant) as (api, seen):
-            await come_true(lambda: api.asked(watch=True))
-            assert seen.words == ["+grant"]
-            assert not seen.batches[0].broken
-            assert api.asked(watch=True)[0].path == "/apis/gateway.networking.k8s.io/v1beta1/referencegrants"
-
-    run(test())
+    async with following(script, ReferenceGrant) as (api, seen):
+        await come_true(lambda: api.asked(watch=True))
+        assert seen.words == ["+grant"]
+        assert not seen.batches[0].broken
+        assert api.asked(watch=True)[0].path == "/apis/gateway.networking.k8s.io/v1beta1/referencegrants"
 
 
-def test_what_the_sink_raises_ends_following() -> None:
+async def test_what_the_sink_raises_ends_following() -> None:
     async def script(request: Request, reply: Reply) -> None:
         await (forever(reply) if request.watch else reply.json(listing(1)))
 
     def sink(_: Batch[Service]) -> None:
         raise ZeroDivisionError("a bug")
 
-    async def test() -> None:
-        async with ScriptedApi(script) as api, Client(Access(server=api.server)) as client:
-            with pytest.raises(ZeroDivisionError):
-                await follow(client, Service, sink, pace=EAGER)
-
-    run(test())
+    async with ScriptedApi(script) as api, Client(Access(server=api.server)) as client:
+        with pytest.raises(ZeroDivisionError):
+            await follow(client, Service, sink, pace=EAGER)
 
 
-def test_events_before_an_error_in_the_same_read_are_handed_over() -> None:
+async def test_events_before_an_error_in_the_same_read_are_handed_over() -> None:
     async def script(request: Request, reply: Reply) -> None:
         if not request.watch:
             await reply.json(listing(1))
@@ -541,16 +464,13 @@ def test_events_before_an_error_in_the_same_read_are_handed_over() -> None:
         else:
             await forever(reply)
 
-    async def test() -> None:
-        async with following(script) as (api, seen):
-            await come_true(lambda: len(api.asked(watch=True)) == 2)
-            assert seen.words == ["+a"]
-            assert api.asked(watch=True)[1].params["resourceVersion"] == "2"
-
-    run(test())
+    async with following(script) as (api, seen):
+        await come_true(lambda: len(api.asked(watch=True)) == 2)
+        assert seen.words == ["+a"]
+        assert api.asked(watch=True)[1].params["resourceVersion"] == "2"
 
 
-def test_an_error_is_logged_when_it_changes_and_not_at_every_attempt() -> None:
+async def test_an_error_is_logged_when_it_changes_and_not_at_every_attempt() -> None:
     attempts = 0
 
     async def script(request: Request, reply: Reply) -> None:
@@ -565,16 +485,13 @@ def test_an_error_is_logged_when_it_changes_and_not_at_every_attempt() -> None:
         else:
             await reply.json(listing(1))
 
-    async def test(logs: list[Any]) -> None:
+    with capture_logs() as logs:
         async with following(script):
             await come_true(lambda: logs and logs[-1]["event"] == "watch is back")
-
-    with capture_logs() as logs:
-        run(test(logs))
     assert [entry.get("why") for entry in logs] == ["Forbidden: not you", "InternalError: oh", None]
 
 
-def test_a_list_that_expires_between_its_pages_is_begun_again() -> None:
+async def test_a_list_that_expires_between_its_pages_is_begun_again() -> None:
     expired = False
 
     async def script(request: Request, reply: Reply) -> None:
@@ -589,9 +506,6 @@ def test_a_list_that_expires_between_its_pages_is_begun_again() -> None:
         else:
             await reply.json(listing(7, service("b", 2)))
 
-    async def test() -> None:
-        async with following(script) as (_, seen):
-            await come_true(lambda: seen.synced)
-            assert seen.words == ["+a", "+b"]
-
-    run(test())
+    async with following(script) as (_, seen):
+        await come_true(lambda: seen.synced)
+        assert seen.words == ["+a", "+b"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -35,7 +36,8 @@ async def answering(answer: bytes, *, wait: float = 0.0) -> AsyncIterator[tuple[
     seen: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        seen.append(await reader.readuntil(b"\r\n\r\n"))
+        with contextlib.suppress(asyncio.IncompleteReadError):  # a TCP probe connects and sends nothing
+            seen.append(await reader.readuntil(b"\r\n\r\n"))
         await asyncio.sleep(wait)
         writer.write(answer)
         writer.close()
@@ -45,15 +47,13 @@ async def answering(answer: bytes, *, wait: float = 0.0) -> AsyncIterator[tuple[
         yield server.sockets[0].getsockname()[1], seen
 
 
-def ask(
+async def ask(
     answer: bytes, make: Callable[[int], Probe], *, wait: float = 0.0, timeout: float = 2.0
 ) -> tuple[str | None, bytes]:
-    async def scenario() -> tuple[str | None, bytes]:
-        async with answering(answer, wait=wait) as (port, seen):
-            failure = await check(make(port), target(ContainerPort(container_port=port, name="web")), timeout)
-            return failure, b"".join(seen)
-
-    return asyncio.run(scenario())
+    """The failure of a probe of a server that sends `answer`, if any, and the request that the server got."""
+    async with answering(answer, wait=wait) as (port, seen):
+        failure = await check(make(port), target(ContainerPort(container_port=port, name="web")), timeout)
+        return failure, b"".join(seen)
 
 
 def get(port: int | str, **fields: object) -> Probe:
@@ -61,87 +61,85 @@ def get(port: int | str, **fields: object) -> Probe:
 
 
 @pytest.mark.parametrize("status", [200, 204, 302, 399])
-def test_statuses_from_200_to_399_are_well(status: int) -> None:
-    assert ask(b"HTTP/1.1 %d X\r\n\r\n" % status, get)[0] is None
+async def test_statuses_from_200_to_399_are_well(status: int) -> None:
+    assert (await ask(b"HTTP/1.1 %d X\r\n\r\n" % status, get))[0] is None
 
 
 @pytest.mark.parametrize("status", [404, 500, 503])
-def test_other_statuses_are_failures(status: int) -> None:
-    assert ask(b"HTTP/1.1 %d X\r\n\r\n" % status, get)[0] == f"HTTP probe failed with statuscode: {status}"
+async def test_other_statuses_are_failures(status: int) -> None:
+    assert (await ask(b"HTTP/1.1 %d X\r\n\r\n" % status, get))[0] == f"HTTP probe failed with statuscode: {status}"
 
 
-def test_a_probe_asks_for_its_path_with_its_headers() -> None:
+async def test_a_probe_asks_for_its_path_with_its_headers() -> None:
     headers = (HTTPHeader(name="X-Probe", value="1"), HTTPHeader(name="Host", value="shop.example"))
-    _, request = ask(b"HTTP/1.1 200 OK\r\n\r\n", lambda port: get(port, path="/ready?x=1", http_headers=headers))
+    _, request = await ask(b"HTTP/1.1 200 OK\r\n\r\n", lambda port: get(port, path="/ready?x=1", http_headers=headers))
     assert request.startswith(b"GET /ready?x=1 HTTP/1.1\r\nHost: shop.example\r\n")
     assert b"X-Probe: 1\r\n" in request
 
 
-def test_a_port_may_be_named() -> None:
-    assert ask(b"HTTP/1.1 200 OK\r\n\r\n", lambda _: get("web"))[0] is None
+async def test_a_port_may_be_named() -> None:
+    assert (await ask(b"HTTP/1.1 200 OK\r\n\r\n", lambda _: get("web")))[0] is None
 
 
-def test_an_unknown_name_of_a_port_is_a_failure() -> None:
-    assert ask(b"", lambda _: get("nope"))[0] == "container 'app' has no port named 'nope'"
+async def test_an_unknown_name_of_a_port_is_a_failure() -> None:
+    assert (await ask(b"", lambda _: get("nope")))[0] == "container 'app' has no port named 'nope'"
 
 
-def test_an_answer_that_comes_too_late_is_a_failure() -> None:
-    failure, _ = ask(b"HTTP/1.1 200 OK\r\n\r\n", get, wait=5.0, timeout=0.1)
+async def test_an_answer_that_comes_too_late_is_a_failure() -> None:
+    failure, _ = await ask(b"HTTP/1.1 200 OK\r\n\r\n", get, wait=5.0, timeout=0.1)
     assert failure == "no answer within 0.1s"
 
 
-def test_what_is_no_http_is_a_failure() -> None:
-    assert ask(b"hello", get)[0] == "no HTTP answer"
+async def test_what_is_no_http_is_a_failure() -> None:
+    assert (await ask(b"hello", get))[0] == "no HTTP answer"
 
 
-def test_a_connection_is_enough_for_a_tcp_probe() -> None:
-    assert ask(b"", lambda port: Probe(tcp_socket=TCPSocketAction(port=port)))[0] is None
+async def test_a_connection_is_enough_for_a_tcp_probe() -> None:
+    assert (await ask(b"", lambda port: Probe(tcp_socket=TCPSocketAction(port=port))))[0] is None
 
 
-def test_a_refused_connection_is_a_failure() -> None:
+async def test_a_refused_connection_is_a_failure() -> None:
     port = free_port()
-    failure = asyncio.run(check(Probe(tcp_socket=TCPSocketAction(port=port)), target(), 1.0))
+    failure = await check(Probe(tcp_socket=TCPSocketAction(port=port)), target(), 1.0)
     assert failure is not None
 
 
-def run(*command: str, timeout: float = 2.0) -> str | None:
-    return asyncio.run(check(Probe(exec=ExecAction(command=command)), target(), timeout))
+async def run(*command: str, timeout: float = 2.0) -> str | None:
+    return await check(Probe(exec=ExecAction(command=command)), target(), timeout)
 
 
-def test_a_command_that_exits_with_0_is_well() -> None:
-    assert run("true") is None
+async def test_a_command_that_exits_with_0_is_well() -> None:
+    assert await run("true") is None
 
 
-def test_the_output_of_a_command_says_why_it_failed() -> None:
-    assert run("sh", "-c", "echo not yet; exit 1") == "not yet"
+async def test_the_output_of_a_command_says_why_it_failed() -> None:
+    assert await run("sh", "-c", "echo not yet; exit 1") == "not yet"
 
 
-def test_a_command_that_takes_too_long_is_ended() -> None:
-    assert "timed out after 0.1s" in str(run("sleep", "60", timeout=0.1))
+async def test_a_command_that_takes_too_long_is_ended() -> None:
+    assert "timed out after 0.1s" in str(await run("sleep", "60", timeout=0.1))
 
 
-def test_a_command_that_is_not_there_is_a_failure() -> None:
-    assert run("no-such-command") == "no-such-command: No such file or directory"
+async def test_a_command_that_is_not_there_is_a_failure() -> None:
+    assert await run("no-such-command") == "no-such-command: No such file or directory"
 
 
 @pytest.mark.parametrize(("answer", "well"), [(b"\x08\x01", True), (b"\x08\x02", False), (b"", False)])
-def test_a_grpc_probe_asks_the_health_service(answer: bytes, well: bool) -> None:
+async def test_a_grpc_probe_asks_the_health_service(answer: bytes, well: bool) -> None:
     async def serving(request: bytes, context: object) -> bytes:
         del context
         return answer if request == b"\x0a\x04shop" else b""
 
-    async def scenario() -> str | None:
-        port = free_port()
-        check_method = grpc.unary_unary_rpc_method_handler(serving)
-        server = grpc.aio.server()
-        server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": check_method}),)
-        )
-        server.add_insecure_port(f"127.0.0.1:{port}")
-        await server.start()
-        try:
-            return await check(Probe(grpc=GRPCAction(port=port, service="shop")), target(), 5.0)
-        finally:
-            await server.stop(None)
-
-    assert (asyncio.run(scenario()) is None) is well
+    port = free_port()
+    check_method = grpc.unary_unary_rpc_method_handler(serving)
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": check_method}),)
+    )
+    server.add_insecure_port(f"127.0.0.1:{port}")
+    await server.start()
+    try:
+        failure = await check(Probe(grpc=GRPCAction(port=port, service="shop")), target(), 5.0)
+    finally:
+        await server.stop(None)
+    assert (failure is None) is well

@@ -14,7 +14,6 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from headgate import pki
 from headgate.api import tls
 from headgate.api.meta import Key
-from support.scripted_api import run
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0
@@ -232,7 +231,7 @@ def _context(side: int, mine: pki.Certified, folder: Path) -> ssl.SSLContext:
     return context
 
 
-def test_mutual_tls_tells_the_server_which_gateway_it_talks_to(tmp_path: Path) -> None:
+async def test_mutual_tls_tells_the_server_which_gateway_it_talks_to(tmp_path: Path) -> None:
     import time  # noqa: PLC0415
 
     now = time.time()
@@ -247,16 +246,13 @@ def test_mutual_tls_tells_the_server_which_gateway_it_talks_to(tmp_path: Path) -
         writer.write(b"!")
         writer.close()
 
-    async def test() -> None:
-        listener = await asyncio.start_server(
-            connected, "127.0.0.1", 0, ssl=_context(ssl.PROTOCOL_TLS_SERVER, server, tmp_path)
-        )
-        port = listener.sockets[0].getsockname()[1]
-        mine = _context(ssl.PROTOCOL_TLS_CLIENT, client, tmp_path)
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=mine)
-        assert await reader.read() == b"!"
-        writer.close()
-        listener.close()
-
-    run(test())
+    listener = await asyncio.start_server(
+        connected, "127.0.0.1", 0, ssl=_context(ssl.PROTOCOL_TLS_SERVER, server, tmp_path)
+    )
+    port = listener.sockets[0].getsockname()[1]
+    mine = _context(ssl.PROTOCOL_TLS_CLIENT, client, tmp_path)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=mine)
+    assert await reader.read() == b"!"
+    writer.close()
+    listener.close()
     assert seen == [GATEWAY]

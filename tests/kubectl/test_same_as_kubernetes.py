@@ -10,9 +10,10 @@ import pytest
 import yaml
 
 from headgate.api import crd
-from headgate.localapi import builtin, openapi, schemas
-from headgate.localapi.kinds.fields import Field, messages
-from headgate.localapi.kinds.services import NETWORK, Addresses
+from headgate.localapi.http import openapi
+from headgate.localapi.resources import builtin, schemas
+from headgate.localapi.resources.kinds.fields import Field, messages
+from headgate.localapi.resources.kinds.services import NETWORK, Addresses
 from support import tools
 from support.control_plane import ControlPlane
 

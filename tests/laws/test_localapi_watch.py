@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from headgate.api.meta import Key
 from headgate.api.selectors import parse_labels
-from headgate.localapi.reading import Form, Selection, Watch
-from headgate.localapi.refusals import Refusal
+from headgate.localapi.http.read_handlers import Representation, Selection, Watch
+from headgate.localapi.registry.status_errors import StatusError
 from support.local_api import Desk, decoded
 
 NAMES = st.sampled_from(["a", "b", "c"])
@@ -44,7 +44,7 @@ def do(desk: Desk, step: tuple[str, str, dict[str, str]]) -> None:
             else:
                 obj["metadata"].pop("finalizers", None)
             desk.put("configmaps", obj)
-    except Refusal:
+    except StatusError:
         return
 
 
@@ -84,7 +84,7 @@ def test_a_list_and_the_events_since_then_are_a_list(before: Any, after: Any, la
         selection = Selection("default", parse_labels(labels))
         resource = desk.resource("configmaps")
         watch = Watch(
-            form=Form("json", resource, "v1"),
+            form=Representation("json", resource, "v1"),
             selection=selection,
             revision=desk.store.revision,
             bookmarks=False,

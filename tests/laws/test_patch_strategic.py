@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headgate.api.patch import strategic_merge_patch
-from headgate.localapi import schemas
+from headgate.localapi.resources import schemas
 from support import tools
 
 SCHEMA = schemas.kind("apps.v1.Deployment")

@@ -17,12 +17,12 @@ import msgspec
 import yaml
 
 from headgate.api.meta import Key
-from headgate.localapi.api import Api, Options
-from headgate.localapi.garbage import Collector
-from headgate.localapi.resources import Resource
+from headgate.localapi.garbage_collector import GarbageCollector
+from headgate.localapi.registry.api import Api, WriteOptions
+from headgate.localapi.registry.strategy import DeleteOptions
+from headgate.localapi.resources.served import Resource
 from headgate.localapi.server import open_api
-from headgate.localapi.store import Store
-from headgate.localapi.writes import Deletion
+from headgate.localapi.storage.store import Store
 from support.processes import Program
 from support.waiting import until
 
@@ -38,7 +38,7 @@ class Desk:
         self.now = START
         self.store = Store(path)
         self.api: Api = open_api(self.store, clock=lambda: self.now, crds=crds)
-        self.garbage = Collector(self.api)
+        self.garbage = GarbageCollector(self.api)
 
     def resource(self, plural: str) -> Resource:
         """`deployments.apps`, `pods`."""
@@ -49,14 +49,14 @@ class Desk:
         resource = self.resource(plural)
         where = namespace if resource.namespaced else ""
         version = obj.get("apiVersion", "").rpartition("/")[2] or resource.storage
-        return decoded(self.api.create(resource, version, where, obj, Options(**options)))
+        return decoded(self.api.create(resource, version, where, obj, WriteOptions(**options)))
 
     def put(self, plural: str, obj: dict[str, Any], subresource: str = "", **options: Any) -> dict[str, Any]:
         """PUT."""
         resource, metadata = self.resource(plural), obj["metadata"]
         where = (metadata.get("namespace", ""), metadata["name"])
         return decoded(
-            self.api.replace(resource, resource.storage, *where, obj, Options(**options), subresource=subresource)
+            self.api.replace(resource, resource.storage, *where, obj, WriteOptions(**options), subresource=subresource)
         )
 
     def get(self, plural: str, name: str, namespace: str = "default") -> dict[str, Any]:
@@ -69,7 +69,7 @@ class Desk:
 
     def delete(self, plural: str, name: str, namespace: str = "default", **how: Any) -> bool:
         """DELETE; whether the object is gone at once."""
-        return self.api.delete(self.resource(plural), namespace, name, Deletion(**how))[1]
+        return self.api.delete(self.resource(plural), namespace, name, DeleteOptions(**how))[1]
 
     def names(self, plural: str, namespace: str = "") -> list[str]:
         """The names in a collection."""

@@ -1,19 +1,18 @@
-"""A Kubernetes API on a laptop: enough of it for kubectl, Helm and any ordinary client.
+"""A Kubernetes API on a laptop, for kubectl, Helm and ordinary clients.
 
-It is an API server and the two loops that every cluster needs before anything else works (garbage collection and the
-end of a namespace), nothing more: no controllers of workloads, no webhooks, no authorization. Whoever has the token may
-do everything; the port is bound on loopback only.
+It is an API server with the two loops that every cluster needs: garbage collection and namespace deletion. It has no
+workload controllers, no webhooks and no authorization: every valid token may do everything. The server listens on
+loopback only.
 
 Inside out:
 
-* `kinds/`, `protobuf` – what the built-in kinds look like, as data;
-* `resources` – what is served and how it behaves; `tables` – what `kubectl get` prints;
-* `store` – SQLite; `cache` – what is in memory, and who watches it;
-* `writes` – what create, update and delete do to an object (pure); `checking` – what does not fit;
-* `api` – the same with effects;
-* `matching`, `admission` – ValidatingAdmissionPolicies;
-* `definitions`, `custom`, `bundled` – CustomResourceDefinitions, what they make, and which the API begins with;
-* `garbage` – owners and namespaces;
-* `http`, `app`, `reading`, `writing`, `discovery`, `openapi` – HTTP;
-* `server` – TLS, token, kubeconfig, start and stop.
+* `storage` – objects on disk (SQLite) and in memory, with their watchers;
+* `resources` – the served resources, built-in and from CustomResourceDefinitions, as data;
+* `registry` – create, update, apply and delete without HTTP; validation; field ownership; errors;
+* `admission` – ValidatingAdmissionPolicies;
+* `http` – ASGI application, handlers, discovery, OpenAPI, tables;
+* `garbage_collector` – owner references, namespaces and definitions that are being deleted;
+* `maintenance` – default ServiceAccounts and the expiry of events;
+* `tokens` – bearer tokens;
+* `server` – TLS, data folder, kubeconfig, start and stop.
 """

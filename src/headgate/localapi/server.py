@@ -19,16 +19,17 @@ import uvicorn
 import yaml
 
 from headgate import pki
+from headgate.localapi.admission.policies import AdmissionPolicies
+from headgate.localapi.http.app import App
+from headgate.localapi.http.subresources import Dependencies
+from headgate.localapi.registry.api import Api
+from headgate.localapi.resources.kinds.services import NETWORK, Addresses
+from headgate.localapi.resources.served import Registry
+from headgate.localapi.storage.store import Store
 
-from . import builtin, bundled, custom, definitions, housekeeping
-from .admission import Policies
-from .api import Api
-from .app import App
-from .garbage import Collector
-from .kinds.services import NETWORK, Addresses
-from .resources import Registry
-from .store import Store
-from .subresources import Outside
+from . import maintenance
+from .garbage_collector import GarbageCollector
+from .resources import builtin, bundled, custom, definitions
 from .tokens import Tokens
 
 log = structlog.get_logger("headgate.localapi")
@@ -83,7 +84,7 @@ def _secret_file(path: Path, make: bytes) -> bytes:
     return path.read_bytes()
 
 
-class Folder:
+class DataFolder:
     """What an API keeps beside its objects: its authority, its certificate, its tokens."""
 
     def __init__(self, path: Path) -> None:
@@ -151,7 +152,7 @@ def _base64(raw: bytes) -> str:
     return base64.b64encode(raw).decode()
 
 
-class Running(msgspec.Struct, frozen=True):
+class RunningApi(msgspec.Struct, frozen=True):
     """A started API."""
 
     url: str
@@ -159,9 +160,9 @@ class Running(msgspec.Struct, frozen=True):
 
 
 @contextlib.asynccontextmanager
-async def serve(settings: Settings) -> AsyncIterator[Running]:
+async def serve(settings: Settings) -> AsyncIterator[RunningApi]:
     """A started API; it answers inside of the block and has ended after it. Raises `StartError`."""
-    folder = Folder(settings.data)
+    folder = DataFolder(settings.data)
     listener = listen(settings.address, settings.port)
     with contextlib.ExitStack() as undo:
         undo.callback(listener.close)
@@ -175,7 +176,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         except bundled.BundleError as error:
             raise StartError(f"--crds {settings.crds}: {error}") from None
         tokens = Tokens(token, folder.signing_key(), api.clock)
-        app = App(api, tokens.user, Outside(tokens))
+        app = App(api, tokens.user, Dependencies(tokens))
         host = f"[{settings.address}]" if ":" in settings.address else settings.address
         url = f"https://{host}:{listener.getsockname()[1]}"
         config = uvicorn.Config(
@@ -197,12 +198,12 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         logging.getLogger("cel").setLevel(logging.ERROR)
         gc.collect()
         gc.freeze()
-        async with _uvicorn(config, listener, api), _background(Collector(api).run(), housekeeping.run(api)):
+        async with _uvicorn(config, listener, api), _background(GarbageCollector(api).run(), maintenance.run(api)):
             if settings.kubeconfig is not None:
                 settings.kubeconfig.parent.mkdir(parents=True, exist_ok=True)
                 _write_secret(settings.kubeconfig, kubeconfig(url, authority.certificates, token).encode())
             log.info("kubernetes api", url=url, data=str(settings.data), revision=api.cache.revision)
-            yield Running(url, api)
+            yield RunningApi(url, api)
 
 
 def open_api(
@@ -223,9 +224,9 @@ def open_api(
     registry = Registry([*builtin.resources(addresses), definitions.resource(), *custom.stored(store.rows())])
     api = Api(store, registry, clock)
     api.written.append(custom.follow(api))
-    api.admission = Policies(api.cache, registry).review
-    bundled.store(api, bundled.objects(crds))
-    api.written.append(housekeeping.give_accounts(api))
+    api.admission = AdmissionPolicies(api.cache, registry).review
+    bundled.install(api, bundled.select(crds))
+    api.written.append(maintenance.ensure_default_accounts(api))
     return api
 
 
@@ -238,7 +239,7 @@ def _open_store(path: Path) -> Store:
         raise StartError(f"{path} cannot be opened ({error}); does another API use this folder?") from None
 
 
-class _Quiet(uvicorn.Server):
+class _ServerWithoutSignals(uvicorn.Server):
     """uvicorn without signal handlers: whoever runs the block decides when it ends."""
 
     @contextlib.contextmanager
@@ -249,7 +250,7 @@ class _Quiet(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def _uvicorn(config: uvicorn.Config, listener: socket.socket, api: Api) -> AsyncIterator[None]:
-    server = _Quiet(config)
+    server = _ServerWithoutSignals(config)
     running = asyncio.create_task(server.serve([listener]))
     try:
         while not server.started:

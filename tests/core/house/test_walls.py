@@ -39,12 +39,12 @@ PLANTED: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("rollout/strategies/canary.py", "from headgate.rollout.providers import prometheus"),
     ),
     "Clients and servers of the network": (
-        ("localapi/store.py", "import aiohttp"),
+        ("localapi/storage/store.py", "import aiohttp"),
         ("fleet/names.py", "import grpc"),
     ),
     "Terminals": (("kube/errors.py", "import rich"),),
     "Keys and certificates": (("kube/errors.py", "from cryptography import x509"),),
-    "The database": (("localapi/cache.py", "import sqlite3"),),
+    "The database": (("localapi/storage/cache.py", "import sqlite3"),),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from headgate.api.meta import Key
-from headgate.localapi.cache import BACKLOG, WINDOW, Collection, Event, Record, Watcher
+from headgate.localapi.storage.cache import BACKLOG, WINDOW, Collection, Event, Record, Watcher
 
 
 def record(name: str, revision: int) -> Record:

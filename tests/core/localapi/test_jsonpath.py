@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from headgate.localapi.jsonpath import JSONPathError, compile_path
+from headgate.localapi.resources.jsonpath import JSONPathError, compile_path
 
 OBJECT = {
     "metadata": {"labels": {"example.com/a": "b"}},

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.localapi.protobuf import MAGIC, ProtobufError, decode
+from headgate.localapi.http.protobuf import MAGIC, ProtobufError, decode
 
 
 def varint(value: int) -> bytes:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from headgate.localapi import builtin, tables
-from headgate.localapi.kinds.services import NETWORK, Addresses
-from headgate.localapi.resources import Resource
+from headgate.localapi.http import tables
+from headgate.localapi.resources import builtin
+from headgate.localapi.resources.kinds.services import NETWORK, Addresses
+from headgate.localapi.resources.served import Resource
 
 NOW = 1_800_000_000.0
 RESOURCES: dict[str, Resource] = {r.plural: r for r in builtin.resources(Addresses(NETWORK, set))}

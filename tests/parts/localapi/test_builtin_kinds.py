@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from headgate.localapi.kinds.pods import pull_policy, quality
-from headgate.localapi.refusals import Refusal
+from headgate.localapi.registry.status_errors import StatusError
+from headgate.localapi.resources.kinds.pods import pull_policy, quality
 from support.local_api import Desk
 
 CONTAINER = {"name": "c", "image": "nginx:1"}
@@ -23,7 +23,7 @@ def deployment(**spec: Any) -> dict[str, Any]:
 
 def refused(desk: Desk, plural: str, obj: dict[str, Any]) -> set[str]:
     """The fields that a refusal names."""
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         desk.create(plural, obj)
     assert caught.value.code == 422
     return {cause["field"] for cause in caught.value.details["causes"]}
@@ -60,7 +60,7 @@ def test_the_selector_of_a_deployment_never_changes(desk: Desk) -> None:
     there = desk.create("deployments.apps", deployment())
     there["spec"]["selector"] = {"matchLabels": {"app": "web", "more": "x"}}
     there["spec"]["template"]["metadata"]["labels"] = {"app": "web", "more": "x"}
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         desk.put("deployments.apps", there)
     assert [cause["field"] for cause in caught.value.details["causes"]] == ["spec.selector"]
 
@@ -127,7 +127,7 @@ def test_of_a_pod_only_the_image_changes(desk: Desk) -> None:
     there["spec"]["containers"][0]["image"] = "nginx:2"
     there = desk.put("pods", there)
     there["spec"]["containers"][0]["args"] = ["x"]
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         desk.put("pods", there)
     assert [cause["field"] for cause in caught.value.details["causes"]] == ["spec"]
 
@@ -199,7 +199,7 @@ def test_the_address_of_a_service_stays_when_an_update_leaves_it_out(desk: Desk)
 def test_the_address_of_a_service_never_changes(desk: Desk) -> None:
     there = desk.create("services", service())
     there["spec"]["clusterIP"] = "127.20.9.9"
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         desk.put("services", there)
     assert [cause["field"] for cause in caught.value.details["causes"]] == ["spec.clusterIP"]
 
@@ -243,7 +243,7 @@ def test_a_secret_that_is_not_base64_is_refused(desk: Desk) -> None:
 def test_an_immutable_config_map_stays_as_it_is(desk: Desk) -> None:
     there = desk.create("configmaps", {"metadata": {"name": "c"}, "data": {"a": "b"}, "immutable": True})
     there["data"] = {"a": "c"}
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         desk.put("configmaps", there)
     assert [cause["field"] for cause in caught.value.details["causes"]] == ["data"]
 

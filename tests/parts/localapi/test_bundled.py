@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from headgate.localapi import bundled
-from headgate.localapi.admission import BINDINGS, POLICIES
-from headgate.localapi.definitions import DEFINITIONS
+from headgate.localapi.admission.policies import BINDINGS, POLICIES
+from headgate.localapi.resources import bundled
+from headgate.localapi.resources.definitions import DEFINITIONS
 from support.local_api import Desk
 
 GATEWAYS = "gateways.gateway.networking.k8s.io"
@@ -179,10 +179,10 @@ def test_a_definition_that_somebody_edited_stays_as_it_is(tmp_path: Path) -> Non
 )
 def test_what_cannot_be_served_is_said_with_what_can(wanted: str, said: str) -> None:
     with pytest.raises(bundled.BundleError, match=said):
-        bundled.objects(wanted)
+        bundled.select(wanted)
 
 
 def test_a_file_that_is_no_yaml_is_named(tmp_path: Path) -> None:
     (tmp_path / "broken.yaml").write_text("a: [")
     with pytest.raises(bundled.BundleError, match=r"broken\.yaml cannot be read"):
-        bundled.objects(str(tmp_path))
+        bundled.select(str(tmp_path))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from headgate.localapi.refusals import Refusal
+from headgate.localapi.registry.status_errors import StatusError
 from support.local_api import Desk
 
 ROUTE = {"metadata": {"name": "r"}, "spec": {"rules": [{"backendRefs": [{"name": "a", "port": 80}]}]}}
@@ -67,45 +67,45 @@ def test_a_long_base_of_a_generated_name_is_cut(desk: Desk) -> None:
 
 def test_a_second_object_of_the_same_name_is_refused(desk: Desk) -> None:
     desk.create("configmaps", config_map("a"))
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         desk.create("configmaps", config_map("a"))
     assert (caught.value.code, caught.value.reason) == (409, "AlreadyExists")
 
 
 def test_an_object_in_a_missing_namespace_is_refused(desk: Desk) -> None:
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         desk.create("configmaps", config_map("a"), "nowhere")
     assert (caught.value.code, caught.value.message) == (404, 'namespaces "nowhere" not found')
 
 
 def test_an_object_of_another_namespace_is_refused(desk: Desk) -> None:
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         desk.create("configmaps", {"metadata": {"name": "a", "namespace": "kube-system"}})
     assert caught.value.code == 400
 
 
 def test_an_object_of_another_kind_is_refused(desk: Desk) -> None:
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         desk.create("configmaps", {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}})
     assert caught.value.code == 400
 
 
 @pytest.mark.parametrize("name", ["Upper", "under_score", "-dash", "dot.", "", "x" * 254])
 def test_a_name_that_cannot_be_is_refused_with_its_path(desk: Desk, name: str) -> None:
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         desk.create("configmaps", config_map(name))
     assert [cause["field"] for cause in caught.value.details["causes"]] == ["metadata.name"]
 
 
 @pytest.mark.parametrize(("plural", "name"), [("services", "1st"), ("services", "a.b"), ("namespaces", "a.b")])
 def test_some_kinds_take_labels_as_names_only(desk: Desk, plural: str, name: str) -> None:
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         desk.create(plural, {"metadata": {"name": name}, "spec": {"ports": [{"port": 80}]}})
     assert caught.value.code == 422
 
 
 def test_a_label_that_cannot_be_is_refused(desk: Desk) -> None:
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         desk.create("configmaps", {"metadata": {"name": "a", "labels": {"a b": "c", "d": "e f"}}})
     assert len(caught.value.details["causes"]) == 2
 
@@ -118,7 +118,7 @@ def test_unknown_fields_are_dropped_and_told(desk: Desk) -> None:
 
 
 def test_unknown_fields_are_refused_when_the_client_is_strict(desk: Desk) -> None:
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         desk.create("configmaps", config_map("a", daat={}, metdata={}), validation="Strict")
     assert caught.value.code == 400
     assert [cause["field"] for cause in caught.value.details["causes"]] == ["daat", "metdata"]
@@ -132,7 +132,7 @@ def test_unknown_fields_may_be_ignored(desk: Desk) -> None:
 
 def test_every_problem_of_a_route_is_told_with_its_path(desk: Desk) -> None:
     rule = {"backendRefs": [{"port": 0, "weight": -1}], "matches": [{"method": "get"}]}
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         desk.create("httproutes.gateway.networking.k8s.io", {"metadata": {"name": "r"}, "spec": {"rules": [rule]}})
     assert {cause["field"] for cause in caught.value.details["causes"]} == {
         "spec.rules[0].backendRefs[0].name",

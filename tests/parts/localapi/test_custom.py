@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from headgate.localapi.refusals import Refusal
+from headgate.localapi.registry.status_errors import StatusError
 from support.local_api import Desk
 
 DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io"
@@ -78,7 +78,7 @@ def test_its_objects_get_defaults(desk: Desk) -> None:
 
 def test_its_objects_are_validated(desk: Desk) -> None:
     desk.create(DEFINITIONS, definition())
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         desk.create(WIDGETS, widget(size=0))
     assert [cause["field"] for cause in caught.value.details["causes"]] == ["spec.size"]
 
@@ -93,7 +93,7 @@ def test_a_changed_definition_holds_from_then_on(desk: Desk) -> None:
     there = desk.create(DEFINITIONS, definition())
     there["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["size"]["minimum"] = 5
     desk.put(DEFINITIONS, there)
-    with pytest.raises(Refusal):
+    with pytest.raises(StatusError):
         desk.create(WIDGETS, widget(size=4))
 
 
@@ -141,7 +141,7 @@ def test_a_definition_that_cannot_work_is_refused_with_its_path(
     for part in path[:-1]:
         place = place[part]
     place[path[-1]] = value
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         desk.create(DEFINITIONS, bad)
     assert [cause["field"] for cause in caught.value.details["causes"]] == [field]
 
@@ -160,14 +160,14 @@ def test_our_own_definitions_are_there(desk: Desk) -> None:
 
 def test_our_own_definition_is_renewed_by_a_newer_headgate(tmp_path: Path) -> None:
     from headgate.api import crd  # noqa: PLC0415
-    from headgate.localapi import bundled  # noqa: PLC0415
+    from headgate.localapi.resources import bundled  # noqa: PLC0415
 
     older = copy.deepcopy(crd.definitions()[0])
     older["spec"]["names"]["categories"] = ["older"]
     with Desk(tmp_path / "o") as desk:
         desk.delete(DEFINITIONS, older["metadata"]["name"], "")
         desk.garbage.settle()
-        bundled.store(desk.api, [older])
+        bundled.install(desk.api, [older])
     with Desk(tmp_path / "o") as desk:
         categories = desk.get(DEFINITIONS, older["metadata"]["name"], "")["spec"]["names"]["categories"]
     assert categories == ["gateway-api"]
@@ -193,7 +193,7 @@ def test_objects_that_were_stored_in_another_version_are_read_in_every_one(desk:
     desk.put(DEFINITIONS, both)
     resource, record = desk.resource(WIDGETS), desk.api.get(desk.resource(WIDGETS), "default", "w")
     for version in ("v1", "v1beta1"):
-        found = msgspec.json.decode(resource.body(record, version))
+        found = msgspec.json.decode(resource.serialized(record, version))
         assert (found["apiVersion"], found["spec"]["size"]) == (f"example.com/{version}", 1)
 
 
@@ -216,7 +216,7 @@ def test_nothing_new_is_taken_while_a_definition_waits_for_its_objects_to_go(des
     desk.create(WIDGETS, held)
     desk.delete(DEFINITIONS, WIDGETS, "")
     desk.garbage.settle()
-    with pytest.raises(Refusal, match="create not allowed while custom resource definition is terminating"):
+    with pytest.raises(StatusError, match="create not allowed while custom resource definition is terminating"):
         desk.create(WIDGETS, widget())
     there = desk.get(WIDGETS, "held")
     del there["metadata"]["finalizers"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from headgate.localapi.refusals import Refusal
+from headgate.localapi.registry.status_errors import StatusError
 from support.local_api import Desk
 
 
@@ -120,7 +120,7 @@ def test_a_namespace_waits_for_what_is_held_in_it(desk: Desk) -> None:
 def test_nothing_new_comes_into_a_namespace_that_goes(desk: Desk) -> None:
     desk.create("namespaces", {"metadata": {"name": "shop"}})
     desk.delete("namespaces", "shop", "")
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         desk.create("configmaps", {"metadata": {"name": "a"}}, "shop")
     assert caught.value.code == 403
     assert caught.value.details["causes"][0]["reason"] == "NamespaceTerminating"
@@ -128,7 +128,7 @@ def test_nothing_new_comes_into_a_namespace_that_goes(desk: Desk) -> None:
 
 @pytest.mark.parametrize("name", ["default", "kube-system"])
 def test_a_namespace_of_the_system_stays(desk: Desk, name: str) -> None:
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         desk.delete("namespaces", name, "")
     assert caught.value.code == 403
 
@@ -137,7 +137,7 @@ def test_a_namespace_of_the_system_stays(desk: Desk, name: str) -> None:
 
 
 def test_an_event_goes_an_hour_after_it_was_last_seen(desk: Desk) -> None:
-    from headgate.localapi.housekeeping import expire_events  # noqa: PLC0415
+    from headgate.localapi.maintenance import expire_events  # noqa: PLC0415
 
     about = {"kind": "Pod", "name": "p", "namespace": "default"}
     old = {"metadata": {"name": "old"}, "involvedObject": about, "lastTimestamp": "2027-01-15T07:00:00Z"}

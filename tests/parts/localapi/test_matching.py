@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from headgate.localapi.matching import Review, concerns
+from headgate.localapi.admission.matching import AdmissionRequest, matches
 from support.local_api import Desk
 
 GATEWAYS = "gateways.gateway.networking.k8s.io"
@@ -26,7 +26,7 @@ def test_a_rule_about_one_version_takes_the_others_unless_it_is_exact(
 ) -> None:
     with Desk(tmp_path / "o") as desk:
         resource = desk.resource(GATEWAYS)
-    review = Review(
+    review = AdmissionRequest(
         operation="CREATE",
         resource=resource,
         version=version,
@@ -37,6 +37,6 @@ def test_a_rule_about_one_version_takes_the_others_unless_it_is_exact(
         user="somebody",
     )
     rule = {"apiGroups": [resource.group], "apiVersions": ["v1"], "operations": ["*"], "resources": ["gateways"]}
-    assert concerns({"matchPolicy": policy, "resourceRules": [rule]}, review, None) is taken
+    assert matches({"matchPolicy": policy, "resourceRules": [rule]}, review, None) is taken
     excluding = {"matchPolicy": policy, "excludeResourceRules": [rule]}
-    assert concerns(excluding, review, None) is not taken
+    assert matches(excluding, review, None) is not taken

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from headgate.localapi.store import Row, Store
+from headgate.localapi.storage.store import Row, Store
 from support.local_api import Desk, Http, LocalApi
 
 

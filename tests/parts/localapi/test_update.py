@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from headgate.localapi.refusals import Refusal
-from headgate.localapi.writes import Deletion
+from headgate.localapi.registry.status_errors import StatusError
+from headgate.localapi.registry.strategy import DeleteOptions
 from support.local_api import Desk, decoded
 
 ROUTES = "httproutes.gateway.networking.k8s.io"
@@ -68,35 +68,35 @@ def test_an_update_of_the_status_leaves_everything_else(desk: Desk, route: dict[
 
 
 def test_a_status_that_does_not_fit_is_refused(desk: Desk, route: dict[str, Any]) -> None:
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         desk.put(ROUTES, changed(route, status={"parents": [{"controllerName": "x"}]}), "status")
     assert "status.parents[0].parentRef" in {cause["field"] for cause in caught.value.details["causes"]}
 
 
 def test_an_update_of_an_older_object_is_a_conflict(desk: Desk, route: dict[str, Any]) -> None:
     desk.put(ROUTES, changed(route, spec={}))
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         desk.put(ROUTES, changed(route, spec={"hostnames": []}))
     assert (caught.value.code, caught.value.reason) == (409, "Conflict")
 
 
 def test_an_update_of_a_custom_object_needs_its_revision(desk: Desk, route: dict[str, Any]) -> None:
     del route["metadata"]["resourceVersion"]
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         desk.put(ROUTES, route)
     assert [cause["field"] for cause in caught.value.details["causes"]] == ["metadata.resourceVersion"]
 
 
 def test_an_update_of_another_object_with_the_same_name_is_a_conflict(desk: Desk, route: dict[str, Any]) -> None:
     route["metadata"]["uid"] = "another"
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         desk.put(ROUTES, route)
     assert caught.value.code == 409
 
 
 def test_an_update_of_a_missing_object_is_not_found(desk: Desk, route: dict[str, Any]) -> None:
     route["metadata"]["name"] = "other"
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         desk.put(ROUTES, route)
     assert caught.value.code == 404
 
@@ -148,7 +148,7 @@ def test_an_object_that_waits_for_its_end_takes_no_new_finalizer(desk: Desk) -> 
     desk.delete("configmaps", "a")
     waiting = desk.get("configmaps", "a")
     waiting["metadata"]["finalizers"].append("example.com/more")
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         desk.put("configmaps", waiting)
     assert [cause["field"] for cause in caught.value.details["causes"]] == ["metadata.finalizers"]
 
@@ -156,7 +156,7 @@ def test_an_object_that_waits_for_its_end_takes_no_new_finalizer(desk: Desk) -> 
 @pytest.mark.parametrize("how", [{"uid": "another"}, {"revision": "1"}])
 def test_a_deletion_of_another_object_than_meant_is_a_conflict(desk: Desk, how: dict[str, str]) -> None:
     desk.create("configmaps", {"metadata": {"name": "a"}})
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(StatusError) as caught:
         desk.delete("configmaps", "a", **how)
     assert caught.value.code == 409
 
@@ -164,7 +164,7 @@ def test_a_deletion_of_another_object_than_meant_is_a_conflict(desk: Desk, how: 
 def test_a_removal_has_a_revision_of_its_own(desk: Desk) -> None:
     desk.create("configmaps", {"metadata": {"name": "a"}})
     before = desk.store.revision
-    record, gone = desk.api.delete(desk.resource("configmaps"), "default", "a", Deletion())
+    record, gone = desk.api.delete(desk.resource("configmaps"), "default", "a", DeleteOptions())
     assert gone
     assert int(decoded(record)["metadata"]["resourceVersion"]) == desk.store.revision == before + 1
 

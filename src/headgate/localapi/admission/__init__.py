@@ -1,0 +1,1 @@
+"""ValidatingAdmissionPolicies: which requests they match, and their decision."""

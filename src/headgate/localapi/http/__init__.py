@@ -1,0 +1,1 @@
+"""HTTP: ASGI application, request handlers, discovery, OpenAPI, tables."""

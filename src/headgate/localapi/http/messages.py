@@ -1,0 +1,112 @@
+"""The little of HTTP that the API needs on raw ASGI: a request, an answer, an answer that goes on."""
+
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+JSON = "application/json"
+
+#: etcd's limit for one object is 1.5 MB and kube-apiserver reads 3 MB at most.
+LARGEST_BODY = 3 * 1024 * 1024
+
+
+class Request(msgspec.Struct, frozen=True):
+    """A request whose body has been read. `path` parts are unquoted; header names are lower case."""
+
+    method: str
+    path: str
+    query: dict[str, list[str]]
+    headers: dict[str, str]
+    body: bytes = b""
+    #: Whose token it carries.
+    user: str = ""
+
+    def parameter(self, name: str, default: str = "") -> str:
+        """A query parameter."""
+        return self.query.get(name, [default])[0]
+
+    def flag(self, name: str) -> bool:
+        """Whether a query parameter says yes; `?watch` alone does."""
+        return name in self.query and self.query[name][0].lower() in {"true", "1", "t", ""}
+
+    @property
+    def content_type(self) -> str:
+        """Media type of the body, without parameters."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+class Response(msgspec.Struct):
+    """An answer with a whole body."""
+
+    body: bytes
+    status: int = 200
+    content_type: str = JSON
+    headers: list[tuple[str, str]] = []
+
+
+class StreamingResponse(msgspec.Struct):
+    """An answer whose body comes in pieces until the iterator ends or the client goes."""
+
+    chunks: AsyncGenerator[bytes, None]
+    content_type: str = JSON
+
+
+def json_response(value: Any, status: int = 200) -> Response:
+    """A JSON answer."""
+    return Response(msgspec.json.encode(value), status)
+
+
+class TooLargeError(Exception):
+    """The body is larger than any object may be."""
+
+
+async def read_request(scope: Scope, receive: Receive) -> Request | None:
+    """The request with its body; None when the client went away before it was complete."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        if len(body) > LARGEST_BODY:
+            raise TooLargeError
+        if not message.get("more_body"):
+            break
+    return Request(
+        method=scope["method"],
+        path=scope["path"],
+        query=parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True),
+        headers={name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]},
+        body=bytes(body),
+    )
+
+
+async def send_response(send: Send, answer: Response) -> None:
+    """Send a whole answer."""
+    headers = [("content-type", answer.content_type), ("content-length", str(len(answer.body))), *answer.headers]
+    await send({"type": "http.response.start", "status": answer.status, "headers": _encoded(headers)})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+async def send_stream(send: Send, stream: StreamingResponse) -> None:
+    """Send pieces as they come; the first tells the client that we listen."""
+    await send(
+        {"type": "http.response.start", "status": 200, "headers": _encoded([("content-type", stream.content_type)])}
+    )
+    await send({"type": "http.response.body", "body": b"", "more_body": True})
+    # Closed at once when the client goes, so that nobody watches for nobody.
+    async with contextlib.aclosing(stream.chunks) as chunks:
+        async for chunk in chunks:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _encoded(headers: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]

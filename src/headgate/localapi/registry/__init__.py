@@ -1,0 +1,1 @@
+"""Objects without HTTP: create, update, apply, delete, validate; field ownership; the errors that the API returns."""

@@ -1,0 +1,1 @@
+"""Objects on disk (SQLite) and in memory (the watch cache)."""

@@ -20,11 +20,11 @@ import msgspec
 from bench import rig
 from headgate.api import codec, core, discovery, gateway
 from headgate.api.meta import Key
-from headgate.controllers.gateways.loop import binding_of
 from headgate.controllers.gateways.pipeline import Pipeline
 from headgate.envoy.names import LISTENER
 from headgate.world import EnvoyFleetStatus, Settings
 from headgate.world.facts import ListenerFact
+from headgate.world.fleets import binding_from
 from headgate.xds.desired import Update
 from headgate.xds.facts import Connected, Fact, Outcome
 from headgate.xds.server import XdsServer
@@ -82,8 +82,8 @@ class Rig:
         authority, certified = rig.authority_and_server()
         self.authority = authority
         self.server = XdsServer("127.0.0.1", 0, certified, on_fact=self._hear, on_metrics=lambda *_: None)
-        self.passes = Pipeline(Settings(), self._send, self.server.drop)
-        world = self.passes.world
+        self.pipeline = Pipeline(Settings(), self._send, self.server.drop)
+        world = self.pipeline.world
         world.gateway_classes.set(Key("", "headgate"), codec.convert(gateway.GatewayClass, CLASS))
         world.gateways.set(rig.GATEWAY, codec.convert(gateway.Gateway, GATEWAY))
         for name in ("infra", "shop"):
@@ -104,8 +104,8 @@ class Rig:
                 "ports": [{"port": rig.PORT}],
             },
         )
-        self.passes.world.services.set(service.key, service)
-        self.passes.world.endpoint_slices.set(endpoints.key, endpoints)
+        self.pipeline.world.services.set(service.key, service)
+        self.pipeline.world.endpoint_slices.set(endpoints.key, endpoints)
 
     def _send(self, key: Any, update: Update) -> None:
         if not self._lane:
@@ -120,19 +120,19 @@ class Rig:
 
     def _hear(self, fact: Fact) -> None:
         if isinstance(fact, Connected):
-            self.passes.world.bindings.set(fact.gateway, binding_of(fact))
-            self.passes.run_pass()
+            self.pipeline.world.bindings.set(fact.gateway, binding_from(fact.metadata))
+            self.pipeline.run_pass()
         elif isinstance(fact, Outcome):
             if fact.message:
                 raise SystemExit(f"Envoy refused {fact.name}: {fact.message}")
             if fact.type_url == LISTENER:
-                self.passes.facts.listeners.set((fact.gateway, fact.name), ListenerFact(acked=fact.version))
-                self.passes.run_pass()
+                self.pipeline.facts.listeners.set((fact.gateway, fact.name), ListenerFact(acked=fact.version))
+                self.pipeline.run_pass()
 
     def feed(self, event: bytes) -> None:
         """What a watch does with the bytes of an event."""
         route = self._decode(event).object
-        self.passes.world.http_routes.set(route.key, route)
+        self.pipeline.world.http_routes.set(route.key, route)
 
 
 async def measure(routes: int, changes: int, *, lane: bool) -> dict[str, Any]:
@@ -141,7 +141,7 @@ async def measure(routes: int, changes: int, *, lane: bool) -> dict[str, Any]:
     for index in range(routes):
         bench.feed(route_event(index, (100, 0), 1))
     began = time.perf_counter()
-    bench.passes.run_pass()
+    bench.pipeline.run_pass()
     cold = time.perf_counter() - began
     gc.collect()
     gc.freeze()
@@ -174,7 +174,7 @@ async def measure(routes: int, changes: int, *, lane: bool) -> dict[str, Any]:
                         await asyncio.sleep(0.004)
                         start = time.monotonic()
                         bench.feed(event)
-                        bench.passes.run_pass()
+                        bench.pipeline.run_pass()
                         while not await loop.run_in_executor(None, orders.poll, 0.05):
                             pass
                         end, requests, failure = orders.recv()

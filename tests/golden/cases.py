@@ -266,13 +266,13 @@ class Running:
 
 def source_of(world: World, value: Object) -> Any:
     """The source that holds a kind."""
-    return world.by_kind[type(value)]
+    return world.sources[type(value)]
 
 
 def empty(settings: Settings | None = None) -> Running:
     """A world without objects."""
     engine = Engine()
-    world, facts = World.over(engine), Facts.over(engine)
+    world, facts = World(engine), Facts(engine)
     world.settings.set(SETTINGS, settings or Settings())
     return Running(engine, world, facts, program(world, facts))
 

@@ -30,7 +30,7 @@ class Living:
     def __init__(self, stage: Stage, path: Path) -> None:
         """In `path` is a golden case without expectations: its head, then manifests."""
         self._stage = stage
-        self._passes = Pipeline(Settings(), self._send, lambda _key: None)
+        self._pipeline = Pipeline(Settings(), self._send, lambda _key: None)
         self._sent: dict[str, set[Any]] = {
             "resources": set(),
             "hosts": set(),
@@ -42,7 +42,7 @@ class Living:
         stage.serve(self.case.backends)
         for each in self.case.objects:
             self._set(each)
-        self._passes.run_pass()
+        self._pipeline.run_pass()
 
     def put(self, *values: Object | str) -> None:
         """Set objects, perhaps as manifests, and send what that changes."""
@@ -50,16 +50,16 @@ class Living:
             every = [value] if isinstance(value, Object) else map(codec.decode_manifest, yaml.safe_load_all(value))
             for each in every:
                 self._set(each)
-        self._passes.run_pass()
+        self._pipeline.run_pass()
 
     def delete(self, value: Object) -> None:
         """Remove an object, and send what that changes."""
-        self._passes.world.by_kind[type(value)].delete(value.key)
-        self._passes.run_pass()
+        self._pipeline.world.sources[type(value)].delete(value.key)
+        self._pipeline.run_pass()
 
     def policy(self, key: Key) -> dict[str, tuple[str, str]]:
         """What a BackendTLSPolicy is told: status and reason by condition."""
-        (entry,) = self._passes.outputs.policy_statuses.get(Ref("BackendTLSPolicy", key.namespace, key.name)) or ()
+        (entry,) = self._pipeline.outputs.policy_statuses.get(Ref("BackendTLSPolicy", key.namespace, key.name)) or ()
         return {each.type: (each.status, each.reason) for each in entry.conditions}
 
     def ask(self, url: str, client: Mapping[str, Any] | None = None) -> Answer:
@@ -100,13 +100,13 @@ class Living:
     def bind(self, gateway: Key, system: str = "") -> None:
         """Let the Envoys of a Gateway be known; `system` is the file of what their system believes."""
         binding = Binding("service", self.address, PORT_OFFSET, system)
-        self._passes.world.bindings.set(gateway, binding)
+        self._pipeline.world.bindings.set(gateway, binding)
 
     def _set(self, value: Object) -> None:
-        self._passes.world.by_kind[type(value)].set(value.key, value)
+        self._pipeline.world.sources[type(value)].set(value.key, value)
         if isinstance(value, gateway.Gateway):
             self.bind(value.key)
-            self._passes.world.fleet_statuses.set(value.key, EnvoyFleetStatus(value.key.name, (self.address,)))
+            self._pipeline.world.fleet_statuses.set(value.key, EnvoyFleetStatus(value.key.name, (self.address,)))
 
     def _send(self, _key: Key, update: Update) -> None:
         self._stage.plane.update(update, GATEWAY)

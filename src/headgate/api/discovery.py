@@ -5,6 +5,9 @@ import msgspec
 from .core import ObjectReference
 from .meta import Object, Value
 
+#: The label of an EndpointSlice that names its Service.
+SERVICE_NAME = "kubernetes.io/service-name"
+
 
 class EndpointConditions(Value):
     """State of an endpoint; a missing `ready` or `serving` counts as true, a missing `terminating` as false."""
@@ -35,7 +38,7 @@ class EndpointPort(Value):
 
 
 class EndpointSlice(Object):
-    """Some endpoints of a Service (label `kubernetes.io/service-name`)."""
+    """Some endpoints of a Service, which the label `SERVICE_NAME` names."""
 
     api_version: str = "discovery.k8s.io/v1"
     kind: str = "EndpointSlice"

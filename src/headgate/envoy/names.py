@@ -7,6 +7,8 @@ the cluster's name out of a statistic, end at the first one.
 import hashlib
 from collections.abc import Iterable
 
+from headgate.api.meta import Key
+
 CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 ENDPOINTS = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
 LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
@@ -46,6 +48,15 @@ def cluster_name(namespace: str, service: str, port: int, *policy: bytes | str) 
     """
     plain = f"{namespace}/{service}/{port}"
     return f"{plain}#{digest(*policy)}" if policy else plain
+
+
+def secret_of(name: str) -> Key:
+    """The Secret that an SDS resource of this name was made from: the names of certificates are `namespace/name`.
+
+    The names of validation contexts contain a slash as well; they belong to no Secret and match none.
+    """
+    namespace, _, plain = name.partition("/")
+    return Key(namespace, plain)
 
 
 def stat_name(namespace: str, service: str, port: int) -> str:

@@ -3,14 +3,15 @@
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
 from headgate.api import apps, core
-from headgate.api.meta import Key, LabelSelector, ObjectMeta, OwnerReference
+from headgate.api.meta import Key, LabelSelector, Object, ObjectMeta, OwnerReference
 from headgate.envoy import bootstrap
 from headgate.ir.routing import Transport
+from headgate.world import EnvoyFleetSpec
 
 from . import names, pods
 
@@ -53,8 +54,24 @@ class Envoys:
     labels: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
     addresses: tuple[str, ...] = ()
-    #: Whether nobody outside of the cluster may reach them.
+    #: Whether they are reachable from inside of the cluster only.
     internal: bool = False
+
+    @classmethod
+    def of(cls, gateway: Key, spec: EnvoyFleetSpec, *, api_version: str, controller: str) -> Self:
+        """From the spec of a fleet, the apiVersion of the Gateway and the controller name of its class."""
+        return cls(
+            gateway=gateway,
+            uid=spec.uid,
+            api_version=api_version,
+            class_name=spec.class_name,
+            controller=controller,
+            ports=spec.ports,
+            labels=spec.labels,
+            annotations=spec.annotations,
+            addresses=spec.addresses,
+            internal=spec.internal,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +87,14 @@ class Workload:
 def name(gateway: Key, class_name: str) -> Key:
     """Where the objects of a Gateway are."""
     return Key(gateway.namespace, names.resource_name(gateway, class_name))
+
+
+def owner(found: Object) -> Key | None:
+    """The Gateway that controls an object, by its owner references."""
+    for reference in found.metadata.owner_references:
+        if reference.controller and reference.kind == "Gateway":
+            return Key(found.metadata.namespace, reference.name)
+    return None
 
 
 def labels(envoys: Envoys) -> dict[str, str]:

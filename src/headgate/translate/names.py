@@ -59,12 +59,6 @@ def secret(key: Key) -> str:
     return str(key)
 
 
-def secret_of(name: str) -> Key:
-    """The Secret of a name that `secret` made; the names of what is no certificate are no Secret's."""
-    namespace, _, plain = name.partition("/")
-    return Key(namespace, plain)
-
-
 def backend_validation(found: UpstreamTLS) -> str:
     """How backends are judged: one for each way, whatever the number of clusters."""
     return f"backends/{found.server_name}#{names.digest(msgspec.json.encode(found))}"

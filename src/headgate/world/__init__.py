@@ -8,7 +8,7 @@
 How the shell uses it:
 
     engine = Engine()
-    world, facts = World.over(engine), facts.Facts.over(engine)
+    world, facts = World(engine), facts.Facts(engine)
     outputs = program(world, facts)
     changed = engine.collect(outputs.resources)     # once per output
     world.http_routes.set(route.key, route)              # with every watch event

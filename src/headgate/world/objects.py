@@ -1,8 +1,7 @@
-"""The sources: one per kind, and what the shell knows besides."""
+"""The world: sources of the objects that the gateway controller watches, one per kind, and of what else it knows."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -11,152 +10,135 @@ from headgate.api.meta import Key, Object
 from headgate.incremental import Engine, Index, Source
 from headgate.ir.routing import Binding
 
+from . import references, statuses, trim
 from .fleets import EnvoyFleetStatus
+from .grants import Permission, permissions
+from .kinds import WatchedKind
 
-#: The label of an EndpointSlice that names its Service.
-SERVICE_NAME = "kubernetes.io/service-name"
-#: The key of the one value in `World.settings`.
+T = TypeVar("T", bound=Object)
+
+#: The key of the one value in `World.settings`, and of that in `World.definitions`.
 SETTINGS = "settings"
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What is the same for all Gateways: whose classes we take."""
+    """Settings of the controller that are the same for all Gateways.
+
+    `controller_names` are the values of `GatewayClass.spec.controllerName` that it serves; `reserved_ports` the TCP
+    ports of a pod that Envoy uses itself (`/ready`, `/stats/prometheus`).
+    """
 
     controller_names: tuple[str, ...] = ("headgate.dev/gateway-controller",)
-    #: TCP ports of a pod that Envoy's own door has (`/ready`, `/stats/prometheus`).
     reserved_ports: tuple[int, ...] = (19001,)
 
 
 class Definitions(msgspec.Struct, frozen=True):
-    """What the API serves of the kinds that not every API has.
+    """What the API server serves of the kinds that not every API server has; a kind that is absent is not served.
 
-    Per kind the paths of its fields (none for one that has no definition), and the release of the Gateway API that its
-    definition is of (empty: it does not say). A kind that is absent is not served.
+    `fields` are the paths of the fields by kind (none for a kind without a CustomResourceDefinition), `releases` the
+    release of the Gateway API that a definition is of (empty: not stated).
     """
 
     fields: dict[str, frozenset[str]]
     releases: dict[str, str] = {}
 
 
-#: A permission of a ReferenceGrant: namespace of the referent; group, kind and namespace of who refers; group, kind and
-#: name of the referent (empty name: all of that kind).
-Permission = tuple[str, str, str, str, str, str, str]
-
-
-@dataclass(frozen=True, slots=True)
 class World:
-    """Sources, keyed by namespace and name, and the indexes over them.
+    """The sources, keyed by namespace and name, and the indexes over them.
 
-    Set whole objects as they are watched; unchanged parts cost nothing. Set `settings` once, before the first run. All
-    sources must be complete before the first run: an empty world would answer with removals.
+    The first part is a table: each attribute is the row of a kind (`WatchedKind`) on the class, and the source of its
+    objects on a world. A new kind is a new row; nothing else lists kinds.
+
+    All sources must be complete before the first run of the engine, or it answers with removals. `settings` is set
+    once, before that.
     """
 
-    engine: Engine
-    settings: Source[str, Settings]
-    #: At the key `SETTINGS`; without it everything that we know is taken to be served.
-    definitions: Source[str, Definitions]
-    gateway_classes: Source[Key, gateway.GatewayClass]
-    gateways: Source[Key, gateway.Gateway]
-    listener_sets: Source[Key, gateway.ListenerSet]
-    http_routes: Source[Key, gateway.HTTPRoute]
-    grpc_routes: Source[Key, gateway.GRPCRoute]
-    tls_routes: Source[Key, gateway.TLSRoute]
-    tcp_routes: Source[Key, gateway.TCPRoute]
-    udp_routes: Source[Key, gateway.UDPRoute]
-    backend_tls_policies: Source[Key, gateway.BackendTLSPolicy]
-    x_backend_traffic_policies: Source[Key, gateway_x.XBackendTrafficPolicy]
-    x_telemetry_policies: Source[Key, gateway_x.XTelemetryPolicy]
-    x_backends: Source[Key, gateway_x.XBackend]
-    reference_grants: Source[Key, gateway.ReferenceGrant]
-    namespaces: Source[Key, core.Namespace]
-    services: Source[Key, core.Service]
-    endpoint_slices: Source[Key, discovery.EndpointSlice]
-    #: Secrets of type `kubernetes.io/tls` (others are ignored).
-    secrets: Source[Key, core.Secret]
-    #: Authorities of clients and backends (`ca.crt`).
-    config_maps: Source[Key, core.ConfigMap]
-    #: The same for a whole cluster; their keys have no namespace.
-    cluster_trust_bundles: Source[Key, certificates.ClusterTrustBundle]
-    #: Per Gateway: how its Envoys bind, from the metadata of the one that connected last. Keep it when it disconnects.
-    #: Without it no Envoy ever connected, and there are no listeners to send.
-    bindings: Source[Key, Binding]
-    #: Per Gateway: its Service's addresses.
-    fleet_statuses: Source[Key, EnvoyFleetStatus]
+    gateway_classes = WatchedKind(gateway.GatewayClass, status=statuses.of_gateway_class())
+    gateways = WatchedKind(gateway.Gateway, waits_for=references.IN_LISTENERS, status=statuses.of_gateway())
+    listener_sets = WatchedKind(
+        gateway.ListenerSet, waits_for=references.IN_LISTENERS, status=statuses.of_listener_set()
+    )
+    http_routes = WatchedKind(
+        gateway.HTTPRoute,
+        trim=trim.route,
+        protocols=("HTTP", "HTTPS"),
+        waits_for=references.IN_ROUTES,
+        status=statuses.of_route(),
+    )
+    grpc_routes = WatchedKind(
+        gateway.GRPCRoute,
+        trim=trim.route,
+        protocols=("HTTP", "HTTPS"),
+        waits_for=references.IN_ROUTES,
+        status=statuses.of_route(),
+    )
+    tls_routes = WatchedKind(
+        gateway.TLSRoute,
+        trim=trim.route,
+        protocols=("TLS",),
+        waits_for=references.IN_ROUTES,
+        status=statuses.of_route(),
+    )
+    tcp_routes = WatchedKind(
+        gateway.TCPRoute,
+        trim=trim.route,
+        protocols=("TCP",),
+        waits_for=references.IN_ROUTES,
+        status=statuses.of_route(),
+    )
+    udp_routes = WatchedKind(
+        gateway.UDPRoute,
+        trim=trim.route,
+        protocols=("UDP",),
+        waits_for=references.IN_ROUTES,
+        status=statuses.of_route(),
+    )
+    backend_tls_policies = WatchedKind(gateway.BackendTLSPolicy, status=statuses.of_policy("Accepted", "ResolvedRefs"))
+    x_backend_traffic_policies = WatchedKind(gateway_x.XBackendTrafficPolicy, status=statuses.of_policy("Accepted"))
+    x_telemetry_policies = WatchedKind(
+        gateway_x.XTelemetryPolicy, status=statuses.of_policy("Accepted", "ResolvedRefs")
+    )
+    x_backends = WatchedKind(gateway_x.XBackend, status=statuses.of_backend())
+    reference_grants = WatchedKind(gateway.ReferenceGrant, resolves=references.its_permissions)
+    namespaces = WatchedKind(core.Namespace, trim=trim.namespace)
+    services = WatchedKind(core.Service, trim=trim.service, resolves=references.itself)
+    endpoint_slices = WatchedKind(discovery.EndpointSlice, trim=trim.endpoint_slice, resolves=references.its_service)
+    # The controller must not hold Secrets of other types.
+    secrets = WatchedKind(
+        core.Secret, trim=trim.secret, field_selector="type=kubernetes.io/tls", resolves=references.itself
+    )
+    config_maps = WatchedKind(core.ConfigMap, trim=trim.config_map, resolves=references.itself)
+    cluster_trust_bundles = WatchedKind(certificates.ClusterTrustBundle, optional=True)
 
-    #: Grants by what they permit.
-    permissions: Index[Permission, Key]
-    #: EndpointSlices by their Service.
-    slices_of_service: Index[Key, Key]
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        #: The source of every kind.
+        self.sources: Mapping[type[Object], Source[Key, Any]] = {row.type: engine.source(row.name) for row in KINDS}
+        self.settings: Source[str, Settings] = engine.source("settings")
+        #: At the key `SETTINGS`; without it every kind and field is taken to be served.
+        self.definitions: Source[str, Definitions] = engine.source("definitions")
+        #: Per Gateway: how its Envoys bind their listeners, from the node metadata of the Envoy that connected last. It
+        #: stays when that disconnects. A Gateway without one has no listeners: no Envoy ever connected.
+        self.bindings: Source[Key, Binding] = engine.source("bindings")
+        self.fleet_statuses: Source[Key, EnvoyFleetStatus] = engine.source("fleet statuses")
 
-    @classmethod
-    def over(cls, engine: Engine) -> "World":
-        """Declare the sources and indexes."""
-        grants: Source[Key, gateway.ReferenceGrant] = engine.source("ReferenceGrant")
-        slices: Source[Key, discovery.EndpointSlice] = engine.source("EndpointSlice")
-        return cls(
-            engine=engine,
-            settings=engine.source("settings"),
-            definitions=engine.source("definitions"),
-            gateway_classes=engine.source("GatewayClass"),
-            gateways=engine.source("Gateway"),
-            listener_sets=engine.source("ListenerSet"),
-            http_routes=engine.source("HTTPRoute"),
-            grpc_routes=engine.source("GRPCRoute"),
-            tls_routes=engine.source("TLSRoute"),
-            tcp_routes=engine.source("TCPRoute"),
-            udp_routes=engine.source("UDPRoute"),
-            backend_tls_policies=engine.source("BackendTLSPolicy"),
-            x_backend_traffic_policies=engine.source("XBackendTrafficPolicy"),
-            x_telemetry_policies=engine.source("XTelemetryPolicy"),
-            x_backends=engine.source("XBackend"),
-            reference_grants=grants,
-            namespaces=engine.source("Namespace"),
-            services=engine.source("Service"),
-            endpoint_slices=slices,
-            secrets=engine.source("Secret"),
-            config_maps=engine.source("ConfigMap"),
-            cluster_trust_bundles=engine.source("ClusterTrustBundle"),
-            bindings=engine.source("bindings"),
-            fleet_statuses=engine.source("fleet statuses"),
-            permissions=engine.index("permissions", grants, lambda _, grant: permissions(grant)),
-            slices_of_service=engine.index("EndpointSlices of a Service", slices, _service),
+        self.permissions: Index[Permission, Key] = engine.index(
+            "permissions", self.reference_grants, lambda _, grant: permissions(grant)
+        )
+        self.slices_of_service: Index[Key, Key] = engine.index(
+            "EndpointSlices of a Service", self.endpoint_slices, lambda _, found: [references.its_service(found).key]
         )
 
-    @property
-    def by_kind(self) -> Mapping[type[Object], Source[Key, Any]]:
-        """The sources that hold objects of Kubernetes."""
-        return {
-            gateway.GatewayClass: self.gateway_classes,
-            gateway.Gateway: self.gateways,
-            gateway.ListenerSet: self.listener_sets,
-            gateway.HTTPRoute: self.http_routes,
-            gateway.GRPCRoute: self.grpc_routes,
-            gateway.TLSRoute: self.tls_routes,
-            gateway.TCPRoute: self.tcp_routes,
-            gateway.UDPRoute: self.udp_routes,
-            gateway.BackendTLSPolicy: self.backend_tls_policies,
-            gateway_x.XBackendTrafficPolicy: self.x_backend_traffic_policies,
-            gateway_x.XTelemetryPolicy: self.x_telemetry_policies,
-            gateway_x.XBackend: self.x_backends,
-            gateway.ReferenceGrant: self.reference_grants,
-            core.Namespace: self.namespaces,
-            core.Service: self.services,
-            discovery.EndpointSlice: self.endpoint_slices,
-            core.Secret: self.secrets,
-            core.ConfigMap: self.config_maps,
-            certificates.ClusterTrustBundle: self.cluster_trust_bundles,
-        }
+    def source(self, cls: type[T]) -> Source[Key, T]:
+        """The source of a kind. Raises `KeyError` for a kind that is not watched."""
+        return self.sources[cls]
 
 
-def permissions(grant: gateway.ReferenceGrant) -> list[Permission]:
-    """Every pair of `from` and `to` of a grant."""
-    return [
-        (grant.metadata.namespace, who.group, who.kind, who.namespace, what.group, what.kind, what.name or "")
-        for who in grant.spec.from_
-        for what in grant.spec.to
-    ]
-
-
-def _service(key: Key, found: discovery.EndpointSlice) -> list[Key]:
-    name = found.metadata.labels.get(SERVICE_NAME, "")
-    return [Key(key.namespace, name)] if name else []
+#: All rows, in the order of the table.
+KINDS: tuple[WatchedKind[Any], ...] = tuple(row for row in vars(World).values() if isinstance(row, WatchedKind))
+#: The rows by class.
+KIND_OF: Mapping[type[Object], WatchedKind[Any]] = {row.type: row for row in KINDS}
+#: The rows by the name of the kind; no two groups have kinds of one name.
+KIND_NAMED: Mapping[str, WatchedKind[Any]] = {row.name: row for row in KINDS}
+#: The rows of the kinds of routes.
+ROUTE_KINDS: tuple[WatchedKind[Any], ...] = tuple(row for row in KINDS if row.protocols)

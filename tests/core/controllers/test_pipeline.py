@@ -52,8 +52,8 @@ class Sent:
     dropped: list[Key] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.passes = Pipeline(Settings(), lambda _, update: self.updates.append(update), self.dropped.append)
-        world = self.passes.world
+        self.pipeline = Pipeline(Settings(), lambda _, update: self.updates.append(update), self.dropped.append)
+        world = self.pipeline.world
         world.gateway_classes.set(CLASS.key, CLASS)
         world.bindings.set(FRONT.key, Binding("pod"))
         for each in (service("old"), service("new")):
@@ -64,8 +64,8 @@ class Sent:
 
     def step(self, front: gateway.Gateway) -> list[Update]:
         self.updates.clear()
-        self.passes.world.gateways.set(front.key, front)
-        self.passes.run_pass()
+        self.pipeline.world.gateways.set(front.key, front)
+        self.pipeline.run_pass()
         return list(self.updates)
 
 
@@ -74,7 +74,7 @@ def test_a_gateway_that_is_refused_is_dropped_and_told_nothing_more() -> None:
     assert sent.step(REFUSED) == []
     assert sent.dropped == [FRONT.key]
     shop = route("old")
-    sent.passes.world.http_routes.set(shop.key, shop)
+    sent.pipeline.world.http_routes.set(shop.key, shop)
     assert sent.step(REFUSED) == []
 
 
@@ -91,7 +91,7 @@ def test_what_changed_while_it_was_refused_is_told_as_it_is_now() -> None:
     sent = Sent()
     sent.step(REFUSED)
     shop = route("new")
-    sent.passes.world.http_routes.set(shop.key, shop)
+    sent.pipeline.world.http_routes.set(shop.key, shop)
     sent.step(REFUSED)
     (update,) = sent.step(FRONT)
     assert [name for kind, name in update.resources if kind == CLUSTER] == ["default/new/80"]

@@ -19,12 +19,12 @@ class Scene:
     """A world that objects arrive in; `steps` counts how often something had waited to the end of its patience."""
 
     def __init__(self, *, complete: bool = True, wait: float = REFERENCE_WAIT) -> None:
-        self.world = World.over(Engine())
+        self.world = World(Engine())
         self.late: list[Key] = []
         self.stepped = asyncio.Event()
         #: What the API says that it does not have; None: it does not answer.
         self.absent: set[str] | None = set()
-        self.arrivals = ReferenceBarrier(
+        self.barrier = ReferenceBarrier(
             self.world,
             lambda: complete,
             lambda _cls, keys: self.late.extend(keys),
@@ -39,7 +39,7 @@ class Scene:
         return self.absent is not None and named.name in self.absent
 
     def take(self, found: Object) -> None:
-        self.arrivals.take(type(found), found.key, found)
+        self.barrier.apply(type(found), found.key, found)
 
     def leads_to(self) -> str | None:
         """Where the route that is in the world leads to."""
@@ -173,7 +173,7 @@ def test_a_service_is_there_for_a_moment_after_it_was_deleted() -> None:
     async def story() -> None:
         scene = Scene()
         scene.take(service("a"))
-        scene.arrivals.take(core.Service, Key("shop", "a"), None)
+        scene.barrier.apply(core.Service, Key("shop", "a"), None)
         assert Key("shop", "a") in scene.world.services
         await scene.stepped.wait()
         assert Key("shop", "a") not in scene.world.services
@@ -185,7 +185,7 @@ def test_a_service_that_comes_back_at_once_stays() -> None:
     async def story() -> None:
         scene = Scene()
         scene.take(service("a"))
-        scene.arrivals.take(core.Service, Key("shop", "a"), None)
+        scene.barrier.apply(core.Service, Key("shop", "a"), None)
         scene.take(service("a"))
         scene.take(route("missing"))
         await scene.stepped.wait()  # of the route, whose patience began later
@@ -198,7 +198,7 @@ def test_a_route_that_was_deleted_while_it_waited_does_not_come() -> None:
     async def story() -> None:
         scene = Scene()
         scene.take(route("a"))
-        scene.arrivals.take(gateway.HTTPRoute, ROUTE, None)
+        scene.barrier.apply(gateway.HTTPRoute, ROUTE, None)
         scene.take(service("a"))
         scene.take(endpoints("a"))
         assert scene.leads_to() is None

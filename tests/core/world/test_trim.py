@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from headgate.api import codec, core, discovery, gateway
-from headgate.world.trim import Trimmer
+from headgate.world.objects import KIND_OF
+from headgate.world.trim import Interner
 
 NOW = "2026-01-01T00:00:00Z"
 
@@ -32,8 +33,14 @@ def service(name: str, node_port: int) -> core.Service:
     return codec.convert(core.Service, {"metadata": about(name), "spec": spec})
 
 
+def trimmed(value: Any, interner: Interner | None = None) -> Any:
+    trim = KIND_OF[type(value)].trim
+    assert trim is not None
+    return trim(value, Interner() if interner is None else interner)
+
+
 def test_a_route_keeps_its_spec_its_version_and_what_its_status_says() -> None:
-    kept, found = Trimmer().trim(route("a")), route("a")
+    kept, found = trimmed(route("a")), route("a")
     assert kept.spec == found.spec
     assert (kept.key, kept.metadata.uid, kept.metadata.generation) == (found.key, "a", 3)
     assert kept.metadata.creation_timestamp == NOW
@@ -41,15 +48,15 @@ def test_a_route_keeps_its_spec_its_version_and_what_its_status_says() -> None:
 
 
 def test_equal_parts_of_two_routes_are_one() -> None:
-    keeper = Trimmer()
-    one, other = keeper.trim(route("a")), keeper.trim(route("b", at="2026-02-02T00:00:00Z"))
+    interner = Interner()
+    one, other = trimmed(route("a"), interner), trimmed(route("b", at="2026-02-02T00:00:00Z"), interner)
     assert one.spec.parent_refs is other.spec.parent_refs
     assert one.status is other.status
 
 
 def test_a_service_keeps_its_type_and_what_its_ports_offer() -> None:
-    keeper = Trimmer()
-    one, other = keeper.trim(service("a", 30001)), keeper.trim(service("b", 30002))
+    interner = Interner()
+    one, other = trimmed(service("a", 30001), interner), trimmed(service("b", 30002), interner)
     assert (one.key.name, one.spec.type, one.spec.ports[0].port) == ("a", "NodePort", 80)
     assert one.spec.ports[0].app_protocol == "http"
     assert one.spec is other.spec
@@ -62,7 +69,7 @@ def test_endpoints_keep_their_service_their_addresses_and_how_they_are() -> None
         "endpoints": [{"addresses": ["10.0.0.1"], "conditions": {"ready": False}, "nodeName": "node"}],
         "ports": [{"port": 8080}],
     }
-    kept = Trimmer().trim(codec.convert(discovery.EndpointSlice, plain))
+    kept = trimmed(codec.convert(discovery.EndpointSlice, plain))
     assert kept.metadata.labels == {"kubernetes.io/service-name": "a"}
     assert kept.endpoints[0].addresses == ("10.0.0.1",)
     assert kept.endpoints[0].conditions.ready is False
@@ -70,8 +77,8 @@ def test_endpoints_keep_their_service_their_addresses_and_how_they_are() -> None
 
 
 def test_sharing_begins_anew_when_too_much_is_shared() -> None:
-    keeper = Trimmer()
+    interner = Interner()
     for index in range(10_000):
-        assert keeper.trim(route("a", at=str(index))).key.name == "a"
-        keeper.trim(codec.convert(core.Service, {"metadata": about("a"), "spec": {"ports": [{"port": index + 1}]}}))
-    assert len(keeper._shared) <= 4_096 + 1
+        assert trimmed(route("a", at=str(index)), interner).key.name == "a"
+        trimmed(service("a", index + 1), interner)
+    assert len(interner) <= 4_096

@@ -1,4 +1,4 @@
-"""The keeper of fleets after a restart: what an earlier run left serves on until it is known that nobody needs it."""
+"""Fleets after a restart: what an earlier run left serves on until it is known that no Gateway needs it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ import pytest
 from headgate import fleet, pki
 from headgate.api import apps, gateway
 from headgate.api.meta import Key, ObjectMeta
-from headgate.controllers.gateways.fleets import FleetKeeper, bound
+from headgate.controllers.gateways.fleets import FleetReconciler
 from headgate.controllers.gateways.pipeline import Pipeline
-from headgate.ir.routing import Binding
 from headgate.kube.client import ApiError, Client
-from headgate.world import EnvoyFleetStatus, Settings
+from headgate.world import Settings
 from support.local_api import LocalApi
 
 OURS = "headgate.dev/gateway-controller"
@@ -38,29 +37,29 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalApi]:
 
 
 @asynccontextmanager
-async def restarted(api: LocalApi, *, left_by: str = OURS) -> AsyncIterator[tuple[Pipeline, FleetKeeper, Client]]:
-    """A keeper that has seen the Deployment of an earlier run, and its Gateway; nothing else yet."""
-    passes = Pipeline(Settings(controller_names=(OURS,)), lambda *_: None, lambda _: None)
-    authority = pki.create_authority(time.time())
+async def restarted(api: LocalApi, *, left_by: str = OURS) -> AsyncIterator[tuple[Pipeline, FleetReconciler, Client]]:
+    """A reconciler that has seen the Deployment of an earlier run, and its Gateway; nothing else yet."""
+    pipeline = Pipeline(Settings(controller_names=(OURS,)), lambda *_: None, lambda _: None)
+    ca = pki.create_authority(time.time())
     async with Client.from_kubeconfig(api.kubeconfig) as client:
-        keeper = FleetKeeper(
+        fleets = FleetReconciler(
             client,
-            passes.world,
-            passes.outputs,
+            pipeline.world,
+            pipeline.outputs,
             fleet.Settings(xds_address="127.0.0.1:18000"),
-            lambda: authority,
-            lambda: True,
-            lambda: None,
+            ca=lambda: ca,
+            is_leader=lambda: True,
+            world_changed=lambda: None,
         )
-        queue = asyncio.create_task(keeper.queue.run())
+        queue = asyncio.create_task(fleets.queue.run())
         front = await client.create(FRONT)
-        passes.world.gateways.set(front.key, front)
-        passes.run_pass()
+        pipeline.world.gateways.set(front.key, front)
+        pipeline.run_pass()
         left = await client.create(left_behind(front, left_by))
-        keeper.see(left.key, left, None)
-        await keeper.queue.settled()
+        fleets.observe(apps.Deployment, left.key, left)
+        await fleets.queue.settled()
         try:
-            yield passes, keeper, client
+            yield pipeline, fleets, client
         finally:
             queue.cancel()
             if await there(client):
@@ -92,50 +91,42 @@ async def test_envoys_are_left_alone_before_the_needs_of_their_gateway_are_known
 
 
 async def test_envoys_that_are_needed_stay(api: LocalApi) -> None:
-    async with restarted(api) as (passes, keeper, client):
-        passes.world.gateway_classes.set(CLASS.key, CLASS)
-        passes.run_pass()
-        keeper.tell_all()
-        await keeper.queue.settled()
+    async with restarted(api) as (pipeline, fleets, client):
+        pipeline.world.gateway_classes.set(CLASS.key, CLASS)
+        pipeline.run_pass()
+        fleets.start()
+        await fleets.queue.settled()
         assert await there(client)
 
 
 async def test_envoys_that_nobody_needs_any_more_go(api: LocalApi) -> None:
-    async with restarted(api) as (passes, keeper, client):
-        passes.run_pass()
-        keeper.tell_all()
-        await keeper.queue.settled()
+    async with restarted(api) as (pipeline, fleets, client):
+        pipeline.run_pass()
+        fleets.start()
+        await fleets.queue.settled()
         assert not await there(client)
-
-
-def test_envoys_that_bind_their_services_address_follow_it_and_pods_are_left_as_they_are() -> None:
-    there, moved = EnvoyFleetStatus(addresses=("127.0.9.1",)), EnvoyFleetStatus(addresses=("127.0.9.2",))
-    on_service = Binding("service", "127.0.9.1", 10_000)
-    assert bound(on_service, there) == bound(on_service, EnvoyFleetStatus()) == bound(on_service, None) == on_service
-    assert bound(on_service, moved) == Binding("service", "127.0.9.2", 10_000)
-    assert bound(Binding("pod"), moved) == Binding("pod")
 
 
 async def test_envoys_of_a_gateway_that_is_refused_as_it_is_now_stay(api: LocalApi) -> None:
     reference = gateway.LocalParametersReference(group="example.com", kind="Proxy", name="none")
     infrastructure = gateway.GatewayInfrastructure(parameters_ref=reference)
 
-    async with restarted(api) as (passes, keeper, client):
-        passes.world.gateway_classes.set(CLASS.key, CLASS)
-        front = passes.world.gateways.get(FRONT.key)
+    async with restarted(api) as (pipeline, fleets, client):
+        pipeline.world.gateway_classes.set(CLASS.key, CLASS)
+        front = pipeline.world.gateways.get(FRONT.key)
         assert front is not None
         refused = msgspec.structs.replace(front.spec, infrastructure=infrastructure)
-        passes.world.gateways.set(FRONT.key, msgspec.structs.replace(front, spec=refused))
-        passes.run_pass()
-        assert passes.outputs.fleet_specs.get(FRONT.key) is None
-        keeper.tell_all()
-        await keeper.queue.settled()
+        pipeline.world.gateways.set(FRONT.key, msgspec.structs.replace(front, spec=refused))
+        pipeline.run_pass()
+        assert pipeline.outputs.fleet_specs.get(FRONT.key) is None
+        fleets.start()
+        await fleets.queue.settled()
         assert await there(client)
 
 
 async def test_what_another_controller_made_for_a_gateway_stays(api: LocalApi) -> None:
-    async with restarted(api, left_by="example.com/another") as (passes, keeper, client):
-        passes.run_pass()
-        keeper.tell_all()
-        await keeper.queue.settled()
+    async with restarted(api, left_by="example.com/another") as (pipeline, fleets, client):
+        pipeline.run_pass()
+        fleets.start()
+        await fleets.queue.settled()
         assert await there(client)

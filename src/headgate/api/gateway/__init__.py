@@ -92,6 +92,8 @@ from .shared import (
     SecretObjectReference,
 )
 from .streams import (
+    StreamRoute,
+    StreamRouteSpec,
     TCPRoute,
     TCPRouteRule,
     TCPRouteSpec,
@@ -102,6 +104,10 @@ from .streams import (
     UDPRouteRule,
     UDPRouteSpec,
 )
+
+#: A route of any kind, and the spec of one.
+Route = HTTPRoute | GRPCRoute | StreamRoute
+RouteSpec = HTTPRouteSpec | GRPCRouteSpec | StreamRouteSpec
 
 __all__ = [
     "GROUP",
@@ -179,14 +185,18 @@ __all__ = [
     "ReferenceGrantFrom",
     "ReferenceGrantSpec",
     "ReferenceGrantTo",
+    "Route",
     "RouteGroupKind",
     "RouteNamespaces",
     "RouteParentStatus",
+    "RouteSpec",
     "RouteStatus",
     "SecretObjectReference",
     "SessionCookie",
     "SessionHeader",
     "SessionPersistence",
+    "StreamRoute",
+    "StreamRouteSpec",
     "SubjectAltName",
     "SupportedFeature",
     "TCPRoute",

@@ -83,3 +83,7 @@ class UDPRoute(Object):
     kind: str = "UDPRoute"
     spec: Annotated[UDPRouteSpec, REQUIRED] = UDPRouteSpec()
     status: RouteStatus = RouteStatus()
+
+
+StreamRoute = TLSRoute | TCPRoute | UDPRoute
+StreamRouteSpec = TLSRouteSpec | TCPRouteSpec | UDPRouteSpec

@@ -17,8 +17,9 @@ from headgate.api.meta import ObjectMeta
 from headgate.cli.controlling.health import serving_health
 from headgate.cli.controlling.leading import Always, ByLease
 from headgate.cli.exits import BadEnvironment
-from headgate.controllers import gateways, rollout
-from headgate.controllers.gateways.loop import GatewayController, custom_kinds
+from headgate.controllers import rollout
+from headgate.controllers.gateways import GatewayController, gateway_api_kinds
+from headgate.controllers.gateways import Settings as GatewaySettings
 from headgate.controllers.telemetry import Counters
 from headgate.kube.client import ApiError, Client
 from headgate.kube.defined import Defined
@@ -31,7 +32,7 @@ _log = structlog.get_logger("headgate.controller")
 class Wishes:
     """What the command line asks for. `gateways` and `rollouts` are None when they are switched off."""
 
-    gateways: gateways.Settings | None
+    gateways: GatewaySettings | None
     rollouts: RolloutSettings | None
     namespace: str
     lease: bool
@@ -109,12 +110,12 @@ class _Work:
         self._leading = leading
         self._readiness = readiness
         self._controller: GatewayController | None = None
-        self._held = False
+        self._leads = False
         self._counters = Counters()
-        self._defined = Defined(client, (*custom_kinds(), Canary, MetricTemplate))
+        self._defined = Defined(client, (*gateway_api_kinds(), Canary, MetricTemplate))
 
     def parts(self) -> list[Coroutine[Any, Any, None]]:
-        parts = [self._leading.work(self._took), self._defined.run()]
+        parts = [self._leading.work(self._on_leading), self._defined.run()]
         if self._wishes.gateways is not None:
             self._readiness.waits_for["gateways"] = asyncio.Event()
             parts.append(self._gateways(self._wishes.gateways))
@@ -123,24 +124,26 @@ class _Work:
             parts.append(self._rollouts(self._wishes.rollouts))
         return parts
 
-    def _took(self) -> None:
-        self._held = True
+    def _on_leading(self) -> None:
+        self._leads = True
         if self._controller is not None:
             self._controller.on_leading()
 
-    def _holding(self) -> bool:
-        return self._held and self._leading.holding
+    def _is_leader(self) -> bool:
+        return self._leads and self._leading.holding
 
-    async def _gateways(self, settings: gateways.Settings) -> None:
+    async def _gateways(self, settings: GatewaySettings) -> None:
         try:
-            await gateways.run(
+            controller = await GatewayController.create(
                 self._client,
                 settings,
-                holding=self._holding,
-                started=self._started,
                 counters=self._counters,
                 defined=self._defined,
+                is_leader=self._is_leader,
             )
+            self._controller = controller
+            self._readiness.waits_for["gateways"] = controller.ready
+            await controller.run()
         except OSError as error:
             raise BadEnvironment(
                 f"the xDS port {settings.xds_port} of {settings.xds_address} cannot be used ({error}): choose another "
@@ -149,18 +152,12 @@ class _Work:
         except ApiError as error:
             raise BadEnvironment(f"the API at {self._client.server} does not serve us: {error}") from None
 
-    def _started(self, controller: GatewayController) -> None:
-        self._controller = controller
-        self._readiness.waits_for["gateways"] = controller.ready
-        if self._held:
-            controller.on_leading()
-
     async def _rollouts(self, settings: RolloutSettings) -> None:
         await rollout.run(
             self._client,
             metrics=self._counters if self._wishes.gateways is not None else None,
             settings=settings,
-            holding=self._holding,
+            holding=self._is_leader,
             registry=REGISTRY,
             synced=self._readiness.waits_for["rollouts"].set,
             defined=self._defined,

@@ -1,10 +1,9 @@
-"""Keeps the Envoys of every Gateway as `headgate.fleet` says, and tells the world what became of them."""
+"""Keeps the Envoys of every Gateway as `headgate.fleet` describes them, and reports their status to the world."""
 
 import time
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 import structlog
 
 from headgate import fleet, pki
@@ -13,31 +12,29 @@ from headgate.api.meta import Key, Object
 from headgate.controllers.work import WorkQueue
 from headgate.fleet import pods
 from headgate.fleet.names import CONTROLLER_ANNOTATION, GATEWAY_LABEL, label_value
-from headgate.ir.routing import Binding
 from headgate.kube import apply
 from headgate.kube.client import ApiError, Client
-from headgate.world import EnvoyFleetSpec, EnvoyFleetStatus, Outputs, World
+from headgate.world import EnvoyFleetSpec, Outputs, World
+from headgate.world.fleets import current_binding
 from headgate.world.objects import SETTINGS
 
+from .fleet_objects import SELECTOR, FleetObjects, is_pod_of
 from .identity import envoy_files
 
 _log = structlog.get_logger("headgate.controllers.gateways")
 
-#: How many Gateways' objects are looked at at the same time.
-KEEPERS = 4
-#: What we watch of our own.
-SELECTOR = "app.kubernetes.io/managed-by=headgate,app.kubernetes.io/component=envoy"
-#: Reasons of a waiting container that will not go away by themselves.
-_STUCK = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CrashLoopBackOff", "CreateContainerConfigError")
+#: How many Gateways are reconciled at the same time.
+_WORKERS = 4
 
 
-class FleetKeeper:
-    """One queue of Gateways; `Settings` are the same for all.
+class FleetReconciler:
+    """A queue of Gateways whose Envoys are reconciled.
 
     Args:
-        authority: the one that signs now; asked whenever a certificate is looked at.
-        holding: whether we may write.
-        changed: called after the world was told something.
+        settings: the same for all Gateways.
+        ca: the CA that signs now; asked whenever a certificate is looked at.
+        is_leader: whether this replica may write.
+        world_changed: called after a status was set in the world.
     """
 
     def __init__(
@@ -46,158 +43,112 @@ class FleetKeeper:
         world: World,
         outputs: Outputs,
         settings: fleet.Settings,
-        authority: Callable[[], pki.Authority],
-        holding: Callable[[], bool],
-        changed: Callable[[], None],
+        *,
+        ca: Callable[[], pki.Authority],
+        is_leader: Callable[[], bool],
+        world_changed: Callable[[], None],
     ) -> None:
         self._client = client
         self._world = world
         self._outputs = outputs
         self._settings = settings
-        self._authority = authority
-        self._holding = holding
-        self._changed = changed
-        self._services: dict[Key, core.Service] = {}
-        self._pods: dict[Key, core.Pod] = {}
-        #: Gateways that own something of ours, whether or not they need it.
-        self._owners: set[Key] = set()
-        self._begun = False
-        self.queue: WorkQueue[Key] = WorkQueue("fleet", self._keep, workers=KEEPERS)
+        self._ca = ca
+        self._is_leader = is_leader
+        self._world_changed = world_changed
+        self._objects = FleetObjects()
+        self._started = False
+        self.queue: WorkQueue[Key] = WorkQueue("fleet", self._reconcile, workers=_WORKERS)
 
-    # ── what we see ──────────────────────────────────────────────────────────
+    # ── reading ──────────────────────────────────────────────────────────────
 
-    def see(self, key: Key, found: Object | None, before: Object | None) -> None:
-        """An object of ours came, changed or went."""
-        seen = found if found is not None else before
-        if isinstance(seen, core.Pod):
-            self._see_pod(key, found, seen)
+    def observe(self, cls: type[Object], key: Key, new: Object | None) -> None:
+        """An object of a fleet came, changed or (None) was deleted."""
+        last = self._objects.set(cls, key, new)
+        if isinstance(last, core.Pod):
+            self._observe_pod(last, deleted=new is None)
             return
-        if isinstance(seen, core.Service):
-            if isinstance(found, core.Service):
-                self._services[key] = found
-            else:
-                self._services.pop(key, None)
-        gateway = _owner(seen) if seen is not None else None
+        gateway = fleet.owner(last) if last is not None else None
         if gateway is not None:
-            self._owners.add(gateway)
-            self._tell(gateway)
-            self.queue.add(gateway)
+            self.enqueue(gateway)
 
-    def _see_pod(self, key: Key, found: Object | None, seen: core.Pod) -> None:
-        if isinstance(found, core.Pod):
-            self._pods[key] = found
-        else:
-            self._pods.pop(key, None)
-        label = seen.metadata.labels.get(GATEWAY_LABEL)
-        for gateway, needs in list(self._outputs.fleet_specs.items()):
-            if gateway.namespace == key.namespace and label_value(gateway.name) == label:
-                self._tell(gateway)
-                if isinstance(found, core.Pod) and _pod_patch(gateway, needs, found) is not None:
+    def _observe_pod(self, pod: core.Pod, *, deleted: bool) -> None:
+        for gateway, spec in list(self._outputs.fleet_specs.items()):
+            if is_pod_of(pod, gateway):
+                self._report(gateway)
+                if not deleted and _pod_patch(gateway, spec, pod) is not None:
                     self.queue.add(gateway)
 
-    def tell_all(self) -> None:
-        """The needs of all Gateways are known: tell the world about each, and have all objects looked at.
+    def start(self) -> None:
+        """Report and reconcile every Gateway, now that the specs of all are known, or that this replica leads.
 
-        Before the first call nothing is written. A Gateway whose class was not listed yet seems to need no Envoys, and
-        those that an earlier run of ours left serving for it must not be taken away for that.
+        Nothing is written before the first call. A Gateway whose class was not listed yet seems to need no Envoys, and
+        those that an earlier run left serving for it must not be deleted for that.
         """
-        self._begun = True
+        self._started = True
         for gateway, _ in list(self._outputs.fleet_specs.items()):
-            self.need(gateway)
-        for gateway in self._owners:
+            self.enqueue(gateway)
+        for gateway in self._objects.owners:
             self.queue.add(gateway)
 
-    def need(self, gateway: Key) -> None:
-        """A Gateway's needs have changed, or came."""
-        self._tell(gateway)
+    def enqueue(self, gateway: Key) -> None:
+        """Report and reconcile a Gateway: its spec or its objects changed."""
+        self._report(gateway)
         self.queue.add(gateway)
 
-    def _tell(self, gateway: Key) -> None:
-        needs = self._outputs.fleet_specs.get(gateway)
-        if needs is None:
+    def _report(self, gateway: Key) -> None:
+        """Set the status of a fleet in the world, and the address that its Envoys bind."""
+        spec = self._outputs.fleet_specs.get(gateway)
+        if spec is None:
             self._world.fleet_statuses.delete(gateway)
         else:
-            service = self._services.get(fleet.name(gateway, needs.class_name))
-            ingress = service.status.load_balancer.ingress if service is not None else ()
-            found = EnvoyFleetStatus(
-                service=fleet.name(gateway, needs.class_name).name,
-                addresses=tuple(each.ip or each.hostname for each in ingress),
-                reason_unavailable=self._trouble(gateway),
-                cluster_ip=_cluster_ip(service),
-            )
-            self._world.fleet_statuses.set(gateway, found)
+            service = self._objects.service(fleet.name(gateway, spec.class_name))
+            status = fleet.fleet_status(gateway, spec, service, self._objects.pods(gateway))
+            self._world.fleet_statuses.set(gateway, status)
             if (binding := self._world.bindings.get(gateway)) is not None:
-                self._world.bindings.set(gateway, bound(binding, found))
-        self._changed()
+                self._world.bindings.set(gateway, current_binding(binding, status))
+        self._world_changed()
 
-    def _trouble(self, gateway: Key) -> str:
-        there = self._pods_of(gateway)
-        if any(status.ready for pod in there for status in pod.status.container_statuses):
-            return ""
-        for pod in there:
-            for status in pod.status.container_statuses:
-                waiting = status.state.waiting
-                if waiting is not None and waiting.reason in _STUCK:
-                    return f"Pod {pod.metadata.name}: {waiting.reason}: {waiting.message}"
-        return ""
+    # ── writing ──────────────────────────────────────────────────────────────
 
-    def _pods_of(self, gateway: Key) -> list[core.Pod]:
-        label = label_value(gateway.name)
-        return [
-            pod
-            for key, pod in sorted(self._pods.items())
-            if key.namespace == gateway.namespace and pod.metadata.labels.get(GATEWAY_LABEL) == label
-        ]
-
-    # ── what we write ────────────────────────────────────────────────────────
-
-    async def _keep(self, gateway: Key) -> None:
-        if not (self._begun and self._holding()):
-            return  # tell_all calls again
-        needs = self._outputs.fleet_specs.get(gateway)
-        found = self._world.gateways.get(gateway)
-        if found is None or found.metadata.deletion_timestamp:
-            self._owners.discard(gateway)  # its objects are owned by it and go with it
+    async def _reconcile(self, gateway: Key) -> None:
+        if not (self._started and self._is_leader()):
+            return  # `start` adds all again
+        spec = self._outputs.fleet_specs.get(gateway)
+        owner = self._world.gateways.get(gateway)
+        if owner is None or owner.metadata.deletion_timestamp:
+            self._objects.owners.discard(gateway)  # Kubernetes deletes what it owns
             return
-        if needs is None and self._outputs.gateway_statuses.get(gateway) is not None:
-            return  # ours, and refused as it is now: what serves goes on serving, and its address is not given away
-        standing = await self._remove_others(gateway, fleet.name(gateway, needs.class_name).name if needs else "")
-        a_class = self._world.gateway_classes.get(Key("", needs.class_name)) if needs is not None else None
-        if needs is None or a_class is None:
+        if spec is None and self._outputs.gateway_statuses.get(gateway) is not None:
+            return  # of a class of ours, but not valid now: its Envoys serve on, and its address is not released
+        name = fleet.name(gateway, spec.class_name).name if spec is not None else ""
+        present = await self._remove_others(gateway, name)
+        gateway_class = self._world.gateway_classes.get(Key("", spec.class_name)) if spec is not None else None
+        if spec is None or gateway_class is None:
             return
-        envoys = fleet.Envoys(
-            gateway=gateway,
-            uid=needs.uid,
-            api_version=found.api_version,
-            class_name=needs.class_name,
-            controller=a_class.spec.controller_name,
-            ports=needs.ports,
-            labels=needs.labels,
-            annotations=needs.annotations,
-            addresses=needs.addresses,
-            internal=needs.internal,
+        envoys = fleet.Envoys.of(
+            gateway, spec, api_version=owner.api_version, controller=gateway_class.spec.controller_name
         )
-        files, renewal = envoy_files(
-            self._authority(), gateway, await self._identity(gateway, needs.class_name), time.time()
-        )
-        workload = fleet.objects(envoys, self._settings, files, standing)
-        for each in (workload.secret, workload.service_account, workload.service, workload.deployment):
-            if each is not None and self._holding():
-                await apply.ensure(self._client, each)
-        for pod in self._pods_of(gateway):
-            await self._label(pod, _pod_patch(gateway, needs, pod))
+        secret = await self._identity(gateway, spec.class_name)
+        files, renewal = envoy_files(self._ca(), gateway, secret, time.time())
+        workload = fleet.objects(envoys, self._settings, files, present)
+        for wanted in (workload.secret, workload.service_account, workload.service, workload.deployment):
+            if wanted is not None and self._is_leader():
+                await apply.ensure(self._client, wanted)
+        for pod in self._objects.pods(gateway):
+            await self._label(pod, _pod_patch(gateway, spec, pod))
         self.queue.add_after(gateway, max(1.0, renewal - time.time()))
 
     async def _label(self, pod: core.Pod, patch: dict[str, Any] | None) -> None:
-        if patch is None or not self._holding():
+        if patch is None or not self._is_leader():
             return
         try:
             await self._client.merge_patch(core.Pod, pod.metadata.name, pod.metadata.namespace, patch)
         except ApiError as error:
-            if error.status not in (404, 409):  # it has gone, or another one has its name
+            if error.status not in (404, 409):  # it was deleted, or another pod has its name now
                 raise
 
     async def _identity(self, gateway: Key, class_name: str) -> dict[str, str]:
+        """The data of the Secret with the certificate of a Gateway's Envoys; empty if there is none."""
         where = fleet.name(gateway, class_name)
         try:
             return (await self._client.get(core.Secret, where.name, where.namespace)).data
@@ -207,9 +158,9 @@ class FleetKeeper:
             raise
 
     async def _remove_others(self, gateway: Key, keep: str) -> apps.Deployment | None:
-        """What we made for this Gateway under another class goes; what another controller made is not ours to judge.
+        """Delete what this controller made for the Gateway under another class. Returns the Deployment named `keep`.
 
-        The Deployment that stays.
+        What another controller made for the Gateway stays.
         """
         listing = await self._client.list(
             apps.Deployment,
@@ -218,8 +169,8 @@ class FleetKeeper:
         )
         for deployment in listing.items:
             name = deployment.metadata.name
-            maker = deployment.metadata.annotations.get(CONTROLLER_ANNOTATION)
-            if name == keep or _owner(deployment) != gateway or not self._is_us(maker):
+            made_by = deployment.metadata.annotations.get(CONTROLLER_ANNOTATION)
+            if name == keep or fleet.owner(deployment) != gateway or not self._is_ours(made_by):
                 continue
             for cls in (apps.Deployment, core.Service, core.ServiceAccount, core.Secret):
                 try:
@@ -228,33 +179,12 @@ class FleetKeeper:
                     if error.status != 404:
                         raise
             _log.info("removed the Envoys of another class", gateway=str(gateway), name=name)
-        return next((each for each in listing.items if each.metadata.name == keep), None)
+        return next((deployment for deployment in listing.items if deployment.metadata.name == keep), None)
 
-    def _is_us(self, controller_name: str | None) -> bool:
+    def _is_ours(self, controller_name: str | None) -> bool:
         settings = self._world.settings.get(SETTINGS)
         return settings is not None and controller_name in settings.controller_names
 
 
-def _pod_patch(gateway: Key, needs: EnvoyFleetSpec, pod: core.Pod) -> dict[str, Any] | None:
-    return pods.patch(pod, pods.metadata(gateway, needs.labels, needs.annotations))
-
-
-def bound(binding: Binding, found: EnvoyFleetStatus | None) -> Binding:
-    """Where Envoys bind that bind their Service's address: it may have changed since they were started."""
-    if binding.bind != "service" or found is None or not found.addresses or binding.address in found.addresses:
-        return binding
-    return msgspec.structs.replace(binding, address=found.addresses[0])
-
-
-def _owner(found: Object) -> Key | None:
-    """The Gateway that controls an object."""
-    for owner in found.metadata.owner_references:
-        if owner.controller and owner.kind == "Gateway":
-            return Key(found.metadata.namespace, owner.name)
-    return None
-
-
-def _cluster_ip(service: core.Service | None) -> str:
-    """Its address within the cluster; empty: none, or none yet."""
-    found = service.spec.cluster_ip if service is not None else ""
-    return "" if found == "None" else found
+def _pod_patch(gateway: Key, spec: EnvoyFleetSpec, pod: core.Pod) -> dict[str, Any] | None:
+    return pods.patch(pod, pods.metadata(gateway, spec.labels, spec.annotations))

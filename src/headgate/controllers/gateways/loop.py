@@ -1,55 +1,56 @@
-"""The loop: Kubernetes in, Envoys and statuses out.
+"""The loop of the gateway controller: Kubernetes in, Envoys and statuses out.
 
-    watch ──▶ world ──▶ one pass ──▶ xDS
-                 ▲          └──────▶ queues: statuses, fleets ──▶ Kubernetes
-                 └── facts of Envoys ◀── xDS
+    watches ──▶ world ──▶ one pass ──▶ xDS server
+                  ▲          └───────▶ queues: statuses, fleets, pod selections ──▶ Kubernetes
+                  └── facts and bindings of Envoys ◀── xDS server
 
-A pass runs in the moment a watch event arrives, in the same turn of the event loop. Writes to the API are queues beside
-it. Everything is in one thread: there is nothing to lock.
+A pass runs when a batch of watch events arrives, in the same turn of the event loop. Writes to the API server go
+through queues beside it. Everything runs in one thread, so there are no locks.
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Self
 
 import structlog
 
-from headgate import fleet, pki
-from headgate.api import codec, gateway, gateway_x
+from headgate import fleet
+from headgate.api import gateway, gateway_x
 from headgate.api.meta import Key, Object
 from headgate.controllers.telemetry import Counters
-from headgate.envoy.names import CLUSTER, ENDPOINTS, LISTENER, ROUTES, SECRET, XDS_SERVER
-from headgate.ir.routing import Binding
 from headgate.kube.client import Client
 from headgate.kube.defined import Defined
-from headgate.translate import names
 from headgate.world import Settings as WorldSettings
-from headgate.world.facts import ListenerFact
-from headgate.xds.facts import Connected, Disconnected, Fact, Outcome
+from headgate.world import facts
+from headgate.world.fleets import binding_from, current_binding
+from headgate.world.objects import KIND_OF, KINDS
+from headgate.xds.facts import Connected, Fact, Outcome
 from headgate.xds.server import XdsServer
 
-from . import identity, memory
-from .fleets import FleetKeeper, bound
+from . import memory
+from .fleets import FleetReconciler
+from .identity import XdsIdentity
 from .pipeline import Pipeline
 from .pod_selections import PodSelectionReconciler
-from .statuses import WRITTEN, StatusWriter
+from .statuses import StatusWriter
 from .watches import WorldWatches
 
 _log = structlog.get_logger("headgate.controllers.gateways")
 
-#: Seconds after the first pass at which what the start left behind is given back.
+#: Seconds after the first pass until memory that only the start needed is returned to the system.
 SETTLE = 5.0
-#: Seconds between two looks at our own certificate.
+#: Seconds between two looks at the certificate of the xDS server.
 CERTIFICATE_CHECK = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the command line says.
+    """Settings from the command line.
 
-    `namespace` is the controller's own; `xds_address` and `xds_port` are where Envoys' streams are taken, `advertise`
-    (`HOST:PORT`) is how they are told to reach that.
+    `namespace` is the controller's own. The xDS server listens on `xds_address` and `xds_port`; Envoys connect to
+    `advertise` (`HOST:PORT`; empty: the controller's Service).
     """
 
     namespace: str = "headgate-system"
@@ -61,242 +62,193 @@ class Settings:
 
     @property
     def fleet(self) -> fleet.Settings:
-        """What all Gateways' Envoys have in common."""
+        """What the Envoys of all Gateways have in common."""
         advertise = self.advertise or f"headgate.{self.namespace}.svc:{self.xds_port}"
         return fleet.Settings(xds_address=advertise, image=self.envoy_image)
 
 
 class GatewayController:
-    """See the module's text. `run` until cancelled; `ready` is set after the first complete pass.
+    """The controller; the module's docstring has the parts. `ready` is set after the first complete pass.
 
     Args:
-        holding: whether we hold the lease (or need none): others watch, and neither write nor answer Envoys.
+        identity: the CA and the certificate of the xDS server.
+        counters: takes what Envoys report.
+        defined: which kinds the API server serves; the caller runs it.
+        is_leader: whether this replica holds the Lease, or needs none. Other replicas watch; they neither write nor
+            answer Envoys.
     """
 
     def __init__(
         self,
         client: Client,
         settings: Settings,
-        authority: pki.Authority,
-        certified: pki.Certified,
-        server: XdsServer,
+        identity: XdsIdentity,
+        *,
         counters: Counters,
-        holding: Callable[[], bool],
         defined: Defined,
+        is_leader: Callable[[], bool],
     ) -> None:
-        self._client = client
-        self._settings = settings
-        self._authority = authority
-        self._certified = certified
-        self._server = server
-        self._counters = counters
-        self._holding = holding
         self.ready = asyncio.Event()
-        self._stepping = False
-        self._stepped_once = False
-        self._nodes: dict[Key, dict[str, Binding]] = {}
-        names = settings.controller_names
-        self.pipeline = Pipeline(WorldSettings(controller_names=names), server.update, self._drop)
-        world, outputs = self.pipeline.world, self.pipeline.outputs
-        self.statuses = StatusWriter(client, world, outputs, names, holding, defined)
-        self.fleets = FleetKeeper(
-            client, world, outputs, settings.fleet, lambda: self._authority, holding, self._world_changed
+        self._identity = identity
+        self._counters = counters
+        self._is_leader = is_leader
+        self._server = XdsServer(
+            settings.xds_address,
+            settings.xds_port,
+            identity.certificate,
+            on_fact=self._on_fact,
+            on_metrics=counters.take,
         )
-        self.selections = PodSelectionReconciler(client, outputs, holding)
-        self.watching = WorldWatches(client, world, defined, self.fleets, self._seen, self._step)
+        names = settings.controller_names
+        self._pipeline = Pipeline(WorldSettings(controller_names=names), self._server.update, self._drop)
+        world, outputs = self._pipeline.world, self._pipeline.outputs
+        self._statuses = StatusWriter(client, world, outputs, names, is_leader, defined)
+        self._fleets = FleetReconciler(
+            client,
+            world,
+            outputs,
+            settings.fleet,
+            ca=lambda: identity.ca,
+            is_leader=is_leader,
+            world_changed=self._schedule_pass,
+        )
+        self._pod_selections = PodSelectionReconciler(client, outputs, is_leader=is_leader)
+        self._watches = WorldWatches(
+            client,
+            world,
+            defined,
+            observe=self._fleets.observe,
+            on_changed=self._on_changed,
+            run_pass=self._run_pass,
+        )
+        self._pass_scheduled = False
+
+    @classmethod
+    async def create(
+        cls,
+        client: Client,
+        settings: Settings,
+        *,
+        counters: Counters,
+        defined: Defined,
+        is_leader: Callable[[], bool] = lambda: True,
+    ) -> Self:
+        """A controller with the identity that is stored in the API.
+
+        Raises:
+            ApiError: the API server refuses to read or to store the CA.
+        """
+        identity = await XdsIdentity.load(client, settings.namespace, time.time())
+        return cls(client, settings, identity, counters=counters, defined=defined, is_leader=is_leader)
 
     async def run(self) -> None:
-        """Work until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.watching.run())
-            tasks.create_task(self.statuses.queue.run())
-            tasks.create_task(self.fleets.queue.run())
-            tasks.create_task(self.selections.queue.run())
-            tasks.create_task(self._keep_certificate())
+        """Serve Gateways until cancelled.
+
+        Raises:
+            OSError: the xDS port is taken.
+        """
+        await self._server.start()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._watches.run())
+                tasks.create_task(self._statuses.queue.run())
+                tasks.create_task(self._fleets.queue.run())
+                tasks.create_task(self._pod_selections.queue.run())
+                tasks.create_task(self._renew_certificates())
+        finally:
+            await _stop(self._server.stop())
 
     def on_leading(self) -> None:
-        """The lease has become ours: write what others left, answer Envoys."""
-        if self._stepped_once:
-            self.statuses.add_all()
-            self.fleets.tell_all()
-            self.selections.add_all()
+        """This replica leads now: write what the previous leader left, and answer Envoys."""
+        if self.ready.is_set():
+            self._write_all()
+            self._fleets.start()
             self._server.open()
 
     # ── in ───────────────────────────────────────────────────────────────────
 
-    def _seen(self, cls: type[Object], keys: list[Key]) -> None:
-        """Objects came or changed: one of them may say of its status what it should not."""
-        if self._stepped_once and cls in WRITTEN:
+    def _on_changed(self, cls: type[Object], keys: list[Key]) -> None:
+        """Objects came or changed: their statuses may not be as desired."""
+        if self.ready.is_set() and KIND_OF[cls].status is not None:
             for key in keys:
-                self.statuses.add(cls, key)
+                self._statuses.add(cls, key)
 
-    def on_fact(self, fact: Fact) -> None:
-        """An Envoy said something."""
-        facts, world = self.pipeline.facts, self.pipeline.world
+    def _on_fact(self, fact: Fact) -> None:
+        """An Envoy connected, disconnected, or answered."""
+        self._counters.hear(fact)
+        world = self._pipeline.world
         match fact:
             case Connected():
-                binding = bound(binding_of(fact), world.fleet_statuses.get(fact.gateway))
-                self._nodes.setdefault(fact.gateway, {})[fact.node_id] = binding
+                binding = current_binding(binding_from(fact.metadata), world.fleet_statuses.get(fact.gateway))
                 world.bindings.set(fact.gateway, binding)
-            case Disconnected():
-                self._nodes.get(fact.gateway, {}).pop(fact.node_id, None)
-            case Outcome(type_url=kind) if kind == LISTENER:
-                old = facts.listeners.get((fact.gateway, fact.name)) or ListenerFact()
-                new = (
-                    ListenerFact(acked=old.acked, refused=fact.message, refused_version=fact.version)
-                    if fact.message
-                    else ListenerFact(acked=fact.version)
-                )
-                facts.listeners.set((fact.gateway, fact.name), new)
-            case Outcome(type_url=kind) if kind == SECRET:
-                secret = names.secret_of(fact.name)
-                if fact.message:
-                    facts.refused_secrets.set((fact.gateway, secret), fact.message)
-                else:
-                    facts.refused_secrets.delete((fact.gateway, secret))
-            case Outcome(type_url=kind) if kind in (ROUTES, CLUSTER, ENDPOINTS):
-                for origin in fact.origins:
-                    if fact.message:
-                        facts.refused_routes.set((fact.gateway, origin), fact.message)
-                    else:
-                        facts.refused_routes.delete((fact.gateway, origin))
-        self._world_changed()
+            case Outcome():
+                facts.apply(self._pipeline.facts, fact)
+        self._schedule_pass()
 
-    def _world_changed(self) -> None:
-        """Something besides a watch fed the world: step once this turn is over."""
-        if self._stepped_once and not self._stepping:
-            self._stepping = True
-            asyncio.get_running_loop().call_soon(self._step_later)
+    def _schedule_pass(self) -> None:
+        """The world changed, and not by a watch: run a pass when this turn of the event loop is over."""
+        if self.ready.is_set() and not self._pass_scheduled:
+            self._pass_scheduled = True
+            asyncio.get_running_loop().call_soon(self._run_scheduled_pass)
 
-    def _step_later(self) -> None:
-        self._stepping = False
-        self._step()
+    def _run_scheduled_pass(self) -> None:
+        self._pass_scheduled = False
+        self._run_pass()
 
     # ── out ──────────────────────────────────────────────────────────────────
 
-    def _step(self) -> None:
-        stepped = self.pipeline.run_pass()
-        if not self._stepped_once:
-            self._begin()
+    def _run_pass(self) -> None:
+        result = self._pipeline.run_pass()
+        if not self.ready.is_set():
+            self._finish_start()
             return
-        for cls, key in stepped.statuses:
-            self.statuses.add(cls, key)
-        self._counters.serve(stepped.fleet_specs)
-        for key in (*stepped.fleet_specs, *stepped.removed_gateways):
-            self.fleets.need(key)
-        for key in stepped.pod_selections:
-            self.selections.queue.add(key)
+        for cls, key in result.statuses:
+            self._statuses.add(cls, key)
+        self._counters.serve(result.fleet_specs)
+        for key in (*result.fleet_specs, *result.removed_gateways):
+            self._fleets.enqueue(key)
+        for key in result.pod_selections:
+            self._pod_selections.queue.add(key)
 
-    def _drop(self, gone: Key) -> None:
-        self._server.drop(gone)
-        self._counters.drop(gone)
-        self._nodes.pop(gone, None)
-
-    def _begin(self) -> None:
-        """The first complete pass. The fleets are told first, so that no address that is known reads as missing."""
-        self._stepped_once = True
-        self.fleets.tell_all()
-        self.pipeline.run_pass()
-        self._counters.serve(key for key, _ in self.pipeline.outputs.fleet_specs.items())
-        _log.info(
-            "synced", gateways=len(self.pipeline.outputs.fleet_specs), routes=len(self.pipeline.world.http_routes)
-        )
-        self.statuses.add_all()
-        self.selections.add_all()
-        if self._holding():
-            self._server.open()
+    def _finish_start(self) -> None:
+        """After the first complete pass. Fleets report first, so that no known address is reported as missing."""
+        self._fleets.start()
+        self._pipeline.run_pass()
         self.ready.set()
+        world, outputs = self._pipeline.world, self._pipeline.outputs
+        self._counters.serve(key for key, _ in outputs.fleet_specs.items())
+        _log.info("synced", gateways=len(outputs.fleet_specs), routes=len(world.http_routes))
+        self._write_all()
+        if self._is_leader():
+            self._server.open()
         asyncio.get_running_loop().call_later(SETTLE, memory.settle)
+
+    def _write_all(self) -> None:
+        self._statuses.add_all()
+        self._pod_selections.add_all()
+
+    def _drop(self, gateway: Key) -> None:
+        self._server.drop(gateway)
+        self._counters.drop(gateway)
 
     # ── certificates ─────────────────────────────────────────────────────────
 
-    async def _keep_certificate(self) -> None:
+    async def _renew_certificates(self) -> None:
         while True:
             await asyncio.sleep(CERTIFICATE_CHECK)
             now = time.time()
-            if self._holding():
-                found = await identity.authority(self._client, self._settings.namespace, now)
-                if found != self._authority:
-                    self._authority = found
-                    self.fleets.tell_all()
-            if pki.due(self._certified, self._authority, [XDS_SERVER], now):
-                self._certified = server_certificate(self._authority, now)
-                self._server.renew(self._certified)
+            if self._is_leader() and await self._identity.reload_ca(now):
+                self._fleets.start()
+            if self._identity.renew_certificate(now):
+                self._server.renew(self._identity.certificate)
 
 
-def server_certificate(authority: pki.Authority, now: float) -> pki.Certified:
-    """The certificate of the xDS server: one fixed name, whatever address it is reached by."""
-    return pki.issue_server(authority, [XDS_SERVER], now)
+def gateway_api_kinds() -> tuple[type[Object], ...]:
+    """The kinds of the Gateway API in the world; an API server serves some of them, in some version."""
+    return tuple(kind.type for kind in KINDS if kind.group in (gateway.GROUP, gateway_x.GROUP))
 
 
-def binding_of(fact: Connected) -> Binding:
-    """How an Envoy says that it binds. Without its word: as a pod with a network of its own."""
-    authorities = str(fact.metadata.get("system_authorities", ""))
-    if fact.metadata.get("bind") != "service":
-        return Binding("pod", system_ca_file=authorities)
-    offset = fact.metadata.get("port_offset", 0)
-    return Binding(
-        bind="service",
-        address=str(fact.metadata.get("service_address", "")),
-        offset=int(offset) if isinstance(offset, int | float) else 0,
-        system_ca_file=authorities,
-    )
-
-
-async def run(
-    client: Client,
-    settings: Settings,
-    *,
-    holding: Callable[[], bool] = lambda: True,
-    started: Callable[[GatewayController], None] = lambda _: None,
-    counters: Counters | None = None,
-    defined: Defined | None = None,
-) -> None:
-    """Serve Gateways until cancelled. `started` is given the controller, to ask whether it is ready; `counters` takes
-    what Envoys report; `defined` (which somebody else runs) knows the kinds that are served.
-
-    Raises:
-        OSError: the xDS port is taken.
-        ApiError: the API refuses what is needed to begin.
-    """
-    now = time.time()
-    authority = await identity.authority(client, settings.namespace, now)
-    certified = server_certificate(authority, now)
-    controllers: list[GatewayController] = []
-
-    counters = counters or Counters()
-
-    def hear(fact: Fact) -> None:
-        counters.hear(fact)
-        controllers[0].on_fact(fact)
-
-    server = XdsServer(
-        settings.xds_address,
-        settings.xds_port,
-        certified,
-        on_fact=hear,
-        on_metrics=counters.take,
-    )
-    known = defined or Defined(client, custom_kinds())
-    controller = GatewayController(client, settings, authority, certified, server, counters, holding, known)
-    controllers.append(controller)
-    await server.start()
-    started(controller)
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            if defined is None:
-                tasks.create_task(known.run())
-            tasks.create_task(controller.run())
-    finally:
-        await _quietly(server.stop())
-
-
-def custom_kinds() -> tuple[type[Object], ...]:
-    """The kinds of the Gateway API that we know: an API serves some of them, in some version."""
-    return tuple(kind.type for kind in codec.KINDS if kind.group in (gateway.GROUP, gateway_x.GROUP))
-
-
-async def _quietly(stopping: Awaitable[None]) -> None:
+async def _stop(stopping: Awaitable[None]) -> None:
     try:
         async with asyncio.timeout(5):
             await stopping

@@ -1,15 +1,17 @@
-"""Feeds the world in an order in which no request fails, though watches of different kinds are not in step.
+"""Holds an object back until what it references has arrived, so that no request fails because watches differ in speed.
 
-Whoever creates a Service and then a route to it, or moves a route away from a Service and then deletes that, did
-everything right; but the watch of routes may be a few milliseconds ahead of that of Services, or behind it, and for so
-long requests would be answered with 500. So:
+A user who creates a Service and then a route to it, or moves a route to another Service and then deletes the first,
+made no mistake. But the watch of routes can be some milliseconds ahead of the watch of Services, or behind it, and for
+that time requests would be answered with 500. So:
 
-1. An object whose spec is new and names what is not there waits for it, `REFERENCE_WAIT` at most. What was known of the
-   object before stays. Meanwhile the API is asked: what it does not have now, it did not have when the object was
-   written, and is not waited for.
-2. What others may name (Services, their EndpointSlices, Secrets, ConfigMaps, ReferenceGrants) stays for
-   `REFERENCE_WAIT` when it is deleted.
-3. Nothing waits before all collections are complete: a controller that starts has everything in its lists.
+1. An object whose spec is new and has a reference that does not resolve waits for it, `wait` seconds at most. The
+   object's previous version stays in the world. Meanwhile the API server is asked for the target by name: a target that
+   it does not have is not waited for.
+2. An object that others may reference (Service, EndpointSlice, Secret, ConfigMap, ReferenceGrant) stays in the world
+   for `wait` seconds after it was deleted.
+3. Nothing waits before all collections are complete: at the start, the lists have everything.
+
+Which kinds wait for what is in the rows of `headgate.world.World`.
 """
 
 import asyncio
@@ -18,50 +20,41 @@ from typing import Any
 
 import msgspec
 
-from headgate.api import core, discovery, gateway
 from headgate.api.meta import Key, Object, Ref
 from headgate.world import World
-from headgate.world.unresolved import GRANT, reference_to, unresolved_references
+from headgate.world.objects import KIND_OF
+from headgate.world.references import GRANT
+from headgate.world.unresolved import unresolved_references
 
 #: Seconds an object waits for what it references. Watches of one API server are some milliseconds apart.
 REFERENCE_WAIT = 0.25
-#: So many questions are asked at a time; the others wait for their turn, or for the end of their patience.
-_AT_A_TIME = 16
+#: How many objects ask the API server for their targets at the same time.
+_CONCURRENT_LOOKUPS = 16
 
-#: What is named by others.
-_NAMED = (core.Service, discovery.EndpointSlice, core.Secret, core.ConfigMap, gateway.ReferenceGrant)
-#: What names it: routes, and what has certificates.
-_NAMING = (
-    gateway.HTTPRoute,
-    gateway.GRPCRoute,
-    gateway.TLSRoute,
-    gateway.TCPRoute,
-    gateway.UDPRoute,
-    gateway.Gateway,
-    gateway.ListenerSet,
-)
-
-Subject = tuple[type[Object], Key]
+_Subject = tuple[type[Object], Key]
 
 
 class _Waiting(msgspec.Struct):
-    """What is to be set (None: deleted), what it lacks and need not be waited for, and when it is set all the same."""
+    """An object that waits: its new version (None: deleted), and when it is applied at the latest.
 
-    found: Object | None
-    lacks: frozenset[Ref]
+    `absent` are the unresolved references that the API server has no object for.
+    """
+
+    new: Object | None
+    unresolved: frozenset[Ref]
     timer: asyncio.TimerHandle
     absent: frozenset[Ref] = frozenset()
-    asking: asyncio.Task[None] | None = None
+    lookup: asyncio.Task[None] | None = None
 
 
 class ReferenceBarrier:
-    """See the module's text.
+    """Between the watches and the world; the module's docstring has the rules.
 
     Args:
-        complete: whether all collections are complete.
-        late: called with the kind and the key of an object that was set after it had waited.
-        step: called when that was not because something came, so that nobody else is about to step.
-        absent: asks the API whether it has no such object; False if that is not known.
+        complete: whether all collections were listed once.
+        on_delayed: called with the kind and the key of an object that was applied after it had waited.
+        run_pass: called when an object was applied because of a timer or of a lookup, not of a watch event.
+        is_absent: asks the API server whether it has no such object; False if that is not known.
         wait: seconds that an object waits at most.
     """
 
@@ -69,101 +62,102 @@ class ReferenceBarrier:
         self,
         world: World,
         complete: Callable[[], bool],
-        late: Callable[[type[Object], list[Key]], None],
-        step: Callable[[], None],
-        absent: Callable[[Ref], Awaitable[bool]],
+        on_delayed: Callable[[type[Object], list[Key]], None],
+        run_pass: Callable[[], None],
+        is_absent: Callable[[Ref], Awaitable[bool]],
         *,
         wait: float = REFERENCE_WAIT,
     ) -> None:
         self._world = world
-        self._sources = world.by_kind
         self._complete = complete
-        self._late = late
-        self._step = step
-        self._absent = absent
-        self._wait_seconds = wait
-        self._turns = asyncio.Semaphore(_AT_A_TIME)
-        self._waiting: dict[Subject, _Waiting] = {}
+        self._on_delayed = on_delayed
+        self._run_pass = run_pass
+        self._is_absent = is_absent
+        self._wait = wait
+        self._lookups = asyncio.Semaphore(_CONCURRENT_LOOKUPS)
+        self._waiting: dict[_Subject, _Waiting] = {}
 
-    def take(self, cls: type[Object], key: Key, found: Object | None) -> None:
-        """An object came, changed or (None) went."""
-        lacks = self._lacks(cls, key, found)
-        if self._complete() and (lacks or (found is None and cls in _NAMED and key in self._sources[cls])):
-            self._wait((cls, key), found, lacks)
+    def apply(self, cls: type[Object], key: Key, new: Object | None) -> None:
+        """Set an object in the world, or (None) delete it: now, or when it has waited."""
+        unresolved = self._unresolved(cls, key, new)
+        resolves = KIND_OF[cls].resolves
+        deleted = new is None and resolves is not None and key in self._world.sources[cls]
+        if self._complete() and (unresolved or deleted):
+            self._hold((cls, key), new, unresolved)
             return
         self._forget((cls, key))
-        self._set(cls, key, found)
-        if found is not None and cls in _NAMED and self._waiting:
-            self._came(reference_to(found, key))
+        self._set(cls, key, new)
+        if new is not None and resolves is not None and self._waiting:
+            self._resolved(resolves(new))
 
     def stop(self) -> None:
-        """Let nothing come any more."""
+        """Forget every object that waits."""
         for subject in list(self._waiting):
             self._forget(subject)
 
-    def _lacks(self, cls: type[Object], key: Key, found: Any) -> frozenset[Ref]:
-        if found is None or cls not in _NAMING:
+    def _unresolved(self, cls: type[Object], key: Key, new: Any) -> frozenset[Ref]:
+        if new is None or not KIND_OF[cls].waits_for:
             return frozenset()
-        held = self._sources[cls].get(key)
-        return (
-            frozenset() if held is not None and held.spec == found.spec else unresolved_references(self._world, found)
-        )
+        previous: Any = self._world.sources[cls].get(key)
+        unchanged = previous is not None and previous.spec == new.spec
+        return frozenset() if unchanged else unresolved_references(self._world, new)
 
-    def _wait(self, subject: Subject, found: Object | None, lacks: frozenset[Ref]) -> None:
+    def _hold(self, subject: _Subject, new: Object | None, unresolved: frozenset[Ref]) -> None:
         waiting = self._waiting.get(subject)
         if waiting is None:
-            timer = asyncio.get_running_loop().call_later(self._wait_seconds, self._expire, subject)
-            waiting = self._waiting[subject] = _Waiting(found, lacks, timer)
-        else:  # whoever changes again and again does not wait for ever
-            _stop_asking(waiting)
-            waiting.found, waiting.lacks, waiting.absent = found, lacks, frozenset()
-        if lacks:
-            waiting.asking = asyncio.create_task(self._ask(subject, waiting))
+            timer = asyncio.get_running_loop().call_later(self._wait, self._expire, subject)
+            waiting = self._waiting[subject] = _Waiting(new, unresolved, timer)
+        else:  # the timer goes on: an object that changes again and again does not wait for ever
+            _cancel_lookup(waiting)
+            waiting.new, waiting.unresolved, waiting.absent = new, unresolved, frozenset()
+        if unresolved:
+            waiting.lookup = asyncio.create_task(self._look_up(subject, waiting))
 
-    async def _ask(self, subject: Subject, waiting: _Waiting) -> None:
-        """What is nowhere is not waited for; of permissions nobody can say which one would come."""
-        asked = sorted(each for each in waiting.lacks if each.kind != GRANT)
-        async with self._turns:
-            answers = await asyncio.gather(*map(self._absent, asked))
-        waiting.absent = frozenset(each for each, absent in zip(asked, answers, strict=True) if absent)
-        waiting.asking = None
-        if waiting.lacks <= waiting.absent:
+    async def _look_up(self, subject: _Subject, waiting: _Waiting) -> None:
+        """Ask for the targets. Missing permissions are not looked up: no name says which grant would come."""
+        targets = sorted(ref for ref in waiting.unresolved if ref.kind != GRANT)
+        async with self._lookups:
+            answers = await asyncio.gather(*map(self._is_absent, targets))
+        waiting.absent = frozenset(ref for ref, absent in zip(targets, answers, strict=True) if absent)
+        waiting.lookup = None
+        if waiting.unresolved <= waiting.absent:
             self._expire(subject)
 
-    def _came(self, named: Ref) -> None:
-        """Something is there now: who waited for nothing else is set."""
-        for subject in [each for each, waiting in self._waiting.items() if named in waiting.lacks]:
+    def _resolved(self, reference: Ref) -> None:
+        """A reference resolves now: objects that waited for no other are applied."""
+        for subject in [subject for subject, waiting in self._waiting.items() if reference in waiting.unresolved]:
             waiting = self._waiting[subject]
-            waiting.lacks = self._lacks(*subject, waiting.found)
-            if waiting.lacks <= waiting.absent:
+            waiting.unresolved = self._unresolved(*subject, waiting.new)
+            if waiting.unresolved <= waiting.absent:
                 self._release(subject)
 
-    def _expire(self, subject: Subject) -> None:
+    def _expire(self, subject: _Subject) -> None:
         self._release(subject)
-        self._step()
+        self._run_pass()
 
-    def _release(self, subject: Subject) -> None:
+    def _release(self, subject: _Subject) -> None:
         cls, key = subject
         waiting = self._forget(subject)
         if waiting is not None:
-            self._set(cls, key, waiting.found)
-            self._late(cls, [key])
+            self._set(cls, key, waiting.new)
+            self._on_delayed(cls, [key])
 
-    def _forget(self, subject: Subject) -> _Waiting | None:
+    def _forget(self, subject: _Subject) -> _Waiting | None:
         waiting = self._waiting.pop(subject, None)
         if waiting is not None:
             waiting.timer.cancel()
-            _stop_asking(waiting)
+            _cancel_lookup(waiting)
         return waiting
 
-    def _set(self, cls: type[Object], key: Key, found: Any) -> None:
-        if found is None:
-            self._sources[cls].delete(key)
+    def _set(self, cls: type[Object], key: Key, new: Object | None) -> None:
+        source = self._world.sources[cls]
+        if new is None:
+            source.delete(key)
         else:
-            self._sources[cls].set(key, found)
+            source.set(key, new)
 
 
-def _stop_asking(waiting: _Waiting) -> None:
-    if waiting.asking is not None:
-        waiting.asking.cancel()
-        waiting.asking = None
+def _cancel_lookup(waiting: _Waiting) -> None:
+    if waiting.lookup is not None:
+        waiting.lookup.cancel()
+        waiting.lookup = None

@@ -1,13 +1,11 @@
 """Writes statuses: each object in one patch of our own fields and entries, and only when it does not say so already."""
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from headgate.api import gateway, gateway_x
 from headgate.api.definitions import Served
 from headgate.api.meta import Condition, Key, Object, Ref, Value
 from headgate.controllers.work import WorkQueue
@@ -16,50 +14,11 @@ from headgate.kube.client import Client
 from headgate.kube.defined import Defined
 from headgate.kube.statuses import status_patch
 from headgate.world import Outputs, World
+from headgate.world.objects import KINDS
+from headgate.world.statuses import OwnedStatus
 
 #: How many statuses are written at the same time.
 WRITERS = 16
-
-_LISTENER = ("Accepted", "Conflicted", "ResolvedRefs", "Programmed", "OverlappingTLSConfig")
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What of the status of a kind is ours: conditions of the object (or of our entries), and of its listeners.
-
-    These types go when they are not desired; others are somebody else's.
-    """
-
-    conditions: tuple[str, ...]
-    of_listeners: tuple[str, ...] = ()
-
-
-_ROUTE = Written(("Accepted", "ResolvedRefs", "PartiallyInvalid"))
-
-WRITTEN: Mapping[type[Object], Written] = {
-    gateway.GatewayClass: Written(("Accepted", "SupportedVersion")),
-    gateway.Gateway: Written(
-        ("Accepted", "Programmed", "ResolvedRefs", "InsecureFrontendValidationMode", "AddressesAssigned"), _LISTENER
-    ),
-    gateway.ListenerSet: Written(("Accepted", "Programmed"), _LISTENER),
-    gateway.HTTPRoute: _ROUTE,
-    gateway.GRPCRoute: _ROUTE,
-    gateway.TLSRoute: _ROUTE,
-    gateway.TCPRoute: _ROUTE,
-    gateway.UDPRoute: _ROUTE,
-    gateway.BackendTLSPolicy: Written(("Accepted", "ResolvedRefs")),
-    gateway_x.XBackendTrafficPolicy: Written(("Accepted",)),
-    gateway_x.XBackend: Written(("Accepted",)),
-    gateway_x.XTelemetryPolicy: Written(("Accepted", "ResolvedRefs")),
-}
-
-#: Kinds with the status of a policy.
-POLICY_KINDS: tuple[type[Object], ...] = (
-    gateway.BackendTLSPolicy,
-    gateway_x.XBackendTrafficPolicy,
-    gateway_x.XTelemetryPolicy,
-    gateway_x.XBackend,
-)
 
 #: Lists of entries of several controllers, by the attribute of the status.
 _ENTRIES = ("parents", "ancestors")
@@ -70,7 +29,7 @@ class StatusWriter:
 
     Args:
         controllers: our names: entries under them are ours.
-        holding: whether we may write (the lease is ours); asked before every write.
+        is_leader: whether this replica may write; asked before every write.
         defined: what the API serves of a kind: a field that its definition lacks is not written.
     """
 
@@ -80,14 +39,15 @@ class StatusWriter:
         world: World,
         outputs: Outputs,
         controllers: tuple[str, ...],
-        holding: Callable[[], bool],
+        is_leader: Callable[[], bool],
         defined: Defined,
     ) -> None:
         self._client = client
-        self._sources = world.by_kind
+        self._sources = world.sources
         self._outputs = outputs
         self._controllers = controllers
-        self._holding = holding
+        self._is_leader = is_leader
+        self._owned: dict[type[Object], OwnedStatus] = {kind.type: kind.status for kind in KINDS if kind.status}
         self._defined = defined
         self.queue: WorkQueue[tuple[type[Object], Key]] = WorkQueue("status", self._write, workers=WRITERS)
         self.writes = 0
@@ -100,25 +60,13 @@ class StatusWriter:
 
     def add_all(self) -> None:
         """Have every status looked at: after the first pass, or when the lease has become ours."""
-        for cls in WRITTEN:
+        for cls in self._owned:
             for key, _ in self._sources[cls].items():
                 self.add(cls, key)
 
     def _desired(self, cls: type[Object], key: Key) -> Value | None:
-        """What an object's status should say; None: nothing of it is ours to say."""
-        outputs = self._outputs
-        if cls is gateway.GatewayClass:
-            return outputs.class_statuses.get(key)
-        if cls is gateway.Gateway:
-            return outputs.gateway_statuses.get(key)
-        if cls is gateway.ListenerSet:
-            return outputs.listener_set_statuses.get(key)
-        ref = Ref(cls.__name__, key.namespace, key.name)
-        if cls is gateway_x.XBackend:
-            return gateway_x.XBackendStatus(ancestors=_as_backend(outputs.policy_statuses.get(ref) or ()))
-        if cls in POLICY_KINDS:
-            return gateway.PolicyStatus(ancestors=outputs.policy_statuses.get(ref) or ())
-        return gateway.RouteStatus(parents=outputs.route_statuses.get(ref) or ())
+        """The status that an object should have; None: the object is not ours."""
+        return self._owned[cls].desired(self._outputs, Ref(cls.__name__, key.namespace, key.name))
 
     def _fields(self, cls: type[Object], status: Value) -> tuple[str, ...]:
         """The attributes of a status that the installed definition has."""
@@ -132,42 +80,43 @@ class StatusWriter:
         found, desired = self._sources[cls].get(key), self._desired(cls, key)
         if found is None or desired is None:
             return False
+        owned = self._owned[cls]
         return any(
-            not self._same(name, WRITTEN[cls], getattr(found.status, name), getattr(desired, name))
+            not self._same(name, owned, getattr(found.status, name), getattr(desired, name))
             for name in self._fields(cls, desired)
         )
 
-    def _same(self, name: str, written: Written, present: Any, desired: Any) -> bool:
+    def _same(self, name: str, owned: OwnedStatus, present: Any, desired: Any) -> bool:
         if name == "conditions":
-            return _same_conditions(present, desired, written.conditions)
+            return _same_conditions(present, desired, owned.conditions)
         if name in _ENTRIES:
             mine = [each for each in present if each.controller_name in self._controllers]
-            return _same_items(mine, desired, _belongs, written.conditions)
+            return _same_items(mine, desired, _belongs, owned.conditions)
         if name == "listeners":
-            return _same_items(present, desired, _name, written.of_listeners)
+            return _same_items(present, desired, _name, owned.listener_conditions)
         return bool(present == desired)
 
     async def _write(self, item: tuple[type[Object], Key]) -> None:
         cls, key = item
-        if not self._holding():
+        if not self._is_leader():
             return
         wrote = await apply.write(self._client, cls, key, lambda raw: self._patch(cls, key, raw), subresource="status")
         self.writes += wrote
 
     def _patch(self, cls: type[Object], key: Key, raw: dict[str, Any]) -> list[dict[str, Any]]:
         desired = self._desired(cls, key)
-        if not self._holding() or desired is None:
+        if not self._is_leader() or desired is None:
             return []
         if _generations(desired) - {raw["metadata"].get("generation", 0)}:
             return []  # it has changed since; a later pass knows more
-        written = WRITTEN[cls]
+        owned = self._owned[cls]
         return status_patch(
             raw,
             desired,
             time.time(),
             controllers=self._controllers,
-            owned_conditions=written.conditions,
-            owned_in_items=written.of_listeners,
+            owned_conditions=owned.conditions,
+            owned_in_items=owned.listener_conditions,
             fields=self._fields(cls, desired),
         )
 
@@ -220,13 +169,3 @@ def _name(listener: Any) -> Any:
 
 def _belongs(entry: Any) -> Any:
     return entry.controller_name, getattr(entry, "parent_ref", None) or getattr(entry, "ancestor_ref", None)
-
-
-def _as_backend(entries: tuple[gateway.PolicyAncestorStatus, ...]) -> tuple[gateway_x.BackendAncestorStatus, ...]:
-    """The same words in the status of an XBackend."""
-    return tuple(
-        gateway_x.BackendAncestorStatus(
-            ancestor_ref=each.ancestor_ref, controller_name=each.controller_name, conditions=each.conditions
-        )
-        for each in entries
-    )

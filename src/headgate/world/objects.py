@@ -142,3 +142,8 @@ KIND_OF: Mapping[type[Object], WatchedKind[Any]] = {row.type: row for row in KIN
 KIND_NAMED: Mapping[str, WatchedKind[Any]] = {row.name: row for row in KINDS}
 #: The rows of the kinds of routes.
 ROUTE_KINDS: tuple[WatchedKind[Any], ...] = tuple(row for row in KINDS if row.protocols)
+#: The names of the kinds of routes that a listener's protocol carries.
+KINDS_OF_PROTOCOL: Mapping[str, tuple[str, ...]] = {
+    protocol: tuple(row.name for row in ROUTE_KINDS if protocol in row.protocols)
+    for protocol in sorted({protocol for row in ROUTE_KINDS for protocol in row.protocols})
+}

@@ -19,7 +19,7 @@ from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
 from headgate.ir.hostnames import is_hostname, normalize, rank
 from headgate.world import Settings, World
-from headgate.world.objects import SETTINGS
+from headgate.world.objects import KINDS_OF_PROTOCOL, SETTINGS
 
 from ..gateways import frontend_validation
 from ..gateways.frontend_validation import Frontend
@@ -29,15 +29,6 @@ from ..references.resolver import References
 from . import listener_filters
 from .listener_conflicts import conflicts
 from .merged_listeners import ListenerEntry, ManagedListenerSet, MergedListeners, listener_entries
-
-#: Route kinds that a protocol carries, as far as Headgate serves them.
-KINDS: dict[str, tuple[str, ...]] = {
-    "HTTP": ("HTTPRoute", "GRPCRoute"),
-    "HTTPS": ("HTTPRoute", "GRPCRoute"),
-    "TLS": ("TLSRoute",),
-    "TCP": ("TCPRoute",),
-    "UDP": ("UDPRoute",),
-}
 
 
 class ValidatedListener(msgspec.Struct, frozen=True, gc=False):
@@ -186,7 +177,7 @@ def _judge(
     passed, wrong_filters = listener_filters.filters_of(read, references, ask)
     problems += wrong_filters
     try:
-        if listener.protocol not in KINDS:
+        if listener.protocol not in KINDS_OF_PROTOCOL:
             raise conditions.unsupported_protocol(path, listener.protocol)
         if listener.hostname and not is_hostname(normalize(listener.hostname)):
             raise conditions.invalid_hostname(path, listener.hostname)
@@ -232,7 +223,7 @@ def _valid(
 
 def supported_kinds(path: str, listener: api.Listener) -> tuple[tuple[str, ...], list[Problem]]:
     """The route kinds that a listener takes: those of its protocol, limited to `allowedRoutes.kinds`."""
-    known = KINDS.get(listener.protocol, ())
+    known = KINDS_OF_PROTOCOL.get(listener.protocol, ())
     if not listener.allowed_routes.kinds:
         return known, []
     taken: list[str] = []

@@ -7,7 +7,6 @@ this kind from this namespace (else NotAllowedByListeners), whose hostname has s
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
@@ -18,14 +17,12 @@ from headgate.conditions import http_route as conditions
 from headgate.incremental import Collection, Read
 from headgate.ir.hostnames import ANY_HOST, intersect, is_hostname, normalize, rank
 from headgate.world import World
+from headgate.world.objects import ROUTE_KINDS
 
 from ..gateways.managed import DEFAULT_SCOPE, ManagedGateways
 from .allowed_namespaces import NamespaceLabels, admits
 from .listeners import AttachableListener, Listeners, RouteParent
 from .merged_listeners import MergedListeners
-
-RouteSpec = api.HTTPRouteSpec | api.GRPCRouteSpec | api.TLSRouteSpec | api.TCPRouteSpec | api.UDPRouteSpec
-Route = api.HTTPRoute | api.GRPCRoute | api.TLSRoute | api.TCPRoute | api.UDPRoute
 
 
 class RouteSnapshot(msgspec.Struct, frozen=True, gc=False):
@@ -34,7 +31,7 @@ class RouteSnapshot(msgspec.Struct, frozen=True, gc=False):
     uid: str
     generation: int
     created: str
-    spec: RouteSpec
+    spec: api.RouteSpec
 
 
 class ParentRefs(msgspec.Struct, frozen=True, gc=False):
@@ -83,13 +80,7 @@ class AttachedRoutes:
 def declare(world: World, gateways: ManagedGateways, asked: MergedListeners, listeners: Listeners) -> AttachedRoutes:
     """Judge every parentRef."""
     engine = world.engine
-    sources: tuple[Collection[Key, Any], ...] = (
-        world.http_routes,
-        world.grpc_routes,
-        world.tls_routes,
-        world.tcp_routes,
-        world.udp_routes,
-    )
+    sources = [world.sources[kind.type] for kind in ROUTE_KINDS]
     specs = engine.union("specs", *(engine.flat_map(f"specs of {each.name}", each, _spec) for each in sources))
     claims = engine.map("claims", specs, _claim)
 
@@ -115,7 +106,7 @@ def declare(world: World, gateways: ManagedGateways, asked: MergedListeners, lis
     )
 
 
-def _spec(_read: Read, _key: Key, found: Route) -> Iterable[tuple[Ref, RouteSnapshot]]:
+def _spec(_read: Read, _key: Key, found: api.Route) -> Iterable[tuple[Ref, RouteSnapshot]]:
     meta = found.metadata
     yield found.ref, RouteSnapshot(meta.uid, meta.generation, meta.creation_timestamp, found.spec)
 

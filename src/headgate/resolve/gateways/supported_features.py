@@ -1,19 +1,23 @@
-"""What `GatewayClass.status.supportedFeatures` says: the names of the conformance suite of v1.7, ascending.
+"""The features in `GatewayClass.status.supportedFeatures`: names of the conformance suite of v1.7, ascending.
 
-A name stands here when a golden case shows the feature on a real Envoy. It is said only where the installed
-definitions have what it needs.
+A feature is supported when a golden case shows it on a real Envoy. It is reported where the CustomResourceDefinitions
+have the kind and the fields that it needs.
 """
 
 from collections.abc import Mapping
 
-SUPPORTED = (
-    "BackendTLSPolicy",
+from headgate.api import gateway
+from headgate.world.objects import KINDS
+
+#: Kinds of the Gateway API; each is a feature, and the names of its other features begin with its name.
+_KINDS = tuple(kind.name for kind in KINDS if kind.group == gateway.GROUP and kind.type is not gateway.GatewayClass)
+
+#: Features besides the kinds themselves.
+_FEATURES = (
     "BackendTLSPolicySANValidation",
     "ClusterTrustBundle",
-    "GRPCRoute",
     "GRPCRouteNamedRouteRule",
     "GRPCRouteRequestHeaderModifier",
-    "Gateway",
     "GatewayAddressEmpty",
     "GatewayAddressRoutability",
     "GatewayAddressRoutabilityCluster",
@@ -27,7 +31,6 @@ SUPPORTED = (
     "GatewayPort8080",
     "GatewayRouteHostnameIntersectionPrecedence",
     "GatewayStaticAddresses",
-    "HTTPRoute",
     "HTTPRoute303RedirectStatusCode",
     "HTTPRoute307RedirectStatusCode",
     "HTTPRoute308RedirectStatusCode",
@@ -54,17 +57,14 @@ SUPPORTED = (
     "HTTPRouteRetryCodes",
     "HTTPRouteRetryConnectionError",
     "HTTPRouteSchemeRedirect",
-    "ListenerSet",
-    "ReferenceGrant",
-    "TCPRoute",
-    "TLSRoute",
     "TLSRouteModeMixed",
     "TLSRouteModeTerminate",
-    "UDPRoute",
 )
 
-#: What features need beside the kind that their name begins with: the kind and the path of a field.
-_NEEDS: dict[str, tuple[str, str]] = {
+SUPPORTED = tuple(sorted((*_KINDS, *_FEATURES)))
+
+#: The kind and the path of a field that a feature needs, besides the kind that its name begins with.
+_REQUIRED_FIELDS: dict[str, tuple[str, str]] = {
     "BackendTLSPolicySANValidation": ("BackendTLSPolicy", "spec.validation.subjectAltNames"),
     "ClusterTrustBundle": ("ClusterTrustBundle", ""),
     "GatewayAddressRoutability": ("Gateway", "spec.addresses.routability"),
@@ -86,21 +86,13 @@ _NEEDS: dict[str, tuple[str, str]] = {
     "ListenerSet": ("Gateway", "spec.allowedListeners"),
 }
 
-#: Kinds that the names of features begin with; the others are the Gateway's.
-_KINDS = (
-    "BackendTLSPolicy",
-    "GRPCRoute",
-    "HTTPRoute",
-    "ListenerSet",
-    "ReferenceGrant",
-    "TCPRoute",
-    "TLSRoute",
-    "UDPRoute",
-)
-
 
 def supported_features(defined: Mapping[str, frozenset[str]] | None) -> tuple[str, ...]:
-    """The features that can be served, given the fields of each kind that the API serves; None: of all that we know."""
+    """The features that can be served.
+
+    Args:
+        defined: the paths of the fields of each kind that the API server serves; None: every kind and field.
+    """
     if defined is None:
         return SUPPORTED
     return tuple(name for name in SUPPORTED if _possible(name, defined))
@@ -108,5 +100,5 @@ def supported_features(defined: Mapping[str, frozenset[str]] | None) -> tuple[st
 
 def _possible(name: str, defined: Mapping[str, frozenset[str]]) -> bool:
     kind = next((kind for kind in _KINDS if name.startswith(kind)), "Gateway")
-    needed, field = _NEEDS.get(name, (kind, ""))
+    needed, field = _REQUIRED_FIELDS.get(name, (kind, ""))
     return kind in defined and needed in defined and (not field or field in defined[needed])

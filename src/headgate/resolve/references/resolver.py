@@ -14,9 +14,11 @@ from headgate.api.meta import Key, Ref
 from headgate.conditions import http_route, listener
 from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
-from headgate.ir.routing import Backend, Certificate, Transport
+from headgate.ir.routing import Backend, Certificate, transport
 from headgate.ir.sessions import SessionPersistence
 from headgate.world import World
+from headgate.world.grants import permitting
+from headgate.world.objects import ROUTE_KINDS
 
 from ..policies import backend_tls, backend_traffic
 from ..policies.backend_tls import BackendTLS
@@ -76,8 +78,7 @@ def is_permitted(
 
     `who` is group, kind and namespace of the one that refers, `what` group, kind and name of what it refers to.
     """
-    group, kind, name = what
-    return any(read.group(world.permissions, (namespace, *who, group, kind, each)) for each in (name, ""))
+    return any(read.group(world.permissions, permission) for permission in permitting(who, what, namespace))
 
 
 def certificate(
@@ -110,7 +111,7 @@ _HTTP2 = ("kubernetes.io/h2c", "h2c", "grpc")
 _WEBSOCKET, _SECURE_WEBSOCKET = "kubernetes.io/ws", "kubernetes.io/wss"
 
 #: Kinds of routes whose bytes are passed on as they are: no BackendTLSPolicy concerns them.
-_NEVER_SECURED = ("TCPRoute", "UDPRoute")
+_NEVER_SECURED = frozenset(kind.name for kind in ROUTE_KINDS if kind.is_stream_route and "TLS" not in kind.protocols)
 
 #: Kinds that speak gRPC to what they refer to.
 _GRPC = ("GRPCRoute", "XTelemetryPolicy")
@@ -119,7 +120,7 @@ _GRPC = ("GRPCRoute", "XTelemetryPolicy")
 _GROUPS = {"XTelemetryPolicy": gateway_x.GROUP}
 
 #: Kinds of routes that pass on connections or datagrams, whatever is spoken: the transport of the ports that they need.
-_STREAMS: dict[str, Transport] = {"TLSRoute": "TCP", "TCPRoute": "TCP", "UDPRoute": "UDP"}
+_STREAMS = {kind.name: transport(kind.protocols[0]) for kind in ROUTE_KINDS if kind.is_stream_route}
 
 #: Finds the backend of a reference at a path; raises `Invalid`.
 FindBackend = Callable[[str, gateway.BackendObjectReference], Backend]

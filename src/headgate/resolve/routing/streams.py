@@ -19,6 +19,7 @@ from headgate.ir import routing as ir
 from headgate.ir.hostnames import ANY_HOST, covers, rank
 from headgate.ir.streams import ListenerStreams, StreamFilterChain, WeightedBackends, WeightedBackendsKey
 from headgate.world import World
+from headgate.world.objects import ROUTE_KINDS
 
 from ..attachment.listeners import Listeners
 from ..attachment.routes import AttachedRoutes, Attachment, RouteSnapshot
@@ -26,7 +27,8 @@ from ..references import resolver
 from ..references.resolver import References
 from . import rule_fields
 
-KINDS = ("TLSRoute", "TCPRoute", "UDPRoute")
+#: The kinds of routes that carry connections or datagrams.
+_KINDS = frozenset(kind.name for kind in ROUTE_KINDS if kind.is_stream_route)
 
 #: Gateway, transport and number.
 PortKey = tuple[Key, ir.Transport, int]
@@ -66,7 +68,7 @@ def declare(world: World, references: References, listeners: Listeners, attached
 
     def shared(read: Read, key: Ref, found: RouteSnapshot) -> StreamBackends | None:
         spec = found.spec
-        if isinstance(spec, api.TLSRouteSpec | api.TCPRouteSpec | api.UDPRouteSpec):
+        if isinstance(spec, api.StreamRouteSpec):
             return _Reader(read, references, key).shared(spec)
         return None
 
@@ -77,7 +79,7 @@ def declare(world: World, references: References, listeners: Listeners, attached
         read: Read, key: tuple[Key, str, Ref], place: Attachment
     ) -> Iterable[tuple[tuple[Key, str, Ref, str], Candidate]]:
         claim = read(attached.parent_refs, key[2])
-        if claim is None or key[2].kind not in KINDS:
+        if claim is None or key[2].kind not in _KINDS:
             return
         for served, written in place.hostnames if key[2].kind == "TLSRoute" else ((ANY_HOST, ANY_HOST),):
             yield (*key, served), Candidate(rank(written), claim.created, str(key[2].key), key[2])
@@ -131,7 +133,7 @@ class _Reader:
         self._ref = ref
         self._problems: list[Problem] = []
 
-    def shared(self, spec: api.TLSRouteSpec | api.TCPRouteSpec | api.UDPRouteSpec) -> StreamBackends:
+    def shared(self, spec: api.StreamRouteSpec) -> StreamBackends:
         if isinstance(spec, api.TLSRouteSpec):
             self._problems += rule_fields.hostnames(spec.hostnames)
         backends: tuple[api.BackendRef, ...] = ()

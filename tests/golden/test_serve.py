@@ -4,7 +4,6 @@ import pytest
 
 from golden import cases as golden
 from golden import expecting
-from headgate.filters.headers import apply_changes
 from headgate.simulate import ask, explain
 
 CASES = golden.cases("serve")
@@ -30,7 +29,7 @@ def test_the_simulation_shows_the_headers_that_the_case_says(case: golden.Case) 
                 assert expecting.seen(share, name) == value, f"{each}: {name}"
             answered = outcome.answer.headers if outcome.answer else (("x-echo", "1"),)
             for changes in share.response_changes:
-                answered = apply_changes(answered, changes)  # type: ignore[arg-type]
+                answered = changes.apply(answered)
             for name, value in each.text.get("answers", {}).items():
                 assert dict(answered).get(name) == value, f"{each}: {name}"
 

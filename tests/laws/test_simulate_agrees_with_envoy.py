@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from golden import expecting, stage
 from headgate.api.meta import Object
-from headgate.filters.headers import apply_changes
 from headgate.ir.http import Request
 from headgate.simulate import RequestOutcome, TrafficShare, ask
 from laws import routing_worlds as worlds
@@ -47,7 +46,7 @@ TOLD = (
 def _told(outcome: RequestOutcome, share: TrafficShare) -> dict[str, str | None]:
     headers = outcome.answer.headers if outcome.answer else ()
     for each in share.response_changes:
-        headers = apply_changes(headers, each)  # type: ignore[arg-type]
+        headers = each.apply(headers)
     return {name: dict(headers).get(name) for name in TOLD}
 
 

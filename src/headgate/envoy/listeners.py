@@ -7,19 +7,11 @@ import msgspec
 
 from headgate.api.meta import Ref
 
-from . import protos, tracing
+from . import http_filters, protos, tracing
 from .clusters import ads
+from .http_filters import Tier
 from .names import LISTENER
 from .resources import Resource, resource
-
-
-class HttpFilter(msgspec.Struct, frozen=True):
-    """A filter that stands in a listener, disabled: routes enable it, so a new one on one route drains no listener.
-    `config` is a serialised `google.protobuf.Any`.
-    """
-
-    name: str
-    config: bytes
 
 
 class FilterChain(msgspec.Struct, frozen=True):
@@ -39,7 +31,8 @@ class FilterChain(msgspec.Struct, frozen=True):
     #: Whether a client without a certificate is turned away.
     require_client_certificate: bool = False
     cluster: str = ""
-    http_filters: tuple[HttpFilter, ...] = ()
+    #: Which HTTP filters it has, besides the router.
+    tier: Tier = Tier.STANDARD
 
 
 def listener(
@@ -107,12 +100,25 @@ def _connection_manager(chain: FilterChain, port: int, traced: tracing.Tracing |
     manager.upgrade_configs.add(upgrade_type="websocket")
     if traced is not None:
         manager.tracing.CopyFrom(tracing.render(traced))
-    for each in chain.http_filters:
-        part = manager.http_filters.add(name=each.name, disabled=True)
-        part.typed_config.CopyFrom(protos.AnyMessage.FromString(each.config))
+    for slot in http_filters.chain(chain.tier):
+        put_slot(slot, manager.http_filters.add(name=slot.name, disabled=True))
     router = manager.http_filters.add(name="envoy.filters.http.router")
     router.typed_config.CopyFrom(protos.pack(protos.Router(suppress_envoy_headers=True)))
     return manager
+
+
+def put_slot(slot: http_filters.Slot, message: Any) -> None:
+    """The configuration of a slot into an HttpFilter message."""
+    config = protos.AnyMessage.FromString(slot.config)
+    if slot.delivery is not http_filters.Delivery.ECDS:
+        message.typed_config.CopyFrom(config)
+        return
+    discovery = message.config_discovery
+    discovery.config_source.CopyFrom(ads())
+    discovery.type_urls.append(config.type_url)
+    # In use until the resource arrives. Without it a listener would wait for a resource that may never come.
+    discovery.default_config.CopyFrom(config)
+    discovery.apply_default_config_without_warming = True
 
 
 def _tls(chain: FilterChain) -> Any:

@@ -18,6 +18,7 @@ from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from envoy.config.trace.v3.opentelemetry_pb2 import OpenTelemetryConfig
 from envoy.extensions.bootstrap.internal_listener.v3 import internal_listener_pb2 as _internal_listener
 from envoy.extensions.filters.http.ext_authz.v3.ext_authz_pb2 import ExtAuthz, ExtAuthzPerRoute
+from envoy.extensions.filters.http.fault.v3.fault_pb2 import HTTPFault
 from envoy.extensions.filters.http.router.v3.router_pb2 import Router
 from envoy.extensions.filters.http.stateful_session.v3.stateful_session_pb2 import (
     StatefulSession,
@@ -73,6 +74,7 @@ __all__ = [
     "ExportMetricsServiceRequest",
     "ExtAuthz",
     "ExtAuthzPerRoute",
+    "HTTPFault",
     "HeaderBasedSessionState",
     "HttpConnectionManager",
     "HttpProtocolOptions",
@@ -97,6 +99,7 @@ __all__ = [
     "UpstreamTlsContext",
     "VirtualHost",
     "pack",
+    "packed",
     "parse",
     "serialise",
     "to_dict",
@@ -124,3 +127,8 @@ def pack(message: Any) -> Any:
 def to_dict(message: Any) -> dict[str, Any]:
     """A message as JSON values, with the field names of protobuf's JSON mapping."""
     return dict(MessageToDict(message))
+
+
+def packed(message: Any) -> bytes:
+    """A message as a serialised `google.protobuf.Any`."""
+    return serialise(pack(message))

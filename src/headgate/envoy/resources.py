@@ -11,6 +11,7 @@ import msgspec
 from headgate.api.meta import Ref
 
 from . import path_tree, protos, wire
+from .http_filters import Tier
 from .names import digest
 from .path_tree import PathTree
 
@@ -45,6 +46,8 @@ class Route(msgspec.Struct, frozen=True, gc=False):
     part: int | None = None
     #: Kind and value of the path that it matches, as in `routes.PathMatch`.
     path: tuple[str, str] = ("prefix", "/")
+    #: The tier of filter chains that has all HTTP filters which it configures (`http_filters.Tier`).
+    tier: Tier = Tier.NONE
 
 
 class VirtualHost(msgspec.Struct, frozen=True, gc=False):
@@ -62,6 +65,8 @@ class VirtualHost(msgspec.Struct, frozen=True, gc=False):
     origins: tuple[Ref, ...] = ()
     tree: PathTree | None = None
     clusters: tuple[str, ...] = ()
+    #: The highest tier of itself and its routes.
+    tier: Tier = Tier.NONE
 
 
 class Weights(msgspec.Struct, frozen=True, gc=False):

@@ -1,5 +1,6 @@
 """Routes and virtual hosts: what matches a request, and what happens to it."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -7,7 +8,7 @@ import msgspec
 
 from headgate.api.meta import Ref
 
-from . import protos, retries
+from . import http_filters, protos, retries
 from .names import digest
 from .path_tree import tree
 from .resources import Route, VirtualHost
@@ -55,6 +56,16 @@ class HeaderChanges(msgspec.Struct, frozen=True):
     remove: tuple[str, ...] = ()
     computed: tuple[tuple[str, str], ...] = ()
 
+    def then(self, later: "HeaderChanges") -> "HeaderChanges":
+        """Both changes as one: what `later` removes or sets, this one need not set or add."""
+        over = {*later.remove, *(name for name, _ in later.set)}
+        return HeaderChanges(
+            set=(*(pair for pair in self.set if pair[0] not in over), *later.set),
+            add=(*(pair for pair in self.add if pair[0] not in over), *later.add),
+            remove=tuple(dict.fromkeys((*self.remove, *later.remove))),
+            computed=self.computed + later.computed,
+        )
+
 
 UNCHANGED = HeaderChanges()
 
@@ -65,7 +76,8 @@ class Destination(msgspec.Struct, frozen=True):
     cluster: str
     request_headers: HeaderChanges = UNCHANGED
     response_headers: HeaderChanges = UNCHANGED
-    filters: tuple[tuple[str, bytes], ...] = ()
+    #: Configuration of HTTP filters, by slot: serialised `google.protobuf.Any`.
+    per_route: Mapping[str, bytes] = {}
 
 
 class PathRewrite(msgspec.Struct, frozen=True):
@@ -134,14 +146,15 @@ def route(
     *,
     request_headers: HeaderChanges = UNCHANGED,
     response_headers: HeaderChanges = UNCHANGED,
-    filters: Mapping[str, bytes] | None = None,
+    per_route: Mapping[str, bytes] | None = None,
     extra_clusters: Sequence[str] = (),
 ) -> Route:
-    """One route. `filters` are per-route configurations: filter name -> serialised `google.protobuf.Any`. `also` names
-    further clusters that it needs (mirrors, authorisation services).
+    """One route. `per_route` configures HTTP filters for it: slot -> serialised `google.protobuf.Any`.
+    `extra_clusters` are further clusters that it needs (authorization servers, say).
     """
     message = protos.Route(name=name, match=_match(match))
-    clusters: tuple[str, ...] = ()
+    destinations = action.destinations if isinstance(action, Forward) else ()
+    clusters = tuple(destination.cluster for destination in destinations)
     weights_key, part = "", None
     if isinstance(action, DirectResponse):
         message.direct_response.status = action.status
@@ -150,14 +163,14 @@ def route(
     elif isinstance(action, Redirect):
         message.redirect.CopyFrom(_redirect(action))
     else:
-        clusters = tuple(destination.cluster for destination in action.destinations)
         weights_key, part = action.weights_key, action.part
         message.route.CopyFrom(_forward(action))
         if action.part is not None:
             message.match.runtime_fraction.default_value.denominator = MILLION
             message.match.runtime_fraction.runtime_key = f"{weights_key}.{part}"
     _change(message, request_headers, response_headers)
-    _per_filter(message, (filters or {}).items())
+    _configure(message, http_filters.guarded(per_route or {}))
+    slots = {*(per_route or {}), *itertools.chain(*(each.per_route for each in destinations))}
     return Route(
         template=protos.serialise(message),
         weights_key=weights_key,
@@ -165,6 +178,7 @@ def route(
         part=part,
         path=(match.path.kind, match.path.value),
         clusters=tuple(dict.fromkeys((*clusters, *_mirrored(action), *extra_clusters))),
+        tier=http_filters.tier_of(slots),
     )
 
 
@@ -173,16 +187,17 @@ def virtual_host(
     domains: Sequence[str],
     routes: Sequence[Route],
     *,
-    filters: Mapping[str, bytes] | None = None,
+    per_route: Mapping[str, bytes] | None = None,
+    may_reroute: bool = False,
     extra_clusters: Sequence[str] = (),
     origins: Sequence[Ref] = (),
 ) -> VirtualHost:
     """A virtual host; `domains` as Envoy spells them: `shop.example`, `*.shop.example`, `*`. The first route that
-    matches is taken; many are found by their path. `filters` are configurations for all its routes (see `route`),
-    `also` names the clusters that those need.
+    matches is taken; many are found by their path. `per_route` and `extra_clusters` are as in `route`, for all routes.
+    `may_reroute`: its filters may change which route a request has.
     """
     message = protos.VirtualHost(name=name, domains=domains)
-    _per_filter(message, (filters or {}).items())
+    _configure(message, (http_filters.off() if may_reroute else {}) | http_filters.guarded(per_route or {}))
     head = protos.serialise(message)
     found = tree([each.path for each in routes])
     parts: list[bytes | str] = [head, "list" if found is None else "tree"]
@@ -201,6 +216,7 @@ def virtual_host(
         origins=tuple(origins),
         tree=found,
         clusters=tuple(extra_clusters),
+        tier=max((http_filters.tier_of(per_route or {}), *(each.tier for each in routes))),
     )
 
 
@@ -258,7 +274,7 @@ def _forward(action: Forward) -> Any:
         part = message.weighted_clusters.clusters.add(name=destination.cluster)
         part.weight.value = 1
         _change(part, destination.request_headers, destination.response_headers)
-        _per_filter(part, destination.filters)
+        _configure(part, http_filters.guarded(destination.per_route))
     if not plain and not action.weights_key:
         raise ValueError("a route to several destinations needs a weights_key")
     if not plain:
@@ -315,6 +331,7 @@ def _change(message: Any, request: HeaderChanges, response: HeaderChanges) -> No
             option.header.key, option.header.value = key, expression
 
 
-def _per_filter(message: Any, filters: Any) -> None:
-    for name, packed in filters:
+def _configure(message: Any, per_route: Mapping[str, bytes]) -> None:
+    """Configure HTTP filters on a VirtualHost, a Route or a weighted cluster."""
+    for name, packed in per_route.items():
         message.typed_per_filter_config[name].CopyFrom(protos.AnyMessage.FromString(packed))

@@ -28,11 +28,12 @@ import msgspec
 
 from headgate.api.gateway import HTTPCORSFilter, HTTPRouteFilter
 from headgate.conditions import http_route as conditions
-from headgate.envoy.routes import DirectResponse, HeaderChanges, ValueMatch
-from headgate.ir.http import Answer, Exchange, Headers, Request
+from headgate.envoy import routes as envoy
+from headgate.ir.http import Answer, Exchange, HeaderChanges, Headers, Request
 from headgate.ir.matching import compiled
+from headgate.rendering import ConditionalRoute, Rendering
 
-from .base import ConditionalRoute, HTTPFilter, ParseContext, Rendering, Scope
+from .base import HTTPFilter, ParseContext, Scope
 
 TYPE = "CORS"
 
@@ -89,17 +90,21 @@ class CORS(HTTPFilter, frozen=True):
 
     def render(self, into: Rendering) -> Rendering:
         """Preflights of allowed origins, all other preflights, all other requests of allowed origins."""
-        preflight = ValueMatch(_METHOD, "regex", ".+")
-        refused = ConditionalRoute((ValueMatch(_ORIGIN, "regex", ".+"), preflight), "OPTIONS", DirectResponse(403))
+        preflight = envoy.ValueMatch(_METHOD, "regex", ".+")
+        refused = ConditionalRoute(
+            (envoy.ValueMatch(_ORIGIN, "regex", ".+"), preflight), "OPTIONS", envoy.DirectResponse(403)
+        )
         if not self.origins:
             return msgspec.structs.replace(into, conditional_routes=(*into.conditional_routes, refused))
-        allowed = ValueMatch(_ORIGIN, "regex", self.origins)
-        answer = self._allowed(f"%REQ({_ORIGIN})%", f"%REQ({_METHOD})%", f"%REQ({_HEADERS})%")
-        readable = self._readable(f"%REQ({_ORIGIN})%")
+        allowed = envoy.ValueMatch(_ORIGIN, "regex", self.origins)
+        answer = envoy.HeaderChanges(
+            computed=self._allowed(f"%REQ({_ORIGIN})%", f"%REQ({_METHOD})%", f"%REQ({_HEADERS})%")
+        )
+        readable = envoy.HeaderChanges(computed=self._readable(f"%REQ({_ORIGIN})%"))
         cases = (
-            ConditionalRoute((allowed, preflight), "OPTIONS", DirectResponse(204), HeaderChanges(computed=answer)),
+            ConditionalRoute((allowed, preflight), "OPTIONS", envoy.DirectResponse(204), answer),
             refused,
-            ConditionalRoute((allowed,), response_headers=HeaderChanges(computed=readable)),
+            ConditionalRoute((allowed,), response_headers=readable),
         )
         return msgspec.structs.replace(into, conditional_routes=(*into.conditional_routes, *cases))
 

@@ -21,12 +21,14 @@ import msgspec
 from headgate.api.gateway import HTTPAuthConfig, HTTPExternalAuthFilter, HTTPRouteFilter
 from headgate.conditions import Invalid, Problem
 from headgate.conditions import http_route as conditions
-from headgate.envoy.ext_authz import AuthorizationService
+from headgate.envoy.http_filters import ext_authz
+from headgate.envoy.http_filters.ext_authz import AuthorizationService
 from headgate.envoy.routes import DirectResponse
 from headgate.ir.http import Answer, Exchange
 from headgate.ir.routing import Backend
+from headgate.rendering import PerRoute, Rendering, cluster_name, host_and_port
 
-from .base import ConditionalRoute, HTTPFilter, ParseContext, Rendering, Scope
+from .base import HTTPFilter, ParseContext, Scope
 
 TYPE = "ExternalAuth"
 
@@ -35,35 +37,38 @@ _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256}")
 
 
 class ExternalAuth(HTTPFilter, frozen=True):
-    """Who is asked, and what about; `check` has no cluster yet. Without a backend nothing goes on."""
+    """External authorization by `backend`, configured by `service` (whose cluster and authority are still empty).
+    Without a backend every request is answered with 500.
+    """
 
     PHASE: ClassVar[int] = 10
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.RULE, Scope.BACKEND, Scope.LISTENER)
 
     backend: Backend | None
-    check: AuthorizationService
+    service: AuthorizationService
     unresolved: Problem | None = None
 
     @property
     def backends(self) -> tuple[Backend, ...]:
-        """The server that is asked."""
+        """The authorization server."""
         return (self.backend,) if self.backend else ()
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """Why there is no server."""
+        """Why the reference to the server does not resolve."""
         return (self.unresolved,) if self.unresolved else ()
 
     def render(self, into: Rendering) -> Rendering:
-        """A filter on the route; without a server an answer."""
+        """Configuration of the ext_authz filter of the protocol; without a server a 500."""
         if self.backend is None:
-            return msgspec.structs.replace(
-                into, conditional_routes=(*into.conditional_routes, ConditionalRoute((), response=DirectResponse(500)))
-            )
-        return msgspec.structs.replace(into, check=(self.backend, self.check))
+            return msgspec.structs.replace(into, direct_response=DirectResponse(500))
+        cluster = cluster_name(self.backend)
+        service = msgspec.structs.replace(self.service, cluster=cluster, authority=host_and_port(self.backend))
+        slot = ext_authz.SLOT_OF[service.protocol]
+        return into.with_filter(slot.name, PerRoute(ext_authz.per_route(service), (cluster,)))
 
     def simulate(self, exchange: Exchange) -> Exchange:
-        """What the server says is not known here: as if it said yes."""
+        """Assumes that the server allows the request."""
         return exchange if self.backend else msgspec.structs.replace(exchange, answer=Answer(500))
 
 

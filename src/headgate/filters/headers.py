@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 from headgate.api.gateway import HTTPHeader, HTTPHeaderFilter
 from headgate.conditions import http_route as conditions
-from headgate.envoy.routes import HeaderChanges
-from headgate.ir.http import Headers, add_header, remove_header, set_header
+from headgate.envoy import routes as envoy
+from headgate.ir.http import HeaderChanges
 
 #: `HTTPHeaderName`: a token of RFC 7230.
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256}")
@@ -27,15 +27,9 @@ def changes(path: str, kind: str, found: HTTPHeaderFilter | None) -> HeaderChang
     )
 
 
-def combine(first: HeaderChanges, then: HeaderChanges) -> HeaderChanges:
-    """Both, one after the other, as one: what `then` removes or sets, `first` need not set or add."""
-    over = {*then.remove, *(name for name, _ in then.set)}
-    return HeaderChanges(
-        set=(*(pair for pair in first.set if pair[0] not in over), *then.set),
-        add=(*(pair for pair in first.add if pair[0] not in over), *then.add),
-        remove=tuple(dict.fromkeys((*first.remove, *then.remove))),
-        computed=first.computed + then.computed,
-    )
+def rendered(changes: HeaderChanges) -> envoy.HeaderChanges:
+    """The same changes for an Envoy route."""
+    return envoy.HeaderChanges(set=changes.set, add=changes.add, remove=changes.remove)
 
 
 def _pairs(path: str, found: Iterable[HTTPHeader]) -> tuple[tuple[str, str], ...]:
@@ -55,14 +49,3 @@ def _name(path: str, name: str) -> str:
             path, name, "the Host header is changed by the filter URLRewrite, field hostname"
         )
     return name.lower()
-
-
-def apply_changes(headers: Headers, found: HeaderChanges) -> Headers:
-    """Headers after the changes."""
-    for name in found.remove:
-        headers = remove_header(headers, name)
-    for name, value in found.set:
-        headers = set_header(headers, name, value)
-    for name, value in found.add:
-        headers = add_header(headers, name, value)
-    return headers

@@ -16,11 +16,11 @@ from typing import ClassVar
 import msgspec
 
 from headgate.api.gateway import HTTPRouteFilter
-from headgate.envoy.routes import HeaderChanges
-from headgate.ir.http import Exchange
+from headgate.ir.http import Exchange, HeaderChanges
+from headgate.rendering import Rendering
 
 from . import headers
-from .base import HTTPFilter, ParseContext, Rendering
+from .base import HTTPFilter, ParseContext
 
 TYPE = "RequestHeaderModifier"
 
@@ -34,12 +34,12 @@ class RequestHeaderModifier(HTTPFilter, frozen=True):
 
     def render(self, into: Rendering) -> Rendering:
         """Envoy changes headers when it has chosen the route, before it sends the request on."""
-        return msgspec.structs.replace(into, request_headers=self.changes)
+        return msgspec.structs.replace(into, request_headers=headers.rendered(self.changes))
 
     def simulate(self, exchange: Exchange) -> Exchange:
         """What the backend sees."""
         request = exchange.request
-        changed = msgspec.structs.replace(request, headers=headers.apply_changes(request.headers, self.changes))
+        changed = msgspec.structs.replace(request, headers=self.changes.apply(request.headers))
         return msgspec.structs.replace(exchange, request=changed)
 
 

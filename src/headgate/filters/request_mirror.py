@@ -18,8 +18,9 @@ from headgate.conditions import Invalid, Problem
 from headgate.conditions import http_route as conditions
 from headgate.ir.http import Exchange, Mirrored
 from headgate.ir.routing import Backend
+from headgate.rendering import Rendering
 
-from .base import HTTPFilter, ParseContext, Rendering
+from .base import HTTPFilter, ParseContext
 
 TYPE = "RequestMirror"
 

@@ -17,9 +17,9 @@ from headgate.api.gateway import HTTPRouteFilter
 from headgate.conditions import http_route as conditions
 from headgate.envoy.routes import UNCHANGED, HeaderChanges, Redirect
 from headgate.ir.http import Answer, Exchange
+from headgate.rendering import Rendering
 
-from .base import HTTPFilter, ParseContext, Rendering, Scope, read_hostname
-from .headers import combine
+from .base import HTTPFilter, ParseContext, Scope, read_hostname
 from .paths import PathModifier, path_modifier
 
 TYPE = "RequestRedirect"
@@ -72,7 +72,7 @@ class RequestRedirect(HTTPFilter, frozen=True):
         )
         # Envoy keeps the port of the Host header where neither host nor port are set: it is taken out again.
         alone = UNCHANGED if redirect.host or port else HeaderChanges(computed=(_WITHOUT_PORT,))
-        changes = combine(into.response_headers, alone)
+        changes = into.response_headers.then(alone)
         return msgspec.structs.replace(into, redirect=redirect, response_headers=changes)
 
     def simulate(self, exchange: Exchange) -> Exchange:

@@ -13,11 +13,11 @@ from typing import ClassVar
 import msgspec
 
 from headgate.api.gateway import HTTPRouteFilter
-from headgate.envoy.routes import HeaderChanges
-from headgate.ir.http import Exchange
+from headgate.ir.http import Exchange, HeaderChanges
+from headgate.rendering import Rendering
 
 from . import headers
-from .base import HTTPFilter, ParseContext, Rendering
+from .base import HTTPFilter, ParseContext
 
 TYPE = "ResponseHeaderModifier"
 
@@ -31,7 +31,7 @@ class ResponseHeaderModifier(HTTPFilter, frozen=True):
 
     def render(self, into: Rendering) -> Rendering:
         """Envoy changes them when the backend has answered."""
-        return msgspec.structs.replace(into, response_headers=self.changes)
+        return msgspec.structs.replace(into, response_headers=headers.rendered(self.changes))
 
     def simulate(self, exchange: Exchange) -> Exchange:
         """What will be changed on the answer."""

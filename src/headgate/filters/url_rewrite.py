@@ -18,8 +18,9 @@ import msgspec
 from headgate.api.gateway import HTTPRouteFilter
 from headgate.conditions import http_route as conditions
 from headgate.ir.http import Exchange
+from headgate.rendering import Rendering
 
-from .base import HTTPFilter, ParseContext, Rendering, read_hostname
+from .base import HTTPFilter, ParseContext, read_hostname
 from .paths import PathModifier, path_modifier
 
 TYPE = "URLRewrite"
@@ -35,8 +36,8 @@ class URLRewrite(HTTPFilter, frozen=True):
 
     def render(self, into: Rendering) -> Rendering:
         """Options of the Envoy route."""
-        path = self.path.rewrite(into.prefix) if self.path else into.path
-        return msgspec.structs.replace(into, host=self.hostname or into.host, path=path)
+        path = self.path.rewrite(into.prefix) if self.path else into.path_rewrite
+        return msgspec.structs.replace(into, host_rewrite=self.hostname or into.host_rewrite, path_rewrite=path)
 
     def simulate(self, exchange: Exchange) -> Exchange:
         """What the backend sees."""

@@ -1,7 +1,5 @@
 """A request as a gateway sees it, and what filters do to it; for `simulate`."""
 
-from typing import Any
-
 import msgspec
 
 Headers = tuple[tuple[str, str], ...]
@@ -60,9 +58,27 @@ class Exchange(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     #: The part of the path that the route's prefix matched, for rewrites.
     matched_prefix: str = ""
     secure: bool = False
-    response_changes: tuple[Any, ...] = ()
+    response_changes: tuple["HeaderChanges", ...] = ()
     answer: "Answer | None" = None
     mirrors: tuple["Mirrored", ...] = ()
+
+
+class HeaderChanges(msgspec.Struct, frozen=True, gc=False):
+    """Headers to remove, to set (replacing what is there) and to add, in this order. Names are in lower case."""
+
+    set: Headers = ()
+    add: Headers = ()
+    remove: tuple[str, ...] = ()
+
+    def apply(self, headers: Headers) -> Headers:
+        """Headers after the changes."""
+        for name in self.remove:
+            headers = remove_header(headers, name)
+        for name, value in self.set:
+            headers = set_header(headers, name, value)
+        for name, value in self.add:
+            headers = add_header(headers, name, value)
+        return headers
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):

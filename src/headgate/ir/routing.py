@@ -33,10 +33,15 @@ def transport(protocol: str) -> Transport:
 
 
 class Filter(Protocol):
-    """One filter of a rule or of a backend: a frozen value that knows how it is simulated.
+    """A filter of a rule, of a backendRef or of a listener: a frozen value that simulates itself.
 
-    How it is rendered is between `headgate.filters` and `headgate.translate`, in Envoy's nouns.
+    Rendering needs Envoy's nouns, which the IR does not have: `headgate.rendering.RouteModifier` adds it. `translate`
+    fails on a filter that is none.
     """
+
+    @property
+    def backends(self) -> tuple["Backend", ...]:
+        """Backends that the filter itself sends something to."""
 
     def simulate(self, exchange: Exchange) -> Exchange:
         """What the filter does to a request on its way."""

@@ -8,7 +8,7 @@ import msgspec
 from headgate.api.meta import Key
 from headgate.ir import routing as ir
 from headgate.ir.hostnames import covering_hostnames, without_port
-from headgate.ir.http import Answer, Exchange, Mirrored, Request
+from headgate.ir.http import Answer, Exchange, HeaderChanges, Mirrored, Request
 from headgate.ir.limits import Limits
 from headgate.world import Routing
 
@@ -24,7 +24,7 @@ class TrafficShare(msgspec.Struct, frozen=True, kw_only=True):
     backend: str | None = None
     status: int | None = None
     request: Request | None = None
-    response_changes: tuple[object, ...] = ()
+    response_changes: tuple[HeaderChanges, ...] = ()
     mirrors: tuple[Mirrored, ...] = ()
     limits: Limits = Limits()
     #: Of TLS to the backend: the server name that is sent (None: plain text), and the names on the certificate shown.
@@ -168,6 +168,8 @@ def _share(routing: Routing, gateway: Key, target: ir.Target, weight: int, excha
     # Headers of a backendRef are changed on the way out after the rule's, and on the way back before them.
     at_backend = _filtered(target.filters, msgspec.structs.replace(exchange, response_changes=()))
     changes = (*at_backend.response_changes, *exchange.response_changes)
+    if at_backend.answer is not None:
+        return TrafficShare(weight=weight, status=at_backend.answer.status, response_changes=changes)
     served = routing.endpoints.get(target.backend)
     if served is None or not served.endpoints:
         return TrafficShare(weight=weight, backend=str(target.backend), status=503, response_changes=changes)

@@ -31,7 +31,8 @@ class Translated:
 
 def declare(world: World, routing: Routing) -> Translated:
     """Declare the collections."""
-    listening = listeners.declare(world, routing)
+    hosts = routes.hosts(world.engine, routing.hosts)
+    listening = listeners.declare(world, routing, hosts)
     return Translated(
         resources=world.engine.union(
             "resources",
@@ -43,7 +44,7 @@ def declare(world: World, routing: Routing) -> Translated:
             secrets.declare(world, routing),
         ),
         configurations=listening.configurations,
-        hosts=routes.hosts(world, routing),
+        hosts=hosts,
         weights=routes.weights(world, routing),
         listener_versions=listening.versions,
     )

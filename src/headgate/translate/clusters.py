@@ -10,6 +10,7 @@ from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
 from headgate.ir.limits import RetryBudget
 from headgate.ir.tls import UpstreamTLS
+from headgate.rendering import cluster_name
 from headgate.world import Routing, World
 
 from . import names, settings
@@ -45,7 +46,7 @@ def cluster(backend: ir.Backend, gateway_certificate: ir.Certificate | None = No
     """The cluster of a backend; `gateway_certificate` is the Gateway's client certificate for backends with TLS."""
     named = backend.x_backend or backend.service
     return envoy.cluster(
-        names.cluster(backend),
+        cluster_name(backend),
         stat_name(named.namespace, named.name, backend.port),
         protocol=backend.protocol,
         host=envoy.Endpoint(backend.host, backend.port) if backend.host else None,
@@ -78,5 +79,5 @@ _RENDERERS: Mapping[str, Callable[..., envoy.ClusterSetting]] = {"tls": upstream
 def assignment(found: ir.Endpoints) -> Resource:
     """The endpoints of a Service port."""
     return envoy.cluster_load_assignment(
-        names.cluster(found.backend), [envoy.Endpoint(each.address, each.port) for each in found.endpoints]
+        cluster_name(found.backend), [envoy.Endpoint(each.address, each.port) for each in found.endpoints]
     )

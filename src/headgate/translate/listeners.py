@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import msgspec
 
 from headgate.api.meta import Key
-from headgate.envoy import ext_authz, sessions
 from headgate.envoy import listeners as envoy
+from headgate.envoy.http_filters import Tier
 from headgate.envoy.names import LISTENER
-from headgate.envoy.resources import Resource
+from headgate.envoy.resources import Resource, VirtualHost
 from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
 from headgate.ir import streams
@@ -18,11 +18,11 @@ from headgate.ir.tls import ClientValidation
 from headgate.ir.tracing import Tracing
 from headgate.world import Routing, World
 
-from . import names, settings, tracing
+from . import names, settings, tiers, tracing
 from .streams import name as pool_cluster
 
 #: A cluster that does not exist: a UDP listener without a route drops what it gets.
-NO_ROUTE = "nobody"
+NO_ROUTE = "no-route"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,13 @@ class Listeners:
     configurations: Collection[tuple[Key, str], str]
 
 
-def declare(world: World, routing: Routing) -> Listeners:
-    """A Gateway whose Envoys have not said how they bind has no listeners: a wrong address would be worse than none."""
+def declare(world: World, routing: Routing, hosts: Collection[tuple[Key, str, str], VirtualHost]) -> Listeners:
+    """Listeners and RouteConfigurations. A Gateway has no listeners until its Envoys report how they bind, since a
+    wrong address would be worse than none.
+    """
     engine = world.engine
+    configurations = engine.flat_map("route configurations", routing.ports, _configurations)
+    chain_tiers = tiers.declare(world, configurations, hosts)
 
     def listener(read: Read, key: tuple[Key, ir.Transport, int], port: ir.Port) -> Resource | None:
         binding = read(world.bindings, key[0])
@@ -44,26 +48,32 @@ def declare(world: World, routing: Routing) -> Listeners:
             return None
         found = read(routing.streams, key) or ()
         chains = {each.listener: _stream_chains(read, routing, each) for each in found}
-        return render(port, binding, chains, _traced(read, routing, port))
+        by_configuration = {name: read(chain_tiers, (key[0], name)) or Tier.NONE for name in _http_chains(port)}
+        return render(port, binding, chains, _traced(read, routing, port), by_configuration)
 
     def keyed(
         _read: Read, key: tuple[Key, ir.Transport, int], found: Resource
     ) -> Iterable[tuple[tuple[Key, str, str], Resource]]:
         yield (key[0], LISTENER, found.name), found
 
-    def configurations(
-        _read: Read, key: tuple[Key, ir.Transport, int], port: ir.Port
-    ) -> Iterable[tuple[tuple[Key, str], str]]:
-        speaking = [each for each in port.listeners if each.protocol in ("HTTP", "HTTPS")]
-        for name in dict.fromkeys(map(ir.configuration_name, speaking)):
-            yield (key[0], name), name
-
     by_port = engine.map("listeners by port", routing.ports, listener)
     return Listeners(
         resources=engine.flat_map("listener resources", by_port, keyed),
         versions=engine.map("versions of listeners", by_port, lambda _read, _key, found: (found.name, found.version)),
-        configurations=engine.flat_map("route configurations", routing.ports, configurations),
+        configurations=configurations,
     )
+
+
+def _configurations(
+    _read: Read, key: tuple[Key, ir.Transport, int], port: ir.Port
+) -> Iterable[tuple[tuple[Key, str], str]]:
+    for name in _http_chains(port):
+        yield (key[0], name), name
+
+
+def _http_chains(port: ir.Port) -> Iterable[str]:
+    """The RouteConfigurations of a port's filter chains."""
+    return dict.fromkeys(ir.configuration_name(each) for each in port.listeners if each.protocol in ("HTTP", "HTTPS"))
 
 
 def _traced(read: Read, routing: Routing, port: ir.Port) -> Tracing | None:
@@ -97,9 +107,10 @@ def render(
     binding: ir.Binding,
     chains: Mapping[str, Streams] | None = None,
     traced: Tracing | None = None,
+    http_tiers: Mapping[str, Tier] | None = None,
 ) -> Resource:
-    """The listener of a port: one chain for plain HTTP, one per server name for HTTPS; `chains` of those that do not
-    speak HTTP, by the listener's name.
+    """The listener of a port: one chain for plain HTTP, one per server name for HTTPS; `chains` of the listeners of
+    other protocols by name; `http_tiers` by RouteConfiguration (default: standard).
     """
     address = "0.0.0.0" if binding.bind == "pod" else binding.address  # noqa: S104 - a pod has its own network
     for each in port.listeners:
@@ -109,12 +120,12 @@ def render(
     if port.family == "UDP":
         clusters = [cluster for each in port.listeners for _, cluster in (chains or {}).get(each.name, ())]
         return envoy.udp_listener(name, address, number, clusters[0] if clusters else NO_ROUTE)
-    found = [*_chains(port), *_streams(port, chains or {})]
+    found = [*_chains(port, http_tiers or {}), *_streams(port, chains or {})]
     return envoy.listener(
         name,
         address,
         number,
-        found or [envoy.FilterChain(name="closed")],
+        found or [envoy.FilterChain(name="no-filter-chain")],
         tracing_config=None if traced is None else tracing.render(traced, port.gateway),
     )
 
@@ -130,21 +141,22 @@ def _streams(port: ir.Port, chains: Mapping[str, Streams]) -> Iterable[envoy.Fil
             )
 
 
-def _chains(port: ir.Port) -> Iterable[envoy.FilterChain]:
+def _chains(port: ir.Port, http_tiers: Mapping[str, Tier]) -> Iterable[envoy.FilterChain]:
     if port.family == "HTTP":
         name = ir.configuration_name(port.listeners[0])
-        plain = envoy.FilterChain(name=name, route_configuration=name, http_filters=_filters(port.listeners))
+        plain = envoy.FilterChain(name=name, route_configuration=name, tier=http_tiers.get(name, Tier.STANDARD))
         yield _with_client_traffic(plain, port.listeners, {})
         return
     for each in port.listeners:
         if each.protocol != "HTTPS":
             continue
+        configuration = ir.configuration_name(each)
         chain = envoy.FilterChain(
             name=each.name,
-            route_configuration=ir.configuration_name(each),
+            route_configuration=configuration,
             server_names=(each.hostname,) if each.hostname else (),
             secrets=tuple(names.secret(certificate.secret) for certificate in each.certificates),
-            http_filters=_filters((each,)),
+            tier=http_tiers.get(configuration, Tier.STANDARD),
         )
         yield _with_client_traffic(chain, (each,), _HTTPS)
 
@@ -173,8 +185,3 @@ def _client_validation(validation: ClientValidation) -> _ChainChange:
 
 #: By field of `ir.ClientTraffic`: what a filter chain with TLS can do.
 _HTTPS: Mapping[str, Callable[..., _ChainChange]] = {"client_validation": _client_validation}
-
-
-def _filters(found: Iterable[ir.Listener]) -> tuple[envoy.HttpFilter, ...]:
-    """What virtual hosts and routes of these listeners may enable."""
-    return (*ext_authz.filters(max(len(each.filters) for each in found)), sessions.FILTER)

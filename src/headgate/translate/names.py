@@ -6,39 +6,14 @@ import msgspec
 
 from headgate.api.meta import Key
 from headgate.envoy import names
-from headgate.ir.routing import Backend, Target, Transport
+from headgate.ir.routing import Transport
 from headgate.ir.streams import WeightedBackendsKey
 from headgate.ir.tls import ClientValidation, UpstreamTLS
 
 
-def cluster(backend: Backend) -> str:
-    """The cluster of a backend: its Service port, and a digest of all else that the cluster depends on. With another
-    protocol, host or traffic it is another cluster, so that one is warm before the other goes.
-    """
-    settings: list[bytes | str] = [] if backend.protocol == "http1" else [backend.protocol]
-    if backend.host:
-        settings.append(f"host {backend.host}")
-    if traffic := backend.traffic.encoded():
-        settings.append(traffic)
-    return names.cluster_name(backend.service.namespace, backend.service.name, backend.port, *settings)
-
-
-def host_and_port(backend: Backend) -> str:
-    """What our own calls to a backend are for."""
-    host = backend.host or f"{backend.service.name}.{backend.service.namespace}"
-    return f"{host}:{backend.port}"
-
-
-def target(found: Target) -> str:
-    """Where a backendRef's share goes; without a backend its status is the answer."""
-    if found.backend is None:
-        return names.INVALID_BACKEND if found.unresolved_status == 500 else names.UNAVAILABLE_BACKEND
-    return cluster(found.backend)
-
-
-def weights_key(key: str, targets: tuple[Target, ...]) -> str:
-    """The runtime key of a rule's weights."""
-    return names.weights_key(key, map(target, targets))
+def closed(status: int) -> str:
+    """The cluster of the bootstrap that answers every request with 500, or with 503 (UNAVAILABLE of gRPC)."""
+    return names.UNAVAILABLE_BACKEND if status == 503 else names.INVALID_BACKEND
 
 
 def listener(transport: Transport, port: int) -> str:

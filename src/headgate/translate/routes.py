@@ -1,203 +1,234 @@
 """Virtual hosts and weights."""
 
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from headgate import filters
 from headgate.api.meta import Key
-from headgate.envoy import ext_authz, sessions
+from headgate.envoy import http_filters
 from headgate.envoy import routes as envoy
-from headgate.envoy.names import digest
+from headgate.envoy.names import weights_key
 from headgate.envoy.path_tree import LINEAR
 from headgate.envoy.resources import Route, VirtualHost, Weights
 from headgate.envoy.retries import SAFE, Retries
 from headgate.envoy.routes import UNCHANGED
-from headgate.filters.headers import combine
-from headgate.incremental import Collection, Read
+from headgate.incremental import Collection, Engine, Read
 from headgate.ir import routing as ir
 from headgate.ir.limits import Limits
 from headgate.ir.matching import Match, PathMatch, StringMatch
-from headgate.ir.sessions import SessionPersistence
+from headgate.rendering import ConditionalRoute, PerRoute, Rendering, cluster_name, modifiers
 from headgate.world import Routing, World
 
-from . import names
+from . import names, sessions
+
+#: Renders a route for a hostname.
+Renderer = Callable[[str, ir.Route], tuple[Route, ...]]
+#: Rendered routes that a program remembers, of hosts with many routes.
+_REMEMBERED = 16_384
 
 
-def hosts(world: World, routing: Routing) -> Collection[tuple[Key, str, str], VirtualHost]:
-    """One virtual host per hostname of a listener."""
+def hosts(
+    engine: Engine, virtual_hosts: Collection[tuple[Key, str, str, str], ir.VirtualHost]
+) -> Collection[tuple[Key, str, str], VirtualHost]:
+    """One virtual host per hostname of a listener.
+
+    The engine remembers per key, and the key is the virtual host: without more, one more route on a host of 10,000
+    would render 10,000. Routes as keys of a collection would cost that host 10,000 reads for each change, and memory
+    for as many dependencies. So each program has a bounded memo of rendered routes beside the engine. It only saves
+    time: rendering is a pure function of its arguments.
+    """
+    remembered = functools.lru_cache(maxsize=_REMEMBERED)(routes)
 
     def keyed(
         _read: Read, key: tuple[Key, str, str, str], host: ir.VirtualHost
     ) -> Iterable[tuple[tuple[Key, str, str], VirtualHost]]:
         gateway, configuration, listener, hostname = key
-        yield (gateway, configuration, names.virtual_host(listener, hostname)), virtual_host(host)
+        rendered = virtual_host(host, remembered if len(host.routes) > LINEAR else routes)
+        yield (gateway, configuration, names.virtual_host(listener, hostname)), rendered
 
-    return world.engine.flat_map("virtual hosts", routing.hosts, keyed)
+    return engine.flat_map("virtual hosts", virtual_hosts, keyed)
 
 
 def weights(world: World, routing: Routing) -> Collection[tuple[Key, str], Weights]:
     """The weights of every rule with several backends."""
 
     def keyed(_read: Read, key: tuple[Key, str], shares: ir.Shares) -> Iterable[tuple[tuple[Key, str], Weights]]:
-        clusters = map(names.target, shares.targets)
-        found = Weights(tuple(zip(clusters, shares.weights, strict=True)), parts=_apart(shares.targets))
-        yield (key[0], names.weights_key(key[1], shares.targets)), found
+        clusters = map(_target, shares.targets)
+        rendered = Weights(tuple(zip(clusters, shares.weights, strict=True)), parts=_apart(shares.targets))
+        yield (key[0], _weights_key(key[1], shares.targets)), rendered
 
     return world.engine.flat_map("weights", routing.shares, keyed)
 
 
+def _render(filters: Iterable[ir.Filter], into: Rendering) -> Rendering:
+    """What all of them change on an Envoy route. Raises `UnknownModifierError`."""
+    for modifier in modifiers(filters):
+        into = modifier.render(into)
+    return into
+
+
 def _apart(targets: Sequence[ir.Target]) -> bool:
-    """Whether each target is a route of its own, since one asks for what Envoy cannot say of a weighted cluster."""
-    return any(filters.render(_filters(each.filters), filters.Rendering()).needs_route for each in targets)
+    """Whether each target is a route of its own, since one needs what Envoy has for routes only."""
+    return any(_render(target.filters, Rendering()).needs_route for target in targets)
 
 
-def virtual_host(host: ir.VirtualHost) -> VirtualHost:
-    """Routes in order; the first that matches wins."""
-    checks = [_named(*each.check) for each in _before(host.filters) if each.check]
+def _target(target: ir.Target) -> str:
+    """The cluster of a backendRef's share: one of the bootstrap if the reference, or one of its filters, is broken."""
+    if target.backend is None:
+        return names.closed(target.unresolved_status)
+    answer = _render(target.filters, Rendering()).direct_response
+    return cluster_name(target.backend) if answer is None else names.closed(answer.status)
+
+
+def _weights_key(key: str, targets: Sequence[ir.Target]) -> str:
+    """The runtime key of a rule's weights."""
+    return weights_key(key, map(_target, targets))
+
+
+# Virtual hosts.
+
+
+def virtual_host(host: ir.VirtualHost, render: Renderer | None = None) -> VirtualHost:
+    """Routes in order; the first that matches wins.
+
+    Envoy decides by the route of a request as it came which filters the request passes; what those of the listener
+    change may give it another route. So a host with such filters has a last route for all requests (without a route
+    they would pass none), and every filter that a route may enable is in the chain from the beginning.
+    """
+    before = _before_routing(host.filters)
+    routes = (direct_response(host.direct_response),) if host.direct_response is not None else _routes(host, render)
     return envoy.virtual_host(
         names.virtual_host(host.listener, host.hostname),
         (host.hostname or "*",),
-        (*_routes(host), *((unmatched(),) if checks else ())),
-        filters=_passed(checks),
-        extra_clusters=tuple(check.cluster for check in checks),
-        origins=tuple(dict.fromkeys(each.origin.route for each in host.routes)),
+        (*routes, *((unmatched(),) if before else ())),
+        per_route={slot: each.message for slot, each in before.items()},
+        may_reroute=bool(before),
+        extra_clusters=tuple(cluster for each in before.values() for cluster in each.clusters),
+        origins=tuple(dict.fromkeys(route.origin.route for route in host.routes)),
     )
 
 
-def _before(found: Sequence[ir.Filter]) -> list[filters.Rendering]:
-    """What each filter of a listener asks for: their order is the listener's, and none is merged with another."""
-    return [each.render(filters.Rendering()) for each in _filters(found)]
+def _before_routing(filters: Sequence[ir.Filter]) -> dict[str, PerRoute]:
+    """HTTP filters of a listener, in the slots before routing: their order is the listener's."""
+    found = {}
+    for at, modifier in enumerate(modifiers(filters)):
+        rendering = modifier.render(Rendering())
+        if rendering != Rendering(per_route=rendering.per_route):
+            raise NotImplementedError(f"{type(modifier).__name__} changes more than Envoy can before routing")
+        for slot, per_route in rendering.per_route.items():
+            found[http_filters.before_routing(slot, at)] = per_route
+    return found
 
 
-def _passed(checks: Sequence[ext_authz.AuthorizationService]) -> dict[str, bytes]:
-    """Configurations of a virtual host whose requests pass servers before they are routed.
-
-    Which filters a request passes is decided by its route as it came; what those servers change may give it another
-    one. So all that routes may enable are there from the beginning, and do nothing unless the route says so.
-    """
-    if not checks:
-        return {}
-    named = {ext_authz.name(check.protocol, at): ext_authz.per_route(check) for at, check in enumerate(checks)}
-    return named | ext_authz.OFF | sessions.OFF
-
-
-def _routes(host: ir.VirtualHost) -> Iterator[Route]:
-    if host.direct_response is not None:
-        yield refusal(host.direct_response)
-        return
-    rendered = _remembered if len(host.routes) > LINEAR else routes
-    for each in host.routes:
+def _routes(host: ir.VirtualHost, render: Renderer | None) -> Iterator[Route]:
+    for route in host.routes:
         # Neither its place nor its order is in what is rendered: a rule that is inserted leaves the others as they are.
-        plain = msgspec.structs.replace(each, origin=ir.Origin(each.origin.route, 0, 0), order=())
-        yield from rendered(host.hostname, plain)
+        plain = msgspec.structs.replace(route, origin=ir.Origin(route.origin.route, 0, 0), order=())
+        yield from (render or routes)(host.hostname, plain)
 
 
-@functools.lru_cache(maxsize=16_384)
-def _remembered(hostname: str, found: ir.Route) -> tuple[Route, ...]:
-    """One more route on a host of 10,000 renders one route."""
-    return tuple(routes(hostname, found))
-
-
-def routes(hostname: str, found: ir.Route) -> Iterator[Route]:
-    """One match of one rule: what filters say of some of its requests first, then of all others. The name is the
-    API's, without an index: that would change when a rule is inserted.
-    """
-    given = _given(hostname, found)
-    rendering = filters.render(_filters(found.filters), given)
-    own = [filters.render(_filters(each.filters), given) for each in _targets(found)]
-    asked_servers = _asked(rendering, *own)
-    for case in (*rendering.conditional_routes, filters.ConditionalRoute(())):
-        asked = _narrowed(match(found.match), case)
-        if asked is None:
-            continue
-        changes = combine(rendering.response_headers, case.response_headers)
-        if case.response is not None:
-            yield envoy.route(_name(found), asked, case.response, response_headers=case.response_headers)
-            continue
-        for action in _actions(found, rendering, own):
-            # Envoy changes the headers of a weighted cluster before those of its route: then all are the cluster's.
-            common = UNCHANGED if _below(action) else rendering.request_headers
-            yield envoy.route(
-                _name(found),
-                asked,
-                action,
-                request_headers=common,
-                response_headers=changes,
-                filters=dict(_checks(rendering)),
-                extra_clusters=asked_servers,
-            )
-
-
-def _targets(found: ir.Route) -> tuple[ir.Target, ...]:
-    return found.action.targets if isinstance(found.action, ir.Forward) else ()
-
-
-def _checks(rendering: filters.Rendering) -> tuple[tuple[str, bytes], ...]:
-    if rendering.check is None:
-        return ()
-    check = _named(*rendering.check)
-    return ((ext_authz.name(check.protocol), ext_authz.per_route(check)),)
-
-
-def _named(backend: ir.Backend, check: ext_authz.AuthorizationService) -> ext_authz.AuthorizationService:
-    return msgspec.structs.replace(check, cluster=names.cluster(backend), authority=names.host_and_port(backend))
-
-
-def _asked(*renderings: filters.Rendering) -> list[str]:
-    """Clusters of the servers that are asked."""
-    return [names.cluster(each.check[0]) for each in renderings if each.check is not None]
-
-
-def _below(action: envoy.Forward | envoy.DirectResponse | envoy.Redirect) -> bool:
-    return isinstance(action, envoy.Forward) and any(each.request_headers != UNCHANGED for each in action.destinations)
-
-
-def _name(found: ir.Route) -> str:
-    return str(found.origin.route)
-
-
-def _given(hostname: str, found: ir.Route) -> filters.Rendering:
-    prefix = found.match.path.value if found.match.path.kind == "PathPrefix" else ""
-    return filters.Rendering(hostname=hostname, prefix=prefix, port=found.port, secure=found.secure)
-
-
-def _narrowed(found: envoy.Match, case: filters.ConditionalRoute) -> envoy.Match | None:
-    """The match for the requests of a case; None if no request can be both."""
-    if case.method and found.method not in ("", case.method):
-        return None
-    return msgspec.structs.replace(found, headers=(*found.headers, *case.headers), method=case.method or found.method)
-
-
-def refusal(found: ir.DirectResponse) -> Route:
-    """The one route of a virtual host that answers itself."""
-    return envoy.route("refused", envoy.Match(), envoy.DirectResponse(found.status))
+def direct_response(answer: ir.DirectResponse) -> Route:
+    """The one route of a virtual host that Envoy answers itself."""
+    return envoy.route("refused", envoy.Match(), envoy.DirectResponse(answer.status))
 
 
 def unmatched() -> Route:
-    """The last route of a virtual host whose requests pass filters before they are routed: without any route as they
-    came they would pass none.
-    """
+    """The last route of a virtual host whose requests pass filters before routing."""
     return envoy.route("unmatched", envoy.Match(), envoy.DirectResponse(404))
 
 
-def _filters(found: Sequence[ir.Filter]) -> list[filters.HTTPFilter]:
-    return [each for each in found if isinstance(each, filters.HTTPFilter)]
+# Routes.
+
+
+def routes(hostname: str, route: ir.Route) -> tuple[Route, ...]:
+    """One match of one rule: first the Envoy routes for some of its requests, then the one for all others. The name is
+    the API's, without an index: that would change when a rule is inserted.
+    """
+    given = _given(hostname, route)
+    rendering = _render(route.filters, given)
+    matched = match(route.match)
+    if rendering.direct_response is not None:
+        return (envoy.route(_name(route), matched, rendering.direct_response),)
+    own = [_render(target.filters, given) for target in _targets(route)]
+    return (*_conditional(route, matched, rendering, own), *_forwarding(route, matched, rendering, own))
+
+
+def _conditional(
+    route: ir.Route, matched: envoy.Match, rendering: Rendering, own: Sequence[Rendering]
+) -> Iterator[Route]:
+    for conditional in rendering.conditional_routes:
+        narrowed = _narrowed(matched, conditional)
+        if narrowed is None:
+            continue
+        if conditional.response is not None:
+            yield envoy.route(
+                _name(route), narrowed, conditional.response, response_headers=conditional.response_headers
+            )
+            continue
+        changes = rendering.response_headers.then(conditional.response_headers)
+        yield from _forwarding(route, narrowed, msgspec.structs.replace(rendering, response_headers=changes), own)
+
+
+def _forwarding(
+    route: ir.Route, matched: envoy.Match, rendering: Rendering, own: Sequence[Rendering]
+) -> Iterator[Route]:
+    clusters = [cluster for each in (rendering, *own) for used in each.per_route.values() for cluster in used.clusters]
+    for action in _actions(route, rendering, own):
+        # Envoy changes the headers of a weighted cluster before those of its route: then all are the cluster's.
+        common = UNCHANGED if _changed_by_destination(action) else rendering.request_headers
+        yield envoy.route(
+            _name(route),
+            matched,
+            action,
+            request_headers=common,
+            response_headers=rendering.response_headers,
+            per_route=_messages(rendering.per_route),
+            extra_clusters=clusters,
+        )
+
+
+def _messages(per_route: Mapping[str, PerRoute]) -> dict[str, bytes]:
+    return {slot: each.message for slot, each in per_route.items()}
+
+
+def _targets(route: ir.Route) -> tuple[ir.Target, ...]:
+    return route.action.targets if isinstance(route.action, ir.Forward) else ()
+
+
+def _changed_by_destination(action: envoy.Forward | envoy.DirectResponse | envoy.Redirect) -> bool:
+    return isinstance(action, envoy.Forward) and any(each.request_headers != UNCHANGED for each in action.destinations)
+
+
+def _name(route: ir.Route) -> str:
+    return str(route.origin.route)
+
+
+def _given(hostname: str, route: ir.Route) -> Rendering:
+    prefix = route.match.path.value if route.match.path.kind == "PathPrefix" else ""
+    return Rendering(hostname=hostname, prefix=prefix, port=route.port, secure=route.secure)
+
+
+def _narrowed(matched: envoy.Match, conditional: ConditionalRoute) -> envoy.Match | None:
+    """The match for some of the requests; None if no request can match both."""
+    if conditional.method and matched.method not in ("", conditional.method):
+        return None
+    headers = (*matched.headers, *conditional.headers)
+    return msgspec.structs.replace(matched, headers=headers, method=conditional.method or matched.method)
 
 
 def _actions(
-    found: ir.Route, rendering: filters.Rendering, own: Sequence[filters.Rendering]
+    route: ir.Route, rendering: Rendering, own: Sequence[Rendering]
 ) -> Iterator[envoy.Forward | envoy.DirectResponse | envoy.Redirect]:
-    """One action; or one for each target, when a target asks for what Envoy cannot say of a weighted cluster."""
+    """One action; or one for each target, if a target needs what Envoy has for routes only."""
     if rendering.redirect is not None:
         yield rendering.redirect
         return
-    if isinstance(found.action, ir.DirectResponse):
-        yield envoy.DirectResponse(found.action.status)
+    if isinstance(route.action, ir.DirectResponse):
+        yield envoy.DirectResponse(route.action.status)
         return
-    whole = _forward(found.action, found.limits, rendering, own)
-    if not _apart(found.action.targets):
+    whole = _forward(route.action, route.limits, rendering, own)
+    if not _apart(route.action.targets):
         yield whole
         return
     last = len(own) - 1
@@ -207,88 +238,74 @@ def _actions(
             destinations=(destination,),
             weights_key=whole.weights_key if at < last else "",
             part=at if at < last else None,
-            host_rewrite=each.host or whole.host_rewrite,
-            path_rewrite=each.path or whole.path_rewrite,
+            host_rewrite=each.host_rewrite or whole.host_rewrite,
+            path_rewrite=each.path_rewrite or whole.path_rewrite,
             mirrors=(*whole.mirrors, *_mirrors(each)),
         )
 
 
-def _forward(
-    action: ir.Forward, limits: Limits, rendering: filters.Rendering, own: Sequence[filters.Rendering]
-) -> envoy.Forward:
+def _forward(action: ir.Forward, limits: Limits, rendering: Rendering, own: Sequence[Rendering]) -> envoy.Forward:
     rule = rendering.request_headers if any(each.request_headers != UNCHANGED for each in own) else UNCHANGED
     return envoy.Forward(
         destinations=tuple(
             _destination(target, each, rule, several=len(own) > 1)
             for target, each in zip(action.targets, own, strict=True)
         ),
-        weights_key=names.weights_key(action.weights_key, action.targets) if action.weights_key else "",
+        weights_key=_weights_key(action.weights_key, action.targets) if action.weights_key else "",
         timeout=limits.timeout,
         retries=_retries(limits),
         no_idle_timeout=limits.timeouts_declared,
-        host_rewrite=rendering.host,
-        path_rewrite=rendering.path,
+        host_rewrite=rendering.host_rewrite,
+        path_rewrite=rendering.path_rewrite,
         mirrors=_mirrors(rendering),
     )
 
 
-def _mirrors(rendering: filters.Rendering) -> tuple[envoy.Mirror, ...]:
-    return tuple(envoy.Mirror(names.cluster(backend), share) for backend, share in rendering.mirrors)
+def _mirrors(rendering: Rendering) -> tuple[envoy.Mirror, ...]:
+    return tuple(envoy.Mirror(cluster_name(backend), share) for backend, share in rendering.mirrors)
 
 
 def _retries(limits: Limits) -> Retries:
-    found = limits.retries
-    if found is None:
+    retries = limits.retries
+    if retries is None:
         return SAFE
-    return Retries(found.attempts, found.codes, limits.try_timeout, found.backoff)
+    return Retries(retries.attempts, retries.codes, limits.try_timeout, retries.backoff)
 
 
 def _destination(
-    target: ir.Target, rendering: filters.Rendering, rule: envoy.HeaderChanges, *, several: bool
+    target: ir.Target, rendering: Rendering, rule: envoy.HeaderChanges, *, several: bool
 ) -> envoy.Destination:
-    cluster = names.target(target)
+    if rendering.redirect is not None or rendering.conditional_routes:
+        raise NotImplementedError(f"a filter of a backendRef needs a route of its own: {target.filters!r}")
+    cluster = _target(target)
+    if target.session_persistence is not None:
+        rendering = sessions.render(target.session_persistence, rendering, cluster, several=several)
     return envoy.Destination(
         cluster=cluster,
-        filters=(
-            *_checks(rendering),
-            *(
-                ()
-                if target.session_persistence is None
-                else (_session(target.session_persistence, cluster, several=several),)
-            ),
-        ),
-        request_headers=combine(rule, rendering.request_headers),
+        per_route=_messages(rendering.per_route),
+        request_headers=rule.then(rendering.request_headers),
         response_headers=rendering.response_headers,
     )
 
 
-def _session(found: SessionPersistence, cluster: str, *, several: bool) -> tuple[str, bytes]:
-    """Backends of one rule need marks of their own: the mark of one says nothing about the other's endpoints."""
-    if found.type == "header":
-        return sessions.NAME, sessions.header(found.name)
-    own = several or not found.name
-    name = f"{found.name or 'headgate-session'}-{digest(cluster)[:8]}" if own else found.name
-    return sessions.NAME, sessions.cookie(name, found.path, found.absolute_timeout)
-
-
-def match(found: Match) -> envoy.Match:
-    """A match in Envoy's words."""
+def match(declared: Match) -> envoy.Match:
+    """The match of an Envoy route."""
     return envoy.Match(
-        path=_path(found.path),
-        headers=tuple(_value(name, text) for name, text in found.headers),
-        query=tuple(_value(name, text) for name, text in found.query),
-        method=found.method or "",
+        path=_path(declared.path),
+        headers=tuple(_value(name, text) for name, text in declared.headers),
+        query=tuple(_value(name, text) for name, text in declared.query),
+        method=declared.method or "",
     )
 
 
-def _path(found: PathMatch) -> envoy.PathMatch:
-    match found.kind:
+def _path(path: PathMatch) -> envoy.PathMatch:
+    match path.kind:
         case "Exact":
-            return envoy.PathMatch("exact", found.value)
+            return envoy.PathMatch("exact", path.value)
         case "RegularExpression":
-            return envoy.PathMatch("regex", found.value)
-    return envoy.PathMatch("segments", found.value) if found.value else envoy.PathMatch("prefix", "/")
+            return envoy.PathMatch("regex", path.value)
+    return envoy.PathMatch("segments", path.value) if path.value else envoy.PathMatch("prefix", "/")
 
 
-def _value(name: str, found: StringMatch) -> envoy.ValueMatch:
-    return envoy.ValueMatch(name, "exact" if found.kind == "Exact" else "regex", found.value)
+def _value(name: str, value: StringMatch) -> envoy.ValueMatch:
+    return envoy.ValueMatch(name, "exact" if value.kind == "Exact" else "regex", value.value)

@@ -14,6 +14,7 @@ from headgate.envoy.resources import Resource
 from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
 from headgate.ir.tls import ClientValidation, UpstreamTLS
+from headgate.rendering import cluster_name
 from headgate.world import Routing, World
 
 from . import names
@@ -56,7 +57,7 @@ def _certificates(world: World, routing: Routing) -> Collection[tuple[Key, str, 
         upstream = backend.traffic.tls
         if upstream is not None and upstream.client_certificate is not None:
             found = ir.Certificate(upstream.client_certificate, "")
-            yield (key[0], found, names.cluster(backend)), found
+            yield (key[0], found, cluster_name(backend)), found
 
     every = engine.union(
         "uses of certificates",

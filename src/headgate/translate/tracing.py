@@ -5,16 +5,15 @@ from collections.abc import Iterable, Iterator
 from headgate.api.meta import Key
 from headgate.envoy import tracing as envoy
 from headgate.ir.tracing import Attribute, Tracing
-
-from . import names
+from headgate.rendering import cluster_name, host_and_port
 
 
 def render(found: Tracing, gateway: Key) -> envoy.Tracing:
     """How the requests of a Gateway are traced. Without a name of its own it goes by `name.namespace`."""
     collector, spans = found.collector, found.spans
     return envoy.Tracing(
-        cluster=names.cluster(collector),
-        authority=names.host_and_port(collector),
+        cluster=cluster_name(collector),
+        authority=host_and_port(collector),
         headers=spans.headers,
         sampling=spans.sampling.numerator / spans.sampling.denominator,
         parent_based=spans.parent_based,

@@ -12,6 +12,7 @@ from headgate.api import gateway as api
 from headgate.api.gateway import BackendObjectReference, HTTPRouteFilter
 from headgate.conditions import Invalid
 from headgate.ir.routing import Backend
+from headgate.rendering import Rendering
 
 
 def _nowhere(path: str, ref: BackendObjectReference) -> Backend:
@@ -66,5 +67,5 @@ def test_a_header_value_with_a_line_break_is_refused() -> None:
 
 def test_what_is_removed_is_neither_set_nor_added() -> None:
     found = filters.parse(_modifier(set=(api.HTTPHeader(name="A", value="1"),), remove=("a",)), WHERE)
-    changes = filters.render([found], filters.Rendering()).request_headers
+    changes = found.render(Rendering()).request_headers
     assert (changes.set, changes.remove) == ((), ("a",))

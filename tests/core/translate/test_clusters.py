@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from headgate.api.meta import Key
 from headgate.envoy import protos
-from headgate.ir.routing import Backend, Endpoint, Endpoints, Target
-from headgate.translate import names
+from headgate.ir.routing import Backend, Endpoint, Endpoints
+from headgate.rendering import cluster_name
 from headgate.translate.clusters import assignment, cluster
 
 WEB = Backend(Key("shop", "web"), 80)
@@ -18,7 +18,7 @@ def test_a_cluster_is_named_after_its_service_port_and_reports_without_dots() ->
 
 def test_another_protocol_is_another_cluster_with_the_same_name_in_statistics() -> None:
     h2c = Backend(Key("shop", "web"), 80, "http2")
-    assert names.cluster(h2c) != names.cluster(WEB)
+    assert cluster_name(h2c) != cluster_name(WEB)
     assert protos.Cluster.FromString(cluster(h2c).body).alt_stat_name == "shop_web_80"
     assert "http2_protocol_options" in str(protos.HttpProtocolOptions.FromString(_options(cluster(h2c).body)))
 
@@ -33,12 +33,3 @@ def test_endpoints_come_under_the_name_of_the_cluster() -> None:
     found = assignment(Endpoints(WEB, (Endpoint("10.0.0.1", 8080),)))
     assert found.name == cluster(WEB).name
     assert "10.0.0.1" in str(protos.ClusterLoadAssignment.FromString(found.body))
-
-
-def test_a_target_without_a_backend_leads_to_the_cluster_that_answers_500() -> None:
-    assert names.target(Target(None)) == "headgate_invalid_backend"
-
-
-def test_the_weights_key_of_other_targets_is_another() -> None:
-    one, other = (Target(WEB), Target(None)), (Target(None), Target(WEB))
-    assert names.weights_key("k", one) != names.weights_key("k", other)

@@ -12,7 +12,8 @@ from headgate.ir import routing as ir
 from headgate.ir.limits import RetryBudget
 from headgate.ir.routing import Binding
 from headgate.ir.tls import ClientValidation
-from headgate.translate import clusters, listeners, names, settings
+from headgate.rendering import cluster_name
+from headgate.translate import clusters, listeners, settings
 from headgate.translate.settings import NotRenderedError
 
 WEB = Key("shop", "web")
@@ -77,8 +78,8 @@ def test_listeners_of_one_filter_chain_cannot_differ() -> None:
 )
 def test_other_traffic_is_another_cluster(traffic: ir.BackendTraffic) -> None:
     plain, other = ir.Backend(WEB, 80), ir.Backend(WEB, 80, traffic=traffic)
-    assert names.cluster(plain) == "shop/web/80"
-    assert names.cluster(other).startswith("shop/web/80#")
+    assert cluster_name(plain) == "shop/web/80"
+    assert cluster_name(other).startswith("shop/web/80#")
 
 
 def test_a_new_field_renames_no_cluster() -> None:

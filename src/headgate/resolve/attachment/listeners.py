@@ -14,7 +14,7 @@ from headgate.api import gateway as api
 from headgate.api.meta import Key, Ref
 from headgate.conditions import Invalid, Problem
 from headgate.conditions import listener as conditions
-from headgate.filters import HTTPFilter, backends
+from headgate.filters import HTTPFilter
 from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
 from headgate.ir.hostnames import is_hostname, normalize, rank
@@ -321,7 +321,7 @@ def _backends(
         for each in judged
         if each.listener is not None
         for passed in each.listener.filters
-        for backend in backends(passed)
+        for backend in passed.backends
     }
     return [((gateway, backend, owner), backend) for backend, owner in sorted(used)]
 

@@ -248,7 +248,7 @@ def _backends(found: tuple[filters.HTTPFilter, ...], action: ir.Forward | ir.Dir
     targets = action.targets if isinstance(action, ir.Forward) else ()
     own = [target.backend for target in targets if target.backend is not None]
     every = (*found, *(each for target in targets for each in target.filters))
-    return tuple(sorted({*own, *(backend for each in every for backend in filters.backends(each))}))
+    return tuple(sorted({*own, *(backend for each in every for backend in each.backends)}))
 
 
 def _content(rule: api.HTTPRouteRule) -> str:

@@ -1,4 +1,4 @@
-"""What the calls of a Gateway itself are for: a server may refuse what is no authority."""
+"""How Envoy refers to backends: HTTP's `:authority` of its own calls. Some servers reject a cluster's name there."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from headgate.api.meta import Key
 from headgate.ir.routing import Backend
-from headgate.translate import names
+from headgate.rendering import host_and_port
 
 
 @pytest.mark.parametrize(
@@ -20,4 +20,4 @@ from headgate.translate import names
     ],
 )
 def test_a_call_is_for_the_name_of_the_service_or_of_the_host(backend: Backend, authority: str) -> None:
-    assert names.host_and_port(backend) == authority
+    assert host_and_port(backend) == authority

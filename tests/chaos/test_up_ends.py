@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from headgate.cluster import processes
-from headgate.node import identity
-from headgate.node.processes import MARK
+from headgate.cluster import orphans as cluster_orphans
+from headgate.host import process_records
+from headgate.node import orphans as node_orphans
 from support.local_cluster import LocalCluster
 from support.observer import Observer
 from support.shop import Shop, analysis
@@ -33,9 +33,10 @@ def opened(cluster: LocalCluster) -> Shop:
 
 def alive(cluster: LocalCluster) -> set[int]:
     """Every process that the cluster or its node started, by the marks in their environments."""
-    commands = {record.pid for record in processes.marked(str(cluster.data))}
-    pods = identity.marked(MARK, (cluster.data / "node" / "node-id").read_text().strip())
-    return {pid for pid in {*commands, *pods} if processes.started(pid)}
+    node_id = (cluster.data / "node" / "node-id").read_text().strip()
+    commands = process_records.marked(cluster_orphans.MARK, str(cluster.data))
+    pods = process_records.marked(node_orphans.MARK, node_id)
+    return {record.pid for record in (*commands, *pods)}
 
 
 def test_ctrl_c_ends_every_command_envoy_and_pod(cluster: LocalCluster) -> None:

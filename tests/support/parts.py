@@ -13,8 +13,9 @@ from typing import Self
 
 from headgate.cluster import preflight
 from headgate.cluster.components import Choices, components
+from headgate.cluster.orphans import end_orphans
 from headgate.cluster.registry import Registry
-from headgate.cluster.running import Cluster, choose, end_leftovers
+from headgate.cluster.running import Cluster, choose
 from headgate.cluster.supervisor import Component
 from support.kubectl import Kubectl
 from support.processes import Program
@@ -47,8 +48,8 @@ class Parts:
             self._until_ready(name)
 
     def _until_ready(self, name: str) -> None:
-        probe = self._components[name].ready
-        until(lambda: asyncio.run(probe.ready()), says=name, deadline=READY, running=self.programs[name])
+        probe = self._components[name].readiness
+        until(lambda: asyncio.run(probe.is_ready()), says=name, deadline=READY, running=self.programs[name])
 
     def launch(self, name: str) -> None:
         """Start a command; it may not live long enough to be ready."""
@@ -86,6 +87,6 @@ class Parts:
         try:
             for program in reversed(self.programs.values()):
                 program.stop()
-            end_leftovers(self.cluster.folder)
+            end_orphans(self.cluster.folder)
         finally:
             self._claim.close()

@@ -1,4 +1,4 @@
-"""What `up` and `demo` say while a local cluster starts and runs: a spinner on a terminal, plain lines elsewhere."""
+"""Output of `up` and `demo` while a local cluster starts and runs: a spinner on a terminal, plain lines elsewhere."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -9,13 +9,13 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.status import Status
 
-    from headgate.cluster.supervisor import Happening
+    from headgate.cluster.supervisor import ComponentEvent
 
 _STYLES = {"ready": "green", "ended": "red"}
 
 
 class Progress:
-    """Prints what the supervisor tells; on a terminal it shows what is still being waited for."""
+    """Prints the supervisor's events; on a terminal it also shows which components are starting."""
 
     def __init__(self) -> None:
         self._stopping = False
@@ -27,25 +27,25 @@ class Progress:
 
             self._console = console.Console(highlight=False)
 
-    def __call__(self, happening: "Happening") -> None:
-        """Tell people about one happening."""
-        if happening.what == "stopped" and not self._stopping:
-            return  # the end of a run that "ended" is about to report
-        if happening.what == "starting":
-            self._waiting.append(happening.component)
-        elif happening.component in self._waiting:
-            self._waiting.remove(happening.component)
-        if happening.what != "starting" or self._console is None:
-            detail = f"  {happening.detail}" if happening.detail else ""
-            self.line(f"{happening.component:<12} {happening.what}{detail}", _STYLES.get(happening.what, ""))
+    def __call__(self, event: "ComponentEvent") -> None:
+        """Show one event."""
+        if event.type == "stopped" and not self._stopping:
+            return  # the event "ended" follows and reports it
+        if event.type == "starting":
+            self._waiting.append(event.component)
+        elif event.component in self._waiting:
+            self._waiting.remove(event.component)
+        if event.type != "starting" or self._console is None:
+            detail = f"  {event.detail}" if event.detail else ""
+            self.line(f"{event.component:<12} {event.type}{detail}", _STYLES.get(event.type, ""))
         self._spin()
 
     def stopping(self) -> None:
-        """From now on "stopped" is worth a line."""
+        """Print "stopped" events from now on."""
         self._stopping = True
 
     def line(self, text: str, style: str = "") -> None:
-        """One line, at once also when stdout is a file or a pipe."""
+        """Print one line, without delay also when stdout is a file or a pipe."""
         if self._console is not None:
             self._console.print(text, style=style or None, markup=False)
             return
@@ -53,7 +53,7 @@ class Progress:
         sys.stdout.flush()
 
     def _spin(self) -> None:
-        """Show what is waited for, or stop showing it."""
+        """Show which components are starting, or stop showing it."""
         if self._console is None:
             return
         if not self._waiting:

@@ -139,7 +139,7 @@ def _detach(cluster: "Cluster", choices: "Choices", port: int | None) -> None:
     """Start the same command in a session of its own and wait until it is ready or has ended."""
     from headgate.cli.progress import Progress  # noqa: PLC0415
     from headgate.cluster.errors import ClusterError  # noqa: PLC0415
-    from headgate.cluster.logfiles import last_lines  # noqa: PLC0415
+    from headgate.cluster.log_files import last_lines  # noqa: PLC0415
     from headgate.cluster.running import state  # noqa: PLC0415
 
     folder = cluster.folder

@@ -53,13 +53,8 @@ class Choices:
     pod_network: str = "shared"
 
 
-def components(
-    folder: Folder, addresses: Addresses, choices: Choices, node_data: Path | None = None
-) -> tuple[Component, ...]:
-    """API, workloads, node and controller; in the order in which they start, the reverse of that in which they stop.
-
-    `node_data` is a shorter way to the node's folder, see `shortcuts`.
-    """
+def components(folder: Folder, addresses: Addresses, choices: Choices) -> tuple[Component, ...]:
+    """API, workloads, node and controller; in the order in which they start, the reverse of that in which they stop."""
     kubeconfig = ("--kubeconfig", str(folder.kubeconfig))
     headgate = choices.program
     return (
@@ -72,20 +67,20 @@ def components(
             "workloads",
             (*headgate, "workloads", *kubeconfig, "--health-port", str(addresses.workloads_health_port)),
             HealthProbe(addresses.workloads_health_port),
-            needs=("api",),
+            depends_on=("api",),
         ),
         Component(
             "node",
-            (*headgate, "node", "--schedule", *kubeconfig, *_node_flags(node_data or folder.node, addresses, choices)),
+            (*headgate, "node", "--schedule", *kubeconfig, *_node_flags(folder.node, addresses, choices)),
             HealthProbe(addresses.node_port, "/healthz", tls=True),
-            needs=("api",),
-            grace=40.0,  # pods get 30 seconds of theirs
+            depends_on=("api",),
+            grace=40.0,  # a pod gets 30 seconds
         ),
         Component(
             "controller",
             (*headgate, "controller", *kubeconfig, *_controller_flags(addresses)),
             HealthProbe(addresses.controller_health_port),
-            needs=("api",),
+            depends_on=("api",),
         ),
     )
 

@@ -121,6 +121,11 @@ class Folder:
         return self.node / "processes"
 
     @property
+    def short_path(self) -> Path:
+        """Where the node notes its link to a folder that is too deep for Unix sockets."""
+        return self.node / "short-path"
+
+    @property
     def logs(self) -> Path:
         """One log per supervised process."""
         return self.path / "logs"

@@ -11,7 +11,7 @@ import msgspec
 
 from headgate.cluster.errors import ClusterError
 from headgate.cluster.places import INDEXES, check_name, state_home
-from headgate.cluster.processes import Record
+from headgate.host.process_records import ProcessRecord
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -22,7 +22,7 @@ class Entry(msgspec.Struct, frozen=True):
 
     index: int
     data: str
-    owner: Record | None = None
+    owner: ProcessRecord | None = None
 
 
 class Registry:
@@ -46,7 +46,7 @@ class Registry:
             raise ClusterError(f"{self._file} is not a list of clusters ({error}): repair or delete it") from None
 
     def enter(
-        self, name: str, data: Path | None, *, taken: frozenset[int] = frozenset(), owner: Record | None = None
+        self, name: str, data: Path | None, *, taken: frozenset[int] = frozenset(), owner: ProcessRecord | None = None
     ) -> Entry:
         """The entry of a name, made if there is none; `data` moves it.
 

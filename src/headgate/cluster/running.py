@@ -10,17 +10,17 @@ from pathlib import Path
 
 import msgspec
 
-from headgate.cluster import preflight, processes
+from headgate.cluster import orphans, preflight
 from headgate.cluster.components import Choices, components
 from headgate.cluster.errors import ClusterError
 from headgate.cluster.places import Addresses, Folder, Networks
 from headgate.cluster.registry import Entry, Registry
-from headgate.cluster.shortcuts import shortcut
-from headgate.cluster.supervisor import Component, Happening, Supervisor
+from headgate.cluster.supervisor import Component, ComponentEvent, Supervisor
+from headgate.host import process_records, socket_paths
+from headgate.host.files import write_atomically
+from headgate.host.process_records import ProcessRecord
 
-Tell = Callable[[Happening], None]
-#: The order in which components end; others come before these.
-_LAST = ("node", "workloads", "api")
+OnEvent = Callable[[ComponentEvent], None]
 #: Seconds for a supervisor that was asked to stop: the node's pods and everything else, with their graces.
 _STOP_DEADLINE = 90.0
 
@@ -28,7 +28,7 @@ _STOP_DEADLINE = 90.0
 class State(msgspec.Struct, frozen=True):
     """The running supervisor, as it stands in `up.json`."""
 
-    supervisor: processes.Record
+    supervisor: ProcessRecord
     name: str
     ready: bool
 
@@ -62,14 +62,14 @@ def choose(
     """
     sweep(registry)
     taken = frozenset() if registry.find(name) else preflight.claimed_indexes()
-    owner = processes.record(os.getpid()) if only_for_us else None
+    owner = process_records.record_of(os.getpid()) if only_for_us else None
     return _cluster(name, registry.enter(name, data, taken=taken, owner=owner), port, networks)
 
 
 def sweep(registry: Registry) -> None:
     """End and delete clusters whose owner was killed before it could do so itself."""
     for name, entry in registry.all().items():
-        if entry.owner is not None and not processes.runs(entry.owner):
+        if entry.owner is not None and not process_records.is_running(entry.owner):
             cluster = _cluster(name, entry, None)
             stop(cluster)
             delete(registry, cluster)
@@ -87,7 +87,7 @@ def _cluster(name: str, entry: Entry, port: int | None, networks: Networks | Non
 
 @contextlib.asynccontextmanager
 async def running(
-    cluster: Cluster, choices: Choices, tell: Tell, *, parts: Sequence[Component] | None = None
+    cluster: Cluster, choices: Choices, on_event: OnEvent, *, parts: Sequence[Component] | None = None
 ) -> AsyncIterator[Supervisor]:
     """The cluster, up and ready; leaving the block stops it in order.
 
@@ -100,19 +100,19 @@ async def running(
     folder = cluster.folder
     folder.make()
     with preflight.sole_owner(cluster.name, folder):
-        end_leftovers(folder)
+        orphans.end_orphans(folder)
         addresses = cluster.addresses
         shared = (addresses.pods[1],) if choices.pod_network == "shared" else ()
         preflight.check_loopback(preflight.LOOPBACK, *shared, addresses.load_balancers[1])
         preflight.check_envoy(preflight.envoy_binary())
-        with preflight.claim(addresses), shortcut(folder.node) as node_data:
+        with preflight.claim(addresses):
             preflight.check_ports(addresses)
             supervisor = Supervisor(
-                parts if parts is not None else components(folder, addresses, choices, node_data),
+                parts if parts is not None else components(folder, addresses, choices),
                 records=folder.processes,
                 log=folder.log,
-                tell=tell,
-                environment={processes.MARK: str(folder.path)},
+                on_event=on_event,
+                environment={orphans.MARK: str(folder.path)},
             )
             _write_state(cluster, ready=False)
             try:
@@ -121,7 +121,7 @@ async def running(
                 yield supervisor
             finally:
                 await supervisor.stop()
-                end_leftovers(folder)
+                orphans.end_orphans(folder)
                 folder.supervisor.unlink(missing_ok=True)
 
 
@@ -131,42 +131,12 @@ def state(folder: Folder) -> State | None:
         found = msgspec.json.decode(folder.supervisor.read_bytes(), type=State)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
-    return found if processes.runs(found.supervisor) else None
+    return found if process_records.is_running(found.supervisor) else None
 
 
 def _write_state(cluster: Cluster, *, ready: bool) -> None:
-    me = processes.record(os.getpid())
-    temporary = cluster.folder.supervisor.with_suffix(".tmp")
-    temporary.write_bytes(msgspec.json.encode(State(me, cluster.name, ready)))
-    temporary.replace(cluster.folder.supervisor)
-
-
-def end_leftovers(folder: Folder) -> int:
-    """End what a supervisor or a node that was killed left behind, in order; how many processes that were.
-
-    The node goes first and gets time to end its pods in order; what it does not end is in its own records.
-    """
-    supervised = processes.read_all(folder.processes)
-    rank = {name: place for place, name in enumerate(_LAST)}
-    ended = 0
-    for file in sorted(supervised, key=lambda file: rank.get(file.stem, -1)):
-        ended += processes.group_runs(supervised[file])
-        processes.end((supervised[file],), grace=40.0 if file.stem == "node" else 10.0)
-        file.unlink(missing_ok=True)
-        if file.stem == "node":
-            ended += _end_pods(folder)
-    unrecorded = processes.marked(str(folder.path))
-    processes.end(unrecorded, grace=5.0)
-    return ended + _end_pods(folder) + len(unrecorded)
-
-
-def _end_pods(folder: Folder) -> int:
-    pods = processes.read_all(folder.node_processes)
-    left = [record for record in pods.values() if processes.group_runs(record)]
-    processes.end(left, grace=5.0)
-    for file in pods:
-        file.unlink(missing_ok=True)
-    return len(left)
+    me = process_records.record_of(os.getpid())
+    write_atomically(cluster.folder.supervisor, msgspec.json.encode(State(me, cluster.name, ready)))
 
 
 def stop(cluster: Cluster) -> bool:
@@ -174,16 +144,16 @@ def stop(cluster: Cluster) -> bool:
     running_now = state(cluster.folder)
     if running_now is not None:
         _stop_supervisor(running_now.supervisor)
-    left = end_leftovers(cluster.folder)
+    left = orphans.end_orphans(cluster.folder)
     cluster.folder.supervisor.unlink(missing_ok=True)
     return running_now is not None or left > 0
 
 
-def _stop_supervisor(record: processes.Record) -> None:
+def _stop_supervisor(record: ProcessRecord) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(record.pid, signal.SIGTERM)
     deadline = time.monotonic() + _STOP_DEADLINE
-    while processes.runs(record):
+    while process_records.is_running(record):
         if time.monotonic() > deadline:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(record.pid, signal.SIGKILL)
@@ -195,6 +165,7 @@ def delete(registry: Registry, cluster: Cluster) -> None:
     if state(cluster.folder) is not None:
         raise ClusterError(f"the cluster {cluster.name} runs: stop it first")
     folder = cluster.folder
+    socket_paths.remove_link(folder.short_path)
     for part in (folder.processes, folder.logs, folder.api, folder.node):
         shutil.rmtree(part, ignore_errors=True)
     for file in (folder.kubeconfig, folder.lock, folder.supervisor, folder.log_of_up):

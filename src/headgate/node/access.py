@@ -7,7 +7,8 @@ token lies in the folder of its volume; a kubeconfig beside it, named by `$KUBEC
 import json
 from pathlib import Path
 
-from .files import write_atomically
+from headgate.host.files import write_atomically
+
 from .mounts import Mounts
 
 ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .files import write_atomically
+from headgate.host.files import write_atomically
 
 Network = ipaddress.IPv4Network
 

@@ -27,14 +27,15 @@ from headgate.api.core import (
     Probe,
 )
 from headgate.api.times import rfc3339
+from headgate.host.processes import Process, Processes, ProcessSpec, StartError
 
 from . import access, probes
 from .environment import NotThereError, Place, Sources, environment, expand_all
 from .images.catalog import Catalog, Image, NotYetError, Order, Surroundings, UnknownImageError, parse
 from .mounts import Mounts
+from .orphans import MARK
 from .probes import Target
 from .probing import Tally
-from .processes import MARK, Process, Processes, Spec, StartError
 
 #: Variables of the node that programs need to run at all; no others are passed on, they may hold secrets.
 _INHERITED = (
@@ -228,7 +229,7 @@ class ContainerRun:
                     await self._stopping.wait()
         return None
 
-    async def _spec(self) -> Spec:
+    async def _spec(self) -> ProcessSpec:
         """Everything about the process to start, from what is known now."""
         pod, container, room = self._room.pod(), self.container, self._room
         folder = room.folder / "containers" / container.name
@@ -253,7 +254,13 @@ class ContainerRun:
         complete = {**launch.extra, **variables} if launch.extra else variables
         self._order, self._image = order, image
         self._target = Target(container, room.place.pod_ip, complete, launch.folder or folder, self._placed)
-        return Spec((*room.entrance(), *launch.argv), complete, launch.folder or folder, self._next_log())
+        return ProcessSpec(
+            argv=(*room.entrance(), *launch.argv),
+            environment=complete,
+            log=self._next_log(),
+            folder=launch.folder or folder,
+            owner=f"{pod.metadata.uid}/{container.name}",
+        )
 
     def _placed(self, words: Sequence[str]) -> tuple[str, ...]:
         """The command of a probe or a hook: in the pod's network, not expanded, as in Kubernetes."""

@@ -18,9 +18,9 @@ from aiohttp import web
 
 from headgate import pki
 from headgate.api import times
+from headgate.host.files import write_atomically
 
 from . import peers
-from .files import write_atomically
 
 #: Bytes read at once, and seconds between two looks at a log that is followed.
 _CHUNK, _LOOK = 65536, 0.1

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from .files import private_folder
+from headgate.host.files import private_folder
 
 
 class TakenError(Exception):

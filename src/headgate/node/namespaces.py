@@ -18,7 +18,8 @@ from pathlib import Path
 
 import structlog
 
-from . import processes
+from headgate.host import processes
+
 from .addresses import Network
 
 _log = structlog.get_logger("headgate.node")

@@ -21,6 +21,9 @@ import structlog
 from headgate.api import core
 from headgate.api.core import Pod, Service
 from headgate.api.meta import Key
+from headgate.host.files import private_folder, write_atomically
+from headgate.host.processes import Processes
+from headgate.host.socket_paths import short_path
 from headgate.kube.client import ApiError, Client
 from headgate.kube.events import EventRecorder
 from headgate.kube.watch import Batch, follow
@@ -31,15 +34,12 @@ from .balancers import Balancers
 from .binding import Binder
 from .containers import BackOff, Machine
 from .environment import Place
-from .files import private_folder, write_atomically
 from .images.catalog import Catalog, Image, UnknownImageError
 from .interests import Interests
 from .kubelet import Kubelet
-from .leftovers import end_leftovers
 from .namespaces import Namespace, Namespaces
+from .orphans import end_orphans
 from .pods import PodRun
-from .processes import Processes
-from .short_paths import short
 from .status import is_over
 from .surroundings import Services
 
@@ -103,7 +103,7 @@ class Node:
 
     async def run(self) -> Never:
         """See the class. Raises `NamespaceError` when pods should have a network stack of their own and cannot."""
-        await asyncio.to_thread(end_leftovers, self._records, self._mark)
+        await asyncio.to_thread(end_orphans, self._records, self._mark)
         shutil.rmtree(self._data / "pods", ignore_errors=True)
         if self._namespaces is None:
             await self._run()
@@ -114,7 +114,7 @@ class Node:
             await self._namespaces.stop()
 
     async def _run(self) -> Never:
-        with short(self._data / "pods", self._data / "short-path") as self._folder:
+        with short_path(self._data / "pods", self._data / "short-path") as self._folder:
             port = await self._kubelet.start(self._settings.address, self._settings.port, self._settings.client_ca)
             try:
                 async with self._events:
@@ -314,4 +314,4 @@ def network(text: str) -> Network:
 def end_all(data: Path) -> int:
     """Ends what a killed node of this data folder left; how many processes that were."""
     records = data / "processes"
-    return end_leftovers(records, _mark(data / "node-id")) if records.is_dir() else 0
+    return end_orphans(records, _mark(data / "node-id")) if records.is_dir() else 0

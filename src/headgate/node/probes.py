@@ -13,8 +13,7 @@ from typing import Protocol
 import msgspec
 
 from headgate.api.core import Container, ExecAction, GRPCAction, HTTPGetAction, TCPSocketAction
-
-from . import processes
+from headgate.host import processes
 
 _FAILED = (OSError, ssl.SSLError, TimeoutError, ValueError, EOFError)
 

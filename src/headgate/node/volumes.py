@@ -23,9 +23,9 @@ from headgate.api.core import (
     VolumeProjection,
 )
 from headgate.api.meta import Key
+from headgate.host.files import private_folder, write_private
 
 from .environment import NotThereError, Place, Sources, field, whole_map
-from .files import private_folder, write_private
 
 
 class Files(msgspec.Struct, frozen=True):

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from headgate.cluster import processes
 from headgate.cluster.places import Folder
+from headgate.host import process_records
 from support import waiting
 from support.local_cluster import HEADGATE, LocalCluster
 
@@ -28,14 +28,17 @@ def headgate(cluster: LocalCluster, *arguments: str) -> subprocess.CompletedProc
     )
 
 
-def recorded(cluster: LocalCluster) -> list[processes.Record]:
+def recorded(cluster: LocalCluster) -> list[process_records.ProcessRecord]:
     """The supervised processes and those of pods."""
     folder = Folder(cluster.data)
-    return [*processes.read_all(folder.processes).values(), *processes.read_all(folder.node_processes).values()]
+    return [
+        *process_records.read_all(folder.processes).values(),
+        *process_records.read_all(folder.node_processes).values(),
+    ]
 
 
-def left(records: list[processes.Record]) -> list[processes.Record]:
-    return [record for record in records if processes.group_runs(record)]
+def left(records: list[process_records.ProcessRecord]) -> list[process_records.ProcessRecord]:
+    return [record for record in records if process_records.is_group_running(record)]
 
 
 def run_a_pod(cluster: LocalCluster) -> None:
@@ -57,7 +60,7 @@ def run_a_pod(cluster: LocalCluster) -> None:
 
     asyncio.run(create())
     folder = Folder(cluster.data).node_processes
-    waiting.until(lambda: processes.read_all(folder), says="the pod's process", running=cluster.up)
+    waiting.until(lambda: process_records.read_all(folder), says="the pod's process", running=cluster.up)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -91,16 +94,16 @@ def test_the_next_up_ends_what_a_kill_9_left_and_has_the_objects(tmp_path: Path)
         (tmp_path / "up.log").rename(tmp_path / "first.log")
         cluster.start()
         assert left(records) == []
-        waiting.until(lambda: processes.read_all(Folder(cluster.data).node_processes), says="the pod runs again")
+        waiting.until(lambda: process_records.read_all(Folder(cluster.data).node_processes), says="the pod runs again")
 
 
 def test_a_killed_part_is_started_again_and_the_others_go_on(tmp_path: Path) -> None:
     with LocalCluster(tmp_path) as cluster:
-        before = processes.read_all(Folder(cluster.data).processes)
+        before = process_records.read_all(Folder(cluster.data).processes)
         controller = before[Folder(cluster.data).processes / "controller.json"]
         os.kill(controller.pid, signal.SIGKILL)
         waiting.until(lambda: cluster.up.output().count("controller   ready") == 2, running=cluster.up)
-        after = processes.read_all(Folder(cluster.data).processes)
+        after = process_records.read_all(Folder(cluster.data).processes)
         assert {file.stem for file in after if after[file] != before[file]} == {"controller"}
 
 

@@ -10,14 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from headgate.cluster import preflight, processes
+from headgate.cluster import preflight
 from headgate.cluster.components import Choices, components
 from headgate.cluster.errors import ClusterError
+from headgate.cluster.orphans import end_orphans
 from headgate.cluster.places import Addresses, Folder, Networks
 from headgate.cluster.probes import HealthProbe
 from headgate.cluster.registry import Registry
-from headgate.cluster.running import Cluster, choose, delete, end_leftovers, find, running, state, stop
-from headgate.cluster.supervisor import Component, Happening
+from headgate.cluster.running import Cluster, choose, delete, find, running, state, stop
+from headgate.cluster.supervisor import Component, ComponentEvent
+from headgate.host import process_records
 from support import waiting
 from support.addresses import free_port
 from support.processes import Program
@@ -25,7 +27,7 @@ from support.processes import Program
 STANDIN = str(Path(__file__).with_name("standin.py"))
 
 
-def quiet(_: Happening) -> None:
+def quiet(_: ComponentEvent) -> None:
     pass
 
 
@@ -75,7 +77,7 @@ async def test_a_new_name_avoids_the_networks_of_a_running_cluster_of_another_ho
 
 
 async def test_a_taken_port_is_one_sentence_before_anything_starts(registry: Registry) -> None:
-    told: list[Happening] = []
+    told: list[ComponentEvent] = []
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -106,7 +108,7 @@ def leftover(folder: Folder, file: Path, tmp_path: Path) -> Program:
     folder.make()
     file.parent.mkdir(exist_ok=True)
     program = Program([sys.executable, STANDIN, "--port", str(free_port()), "--child"], log=tmp_path / "left.log")
-    processes.write(file, program.pid)
+    process_records.write(file, process_records.record_of(program.pid))
     return program
 
 
@@ -120,13 +122,13 @@ def test_down_ends_the_pods_that_a_killed_node_left(cluster: Cluster, tmp_path: 
     with leftover(cluster.folder, cluster.folder.node_processes / "pod.json", tmp_path) as pod:
         assert stop(cluster)
         assert not pod.running
-        assert not processes.read_all(cluster.folder.node_processes)
+        assert not process_records.read_all(cluster.folder.node_processes)
 
 
 def test_leftovers_that_ended_by_themselves_count_as_none(cluster: Cluster, tmp_path: Path) -> None:
     with leftover(cluster.folder, cluster.folder.processes / "api.json", tmp_path) as old:
         old.kill()
-        assert end_leftovers(cluster.folder) == 0
+        assert end_orphans(cluster.folder) == 0
 
 
 def test_stopping_a_cluster_that_does_not_run_says_so(cluster: Cluster) -> None:
@@ -146,7 +148,7 @@ def test_delete_removes_the_name_and_leaves_files_of_others(
 
 
 def test_a_cluster_whose_owner_was_killed_goes_with_its_processes(registry: Registry, tmp_path: Path) -> None:
-    gone = processes.Record(os.getpid(), "another moment")
+    gone = process_records.ProcessRecord(os.getpid(), "another moment")
     folder = Folder(tmp_path / "demo")
     registry.enter("demo-1", folder.path, owner=gone)
     with leftover(folder, folder.processes / "api.json", tmp_path) as old:
@@ -184,12 +186,12 @@ def test_a_killed_supervisor_leaves_commands_that_the_next_stop_ends(registry: R
         waiting.until(
             lambda: (now := state(cluster.folder)) is not None and now.ready, says="ready", running=supervisor
         )
-        (record,) = processes.read_all(cluster.folder.processes).values()
+        (record,) = process_records.read_all(cluster.folder.processes).values()
         os.kill(supervisor.pid, signal.SIGKILL)
         supervisor.wait()
-        assert processes.runs(record)
+        assert process_records.is_running(record)
         assert stop(cluster)
-        assert not processes.group_runs(record)
+        assert not process_records.is_group_running(record)
 
 
 def test_the_command_lines_bind_nothing_but_loopback_and_this_clusters_networks(cluster: Cluster) -> None:

@@ -16,7 +16,7 @@ from headgate.cli.demo.seen import SAMPLE_EVERY, Seen, Step, watch
 from headgate.cli.exits import Failed
 from headgate.cli.progress import Progress
 from headgate.cluster.components import Choices
-from headgate.cluster.logfiles import last_lines
+from headgate.cluster.log_files import last_lines
 from headgate.cluster.registry import Registry
 from headgate.cluster.running import Cluster, choose, delete, running
 from headgate.kube.client import Client

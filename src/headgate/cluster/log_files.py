@@ -1,20 +1,20 @@
-"""Logs of supervised commands: appended by the commands themselves, rotated by size.
+"""Logs of supervised commands, rotated by size.
 
-The commands hold the file open in append mode and write to it without the supervisor, so they go on when it dies. A
-file that is too large is copied and then cut to nothing; append mode makes the next line start at the beginning.
+The commands write to their log without the supervisor and keep the file open in append mode, so they go on when the
+supervisor dies. A file that is too large is copied and truncated; in append mode the next line starts at the beginning.
 """
 
 import shutil
 from pathlib import Path
 
-#: Bytes after which a log is rotated; one older part is kept.
-LARGEST = 10 * 1024 * 1024
+#: Bytes above which a log is rotated; one older file is kept.
+MAX_SIZE = 10 * 1024 * 1024
 
 
-def rotate(file: Path, largest: int = LARGEST) -> bool:
-    """Move a log that has grown too large to `<name>.1`; whether it did."""
+def rotate(file: Path, max_size: int = MAX_SIZE) -> bool:
+    """Move a log that has grown too large to `<name>.1`; whether it was moved."""
     try:
-        if file.stat().st_size <= largest:
+        if file.stat().st_size <= max_size:
             return False
     except FileNotFoundError:
         return False
@@ -28,7 +28,7 @@ def rotate(file: Path, largest: int = LARGEST) -> bool:
 
 
 def last_lines(file: Path, count: int = 1, *, since: int = 0) -> list[str]:
-    """The last lines with a word in them that stand after byte `since` (of the last 64 KiB)."""
+    """The last lines that contain a letter or a digit, from byte `since` on, out of the last 64 KiB."""
     try:
         with file.open("rb") as log:
             size = log.seek(0, 2)

@@ -1,18 +1,18 @@
-"""Files that appear whole or not at all, readable by nobody else."""
+"""Files that are written whole or not at all, readable by their owner only."""
 
 import os
 from pathlib import Path
 
 
 def private_folder(path: Path) -> Path:
-    """The folder, made if it is not there, for its owner only."""
+    """The folder with mode 0700; it is made with its parents if it does not exist."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.chmod(0o700)
     return path
 
 
 def write_private(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """A new file with this content and mode; never readable for others in between."""
+    """Make a new file with this content and mode; others cannot read it at any moment. Raises `FileExistsError`."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         os.fchmod(descriptor, mode)
@@ -20,7 +20,7 @@ def write_private(path: Path, content: bytes, mode: int = 0o600) -> None:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replaces the file: a reader sees the old or the new content."""
+    """Replace a file: a reader sees the old or the new content, never a part. Its mode becomes 0600."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
     write_private(draft, content)

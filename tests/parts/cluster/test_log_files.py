@@ -2,20 +2,20 @@
 
 from pathlib import Path
 
-from headgate.cluster.logfiles import last_lines, rotate
+from headgate.cluster.log_files import last_lines, rotate
 
 
 def test_a_log_that_is_small_enough_stays(tmp_path: Path) -> None:
     log = tmp_path / "api.log"
     log.write_text("one\n")
-    assert not rotate(log, largest=100)
+    assert not rotate(log, max_size=100)
     assert log.read_text() == "one\n"
 
 
 def test_a_log_that_is_too_large_becomes_the_older_part(tmp_path: Path) -> None:
     log = tmp_path / "api.log"
     log.write_text("old line\n" * 100)
-    assert rotate(log, largest=100)
+    assert rotate(log, max_size=100)
     assert log.read_text() == ""
     assert (tmp_path / "api.log.1").read_text() == "old line\n" * 100
 
@@ -24,7 +24,7 @@ def test_a_writer_in_append_mode_goes_on_at_the_beginning_after_a_rotation(tmp_p
     log = tmp_path / "api.log"
     with log.open("ab", buffering=0) as writer:
         writer.write(b"before\n" * 100)
-        rotate(log, largest=10)
+        rotate(log, max_size=10)
         writer.write(b"after\n")
     assert log.read_bytes() == b"after\n"
 

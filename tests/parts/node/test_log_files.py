@@ -1,4 +1,4 @@
-"""Short paths and small logs."""
+"""Logs of containers: their size and the times of their lines."""
 
 from __future__ import annotations
 
@@ -6,39 +6,6 @@ from pathlib import Path
 
 from headgate.node.log_files import trim
 from headgate.node.log_times import MOST, LogTimes
-from headgate.node.short_paths import ENOUGH, short
-
-
-def test_a_short_folder_is_used_as_it_is(tmp_path: Path) -> None:
-    folder = Path("/tmp") / tmp_path.name[:20]
-    with short(folder, tmp_path / "note") as found:
-        assert found == folder
-    folder.rmdir()
-
-
-def test_a_long_folder_is_reached_by_a_short_link(tmp_path: Path) -> None:
-    folder = tmp_path / ("x" * 60) / "pods"
-    with short(folder, tmp_path / "note") as found:
-        (found / "file").write_text("here")
-        assert len(str(found)) <= ENOUGH
-        assert (folder / "file").read_text() == "here"
-        place = found.parent
-    assert not place.exists()
-
-
-def test_a_link_that_was_left_behind_is_removed_by_the_next_one(tmp_path: Path) -> None:
-    left = tmp_path / "headgate-left"
-    left.mkdir()
-    (tmp_path / "note").write_text(str(left))
-    with short(tmp_path / ("x" * 60), tmp_path / "note"):
-        assert not left.exists()
-
-
-def test_a_note_that_leads_elsewhere_removes_nothing(tmp_path: Path) -> None:
-    (tmp_path / "precious").mkdir()
-    (tmp_path / "note").write_text(str(tmp_path / "precious"))
-    with short(tmp_path / ("x" * 60), tmp_path / "note"):
-        assert (tmp_path / "precious").exists()
 
 
 def test_a_long_log_keeps_its_last_lines(tmp_path: Path) -> None:

@@ -1,117 +1,83 @@
-"""What a BackendTLSPolicy is told, per Gateway (`apis/v1/policy_types.go`, `backendtlspolicy_types.go`)."""
-
-from collections.abc import Sequence
+"""Conditions of a BackendTLSPolicy, per Gateway (`apis/v1/policy_types.go`, `backendtlspolicy_types.go`)."""
 
 from headgate.api.meta import Condition, Key
-from headgate.conditions import ca_certificates
 
+from . import ca_certificates
 from .build import new_condition
 from .invalid import Invalid, Problem
+from .policies import ACCEPTED, RESOLVED_REFS, refs_resolved
 
-ACCEPTED = "Accepted"
-RESOLVED_REFS = "ResolvedRefs"
+__all__ = ["ACCEPTED", "RESOLVED_REFS", "refs_resolved"]
 
 
 def accepted() -> Condition:
-    """The Gateway speaks TLS to the backends as the policy says."""
-    return new_condition(ACCEPTED, True, "Accepted", "the Gateway speaks TLS to the targets as the policy says")
+    """The policy takes effect."""
+    return new_condition(ACCEPTED, True, "Accepted", "the Gateway uses TLS to the targets as the policy declares")
 
 
-def refs_resolved() -> Condition:
-    """All authorities are there."""
-    return new_condition(RESOLVED_REFS, True, "ResolvedRefs", "all references are resolved")
-
-
-# Targets.
-
-
-def unsupported_target(path: str, group: str, kind: str) -> Problem:
-    """Only Services can be spoken to by TLS."""
-    return Problem(
-        ACCEPTED, "Invalid", path, f"{group or 'core'}/{kind} cannot be the target of a BackendTLSPolicy; a Service can"
-    )
-
-
-def section_not_found(path: str, service: Key, section: str, ports: Sequence[str]) -> Problem:
-    """The Service has no port of this name."""
-    named = ", ".join(repr(each) for each in ports if each) or "none with a name"
-    return Problem(
-        ACCEPTED,
-        "TargetNotFound",
-        f"{path}.sectionName",
-        f"Service {service} has no port named {section!r}; its ports are {named}",
-    )
-
-
-def conflicted(path: str, target: str, winner: Key) -> Problem:
-    """Another policy has the same target and comes first."""
-    return Problem(
-        ACCEPTED,
-        "Conflicted",
-        path,
-        f"{target} is already the target of BackendTLSPolicy {winner}, which comes first (the older one, then the"
-        " first by name); delete one of them or give it another target",
-    )
-
-
-# Validation.
-
-
-def unknown_well_known(path: str, name: str) -> Problem:
-    """A set of authorities that we do not have."""
-    return Problem(ACCEPTED, "Invalid", path, f"{name!r} is not known; 'System' is")
-
-
-def two_kinds_of_authority(path: str) -> Problem:
-    """References and a well-known set."""
-    return Problem(
-        ACCEPTED, "Invalid", path, "caCertificateRefs and wellKnownCACertificates exclude each other; keep one of them"
-    )
-
-
-def no_authority(path: str) -> Problem:
-    """Neither references nor a well-known set."""
-    return Problem(
-        ACCEPTED, "Invalid", path, "neither caCertificateRefs nor wellKnownCACertificates is set; one of them must be"
-    )
+# Names.
 
 
 def bad_hostname(path: str, hostname: str) -> Problem:
-    """The name that would be sent and that a certificate should carry is none."""
-    return Problem(ACCEPTED, "Invalid", path, f"{hostname!r} cannot be used; it is a DNS name like web.example.com")
+    """The server name is not a DNS name."""
+    return Problem(ACCEPTED, "Invalid", path, f"{hostname!r} is not a DNS name; use one like web.example.com")
 
 
-def unknown_name_type(path: str, kind: str) -> Invalid:
-    """A type of name that this version does not know."""
-    return Invalid(ACCEPTED, "Invalid", path, f"{kind!r} is not known; Hostname and URI are")
+def unknown_name_type(path: str, name_type: str) -> Invalid:
+    """A type of subject alternative name that this version does not know."""
+    return Invalid(ACCEPTED, "Invalid", path, f"{name_type!r} is not supported; use Hostname or URI")
 
 
 def bad_name(path: str, name: str | None, works: str) -> Invalid:
-    """A name that no certificate carries."""
-    there = "is missing" if name is None else f"{name!r} cannot be used"
-    return Invalid(ACCEPTED, "Invalid", path, f"{there}; it is {works}")
+    """A subject alternative name that no certificate carries."""
+    present = "is missing" if name is None else f"{name!r} is invalid"
+    return Invalid(ACCEPTED, "Invalid", path, f"{present}; use {works}")
 
 
-def unsupported_authority_kind(path: str, group: str, kind: str) -> Problem:
-    """An authority of a kind that is not read, or that the API does not have."""
+# CA certificates.
+
+
+def unknown_well_known(path: str, name: str) -> Problem:
+    """A set of CA certificates that Headgate does not have."""
+    return Problem(ACCEPTED, "Invalid", path, f"{name!r} is not supported; use 'System'")
+
+
+def two_ca_certificate_sources(path: str) -> Problem:
+    """References and a well-known set."""
     return Problem(
-        RESOLVED_REFS,
-        "InvalidKind",
+        ACCEPTED,
+        "Invalid",
         path,
-        ca_certificates.unsupported_kind_message(group, kind),
+        "caCertificateRefs and wellKnownCACertificates are mutually exclusive; remove one of them",
     )
 
 
-def authority_invalid(path: str, config_map: Key, why: str) -> Problem:
-    """The ConfigMap, or ClusterTrustBundle without a namespace, is missing or holds no certificate."""
-    return Problem(RESOLVED_REFS, "InvalidCACertificateRef", path, ca_certificates.invalid_message(config_map, why))
+def no_ca_certificate_source(path: str) -> Problem:
+    """Neither references nor a well-known set."""
+    return Problem(
+        ACCEPTED,
+        "Invalid",
+        path,
+        "neither caCertificateRefs nor wellKnownCACertificates is set; set one of them",
+    )
 
 
-def no_valid_authority(path: str) -> Problem:
-    """None of the references leads to a certificate: nothing is sent, least of all without TLS."""
+def unsupported_ca_certificate_kind(path: str, group: str, kind: str) -> Problem:
+    """A reference of a kind that is not supported, or that the API does not serve."""
+    return Problem(RESOLVED_REFS, "InvalidKind", path, ca_certificates.unsupported_kind_message(group, kind))
+
+
+def invalid_ca_certificate(path: str, key: Key, reason: str) -> Problem:
+    """The ConfigMap, or the ClusterTrustBundle without a namespace, is missing or holds no certificate."""
+    return Problem(RESOLVED_REFS, "InvalidCACertificateRef", path, ca_certificates.invalid_message(key, reason))
+
+
+def no_valid_ca_certificate(path: str) -> Problem:
+    """No reference resolves. The policy fails closed: the backend gets nothing, and never plain text."""
     return Problem(
         ACCEPTED,
         "NoValidCACertificate",
         path,
-        "none of the references leads to a certificate, so no backend can be believed and requests are answered 503",
+        "no caCertificateRefs entry resolves to a CA certificate, so backend certificates cannot be verified and"
+        " requests get 503; create one of the referenced objects",
     )

@@ -1,4 +1,6 @@
-"""What an XBackend is told, per Gateway that uses it (`apisx/v1alpha1/xbackend_types.go`)."""
+"""Conditions of an XBackend, per Gateway that uses it (`apisx/v1alpha1/xbackend_types.go`), and problems of routes that
+refer to one.
+"""
 
 from headgate.api.meta import Condition
 
@@ -6,50 +8,56 @@ from .build import new_condition
 from .invalid import Invalid, Problem
 
 ACCEPTED = "Accepted"
+RESOLVED_REFS = "ResolvedRefs"
 
 
 def accepted() -> Condition:
-    """The Gateway can send requests to it."""
-    return new_condition(ACCEPTED, True, "Accepted", "the Gateway sends what routes say to this backend")
+    """The Gateway can send requests to the backend."""
+    return new_condition(ACCEPTED, True, "Accepted", "the Gateway sends requests of routes to this backend")
 
 
-def field_missing(path: str, kind: str) -> Problem:
-    """The field of the type that is asked for."""
-    return Problem(ACCEPTED, "Invalid", path, f"is needed for type {kind}")
+def missing_field(path: str, kind: str) -> Problem:
+    """The field that belongs to the declared type is not set."""
+    return Problem(ACCEPTED, "Invalid", path, f"is missing; it is required for type {kind}")
 
 
-def unknown(path: str, value: str | None, works: str) -> Problem:
-    """A value that this version does not know."""
-    return Problem(ACCEPTED, "Invalid", path, f"{value!r} is not known; {works}")
+def unsupported(path: str, value: str | None, works: str) -> Problem:
+    """A value that this version does not support."""
+    return Problem(ACCEPTED, "Invalid", path, f"{value!r} is not supported; use {works}")
+
+
+def invalid_reference(path: str, name: str, reason: str) -> Problem:
+    """A referenced object is missing or holds no certificate."""
+    return Problem(ACCEPTED, "Invalid", path, f"{name}: {reason}")
 
 
 def bad_hostname(path: str, hostname: str) -> Problem:
-    """No host outside of the cluster."""
+    """Not a host outside of the cluster."""
     return Problem(
         ACCEPTED,
         "Invalid",
         path,
-        f"{hostname!r} cannot be used; a DNS name outside of the cluster can, like api.example.com",
+        f"{hostname!r} is not a DNS name outside of the cluster; use one like api.example.com",
     )
 
 
 def protocol_and_tls(path: str, protocol: str, works: str) -> Problem:
-    """A protocol that is never, or only ever, spoken inside of TLS."""
-    return Problem(ACCEPTED, "Invalid", path, f"protocol {protocol} needs {works}")
+    """A protocol that never runs over TLS, or only over TLS."""
+    return Problem(ACCEPTED, "Invalid", path, f"protocol {protocol} requires {works}")
 
 
 def of_part(problem: Problem) -> Problem:
-    """What is wrong with a part that other kinds have as well."""
+    """A problem of a part that other kinds have as well, as a condition of the XBackend."""
     return Problem(ACCEPTED, "Invalid", problem.path, problem.message)
 
 
-# What routes are told.
+# Problems of routes.
 
 
 def not_found(path: str, namespace: str, name: str) -> Invalid:
-    """No such XBackend."""
+    """There is no such XBackend."""
     return Invalid(
-        "ResolvedRefs",
+        RESOLVED_REFS,
         "BackendNotFound",
         path,
         f"no XBackend {name!r} in namespace {namespace!r}; create it or change the name",
@@ -57,22 +65,25 @@ def not_found(path: str, namespace: str, name: str) -> Invalid:
 
 
 def of_another_namespace(path: str, namespace: str, name: str) -> Invalid:
-    """XBackends are for routes of their own namespace; whether this one exists is not told."""
+    """XBackends serve routes of their own namespace only; the message does not reveal whether this one exists."""
     return Invalid(
-        "ResolvedRefs",
+        RESOLVED_REFS,
         "RefNotPermitted",
         path,
-        f"XBackend {name!r} is in namespace {namespace!r}; an XBackend can only be used by routes of its own namespace",
+        f"XBackend {name!r} is in namespace {namespace!r}; routes can use XBackends of their own namespace only",
     )
 
 
-def invalid(path: str, name: str, why: str) -> Invalid:
-    """It is not accepted."""
-    return Invalid("ResolvedRefs", "BackendNotFound", path, f"XBackend {name!r} is not accepted: {why}")
+def invalid(path: str, name: str, reason: str) -> Invalid:
+    """The XBackend exists and is not accepted."""
+    return Invalid(RESOLVED_REFS, "BackendNotFound", path, f"XBackend {name!r} is not accepted: {reason}")
 
 
-def speaks(path: str, name: str, protocol: str, kind: str) -> Invalid:
-    """Its protocol is none that this kind of route passes on."""
+def unsupported_protocol(path: str, name: str, protocol: str, kind: str) -> Invalid:
+    """The XBackend's protocol is none that this kind of route forwards."""
     return Invalid(
-        "ResolvedRefs", "UnsupportedProtocol", path, f"XBackend {name!r} speaks {protocol}, which {kind} cannot send"
+        RESOLVED_REFS,
+        "UnsupportedProtocol",
+        path,
+        f"XBackend {name!r} has protocol {protocol}, which {kind} does not forward; use another backend",
     )

@@ -1,40 +1,60 @@
-"""BackendTLSPolicy (Gateway API v1.7, `BackendTLSPolicySpec`; GEP-1897): what one policy says, by itself."""
+"""BackendTLSPolicy (Gateway API v1.7, `BackendTLSPolicySpec`; GEP-1897): TLS from the Gateway to a Service.
 
-import msgspec
+A policy for a port (`sectionName`) takes precedence over one for the whole Service. A policy that takes effect and is
+invalid fails closed: the backend gets neither plain text nor the settings of another policy.
+"""
 
+from collections.abc import Iterable
+
+from headgate.api import certificates
 from headgate.api import gateway as api
-from headgate.api.meta import Key
-from headgate.conditions import Problem
-from headgate.conditions import backend_tls_policy as say
-from headgate.ir.tls import UpstreamTLS
+from headgate.conditions import Problem, first_problem
+from headgate.conditions import backend_tls_policy as conditions
+from headgate.ir.routing import Backend, BackendTraffic
 
-from . import targets as targets_of
-from . import validation
-from .targets import Indexed
+from . import tls_validation
+from .base import SERVICE, BackendSettings, PolicyKind, PolicySettings, ReferenceResolver
+from .tls_validation import Validation
 
-
-class Policy(msgspec.Struct, frozen=True):
-    """A policy as it is written. `targets` carry their index in `spec.targetRefs`, `authorities` are the paths of
-    references in the order of `tls.authorities`. `problems` are those that no other object can mend.
-    """
-
-    generation: int
-    created: str
-    targets: tuple[Indexed, ...]
-    tls: UpstreamTLS
-    authorities: tuple[str, ...]
-    problems: tuple[Problem, ...]
+_VALIDATION = "spec.validation"
 
 
-def read(key: Key, found: api.BackendTLSPolicy) -> Policy:
-    """What a policy says. With a problem in its validation it believes nobody, so nothing can be sent by it."""
-    targets, wrong_targets = targets_of.read(key, found.spec.target_refs, ("", "Service"), say.unsupported_target)
-    validated = validation.read(key.namespace, "spec.validation", found.spec.validation)
-    return Policy(
-        generation=found.metadata.generation,
-        created=found.metadata.creation_timestamp,
-        targets=targets,
-        tls=validated.tls,
-        authorities=validated.authorities,
-        problems=(*wrong_targets, *validated.problems),
+def read(policy: api.BackendTLSPolicy, references: ReferenceResolver) -> PolicySettings[BackendSettings]:
+    """TLS as the policy declares it. With an invalid validation it trusts no CA, so every connection is refused."""
+    validation = tls_validation.read(policy.metadata.namespace, _VALIDATION, policy.spec.validation)
+    return PolicySettings(
+        settings=BackendSettings(BackendTraffic(tls=validation.tls)),
+        problems=(*validation.problems, *_ca_problems(validation, references)),
     )
+
+
+def _ca_problems(validation: Validation, references: ReferenceResolver) -> Iterable[Problem]:
+    """Unresolved CA references. If none resolves, adds NoValidCACertificate (unless the policy is invalid already)."""
+    trusted = (
+        validation.tls.system_ca_certificates or first_problem(validation.problems, conditions.ACCEPTED) is not None
+    )
+    for path, key in validation.ca_certificates:
+        found = references.ca_certificates(key)
+        trusted = trusted or not found.problem
+        if not found.served:
+            yield conditions.unsupported_ca_certificate_kind(path, certificates.GROUP, "ClusterTrustBundle")
+        elif found.problem:
+            yield conditions.invalid_ca_certificate(path, key, found.problem)
+    if not trusted:
+        yield conditions.no_valid_ca_certificate(f"{_VALIDATION}.caCertificateRefs")
+
+
+def _applies_to(backend: Backend) -> bool:
+    """Not to connections that are passed on as they are: those of a TCPRoute, or of a TLSRoute in mode Passthrough."""
+    return backend.protocol not in ("tcp", "udp") or backend.traffic.tls is not None
+
+
+KIND = PolicyKind(
+    object_type=api.BackendTLSPolicy,
+    targets=(SERVICE,),
+    settings=BackendSettings,
+    read=read,
+    applies_to=_applies_to,
+    conditions=(conditions.accepted(), conditions.refs_resolved()),
+    fails_closed=True,
+)

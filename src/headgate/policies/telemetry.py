@@ -1,136 +1,136 @@
-"""XTelemetryPolicy (Gateway API v1.7, experimental; GEP-4768): what one policy says, by itself."""
+"""XTelemetryPolicy (Gateway API v1.7, experimental; GEP-4768): traces of a Gateway's requests.
+
+A policy that is invalid, or whose collector does not resolve, traces nothing.
+"""
 
 from collections.abc import Iterable
 
-import msgspec
-
-from headgate.api import gateway
 from headgate.api import gateway_x as api
-from headgate.api.meta import Key
-from headgate.conditions import Problem
-from headgate.conditions import telemetry_policy as say
-from headgate.ir.tracing import Attribute, Fraction, Spans
+from headgate.conditions import Invalid, Problem
+from headgate.conditions import telemetry_policy as conditions
+from headgate.ir.tracing import Attribute, Fraction, Spans, Tracing
 
-from . import targets as targets_of
-from .targets import Indexed
+from .base import GATEWAY, PolicyKind, PolicySettings, ReferenceResolver, whole
 
 _TRACING = "spec.tracing"
 _MODES = ("Enabled", "Disabled", "ImplementationDefault")
 _SOURCES = {"Literal": "literalValue", "Header": "headerName", "Attribute": "attributeKey"}
 
 
-class Policy(msgspec.Struct, frozen=True):
-    """A policy as it is written. `targets` carry their index in `spec.targetRefs`; one with problems of its own, or
-    without a provider, traces nothing.
-    """
+def read(policy: api.XTelemetryPolicy, references: ReferenceResolver) -> PolicySettings[Tracing]:
+    """Tracing as the policy declares it; None if the policy does not enable it."""
+    tracing = policy.spec.tracing or api.TelemetryTracing()
+    problems = tuple(_problems(tracing))
+    if problems or tracing.mode != "Enabled" or tracing.provider is None:
+        return PolicySettings(None, problems)
+    try:
+        collector = references.backend(f"{_TRACING}.provider.backendRef", tracing.provider.backend_ref, grpc=True)
+    except Invalid as error:
+        return PolicySettings(None, (conditions.unresolved_collector(error.problem),))
+    return PolicySettings(Tracing(collector, _spans(tracing, tracing.provider)))
 
-    generation: int
-    created: str
-    targets: tuple[Indexed, ...]
-    provider: gateway.BackendObjectReference | None = None
-    spans: Spans = Spans()
-    problems: tuple[Problem, ...] = ()
 
-
-def read(key: Key, found: api.XTelemetryPolicy) -> Policy:
-    """What a policy says."""
-    targets, wrong_targets = targets_of.read(
-        key, found.spec.target_refs, (gateway.GROUP, "Gateway"), say.unsupported_target
-    )
-    asked = found.spec.tracing or api.TelemetryTracing()
-    plain = Policy(found.metadata.generation, found.metadata.creation_timestamp, targets)
-    problems = [*wrong_targets, *_problems(asked)]
-    if problems or asked.mode != "Enabled" or asked.provider is None:
-        return msgspec.structs.replace(plain, problems=tuple(problems))
-    return msgspec.structs.replace(
-        plain,
-        provider=asked.provider.backend_ref,
-        spans=Spans(
-            headers=_first_of_each(asked.provider.headers),
-            sampling=_share(asked.sampling_rate),
-            parent_based=asked.parent_based_sampling is None or asked.parent_based_sampling.mode != "Disabled",
-            service_name=asked.service_name or "",
-            span_name=asked.span_name or "",
-            attributes=tuple(map(_attribute, asked.attributes)),
-        ),
+def _spans(tracing: api.TelemetryTracing, provider: api.TracingProvider) -> Spans:
+    parents = tracing.parent_based_sampling
+    return Spans(
+        headers=_first_of_each_name(provider.headers),
+        sampling=_sampling(tracing.sampling_rate),
+        parent_based=parents is None or parents.mode != "Disabled",
+        service_name=tracing.service_name or "",
+        span_name=tracing.span_name or "",
+        attributes=tuple(map(_attribute, tracing.attributes)),
     )
 
 
-def _problems(asked: api.TelemetryTracing) -> Iterable[Problem]:
-    if asked.mode not in _MODES:
-        yield say.unknown(f"{_TRACING}.mode", asked.mode, "Enabled, Disabled and ImplementationDefault are")
-    elif asked.mode != "Enabled":
-        for field, value in _only_enabled(asked):
+def _problems(tracing: api.TelemetryTracing) -> Iterable[Problem]:
+    if tracing.mode not in _MODES:
+        yield conditions.unknown_value(f"{_TRACING}.mode", tracing.mode, _MODES)
+    elif tracing.mode != "Enabled":
+        for field, value in _only_enabled(tracing):
             if value:
-                yield say.not_now(f"{_TRACING}.{field}", asked.mode)
-    elif asked.provider is None:
-        yield say.missing(f"{_TRACING}.provider", "with mode Enabled")
-    yield from _wrong_share(f"{_TRACING}.samplingRate", asked.sampling_rate)
-    yield from _wrong_parents(f"{_TRACING}.parentBasedSampling", asked.parent_based_sampling)
-    if "%" in (asked.span_name or ""):
-        yield say.bad_text(f"{_TRACING}.spanName", asked.span_name or "")
-    for at, header in enumerate(asked.provider.headers if asked.provider else ()):
+                yield conditions.needs_mode_enabled(f"{_TRACING}.{field}", tracing.mode)
+    elif tracing.provider is None:
+        yield conditions.missing_field(f"{_TRACING}.provider", "with mode Enabled")
+    yield from _wrong_fraction(f"{_TRACING}.samplingRate", tracing.sampling_rate)
+    yield from _wrong_parent_sampling(f"{_TRACING}.parentBasedSampling", tracing.parent_based_sampling)
+    if "%" in (tracing.span_name or ""):
+        yield conditions.unsupported_percent_sign(f"{_TRACING}.spanName", tracing.span_name or "")
+    for at, header in enumerate(tracing.provider.headers if tracing.provider else ()):
         if "%" in header.value:
-            yield say.bad_text(f"{_TRACING}.provider.headers[{at}].value", header.value)
-    for at, each in enumerate(asked.attributes):
-        yield from _wrong_attribute(f"{_TRACING}.attributes[{at}]", each)
+            yield conditions.unsupported_percent_sign(f"{_TRACING}.provider.headers[{at}].value", header.value)
+    for at, attribute in enumerate(tracing.attributes):
+        yield from _wrong_attribute(f"{_TRACING}.attributes[{at}]", attribute)
 
 
-def _only_enabled(asked: api.TelemetryTracing) -> Iterable[tuple[str, object]]:
+def _only_enabled(tracing: api.TelemetryTracing) -> Iterable[tuple[str, object]]:
     return (
-        ("provider", asked.provider),
-        ("samplingRate", asked.sampling_rate),
-        ("parentBasedSampling", asked.parent_based_sampling),
-        ("serviceName", asked.service_name),
-        ("spanName", asked.span_name),
-        ("attributes", asked.attributes),
+        ("provider", tracing.provider),
+        ("samplingRate", tracing.sampling_rate),
+        ("parentBasedSampling", tracing.parent_based_sampling),
+        ("serviceName", tracing.service_name),
+        ("spanName", tracing.span_name),
+        ("attributes", tracing.attributes),
     )
 
 
-def _wrong_share(path: str, found: api.SamplingRate | None) -> Iterable[Problem]:
-    if found is not None and not 0 <= found.numerator <= found.denominator:
-        yield say.bad_share(path, found.numerator, found.denominator)
+def _wrong_fraction(path: str, rate: api.SamplingRate | None) -> Iterable[Problem]:
+    if rate is not None and not 0 <= rate.numerator <= rate.denominator:
+        yield conditions.bad_fraction(path, rate.numerator, rate.denominator)
 
 
-def _wrong_parents(path: str, found: api.ParentBasedSampling | None) -> Iterable[Problem]:
-    if found is None:
+def _wrong_parent_sampling(path: str, sampling: api.ParentBasedSampling | None) -> Iterable[Problem]:
+    if sampling is None:
         return
-    if found.mode not in _MODES:
-        yield say.unknown(f"{path}.mode", found.mode, "Enabled, Disabled and ImplementationDefault are")
-    if found.sampling_rate is None:
+    if sampling.mode not in _MODES:
+        yield conditions.unknown_value(f"{path}.mode", sampling.mode, _MODES)
+    if sampling.sampling_rate is None:
         return
-    wrong = list(_wrong_share(f"{path}.samplingRate", found.sampling_rate))
+    wrong = list(_wrong_fraction(f"{path}.samplingRate", sampling.sampling_rate))
     yield from wrong
-    if found.mode != "Enabled":
-        yield say.not_now(f"{path}.samplingRate", found.mode)
-    elif not wrong and found.sampling_rate.numerator < found.sampling_rate.denominator:
-        yield say.part_of_parents(f"{path}.samplingRate")
+    if sampling.mode != "Enabled":
+        yield conditions.needs_mode_enabled(f"{path}.samplingRate", sampling.mode)
+    elif not wrong and sampling.sampling_rate.numerator < sampling.sampling_rate.denominator:
+        yield conditions.partial_parent_sampling(f"{path}.samplingRate")
 
 
-def _wrong_attribute(path: str, found: api.TracingAttribute) -> Iterable[Problem]:
-    if found.source_type not in _SOURCES:
-        yield say.unknown(f"{path}.sourceType", found.source_type, "Header, Literal and Attribute are")
-    elif not _value(found):
-        yield say.missing(f"{path}.{_SOURCES[found.source_type]}", f"with sourceType {found.source_type}")
+def _wrong_attribute(path: str, attribute: api.TracingAttribute) -> Iterable[Problem]:
+    if attribute.source_type not in _SOURCES:
+        yield conditions.unknown_value(f"{path}.sourceType", attribute.source_type, sorted(_SOURCES))
+    elif not _value(attribute):
+        field = _SOURCES[attribute.source_type]
+        yield conditions.missing_field(f"{path}.{field}", f"with sourceType {attribute.source_type}")
 
 
-def _value(found: api.TracingAttribute) -> str:
-    given = {"Literal": found.literal_value, "Header": found.header_name, "Attribute": found.attribute_key}
-    return given.get(found.source_type) or ""
+def _value(attribute: api.TracingAttribute) -> str:
+    values = {
+        "Literal": attribute.literal_value,
+        "Header": attribute.header_name,
+        "Attribute": attribute.attribute_key,
+    }
+    return values.get(attribute.source_type) or ""
 
 
-def _attribute(found: api.TracingAttribute) -> Attribute:
-    return Attribute(found.name, found.source_type, _value(found))  # type: ignore[arg-type]
+def _attribute(attribute: api.TracingAttribute) -> Attribute:
+    return Attribute(attribute.name, attribute.source_type, _value(attribute))  # type: ignore[arg-type]
 
 
-def _share(found: api.SamplingRate | None) -> Fraction:
-    """Without a rate everything is traced."""
-    return Fraction(100) if found is None else Fraction(found.numerator, found.denominator)
+def _sampling(rate: api.SamplingRate | None) -> Fraction:
+    """Without a rate every request is traced."""
+    return Fraction(100) if rate is None else Fraction(rate.numerator, rate.denominator)
 
 
-def _first_of_each(found: Iterable[api.TracingHeader]) -> tuple[tuple[str, str], ...]:
-    """Names without case; of equal ones the first counts. gRPC knows them in lower case only."""
+def _first_of_each_name(headers: Iterable[api.TracingHeader]) -> tuple[tuple[str, str], ...]:
+    """Names compare without case, and the first of equal ones is sent. gRPC metadata has lower case names only."""
     first: dict[str, str] = {}
-    for each in found:
-        first.setdefault(each.name.lower(), each.value)
+    for header in headers:
+        first.setdefault(header.name.lower(), header.value)
     return tuple(first.items())
+
+
+KIND = PolicyKind(
+    object_type=api.XTelemetryPolicy,
+    targets=(whole(GATEWAY),),
+    settings=Tracing,
+    read=read,
+    conditions=(conditions.accepted(), conditions.refs_resolved()),
+)

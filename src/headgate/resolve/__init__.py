@@ -9,6 +9,7 @@
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from headgate.api.gateway import PolicyAncestorStatus
 from headgate.api.meta import Key, Ref
@@ -17,8 +18,10 @@ from headgate.world import EnvoyFleetSpec, PodSelection, Routing, World
 
 from .attachment import listeners, merged_listeners, routes
 from .gateways import client_certificates, managed
+from .policies import hierarchy as policy_hierarchy
 from .policies import statuses as policy_statuses
-from .policies import telemetry, xbackend_status
+from .policies import tracing, xbackend_status
+from .policies.attachment import AttachedPolicies
 from .references import resolver
 from .routing import backends, rules, streams, virtual_hosts
 
@@ -51,10 +54,21 @@ def declare(world: World) -> Resolved:
     streamed = streams.declare(world, references, judged, attached)
     ruled = rules.declare(world, references, attached, streamed.problems)
     hosted = virtual_hosts.declare(world, judged, attached, ruled)
-    told = telemetry.declare(world, references, owned)
-    served = backends.declare(world, references, attached, ruled, streamed, told.tracing, judged.backends)
+    traced = tracing.declare(world, references, owned)
+    served = backends.declare(world, references, attached, ruled, streamed, traced.tracing, judged.backends)
     shown = client_certificates.declare(world, references, owned)
-    named = xbackend_status.declare(world, references, owned, attached, told.tracing)
+    xbackends = xbackend_status.declare(world, references, owned, attached, traced.tracing)
+    policies: tuple[AttachedPolicies[Any], ...] = (*references.backend_policies.kinds, *traced.kinds)
+    hierarchy = policy_hierarchy.declare(
+        world,
+        [each.kind for each in policies],
+        gateways=owned.managed,
+        listener_sets=wanted.listener_sets,
+        attached=attached,
+        shapes=ruled.unweighted,
+        services=references.services,
+        used=served.used,
+    )
     return Resolved(
         routing=Routing(
             ports=judged.ports,
@@ -66,7 +80,7 @@ def declare(world: World) -> Resolved:
             streams=streamed.streams,
             weighted_backends=streamed.pools,
             client_certificates=client_certificates.valid(world, shown),
-            tracing=told.tracing,
+            tracing=traced.tracing,
         ),
         fleet_specs=managed.fleet_specs(world, owned, judged.accepted_ports),
         gateways=owned,
@@ -77,9 +91,8 @@ def declare(world: World) -> Resolved:
         client_certificates=shown,
         policy_statuses=world.engine.union(
             "statuses of policies and backends",
-            policy_statuses.declare(world, references, owned, served.used),
-            named.statuses,
-            told.statuses,
+            *(policy_statuses.declare(world.engine, owned, each, hierarchy) for each in policies),
+            xbackends.statuses,
         ),
-        pod_selections=named.selections,
+        pod_selections=xbackends.selections,
     )

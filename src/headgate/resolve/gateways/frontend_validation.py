@@ -16,7 +16,8 @@ from headgate.incremental import Read
 from headgate.ir.tls import ClientValidation
 
 from ..references import ca_certificates
-from ..references.resolver import References, is_permitted
+from ..references.reference_grants import is_permitted
+from ..references.resolver import References
 
 _FALLBACK = "AllowInsecureFallback"
 _MODES = ("AllowValidOnly", _FALLBACK)
@@ -102,7 +103,7 @@ def _authority(read: Read, references: References, gateway: Key, path: str, ref:
         namespace=config_map.namespace,
     ):
         raise say.ca_certificate_ref_not_permitted(path, config_map, gateway)
-    if why := ca_certificates.problem(read, references.backend_tls.bundles, config_map):
+    if why := ca_certificates.problem(read, references.ca_bundles, config_map):
         raise say.invalid_ca_certificate(path, config_map, why)
     return config_map
 
@@ -115,6 +116,6 @@ def _trust_bundle(read: Read, references: References, path: str, ref: api.CACert
         raise say.invalid_ca_certificate(
             f"{path}.namespace", bundle, f"is in no namespace; leave out {ref.namespace!r}"
         )
-    if why := ca_certificates.problem(read, references.backend_tls.bundles, bundle):
+    if why := ca_certificates.problem(read, references.ca_bundles, bundle):
         raise say.invalid_ca_certificate(path, bundle, why)
     return bundle

@@ -1,10 +1,12 @@
-"""Policies: what each selects, which one takes effect, and its status.
+"""The policy mechanism (GEP-713): the same for every kind of `headgate.policies.KINDS`.
 
-* `precedence` – which of several policies takes effect on a target (GEP-713);
-* `backend_tls` – BackendTLSPolicy;
-* `backend_traffic` – XBackendTrafficPolicy;
-* `telemetry` – XTelemetryPolicy;
-* `ancestors` – entries of `status.ancestors`;
-* `statuses` – statuses of BackendTLSPolicies and XBackendTrafficPolicies;
-* `xbackend_status` – statuses of XBackends.
+* `attachment` – reads the policies of a kind and finds their targets, by `targetRefs` and `targetSelectors`;
+* `references` – follows the references of policies;
+* `chains` – by which targets policies apply to something, the most specific first;
+* `precedence` – which policy takes effect on a target, and what a chain of targets gets: replaced or merged settings;
+* `hierarchy` – the sections of targets, what is above them, and where their policies report;
+* `inheritance` – which policies are overridden by, or merged with, those of more specific targets;
+* `statuses`, `ancestors` – the entries of `status.ancestors`;
+* `backends`, `tracing` – where the settings take effect: backends, Gateways;
+* `xbackend_status` – statuses of XBackends, which report like policies.
 """

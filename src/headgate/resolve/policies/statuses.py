@@ -1,132 +1,114 @@
-"""What policies are told: one entry per Gateway that uses a target (`PolicyStatus.ancestors`, GEP-713)."""
+"""Statuses of policies, for every kind in the same way: one entry per ancestor (`PolicyStatus.ancestors`, GEP-713).
 
-from collections.abc import Iterable, Sequence
+A policy whose targets no managed Gateway uses has no entry.
+"""
 
-from headgate.api import certificates
-from headgate.api.meta import Key, Ref
-from headgate.conditions import Problem, condition_from, first_problem
-from headgate.conditions import backend_tls_policy as say
-from headgate.conditions import backend_traffic_policy as say_traffic
-from headgate.incremental import Collection, Index, Read
-from headgate.ir import routing as ir
-from headgate.policies.backend_tls import Policy
-from headgate.policies.backend_traffic import Policy as TrafficPolicy
-from headgate.policies.targets import Target
-from headgate.world import World
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from headgate.api.meta import Condition, Key, Ref
+from headgate.conditions import Problem, condition_from
+from headgate.conditions import policies as conditions
+from headgate.incremental import Collection, Engine, Index, Read
+from headgate.policies.base import Target
 
 from ..gateways.managed import ManagedGateways
-from ..references import ca_certificates
-from ..references.resolver import References
-from .ancestors import MOST, Entries, entry
-from .backend_tls import BackendTLS
-from .precedence import lost_to
+from . import inheritance
+from .ancestors import Ancestor, Entries, entries
+from .attachment import AttachedPolicies, Policy
+from .hierarchy import Hierarchy
+from .inheritance import Inheritance
+from .precedence import CandidateKey, conflicts_with
 
-_Used = tuple[Key, ir.Backend]
+S = TypeVar("S")
+
+
+@dataclass(slots=True)
+class _Report:
+    """What a policy reports to one ancestor, besides its own problems."""
+
+    conflicts: dict[Problem, None] = field(default_factory=dict)
+    missing: dict[Problem, None] = field(default_factory=dict)
+    overridden_by: dict[tuple[str, Key], None] = field(default_factory=dict)
+    merged_with: dict[Key, None] = field(default_factory=dict)
 
 
 def declare(
-    world: World,
-    references: References,
-    gateways: ManagedGateways,
-    backends: Collection[_Used, ir.Backend],
+    engine: Engine, gateways: ManagedGateways, attached: AttachedPolicies[S], hierarchy: Hierarchy
 ) -> Collection[Ref, Entries]:
-    """Per policy: our entries, by Gateway; a policy whose targets no Gateway of ours uses has none."""
-    engine = world.engine
-    users: Index[Key, _Used] = engine.index("users of a service", backends, lambda key, _backend: (key[1].service,))
-    return engine.union(
-        "policy statuses",
-        _of_backend_tls(world, references, gateways, users),
-        _of_backend_traffic(world, references, gateways, users),
-    )
+    """The entries of every policy of a kind."""
+    return _Statuses(engine, gateways, attached, hierarchy).declare()
 
 
-def _of_backend_tls(
-    world: World, references: References, gateways: ManagedGateways, users: Index[Key, _Used]
-) -> Collection[Ref, Entries]:
-    found = references.backend_tls
-
-    def status(read: Read, key: Key, policy: Policy) -> Iterable[tuple[Ref, Entries]]:
-        missing = {at: _missing_section(read, references, at, target) for at, target in policy.targets}
-        shared = [*policy.problems, *_authority_problems(read, world, found, policy)]
-        entries = []
-        for gateway, targets in _used_targets(read, users, policy, missing).items():
-            problems = _conflicts(read, found, key, targets)
-            problems += [each for at, _ in targets if (each := missing[at]) is not None]
-            problems += shared
-            controller = read(gateways.controllers, gateway)
-            if controller is not None:
-                told = (
-                    condition_from(say.accepted(), problems),
-                    condition_from(say.refs_resolved(), problems),
-                )
-                entries.append(entry(gateway, controller, policy.generation, told))
-        if entries:
-            yield Ref("BackendTLSPolicy", key.namespace, key.name), tuple(entries[:MOST])
-
-    return world.engine.flat_map("statuses of TLS policies", found.policies, status)
-
-
-def _of_backend_traffic(
-    world: World, references: References, gateways: ManagedGateways, users: Index[Key, _Used]
-) -> Collection[Ref, Entries]:
-    found = references.backend_traffic
-
-    def status(read: Read, key: Key, policy: TrafficPolicy) -> Iterable[tuple[Ref, Entries]]:
-        used: dict[Key, list[Problem]] = {}
-        for at, target in policy.targets:
-            winner = lost_to(read, found.winners, target, key)
-            for gateway, _ in read.group(users, target.key):
-                problems = used.setdefault(gateway, list(policy.problems))
-                if winner is not None:
-                    problems.append(say_traffic.conflicted(f"spec.targetRefs[{at}]", str(target), winner))
-        entries = []
-        for gateway, problems in sorted(used.items()):
-            controller = read(gateways.controllers, gateway)
-            if controller is not None:
-                told = (condition_from(say_traffic.accepted(), problems),)
-                entries.append(entry(gateway, controller, policy.generation, told))
-        if entries:
-            yield Ref("XBackendTrafficPolicy", key.namespace, key.name), tuple(entries[:MOST])
-
-    return world.engine.flat_map("statuses of traffic policies", found.policies, status)
-
-
-def _used_targets(
-    read: Read, users: Index[Key, _Used], policy: Policy, missing: dict[int, Problem | None]
-) -> dict[Key, list[tuple[int, Target]]]:
-    """By Gateway, sorted: the targets of the policy that it uses, or would use if the section existed."""
-    found: dict[Key, dict[int, Target]] = {}
-    for at, target in policy.targets:
-        for gateway, backend in read.group(users, target.key):
-            if backend.traffic.tls is not None or missing[at] is not None:
-                found.setdefault(gateway, {})[at] = target
-    return {gateway: sorted(targets.items()) for gateway, targets in sorted(found.items())}
-
-
-def _missing_section(read: Read, references: References, at: int, target: Target) -> Problem | None:
-    service = read(references.services, target.key)
-    names = [port.name for port in service.ports] if service else []
-    if not target.section or service is None or target.section in names:
-        return None
-    return say.section_not_found(f"spec.targetRefs[{at}]", target.key, target.section, names)
-
-
-def _authority_problems(read: Read, world: World, found: BackendTLS, policy: Policy) -> Iterable[Problem]:
-    """References that lead nowhere; when none is left, the policy believes nobody (one that is invalid says so)."""
-    usable = policy.tls.system_ca_certificates or first_problem(policy.problems, say.ACCEPTED) is not None
-    for path, config_map in zip(policy.authorities, policy.tls.ca_certificates, strict=True):
-        why = ca_certificates.problem(read, found.bundles, config_map)
-        usable = usable or not why
-        if why:
-            yield (
-                say.authority_invalid(path, config_map, why)
-                if ca_certificates.is_kind_served(read, world, config_map)
-                else say.unsupported_authority_kind(path, certificates.GROUP, ca_certificates.CLUSTER_TRUST_BUNDLE)
+class _Statuses(Generic[S]):
+    def __init__(
+        self, engine: Engine, gateways: ManagedGateways, attached: AttachedPolicies[S], hierarchy: Hierarchy
+    ) -> None:
+        self._engine = engine
+        self._gateways = gateways
+        self._attached = attached
+        self._kind = attached.kind
+        self._hierarchy = hierarchy
+        self._targets_of: Index[Key, CandidateKey] = engine.index(
+            f"targets per {self._kind.name}", attached.candidates, lambda key, _candidate: (key[1],)
+        )
+        self._inheritance: Collection[tuple[Key, Target, int], Inheritance] | None = None
+        if self._kind.inherited:
+            self._inheritance = inheritance.declare(engine, attached, hierarchy)
+            self._inheritance_of: Index[Key, tuple[Key, Target, int]] = engine.index(
+                f"inheritance per {self._kind.name}", self._inheritance, lambda key, _each: (key[0],)
             )
-    if not usable:
-        yield say.no_valid_authority("spec.validation.caCertificateRefs")
 
+    def declare(self) -> Collection[Ref, Entries]:
+        return self._engine.flat_map(f"statuses of {self._kind.name}", self._attached.policies, self._status)
 
-def _conflicts(read: Read, found: BackendTLS, key: Key, targets: Sequence[tuple[int, Target]]) -> list[Problem]:
-    lost = ((at, target, lost_to(read, found.winners, target, key)) for at, target in targets)
-    return [say.conflicted(f"spec.targetRefs[{at}]", str(target), by) for at, target, by in lost if by is not None]
+    def _status(self, read: Read, key: Key, policy: Policy) -> Iterable[tuple[Ref, Entries]]:
+        reports: dict[Ancestor, _Report] = {}
+        for candidate in sorted(read.group(self._targets_of, key), key=lambda candidate: candidate[2]):
+            self._report_target(read, candidate, reports)
+        self._report_inheritance(read, key, reports)
+        by_ancestor = {ancestor: self._conditions(policy, report) for ancestor, report in reports.items()}
+        found = entries(read, self._gateways, policy.generation, by_ancestor)
+        if found:
+            yield Ref(self._kind.name, key.namespace, key.name), found
+
+    def _report_target(self, read: Read, candidate: CandidateKey, reports: dict[Ancestor, _Report]) -> None:
+        """One target of a policy; if the section is missing, the report goes where that of the whole object would."""
+        target, key, path = candidate
+        missing = self._missing_section(read, path, target)
+        winner = conflicts_with(read, self._attached.effective, target, key)
+        for ancestor, _ in self._hierarchy.chains(read, self._kind, target.object if missing else target):
+            report = reports.setdefault(ancestor, _Report())
+            if winner is not None:
+                report.conflicts[conditions.conflicted(path, str(target), self._kind.name, winner)] = None
+            if missing is not None:
+                report.missing[missing] = None
+
+    def _missing_section(self, read: Read, path: str, target: Target) -> Problem | None:
+        if self._hierarchy.has_section(read, target):
+            return None
+        names = self._hierarchy.sections(read, target) or ()
+        section = next(each.section for each in self._kind.targets if each.kind == target.kind)
+        return conditions.section_not_found(path, target.kind, target.key, target.section, section, names)
+
+    def _report_inheritance(self, read: Read, key: Key, reports: dict[Ancestor, _Report]) -> None:
+        if self._inheritance is None:
+            return
+        for each in read.group(self._inheritance_of, key):
+            meeting = read(self._inheritance, each)
+            report = reports.get(meeting.ancestor) if meeting else None
+            if meeting is None or report is None:
+                continue
+            if meeting.merged:
+                report.merged_with[meeting.by] = None
+            else:
+                report.overridden_by[str(meeting.target), meeting.by] = None
+
+    def _conditions(self, policy: Policy, report: _Report) -> Iterable[Condition]:
+        problems = [*report.conflicts, *report.missing, *policy.problems]
+        yield from (condition_from(good, problems) for good in self._kind.conditions)
+        if report.overridden_by:
+            yield conditions.overridden(self._kind.name, sorted(report.overridden_by))
+        if report.merged_with:
+            yield conditions.merged(self._kind.name, sorted(report.merged_with))

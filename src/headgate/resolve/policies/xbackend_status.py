@@ -1,13 +1,15 @@
-"""Which XBackends routes name, what those are told, and which pods must be found for them."""
+"""Statuses of XBackends, and the pods to be found for them.
+
+An XBackend reports like a policy: to the Gateways of the routes that refer to it, and to those that send traces to it.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from headgate.api import gateway as api
 from headgate.api import gateway_x
 from headgate.api.meta import Key, Ref
 from headgate.conditions import condition_from
-from headgate.conditions import x_backend as say
+from headgate.conditions import x_backend as conditions
 from headgate.incremental import Collection, Index, Read
 from headgate.ir.tracing import Tracing
 from headgate.world import PodSelection, World
@@ -16,15 +18,15 @@ from ..attachment.routes import AttachedRoutes, RouteSnapshot
 from ..gateways.managed import ManagedGateways
 from ..references.resolver import References
 from ..references.xbackends import KIND, ExternalBackend, service_name
-from .ancestors import Entries, entry
+from .ancestors import Entries, entries, of_gateway
 
-#: As many ancestors as an XBackend can carry.
-_MOST = 32
+#: So many ancestors an XBackend can have (`XBackendStatus.ancestors`).
+MAX_ANCESTORS = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """Per XBackend that a route of ours names."""
+class XBackendStatuses:
+    """Per XBackend that a managed Gateway uses."""
 
     statuses: Collection[Ref, Entries]
     selections: Collection[Key, PodSelection]
@@ -36,44 +38,39 @@ def declare(
     gateways: ManagedGateways,
     attached: AttachedRoutes,
     tracing: Collection[Key, Tracing],
-) -> Named:
-    """Follow the names from XBackends to routes to Gateways, and to those that send traces there."""
-    engine, found = world.engine, references.xbackends.backends
-    naming: Index[Key, Ref] = engine.index("routes that name an x backend", attached.snapshots, _names)
-    told: Index[Key, Key] = engine.index("gateways that tell an x backend", tracing, _collects)
+) -> XBackendStatuses:
+    """Find the Gateways of every XBackend, also of those that are not accepted: the status is where the reason is."""
+    engine, xbackends = world.engine, references.xbackends.backends
+    by_route: Index[Key, Ref] = engine.index("routes that refer to an XBackend", attached.snapshots, _referred)
+    by_tracing: Index[Key, Key] = engine.index("gateways that trace to an XBackend", tracing, _collector)
 
     def users(read: Read, key: Key) -> list[Key]:
-        routes = read.group(naming, key)
-        sending = {gateway for route in routes for gateway in read(attached.gateways, route) or ()}
-        return sorted(sending.union(read.group(told, key)))
+        routes = read.group(by_route, key)
+        serving = {gateway for route in routes for gateway in read(attached.gateways, route) or ()}
+        return sorted(serving.union(read.group(by_tracing, key)))
 
-    def status(read: Read, key: Key, each: ExternalBackend) -> Iterable[tuple[Ref, Entries]]:
-        entries = []
-        for gateway in users(read, key):
-            controller = read(gateways.controllers, gateway)
-            if controller is not None:
-                entries.append(_entry(gateway, controller, each))
-        if entries:
-            yield Ref(KIND, key.namespace, key.name), tuple(entries[:_MOST])
+    def status(read: Read, key: Key, xbackend: ExternalBackend) -> Iterable[tuple[Ref, Entries]]:
+        accepted = condition_from(conditions.accepted(), xbackend.problems)
+        by_ancestor = {of_gateway(gateway): (accepted,) for gateway in users(read, key)}
+        found = entries(read, gateways, xbackend.generation, by_ancestor, MAX_ANCESTORS)
+        if found:
+            yield Ref(KIND, key.namespace, key.name), found
 
-    def selection(read: Read, key: Key, each: ExternalBackend) -> PodSelection | None:
-        if not each.selector or each.problems or not users(read, key):
+    def selection(read: Read, key: Key, xbackend: ExternalBackend) -> PodSelection | None:
+        if not xbackend.selector or xbackend.problems or not users(read, key):
             return None
-        return PodSelection(each.uid, service_name(key.name), dict(each.selector), each.port)
+        return PodSelection(xbackend.uid, service_name(key.name), dict(xbackend.selector), xbackend.port)
 
-    return Named(
-        engine.flat_map("statuses of x backends", found, status), engine.map("selections of pods", found, selection)
+    return XBackendStatuses(
+        engine.flat_map("statuses of XBackends", xbackends, status),
+        engine.map("selections of pods", xbackends, selection),
     )
 
 
-def _names(route: Ref, found: RouteSnapshot) -> Iterable[Key]:
-    refs = (ref for rule in found.spec.rules for ref in rule.backend_refs)
+def _referred(route: Ref, snapshot: RouteSnapshot) -> Iterable[Key]:
+    refs = (ref for rule in snapshot.spec.rules for ref in rule.backend_refs)
     return {Key(route.namespace, ref.name) for ref in refs if (ref.group, ref.kind) == (gateway_x.GROUP, KIND)}
 
 
-def _collects(_gateway: Key, found: Tracing) -> Iterable[Key]:
-    return () if found.collector.x_backend is None else (found.collector.x_backend,)
-
-
-def _entry(gateway: Key, controller: str, found: ExternalBackend) -> api.PolicyAncestorStatus:
-    return entry(gateway, controller, found.generation, [condition_from(say.accepted(), found.problems)])
+def _collector(_gateway: Key, tracing: Tracing) -> Iterable[Key]:
+    return () if tracing.collector.x_backend is None else (tracing.collector.x_backend,)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from headgate import policies
 from headgate.api import core, gateway, gateway_x
 from headgate.api.meta import Key, Ref
 from headgate.conditions import http_route, listener
@@ -17,13 +18,13 @@ from headgate.ir import routing as ir
 from headgate.ir.routing import Backend, Certificate, transport
 from headgate.ir.sessions import SessionPersistence
 from headgate.world import World
-from headgate.world.grants import permitting
 from headgate.world.objects import ROUTE_KINDS
 
-from ..policies import backend_tls, backend_traffic
-from ..policies.backend_tls import BackendTLS
-from ..policies.backend_traffic import BackendTraffic
-from . import tls_secrets, xbackends
+from ..policies import backends as backend_policies
+from ..policies.backends import BackendPolicies
+from . import ca_certificates, tls_secrets, xbackends
+from .ca_certificates import CABundle
+from .reference_grants import is_permitted
 from .tls_secrets import TLSSecret
 from .xbackends import XBackends
 
@@ -34,6 +35,11 @@ class ServicePorts(msgspec.Struct, frozen=True, gc=False):
     external: bool
     ports: tuple[core.ServicePort, ...]
 
+    def port_of(self, backend: Backend) -> core.ServicePort | None:
+        """The port of a backend."""
+        same = (port for port in self.ports if (port.port, port.protocol) == (backend.port, backend.transport))
+        return next(same, None)
+
 
 @dataclass(frozen=True, slots=True)
 class References:
@@ -42,21 +48,21 @@ class References:
     world: World
     services: Collection[Key, ServicePorts]
     tls_secrets: Collection[Key, TLSSecret]
-    backend_tls: BackendTLS
-    backend_traffic: BackendTraffic
+    ca_bundles: Collection[Key, CABundle]
+    backend_policies: BackendPolicies
     xbackends: XBackends
 
 
 def declare(world: World) -> References:
     """Services and Secrets, reduced to what is read of them."""
-    held, of_backends = tls_secrets.declare(world), backend_tls.declare(world)
+    secrets, ca_bundles = tls_secrets.declare(world), ca_certificates.declare(world)
     return References(
         world=world,
         services=world.engine.map("ports of a service", world.services, _service),
-        tls_secrets=held,
-        backend_tls=of_backends,
-        backend_traffic=backend_traffic.declare(world),
-        xbackends=xbackends.declare(world, of_backends.bundles, held),
+        tls_secrets=secrets,
+        ca_bundles=ca_bundles,
+        backend_policies=backend_policies.declare(world, ca_bundles),
+        xbackends=xbackends.declare(world, ca_bundles, secrets),
     )
 
 
@@ -69,16 +75,6 @@ def _port_that_is_read(found: core.ServicePort) -> core.ServicePort:
     if found.node_port is None and found.target_port is None:
         return found
     return msgspec.structs.replace(found, node_port=None, target_port=None)
-
-
-def is_permitted(
-    read: Read, world: World, *, who: tuple[str, str, str], what: tuple[str, str, str], namespace: str
-) -> bool:
-    """Whether a ReferenceGrant of `namespace` permits a reference.
-
-    `who` is group, kind and namespace of the one that refers, `what` group, kind and name of what it refers to.
-    """
-    return any(read.group(world.permissions, permission) for permission in permitting(who, what, namespace))
 
 
 def certificate(
@@ -110,14 +106,11 @@ _HTTP2 = ("kubernetes.io/h2c", "h2c", "grpc")
 #: A WebSocket: HTTP/1.1 that is upgraded, which every route lets happen; `wss` inside of TLS.
 _WEBSOCKET, _SECURE_WEBSOCKET = "kubernetes.io/ws", "kubernetes.io/wss"
 
-#: Kinds of routes whose bytes are passed on as they are: no BackendTLSPolicy concerns them.
-_NEVER_SECURED = frozenset(kind.name for kind in ROUTE_KINDS if kind.is_stream_route and "TLS" not in kind.protocols)
+#: Kinds of routes whose bytes are passed on as they are: no policy for backends applies to them.
+_OPAQUE = frozenset(kind.name for kind in ROUTE_KINDS if kind.is_stream_route and "TLS" not in kind.protocols)
 
-#: Kinds that speak gRPC to what they refer to.
-_GRPC = ("GRPCRoute", "XTelemetryPolicy")
-
-#: The group of those that refer to backends and are not of the Gateway API's own.
-_GROUPS = {"XTelemetryPolicy": gateway_x.GROUP}
+#: The groups of the policy kinds that refer to backends; routes are of the Gateway API's own group.
+_GROUPS = {kind.name: kind.group for kind in policies.KINDS}
 
 #: Kinds of routes that pass on connections or datagrams, whatever is spoken: the transport of the ports that they need.
 _STREAMS = {kind.name: transport(kind.protocols[0]) for kind in ROUTE_KINDS if kind.is_stream_route}
@@ -126,10 +119,21 @@ _STREAMS = {kind.name: transport(kind.protocols[0]) for kind in ROUTE_KINDS if k
 FindBackend = Callable[[str, gateway.BackendObjectReference], Backend]
 
 
-def backend(read: Read, references: References, path: str, ref: gateway.BackendObjectReference, at: Ref) -> Backend:
-    """The Service port that `at`, a route or a policy, refers to; raises `Invalid`."""
+def backend(
+    read: Read,
+    references: References,
+    path: str,
+    ref: gateway.BackendObjectReference,
+    at: Ref,
+    *,
+    grpc: bool | None = None,
+) -> Backend:
+    """The Service port or XBackend that `at`, a route or a policy, refers to; raises `Invalid`. `grpc` is whether gRPC
+    is sent to it (None: if `at` is a GRPCRoute).
+    """
+    grpc = at.kind == "GRPCRoute" if grpc is None else grpc
     if (ref.group, ref.kind) == (gateway_x.GROUP, xbackends.KIND) and xbackends.is_kind_served(read, references.world):
-        return xbackends.backend(read, references.xbackends, path, ref, at)
+        return xbackends.backend(read, references.xbackends, path, ref, at, grpc=grpc)
     if (ref.group, ref.kind) != ("", "Service"):
         raise http_route.invalid_backend_kind(path, ref.group, ref.kind)
     namespace = ref.namespace or at.namespace
@@ -141,33 +145,33 @@ def backend(read: Read, references: References, path: str, ref: gateway.BackendO
         namespace=namespace,
     ):
         raise http_route.backend_ref_not_permitted(path, namespace, ref.name, at.kind, at.namespace)
-    found = read(references.services, Key(namespace, ref.name))
-    if found is None:
+    service = read(references.services, Key(namespace, ref.name))
+    if service is None:
         raise http_route.backend_not_found(path, namespace, ref.name)
-    if found.external:
+    if service.external:
         raise http_route.external_name_backend(path, ref.name)
     if at.kind in _STREAMS:
-        plain = _stream_port(path, Key(namespace, ref.name), ref.port, found, at.kind)
+        plain = _stream_port(path, Key(namespace, ref.name), ref.port, service, at.kind)
     else:
-        plain = _port(path, Key(namespace, ref.name), ref.port, found, grpc=at.kind in _GRPC)
-        if (retries := backend_traffic.budget(read, references.backend_traffic, plain.service)) is not None:
-            plain = _with(plain, ir.BackendTraffic(retry_budget=retries))
-    return plain if at.kind in _NEVER_SECURED else _secured(read, references, path, found, plain, at)
+        plain = _port(path, Key(namespace, ref.name), ref.port, service, grpc=grpc)
+    return plain if at.kind in _OPAQUE else _with_policies(read, references, path, service, plain, at)
 
 
-def _secured(read: Read, references: References, path: str, service: ServicePorts, plain: Backend, at: Ref) -> Backend:
-    """The same with the TLS of the policy that counts for it; raises `Invalid` if it must have one and has none."""
-    port = next((each for each in service.ports if each.port == plain.port and each.protocol == "TCP"), None)
-    found = backend_tls.of_port(read, references.backend_tls, plain.service, port.name if port else "")
-    if found is None and at.kind == "HTTPRoute" and port is not None and port.app_protocol == _SECURE_WEBSOCKET:
+def _with_policies(
+    read: Read, references: References, path: str, service: ServicePorts, plain: Backend, at: Ref
+) -> Backend:
+    """The same with the traffic settings of policies; raises `Invalid` if it needs TLS and no policy sets it."""
+    port = service.port_of(plain)
+    name = port.name if port else ""
+    traffic = backend_policies.settings(read, references.backend_policies, plain.service, name).traffic
+    if traffic.tls is None and at.kind == "HTTPRoute" and port is not None and port.app_protocol == _SECURE_WEBSOCKET:
         raise http_route.unsupported_backend_protocol(
             f"{path}.port", plain.service.name, f"appProtocol {_SECURE_WEBSOCKET!r}", "it needs a BackendTLSPolicy"
         )
-    return plain if found is None else _with(plain, ir.BackendTraffic(tls=found))
-
-
-def _with(backend: Backend, traffic: ir.BackendTraffic) -> Backend:
-    return msgspec.structs.replace(backend, traffic=backend.traffic.overlay(traffic))
+    # Of connections only TLS can be set: retries and the like are for requests.
+    return msgspec.structs.replace(
+        plain, traffic=ir.BackendTraffic(tls=traffic.tls) if at.kind in _STREAMS else traffic
+    )
 
 
 def _same_number(path: str, service: Key, wanted: int | None, found: ServicePorts) -> list[core.ServicePort]:
@@ -204,8 +208,11 @@ def _port(path: str, service: Key, wanted: int | None, found: ServicePorts, *, g
     return Backend(service, port.port, "http2" if spoken in _HTTP2 or grpc else "http1")
 
 
-def session(read: Read, references: References, found: Backend) -> SessionPersistence | None:
-    """What a backend itself, or a policy for it, says of sessions."""
-    if found.x_backend is not None:
-        return xbackends.session(read, references.xbackends, found.x_backend)
-    return backend_traffic.session(read, references.backend_traffic, found.service)
+def session_persistence(read: Read, references: References, backend: Backend) -> SessionPersistence | None:
+    """What an XBackend itself, or a policy for a Service, sets (None: requests of one client may change endpoints)."""
+    if backend.x_backend is not None:
+        return xbackends.session_persistence(read, references.xbackends, backend.x_backend)
+    service = read(references.services, backend.service)
+    port = service.port_of(backend) if service else None
+    name = port.name if port else ""
+    return backend_policies.settings(read, references.backend_policies, backend.service, name).session_persistence

@@ -14,7 +14,7 @@ from headgate.ir.tracing import Tracing
 from headgate.world import World
 
 from ..attachment.routes import AttachedRoutes
-from ..policies.backend_tls import believes
+from ..policies.backends import trusts_any_ca
 from ..references.resolver import References
 from .rules import Rules
 from .streams import StreamRoutes
@@ -82,7 +82,7 @@ def declare(
 
     def endpoints(read: Read, backend: ir.Backend, _same: ir.Backend) -> ir.Endpoints:
         tls = backend.traffic.tls
-        if tls is not None and not believes(read, references.backend_tls, tls):
+        if tls is not None and not trusts_any_ca(read, references.ca_bundles, tls):
             return ir.Endpoints(backend)  # nobody's certificate would be taken, so there is nobody to send to
         service = read(references.services, backend.service)
         ports = service.ports if service else ()

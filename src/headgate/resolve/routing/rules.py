@@ -21,7 +21,7 @@ from headgate.ir import routing as ir
 from headgate.ir.limits import Limits
 from headgate.ir.matching import Match
 from headgate.ir.sessions import SessionPersistence
-from headgate.policies import sessions
+from headgate.policies import session_persistence
 from headgate.world import World
 
 from ..attachment.routes import AttachedRoutes, RouteSnapshot
@@ -167,7 +167,7 @@ class _Reader:
             return ir.Target(None, unresolved_status=self.nowhere)
         try:
             backend = self._backend(path, ref)
-            own_session = session or resolver.session(self._read, self._references, backend)
+            own_session = session or resolver.session_persistence(self._read, self._references, backend)
             return ir.Target(backend, own, session_persistence=own_session)
         except Invalid as error:
             self._problems.append(error.problem)
@@ -201,7 +201,7 @@ class _Reader:
     def _session(self, path: str, rule: api.HTTPRouteRule) -> SessionPersistence | None:
         """What the rule itself says: it comes before what its backends say."""
         try:
-            return sessions.read(path, rule.session_persistence) if rule.session_persistence else None
+            return session_persistence.read(path, rule.session_persistence) if rule.session_persistence else None
         except Invalid as error:
             self._problems.append(error.problem)
             return None

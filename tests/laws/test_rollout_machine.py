@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from headgate.api.apps import Deployment
 from headgate.api.delivery import Canary, CanaryAnalysis
 from headgate.api.gateway import HTTPRoute
-from headgate.rollout.analysis.readings import Answer, Counts, Question
+from headgate.rollout.queries import Query, QueryResult, RequestCounts
 from headgate.rollout.strategies import canary as strategy
 from support.rollout_world import RolloutWorld, canary, deployment
 
@@ -54,14 +54,14 @@ class Watched(RolloutWorld):
         self.run()
         assert self.phase == "Initialized", self.events
 
-    def _by_image(self, _: Question) -> Answer:
+    def _by_image(self, _: Query) -> QueryResult:
         errors = self.requests if self.image("podinfo").startswith("bad") else 0
-        return Counts(self.coverage, self.requests, errors, ((50.0, self.requests),))
+        return RequestCounts(self.coverage, self.requests, errors, ((50.0, self.requests),))
 
     def _note(self, ref: Any) -> None:
         before = self.weights[-1] if self.weights else 0
         super()._note(ref)
-        if ref.type is HTTPRoute and not self.foreign:
+        if ref.kind == "HTTPRoute" and not self.foreign:
             after = self.weights[-1]
             intended = int(self.status.get("canaryWeight", 0))
             assert after <= max(before, intended), f"{after} % of traffic, after {before} %, with {intended} % intended"
@@ -247,7 +247,7 @@ def test_any_list_of_steps_that_rises_at_all_reaches_its_maximum(steps: list[int
     analysis = CanaryAnalysis(step_weights=tuple(steps))
     most = strategy.maximum(analysis)
     for _ in range(len(steps) + 1):
-        following = strategy.following(analysis, min(weight, most) if most > 0 else 0)
+        following = strategy.next_weight(analysis, min(weight, most) if most > 0 else 0)
         assert following <= max(most, 0)
         weight = following
     assert weight == most or most <= 0

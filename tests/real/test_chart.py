@@ -46,6 +46,7 @@ EVERYWHERE = {
     "canaries.flagger.app/status": {"patch"},
     "canaries.flagger.app/finalizers": {"update"},
     "metrictemplates.flagger.app": READ,
+    "alertproviders.flagger.app": READ,
     "namespaces": READ,
     "pods": WATCH | {"patch"},
     "endpointslices.discovery.k8s.io": WATCH,

@@ -8,14 +8,14 @@ import structlog
 
 from headgate.api.meta import Key
 from headgate.envoy import otlp
-from headgate.rollout.analysis.readings import Counts
+from headgate.rollout.queries import RequestCounts
 from headgate.telemetry.counts import Store
 from headgate.xds.facts import Connected, Disconnected, Fact
 
 _log = structlog.get_logger("headgate.controllers.telemetry")
 
 
-class Counters:
+class TelemetryStore:
     """The counters of the Envoys of this process. `clock` must not go backwards."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -35,7 +35,7 @@ class Counters:
         elif isinstance(fact, Disconnected):
             self._store.disconnected(fact.gateway, fact.node_id, self._clock())
 
-    def take(self, gateway: Key, node: str, body: bytes) -> None:
+    def add_report(self, gateway: Key, node: str, body: bytes) -> None:
         """A report of an Envoy, as it came."""
         try:
             report = otlp.read_report(body)
@@ -50,11 +50,11 @@ class Counters:
             self._served.discard(gateway)
         self._store.drop(gateway)
 
-    def counts(self, gateways: tuple[Key, ...], stat_name: str, now: float, window: float) -> Counts | None:
+    def counts(self, gateways: tuple[Key, ...], stat_name: str, now: float, window: float) -> RequestCounts | None:
         """For `headgate.rollout`: see `ProxyCounts`. `now` is another clock's; the reports were stamped by ours."""
         del now
         if self._served is None:
-            return Counts(coverage=0.0, requests=0, server_errors=0)
+            return RequestCounts(coverage=0.0, requests=0, server_errors=0)
         at = self._clock()
         readings = [self._store.read(key, stat_name, at, window) for key in gateways if key in self._served]
         if not readings:
@@ -64,7 +64,7 @@ class Counters:
             if reading.time is not None:
                 for bound, count in zip((*reading.time.bounds, math.inf), reading.time.counts, strict=True):
                     buckets[bound] = buckets.get(bound, 0) + count
-        return Counts(
+        return RequestCounts(
             coverage=min(reading.coverage for reading in readings),
             requests=sum(reading.total for reading in readings),
             server_errors=sum(reading.by_class.get("5", 0) for reading in readings),

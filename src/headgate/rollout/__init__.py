@@ -1,8 +1,9 @@
-"""Progressive delivery, pure: what a rollout controller sees -> what it does, in order.
+"""Progressive delivery, pure: a snapshot of a Canary and the objects around it -> effects, in order.
 
-`machine.decide(seen, now, settings)` is the door. Everything here is synchronous and total; time is a parameter, and
-what it wants done it returns as effects (`effects.py`) that are safe to repeat. The loop that performs them is
-`headgate.controllers.rollout`.
+`machine.decide(snapshot, now, settings)` is the entry. Everything here is synchronous and total; time is a parameter,
+and what is to be done is returned as effects (`effects.py`) that are safe to repeat. `headgate.controllers.rollout`
+performs them.
 
-A new release strategy is a file in `strategies/`, a metrics backend one in `providers/`, an alert one in `alerts/`.
+`strategies/`, `providers/` and `targets/` have one module for each strategy, metrics provider and kind of target; each
+is found by its name, and an unknown name is refused with the known ones.
 """

@@ -8,15 +8,16 @@ from headgate.api.meta import Key
 
 from . import revision
 from .effects import Create, Effect, Json, Patch
+from .names import Names
 from .ownership import owner_reference
-from .problems import RefusedError
+from .problem import NotAcceptedError
 from .revision import ConfigRef
-from .seen import CONFIG_TYPES, Names, Objects, Ref
 from .settings import Settings, label_kept
+from .snapshot import CONFIG_TYPES, Objects, ref
 
 
-class Tracked(msgspec.Struct, frozen=True):
-    """A ConfigMap or Secret that takes part in releases."""
+class TrackedConfig(msgspec.Struct, frozen=True):
+    """A ConfigMap or Secret that is part of a revision, and the primary's copy of it."""
 
     ref: ConfigRef
     source: Json
@@ -36,45 +37,43 @@ class Tracked(msgspec.Struct, frozen=True):
         return f"Tracked({self.ref.id}, {self.checksum})"
 
 
-def tracked(template: Json, objects: Objects, names: Names, settings: Settings) -> tuple[Tracked, ...]:
+def tracked(template: Json, objects: Objects, names: Names, settings: Settings) -> tuple[TrackedConfig, ...]:
     """The tracked configuration of a pod template. Raises `RefusedError` when a mandatory one is missing."""
     if not settings.config_tracking:
         return ()
-    found = []
-    for ref in revision.config_refs(template):
-        cls = CONFIG_TYPES[ref.kind]
-        source = objects.get(Ref(cls, names.key(ref.name)))
+    configs = []
+    for config in revision.config_refs(template):
+        cls, kind, name = CONFIG_TYPES[config.kind], config.kind, config.name
+        source = objects.get(ref(cls, names.key(name)))
         if source is None:
-            if ref.optional:
+            if config.optional:
                 continue
-            message = f'{ref.kind} {ref.name}.{names.namespace} get query error: {ref.kind}s "{ref.name}" not found'
-            raise RefusedError("spec.targetRef", message, "ConfigNotFound")
-        if revision.is_tracked(ref.kind, source):
-            found.append(Tracked(ref, source, objects.get(Ref(cls, names.key(f"{ref.name}-primary")))))
-    return tuple(found)
+            message = f'{kind} {name}.{names.namespace} get query error: {kind}s "{name}" not found'
+            raise NotAcceptedError("spec.targetRef", message, "ConfigNotFound")
+        if revision.is_tracked(kind, source):
+            configs.append(TrackedConfig(config, source, objects.get(ref(cls, names.key(f"{name}-primary")))))
+    return tuple(configs)
 
 
-def checksums(configs: tuple[Tracked, ...]) -> dict[str, str]:
+def checksums(configs: tuple[TrackedConfig, ...]) -> dict[str, str]:
     """`status.trackedConfigs`."""
     return {config.ref.id: config.checksum for config in configs}
 
 
-def renames(configs: tuple[Tracked, ...]) -> Mapping[tuple[str, str], str]:
+def renames(configs: tuple[TrackedConfig, ...]) -> Mapping[tuple[str, str], str]:
     """(kind, name) -> the name of the primary's copy."""
     return {(config.ref.kind, config.ref.name): f"{config.ref.name}-primary" for config in configs}
 
 
-def copies(configs: tuple[Tracked, ...], canary: Json, settings: Settings) -> tuple[Effect, ...]:
-    """What makes the primary's copies equal to their sources. Other owners of a copy stay, so Canaries can share it."""
+def copies(configs: tuple[TrackedConfig, ...], canary: Json, settings: Settings) -> tuple[Effect, ...]:
+    """The effects after which the primary's copies equal their sources.
+
+    A copy keeps its other owners, so several Canaries can share it.
+    """
     return tuple(effect for config in configs for effect in _copy(config, canary, settings))
 
 
-def missing_copies(configs: tuple[Tracked, ...], canary: Json, settings: Settings) -> tuple[Effect, ...]:
-    """Only the copies that are not there yet."""
-    return copies(tuple(config for config in configs if config.copy is None), canary, settings)
-
-
-def _copy(config: Tracked, canary: Json, settings: Settings) -> tuple[Effect, ...]:
+def _copy(config: TrackedConfig, canary: Json, settings: Settings) -> tuple[Effect, ...]:
     cls, name = CONFIG_TYPES[config.ref.kind], f"{config.ref.name}-primary"
     owner = owner_reference(canary)
     if config.copy is None:
@@ -85,15 +84,15 @@ def _copy(config: Tracked, canary: Json, settings: Settings) -> tuple[Effect, ..
             "ownerReferences": [owner],
             "labels": {key: value for key, value in labels.items() if label_kept(key, settings.include_label_prefix)},
         }
-        made: Json = {"metadata": metadata, **_content(config.source)}
+        copy: Json = {"metadata": metadata, **_content(config.source)}
         if "type" in config.source:
-            made["type"] = config.source["type"]
-        return (Create(cls, made),)
+            copy["type"] = config.source["type"]
+        return (Create(cls, copy),)
     operations: list[Json] = []
     if not config.is_promoted:
-        wanted, there = _content(config.source), _content(config.copy)
-        operations += [{"op": "add", "path": f"/{field}", "value": value} for field, value in wanted.items()]
-        operations += [{"op": "remove", "path": f"/{field}"} for field in there if field not in wanted]
+        desired, current = _content(config.source), _content(config.copy)
+        operations += [{"op": "add", "path": f"/{field}", "value": value} for field, value in desired.items()]
+        operations += [{"op": "remove", "path": f"/{field}"} for field in current if field not in desired]
     owners = config.copy["metadata"].get("ownerReferences") or []
     if not any(reference.get("uid") == owner["uid"] for reference in owners):
         shared = [*owners, owner | {"controller": False}]

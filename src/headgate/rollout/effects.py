@@ -1,5 +1,7 @@
-"""What a rollout wants done. Effects are values; `headgate.controllers.rollout` performs them in order and stops at the
-first that fails. Each is safe to repeat: after a crash the next decision wants again what is still missing.
+"""What a rollout wants done, as values; `headgate.controllers.rollout` performs them.
+
+Effects on objects are performed in order, up to the first that fails. Each is safe to repeat: after a crash the next
+decision returns again what is still missing. `Notify` effects are performed after all others and never stop them.
 """
 
 from collections.abc import Mapping
@@ -9,11 +11,13 @@ import msgspec
 
 from headgate.api.meta import Key, Object
 
+from .queries import HTTPRequest, Query
+
 Json = dict[str, Any]
 
 
 class Create(msgspec.Struct, frozen=True):
-    """Create an object that is not there; if it is there meanwhile, the next decision looks at it."""
+    """Create an object. If the API has it by then, the next decision reads it."""
 
     type: type[Object]
     object: Json
@@ -28,7 +32,7 @@ class Create(msgspec.Struct, frozen=True):
 
 
 class Patch(msgspec.Struct, frozen=True):
-    """A JSON Patch of an object. Its `test` operations say what must still be so; if not, we look and decide again."""
+    """A JSON Patch of an object. Its `test` operations are preconditions; if one fails, we read and decide again."""
 
     type: type[Object]
     key: Key
@@ -40,81 +44,95 @@ class Patch(msgspec.Struct, frozen=True):
         return f"Patch({self.type.__name__} {self.key} {paths})"
 
 
-class Record(msgspec.Struct, frozen=True):
-    """An event on the Canary (reason `Synced`, component `flagger`, as people's dashboards expect)."""
+class EmitEvent(msgspec.Struct, frozen=True):
+    """An event on the Canary (reason `Synced`, component `flagger`, as dashboards for Flagger expect)."""
 
     type: Literal["Normal", "Warning"]
     message: str
 
 
-class Count(msgspec.Struct, frozen=True):
-    """A rollout ended; the exported counters count it."""
+class CountRollout(msgspec.Struct, frozen=True):
+    """A rollout ended: increment `flagger_canary_successes_total` or `flagger_canary_failures_total`."""
 
     outcome: Literal["success", "failure"]
     strategy: str
     analysis: Literal["completed", "skipped"]
 
 
-class Measured(msgspec.Struct, frozen=True):
-    """The value of a metric of the analysis, for the exported gauge."""
+class ObserveMetric(msgspec.Struct, frozen=True):
+    """The value of a metric of the analysis, for the gauge `flagger_canary_metric_analysis`."""
 
     metric: str
     value: float
 
 
-Effect = Create | Patch | Record | Count | Measured
+class Notify(msgspec.Struct, frozen=True):
+    """A request that informs another system: an alert, an event webhook. If it fails, that is an event of the Canary.
+
+    Attributes:
+        name: what sends it, for the event: `alert on-call`.
+    """
+
+    name: str
+    request: HTTPRequest
+
+
+Effect = Create | Patch | EmitEvent | CountRollout | ObserveMetric | Notify
 
 
 class Memory(msgspec.Struct, frozen=True):
-    """What one process remembers of a Canary between decisions. Losing it (a crash) costs at most one early tick."""
+    """What one process remembers of a Canary between decisions. Losing it (a crash) costs at most one early tick.
 
-    #: When the analysis last took a step or a measurement.
-    ticked: float | None = None
-    #: When it was last said that the rollout waits.
-    said: float | None = None
+    Attributes:
+        last_tick: when the analysis last took a step or a measurement, seconds since the epoch.
+        last_wait_event: when an event last named what the rollout waits for, seconds since the epoch.
+    """
+
+    last_tick: float | None = None
+    last_wait_event: float | None = None
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """The answer of the machine.
+    """The output of `decide`.
 
-    With `questions`, nothing is to be done yet: ask them and decide again with the answers. With `effects`, perform
-    them and decide again. Otherwise wait for a change, or until `wake`.
+    Attributes:
+        queries: if there are any, run them, add their results to the snapshot and decide again. Nothing else is done.
+        effects: if there are any, perform them and decide again.
+        requeue_at: without queries and effects, when to decide again even if nothing changes, seconds since the epoch.
+        memory: what to remember until the next decision.
+        rule: the name of the rule that decided, for logs and tests.
     """
 
     effects: tuple[Effect, ...] = ()
-    questions: tuple[Any, ...] = ()
-    wake: float | None = None
+    queries: tuple[Query, ...] = ()
+    requeue_at: float | None = None
     memory: Memory = Memory()
-    #: The number of the rule that spoke, for logs and tests.
     rule: str = ""
 
 
-Answers = Mapping[Any, Any]
-
-
-def normal(message: str) -> Record:
+def normal(message: str) -> EmitEvent:
     """An event of type Normal."""
-    return Record("Normal", message)
+    return EmitEvent("Normal", message)
 
 
-def warning(message: str) -> Record:
+def warning(message: str) -> EmitEvent:
     """An event of type Warning."""
-    return Record("Warning", message)
+    return EmitEvent("Warning", message)
 
 
 def pointer(*parts: str | int) -> str:
-    """A JSON pointer: `pointer("metadata", "labels", "a/b")` -> `/metadata/labels/a~1b`."""
+    """A JSON Pointer (RFC 6901): `pointer("metadata", "labels", "a/b")` -> `/metadata/labels/a~1b`."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
-def merge_map(path: tuple[str, ...], there: Json | None, wanted: Mapping[str, str]) -> list[Json]:
+def merge_map(path: tuple[str, ...], current: Json | None, desired: Mapping[str, str]) -> list[Json]:
     """The operations that put entries into a map of strings (labels, annotations) and leave all others alone."""
-    if not wanted:
+    if not desired:
         return []
-    if not there:
-        return [{"op": "add", "path": pointer(*path), "value": dict(wanted)}]
+    if not current:
+        return [{"op": "add", "path": pointer(*path), "value": dict(desired)}]
     return [
         {"op": "add", "path": pointer(*path, key), "value": value}
-        for key, value in wanted.items()
-        if there.get(key) != value
+        for key, value in desired.items()
+        if current.get(key) != value
     ]

@@ -1,118 +1,135 @@
-"""The state machine of a rollout: the first rule of the table that has something to say decides.
+"""The state machine of a rollout: the first rule of the table that returns a decision decides.
 
 What holds for every rule:
 
-1. A decision is made of what is seen and of the time. It is total: whatever the objects look like, there is an answer.
-2. Effects are few and in order; after them the machine is asked again with fresh eyes. Doing a decision twice, or only
-   its first half, is harmless.
-3. The status says what the weight is to be before the route is changed; `route weights` makes the route follow the
-   status in every phase. So at no instant does the canary get more than the larger of the weights before and after a
-   step.
-4. Of an existing route only weights change, and the fields that the spec newly asks for.
-5. A new revision, a restart and everything about objects happens at once; only the analysis is paced by its interval.
-6. Every rollout ends: a failed check counts, a phase without progress for `progressDeadlineSeconds` is rolled back.
-7. A field that cannot be followed is refused with an event and a condition, wherever it is noticed.
+1. A decision depends on the snapshot and the time only. It is total: whatever the objects are, there is a decision.
+2. Effects are few and in order; after them the machine decides again on a new snapshot. To perform a decision twice, or
+   only its first half, does no harm.
+3. A rule that needs a value returns its queries. Results accumulate in the snapshot, so several rules may query in one
+   round; a query without a result is asked again, never assumed.
+4. The status says what the split is to be before the route is changed; `route has split` makes the route follow the
+   status in every phase. So the canary never gets more than the larger of the shares before and after a step.
+5. Of an existing route only the split changes, and the fields that the spec newly wants.
+6. A new revision, a restart and everything about objects happens at once; only the analysis is paced by its interval.
+7. Every rollout ends: a failed check counts, and a phase without progress for `progressDeadlineSeconds` is rolled back.
+8. A field that cannot be followed becomes an event and a condition, whichever rule finds it.
 
-The rows stand in the order in which they are asked. An empty set of phases means all of them.
+The rows are in the order in which they are tried. Each declares the phases in which it is tried (none: all) and the
+phases that its decisions may enter (none: the phase stays). `diagram.py` draws the table; laws hold every decision to
+it.
 """
 
 from collections.abc import Callable
 
 import msgspec
 
-from . import advancing, leaving, preparing, promoting
-from .deciding import write
+from .decision import write
 from .effects import Decision
-from .problems import RefusedError, is_ours
+from .problem import NotAcceptedError
 from .release import Release
-from .seen import Seen
+from .rules import analysis, deletion, objects, promotion, rollback
 from .settings import Settings
-from .status import ACCEPTED, accept, condition
+from .snapshot import Snapshot
+from .status import ACCEPTED, IN_FLIGHT, condition, without_problem
+from .validation import is_ours
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """A row: in these phases, what this function says."""
+    """A row of the table.
+
+    Attributes:
+        phases: where the rule is tried; empty: in every phase.
+        to: the phases that its decisions may enter.
+    """
 
     name: str
     phases: frozenset[str]
     apply: Callable[[Release], Decision | None]
+    to: frozenset[str]
 
 
-def _rule(name: str, phases: str, apply: Callable[[Release], Decision | None]) -> Rule:
-    return Rule(name, frozenset(phases.split()), apply)
+def _rule(name: str, phases: str, apply: Callable[[Release], Decision | None], to: str = "") -> Rule:
+    return Rule(name, frozenset(phases.split()), apply, frozenset(to.split()))
 
 
 _RESTING = "Initialized Succeeded Failed Waiting"
-_JUDGED = "Progressing WaitingPromotion"
+_ANALYSED = "Progressing WaitingPromotion"
 
 TABLE: tuple[Rule, ...] = (
-    _rule("another provider's", "", preparing.stranger),
-    _rule("leaving", "", leaving.leaving),
-    _rule("suspended", "", preparing.suspended),
-    _rule("finalizer", "", leaving.finalizer),
-    _rule("impossible", "", preparing.impossible),
-    Rule("begin", frozenset({""}), preparing.begin),
-    _rule("take over", "", preparing.take_over),
-    _rule("workload services", "", preparing.workload_services),
-    _rule("primary exists", "", preparing.primary_exists),
-    _rule("primary serves", "Initializing", preparing.primary_serves),
-    _rule("apex service", "", preparing.apex_service),
-    _rule("route", "", preparing.route),
-    _rule("route weights", "", preparing.route_weights),
-    _rule("initialised", "Initializing", preparing.initialised),
-    _rule("new revision", _RESTING, advancing.new_revision),
-    _rule("back at promoted", _RESTING, advancing.back_at_promoted),
-    _rule("promotion resumes", "Failed", advancing.promotion_resumes),
-    _rule("taken back", _JUDGED, advancing.taken_back),
-    _rule("restarted", _JUDGED, advancing.restarted),
-    _rule("threshold reached", _JUDGED, advancing.threshold_reached),
-    _rule("scaled up", _JUDGED, advancing.scaled_up),
-    _rule("clipped", _JUDGED, advancing.clipped),
-    _rule("primary ready", _JUDGED, advancing.primary_ready),
-    _rule("canary ready", _JUDGED, advancing.canary_ready),
-    _rule("analysis skipped", _JUDGED, advancing.skipped),
-    _rule("analysed", _JUDGED, advancing.analysed),
-    _rule("copied", "Promoting", promoting.copied),
-    _rule("overtaken", "Promoting", promoting.overtaken),
-    _rule("primary updated", "Promoting Finalising", promoting.primary_updated),
-    _rule("shifted", "Promoting", promoting.shifted),
-    _rule("completed", "Finalising", promoting.completed),
+    _rule("other provider", "", objects.other_provider),
+    _rule("deletion", "", deletion.deletion, to="Terminating"),
+    _rule("suspended", "", objects.suspended),
+    _rule("finalizer", "", deletion.finalizer),
+    _rule("invalid spec", "", objects.invalid_spec),
+    Rule("initialize", frozenset({""}), objects.initialize, frozenset({"Initializing"})),
+    _rule("take over", "", objects.take_over),
+    _rule("workload services", "", objects.workload_services),
+    _rule("primary created", "", objects.primary_created),
+    _rule("primary initialized", "Initializing", objects.primary_initialized),
+    _rule("apex service", "", objects.apex_service),
+    _rule("route", "", objects.route),
+    _rule("route has split", "", objects.route_has_split),
+    _rule("initialized", "Initializing", objects.initialized, to="Initialized"),
+    _rule("new revision", _RESTING, analysis.new_revision, to="Progressing Promoting"),
+    _rule("reverted at rest", _RESTING, analysis.reverted_at_rest),
+    _rule("promotion resumes", "Failed", analysis.promotion_resumes, to="Promoting"),
+    _rule("reverted", _ANALYSED, analysis.reverted, to="Succeeded"),
+    _rule("restarted", _ANALYSED, analysis.restarted, to="Progressing"),
+    _rule("threshold reached", _ANALYSED, analysis.threshold_reached, to="Failed"),
+    _rule("scaled up", _ANALYSED, analysis.scaled_up),
+    _rule("progress within spec", _ANALYSED, analysis.progress_within_spec),
+    _rule("primary ready", _ANALYSED, analysis.primary_ready, to="Failed"),
+    _rule("canary ready", _ANALYSED, analysis.canary_ready, to="Failed"),
+    _rule("analysis skipped", _ANALYSED, analysis.analysis_skipped, to="Promoting"),
+    _rule("analysis tick", _ANALYSED, analysis.analysis_tick, to="Promoting Failed"),
+    _rule("promote spec", "Promoting", promotion.promote_spec, to="Progressing"),
+    _rule("superseded", "Promoting", promotion.superseded),
+    _rule("primary rolled out", "Promoting Finalising", promotion.primary_rolled_out, to="Failed"),
+    _rule("route to primary", "Promoting", promotion.route_to_primary, to="Finalising"),
+    _rule("completed", "Finalising", promotion.completed, to="Succeeded"),
 )
 
-#: Seconds after which everything is looked at again without any change: a watch may have missed something, and Secrets
-#: are read by name and not watched.
+#: What every rule may lead to instead, by raising `NotAcceptedError`.
+NOT_ACCEPTED = Rule("not accepted", IN_FLIGHT, lambda _: None, frozenset({"Failed"}))
+
+#: Seconds until everything is looked at again without a change: a watch may have missed something, and Secrets are read
+#: by name and not watched.
 _RESYNC = 300.0
 _RESYNC_SECRETS = 10.0
 
 
-def decide(seen: Seen, now: float, settings: Settings) -> Decision:
-    """What to do now. Raises `DecodeError` for a Canary that is none."""
-    release = Release(seen, now, settings)
-    for rule in TABLE:
+def decide(snapshot: Snapshot, now: float, settings: Settings, table: tuple[Rule, ...] = TABLE) -> Decision:
+    """What to do now. Raises `DecodeError` for a Canary that cannot be decoded.
+
+    Args:
+        now: seconds since the epoch.
+    """
+    release = Release(snapshot, now, settings)
+    for rule in table:
         if rule.phases and release.phase not in rule.phases:
             continue
         try:
             decision = rule.apply(release)
-        except RefusedError as refusal:
-            return msgspec.structs.replace(advancing.refused(release, refusal.problem), rule=rule.name)
+        except NotAcceptedError as error:
+            return msgspec.structs.replace(rollback.not_accepted(release, error.problem), rule=NOT_ACCEPTED.name)
         if decision is not None:
             return _finished(release, msgspec.structs.replace(decision, rule=rule.name))
-    return _finished(release, Decision(memory=seen.memory, rule="rest"))
+    return _finished(release, Decision(memory=snapshot.memory, rule="rest"))
 
 
 def _finished(release: Release, decision: Decision) -> Decision:
-    """A decision that only waits also takes away a refusal that no longer holds, and looks again some day."""
-    if decision.effects or decision.questions or not _is_looked_after(release):
+    """A decision that only waits also removes a condition that no longer holds, and is made again after a while."""
+    if decision.effects or decision.queries or not _is_looked_after(release):
         return decision
     if condition(release.status, ACCEPTED):
-        return msgspec.structs.replace(decision, effects=(write(release, accept(release.status)),))
+        return msgspec.structs.replace(decision, effects=(write(release, without_problem(release.status)),))
     try:
         secret = any(config.ref.kind == "secret" for config in release.configs)
-    except RefusedError:
+    except NotAcceptedError:
         secret = True
     resync = release.now + (max(_RESYNC_SECRETS, release.interval) if secret else _RESYNC)
-    wake = resync if decision.wake is None else min(decision.wake, resync)
-    return msgspec.structs.replace(decision, wake=wake)
+    requeue_at = resync if decision.requeue_at is None else min(decision.requeue_at, resync)
+    return msgspec.structs.replace(decision, requeue_at=requeue_at)
 
 
 def _is_looked_after(release: Release) -> bool:

@@ -1,8 +1,7 @@
-"""The three Services of a Canary: `<apex>` and `<apex>-primary` lead to the primary's pods, `<apex>-canary` to the
-target's.
+"""The Services of a Canary: `<apex>` and `<apex>-primary` select the primary's pods, `<apex>-canary` the target's.
 
-A Service that is there already keeps its type, addresses and node ports; its ports and selector become ours, its
-metadata only if we own it.
+An existing Service keeps its type, addresses and node ports. Its ports and selector are set; its metadata only if the
+Canary owns it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,14 +15,12 @@ from headgate.api.meta import Key
 
 from .effects import Create, Effect, Json, Patch, merge_map
 from .ownership import FLUX_OPT_OUT, is_owned, owner_reference
-from .primary import selector_label
-from .seen import Names, Objects, Ref
-from .settings import Settings
+from .release import Release
 
 _SIDECARS = frozenset({"istio-proxy", "envoy"})
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class ServiceSpec(msgspec.Struct, frozen=True):
     """What one of the Services should be."""
 
     name: str
@@ -33,37 +30,23 @@ class Wanted(msgspec.Struct, frozen=True):
     metadata: CustomMetadata
 
 
-def workload_services(
-    service: CanaryService, target: Json, canary: Json, names: Names, objects: Objects, settings: Settings
-) -> tuple[Effect, ...]:
-    """What is missing of `<apex>-canary` and `<apex>-primary`, which must stand before any traffic."""
-    label, value = selector_label(target, names, settings)
-    ports = tuple(service_ports(service, target))
-    wanted = (
-        Wanted(names.canary_service, (label, value), (label, names.canary_service), ports, _custom(service.canary)),
-        Wanted(
-            names.primary_service,
-            (label, f"{value}-primary"),
-            (label, names.primary_service),
-            ports,
-            _custom(service.primary),
-        ),
-    )
-    return tuple(effect for each in wanted for effect in _ensure(each, service, canary, names, objects))
+def workload_services(release: Release) -> tuple[Effect, ...]:
+    """What is missing of `<apex>-canary` and `<apex>-primary`, which the route needs before any traffic."""
+    names, service = release.names, release.service
+    _, value = release.selector_label
+    canary = _spec(release, names.canary_service, value, service.canary)
+    primary = _spec(release, names.primary_service, f"{value}-primary", service.primary)
+    return (*_ensure(canary, release), *_ensure(primary, release))
 
 
-def apex_service(
-    service: CanaryService, target: Json, canary: Json, names: Names, objects: Objects, settings: Settings
-) -> tuple[Effect, ...]:
-    """What is missing of `<apex>`, which leads to the primary as soon as that is ready."""
-    label, value = selector_label(target, names, settings)
-    ports = tuple(service_ports(service, target))
-    wanted = Wanted(names.apex, (label, f"{value}-primary"), (label, names.apex), ports, _custom(service.apex))
-    return _ensure(wanted, service, canary, names, objects)
+def apex_service(release: Release) -> tuple[Effect, ...]:
+    """What is missing of `<apex>`, which selects the primary as soon as that is ready."""
+    _, value = release.selector_label
+    return _ensure(_spec(release, release.names.apex, f"{value}-primary", release.service.apex), release)
 
 
-def service_ports(service: CanaryService, target: Json) -> Iterator[Json]:
-    """The Service's port, and with port discovery every other port of the containers."""
+def service_ports(service: CanaryService, template: Json) -> Iterator[Json]:
+    """The Service's port, and with port discovery every other port of the containers of a pod template."""
     first: Json = {
         "name": service.port_name or "http",
         "protocol": "TCP",
@@ -75,7 +58,7 @@ def service_ports(service: CanaryService, target: Json) -> Iterator[Json]:
     yield first
     if not service.port_discovery:
         return
-    for container in target.get("spec", {}).get("template", {}).get("spec", {}).get("containers") or ():
+    for container in template.get("spec", {}).get("containers") or ():
         if container.get("name") in _SIDECARS:
             continue
         for index, port in enumerate(container.get("ports") or ()):
@@ -86,17 +69,24 @@ def service_ports(service: CanaryService, target: Json) -> Iterator[Json]:
             yield {"name": name, "protocol": port.get("protocol") or "TCP", "port": number, "targetPort": number}
 
 
-def _ensure(wanted: Wanted, service: CanaryService, canary: Json, names: Names, objects: Objects) -> tuple[Effect, ...]:
-    key = names.key(wanted.name)
-    there = objects.get(Ref(Service, key))
-    if there is None:
-        return (_create(wanted, service, canary, key),)
-    operations = [*_spec_changes(wanted, service, there), *_metadata_changes(wanted, service, there, canary)]
+def _spec(release: Release, name: str, value: str, metadata: CustomMetadata | None) -> ServiceSpec:
+    label, _ = release.selector_label
+    ports = tuple(service_ports(release.service, release.template))
+    return ServiceSpec(name, (label, value), (label, name), ports, metadata or CustomMetadata())
+
+
+def _ensure(desired: ServiceSpec, release: Release) -> tuple[Effect, ...]:
+    service, canary = release.service, release.snapshot.canary
+    key = release.names.key(desired.name)
+    current = release.snapshot.get(Service, key)
+    if current is None:
+        return (_create(desired, service, canary, key),)
+    operations = [*_spec_changes(desired, service, current), *_metadata_changes(desired, service, current, canary)]
     return (Patch(Service, key, tuple(operations)),) if operations else ()
 
 
-def _create(wanted: Wanted, service: CanaryService, canary: Json, key: Key) -> Create:
-    spec: Json = {"type": "ClusterIP", "selector": dict([wanted.selector]), "ports": list(wanted.ports)}
+def _create(desired: ServiceSpec, service: CanaryService, canary: Json, key: Key) -> Create:
+    spec: Json = {"type": "ClusterIP", "selector": dict([desired.selector]), "ports": list(desired.ports)}
     if service.headless:
         spec["clusterIP"] = "None"
     if service.traffic_distribution:
@@ -104,36 +94,36 @@ def _create(wanted: Wanted, service: CanaryService, canary: Json, key: Key) -> C
     metadata = {
         "name": key.name,
         "namespace": key.namespace,
-        "labels": {**wanted.metadata.labels, wanted.label[0]: wanted.label[1]},
-        "annotations": {**wanted.metadata.annotations, **FLUX_OPT_OUT},
+        "labels": {**desired.metadata.labels, desired.label[0]: desired.label[1]},
+        "annotations": {**desired.metadata.annotations, **FLUX_OPT_OUT},
         "ownerReferences": [owner_reference(canary)],
     }
     return Create(Service, {"metadata": metadata, "spec": spec})
 
 
-def _spec_changes(wanted: Wanted, service: CanaryService, there: Json) -> Iterator[Json]:
-    spec = there.get("spec") or {}
-    if (spec.get("selector") or {}) != dict([wanted.selector]):
-        yield {"op": "add", "path": "/spec/selector", "value": dict([wanted.selector])}
-    have = spec.get("ports") or []
-    if [_essence(port) for port in have] != [_essence(port) for port in wanted.ports]:
-        node_ports = {port["port"]: port["nodePort"] for port in have if port.get("nodePort")}
+def _spec_changes(desired: ServiceSpec, service: CanaryService, current: Json) -> Iterator[Json]:
+    spec = current.get("spec") or {}
+    if (spec.get("selector") or {}) != dict([desired.selector]):
+        yield {"op": "add", "path": "/spec/selector", "value": dict([desired.selector])}
+    there = spec.get("ports") or []
+    if [_defaulted(port) for port in there] != [_defaulted(port) for port in desired.ports]:
+        node_ports = {port["port"]: port["nodePort"] for port in there if port.get("nodePort")}
         ports = [
             {**port, "nodePort": node_ports[port["port"]]} if port["port"] in node_ports else port
-            for port in wanted.ports
+            for port in desired.ports
         ]
         yield {"op": "add", "path": "/spec/ports", "value": ports}
     if service.traffic_distribution and spec.get("trafficDistribution") != service.traffic_distribution:
         yield {"op": "add", "path": "/spec/trafficDistribution", "value": service.traffic_distribution}
 
 
-def _metadata_changes(wanted: Wanted, service: CanaryService, there: Json, canary: Json) -> Iterator[Json]:
-    if not is_owned(there, canary):
+def _metadata_changes(desired: ServiceSpec, service: CanaryService, current: Json, canary: Json) -> Iterator[Json]:
+    if not is_owned(current, canary):
         return
     unmanaged = service.unmanaged_metadata or UnmanagedMetadata()
-    labels = {**wanted.metadata.labels, wanted.label[0]: wanted.label[1]}
-    annotations = {**wanted.metadata.annotations, **FLUX_OPT_OUT}
-    metadata = there["metadata"]
+    labels = {**desired.metadata.labels, desired.label[0]: desired.label[1]}
+    annotations = {**desired.metadata.annotations, **FLUX_OPT_OUT}
+    metadata = current["metadata"]
     yield from merge_map(("metadata", "labels"), metadata.get("labels"), _managed(labels, unmanaged.labels))
     yield from merge_map(
         ("metadata", "annotations"),
@@ -146,8 +136,8 @@ def _managed(entries: Mapping[str, str], unmanaged: tuple[str, ...]) -> dict[str
     return {key: value for key, value in entries.items() if key not in unmanaged}
 
 
-def _essence(port: Mapping[str, Any]) -> tuple[Any, ...]:
-    """A port without what the API defaults."""
+def _defaulted(port: Mapping[str, Any]) -> tuple[Any, ...]:
+    """A port with the API's defaults, without its node port."""
     return (
         port.get("name") or "",
         port.get("protocol") or "TCP",
@@ -155,7 +145,3 @@ def _essence(port: Mapping[str, Any]) -> tuple[Any, ...]:
         port.get("targetPort") or port["port"],
         port.get("appProtocol"),
     )
-
-
-def _custom(metadata: CustomMetadata | None) -> CustomMetadata:
-    return metadata or CustomMetadata()

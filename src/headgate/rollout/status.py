@@ -1,7 +1,7 @@
-"""The status of a Canary: its phases, its one condition of Flagger's, and how it is written.
+"""The status of a Canary: its phases, Flagger's condition `Promoted`, and how it is written.
 
-Condition `Promoted` has the phase as its reason. Its `lastUpdateTime` in phase Progressing is when the analysis of the
-revision began: a restart renews it.
+`Promoted` has the phase as its reason. In phase Progressing its `lastUpdateTime` is when the analysis of the revision
+began; a restart renews it. `Accepted` (status False) is there while the spec cannot be followed.
 """
 
 from collections.abc import Mapping
@@ -11,16 +11,18 @@ import msgspec
 
 from headgate.api import times
 from headgate.api.delivery import Canary, CanaryCondition, CanaryStatus
+from headgate.api.meta import Key
 
 from .effects import Json, Patch, pointer
-from .problems import Problem
+from .problem import Problem
 
 PROMOTED = "Promoted"
 ACCEPTED = "Accepted"
 
-#: Phases in which a revision is on its way.
+#: Phases in which a revision is being released.
 IN_FLIGHT = frozenset({"Progressing", "WaitingPromotion", "Promoting", "Finalising"})
 
+#: phase -> status and message of `Promoted`
 _PROMOTED: Mapping[str, tuple[str, str]] = {
     "Initializing": ("Unknown", "New {kind} detected, starting initialization."),
     "Initialized": ("True", "{kind} initialization completed."),
@@ -34,38 +36,41 @@ _PROMOTED: Mapping[str, tuple[str, str]] = {
     "Terminating": ("Unknown", "New {kind} detected, starting initialization."),
 }
 
+#: The fields that a patch tests: if one is not as the decision saw it, another writer was faster.
+_TESTED = ("phase", "canaryWeight", "iterations", "failedChecks", "lastAppliedSpec")
 
-def enter(
+
+def enter_phase(
     status: CanaryStatus, phase: str, kind: str, now: float, *, message: str = "", **changes: Any
 ) -> CanaryStatus:
-    """The status in a phase. Entering anew a phase in which it is already (a restart) renews the condition."""
+    """The status in a phase. To enter the current phase again (a restart) renews the condition."""
     stamp = times.rfc3339(now)
     outcome, text = _PROMOTED[phase]
     before = condition(status, PROMOTED)
-    kept = before.last_transition_time if before and before.status == outcome and before.reason != phase else stamp
+    changed = before.last_transition_time if before and before.status == outcome and before.reason != phase else stamp
     promoted = CanaryCondition(
         type=PROMOTED,
         status=outcome,
         reason=phase,
         message=message or text.format(kind=kind),
         last_update_time=stamp,
-        last_transition_time=kept,
+        last_transition_time=changed,
     )
     return msgspec.structs.replace(
         status, phase=phase, last_transition_time=stamp, conditions=_with(status.conditions, promoted), **changes
     )
 
 
-def count(status: CanaryStatus, now: float, **changes: Any) -> CanaryStatus:
+def with_counters(status: CanaryStatus, now: float, **changes: Any) -> CanaryStatus:
     """The status with other counters in the same phase."""
     return msgspec.structs.replace(status, last_transition_time=times.rfc3339(now), **changes)
 
 
-def refuse(status: CanaryStatus, problem: Problem, now: float) -> CanaryStatus:
-    """The status with the condition that says why this Canary is not released."""
+def with_problem(status: CanaryStatus, problem: Problem, now: float) -> CanaryStatus:
+    """The status with `Accepted=False`."""
     stamp = times.rfc3339(now)
     before = condition(status, ACCEPTED)
-    refused = CanaryCondition(
+    accepted = CanaryCondition(
         type=ACCEPTED,
         status="False",
         reason=problem.reason,
@@ -73,11 +78,11 @@ def refuse(status: CanaryStatus, problem: Problem, now: float) -> CanaryStatus:
         last_update_time=stamp,
         last_transition_time=before.last_transition_time if before else stamp,
     )
-    return msgspec.structs.replace(status, conditions=_with(status.conditions, refused))
+    return msgspec.structs.replace(status, conditions=_with(status.conditions, accepted))
 
 
-def accept(status: CanaryStatus) -> CanaryStatus:
-    """The status without that condition."""
+def without_problem(status: CanaryStatus) -> CanaryStatus:
+    """The status without `Accepted`."""
     return msgspec.structs.replace(status, conditions=tuple(c for c in status.conditions if c.type != ACCEPTED))
 
 
@@ -86,37 +91,37 @@ def condition(status: CanaryStatus, type: str) -> CanaryCondition | None:
     return next((condition for condition in status.conditions if condition.type == type), None)
 
 
-def write(canary: Json, key: Any, before: CanaryStatus, after: CanaryStatus) -> Patch:
+def patch(canary: Json, key: Key, before: CanaryStatus, after: CanaryStatus) -> Patch:
     """The patch of the status subresource; it fails if the phase or a counter is no longer what the decision saw.
 
     Args:
-        before: what the status is when the patch arrives (an earlier effect of the same decision may have set it).
+        before: the status when the patch arrives; an earlier effect of the same decision may have set it.
     """
     fields, old = _fields(after), _fields(before)
-    there: Json = canary.get("status") or {}
+    current: Json = canary.get("status") or {}
     operations: list[Json] = []
-    if not there and before == CanaryStatus():
+    if not current and before == CanaryStatus():
         operations.append({"op": "add", "path": "/status", "value": fields})
         version = canary["metadata"].get("resourceVersion")
         if version:
             operations.insert(0, {"op": "test", "path": "/metadata/resourceVersion", "value": version})
         return Patch(Canary, key, tuple(operations), "status")
-    for name in ("phase", "canaryWeight", "failedChecks", "lastAppliedSpec"):
-        if name in there or before != msgspec.convert(there, CanaryStatus):
+    for name in _TESTED:
+        if name in current or before != msgspec.convert(current, CanaryStatus):
             operations.append({"op": "test", "path": pointer("status", name), "value": old[name]})
     operations += [
         {"op": "add", "path": pointer("status", name), "value": value}
         for name, value in fields.items()
-        if name not in there or old.get(name) != value
+        if name not in current or old.get(name) != value
     ]
     operations += [
-        {"op": "remove", "path": pointer("status", name)} for name in old if name not in fields and name in there
+        {"op": "remove", "path": pointer("status", name)} for name in old if name not in fields and name in current
     ]
     return Patch(Canary, key, tuple(operations), "status")
 
 
 def _fields(status: CanaryStatus) -> Json:
-    """As JSON; the counters stand there also when they are zero, as Flagger writes them."""
+    """As JSON, with the counters that are zero, as Flagger writes them."""
     counters = {
         "phase": status.phase,
         "failedChecks": status.failed_checks,
@@ -125,8 +130,8 @@ def _fields(status: CanaryStatus) -> Json:
         "lastAppliedSpec": status.last_applied_spec,
         "lastPromotedSpec": status.last_promoted_spec,
     }
-    stated: Json = msgspec.to_builtins(status)
-    return counters | stated
+    given: Json = msgspec.to_builtins(status)
+    return counters | given
 
 
 def _with(conditions: tuple[CanaryCondition, ...], new: CanaryCondition) -> tuple[CanaryCondition, ...]:

@@ -10,30 +10,33 @@ import pytest
 from headgate.api import codec
 from headgate.api.delivery import Canary, MetricTemplate
 from headgate.api.meta import Key
-from headgate.rollout.analysis import checks, readings
-from headgate.rollout.analysis.checks import Blind, Halted, Passed, Verdict
-from headgate.rollout.analysis.readings import Answer, Counts
-from headgate.rollout.providers import Response, Unanswered
-from headgate.rollout.seen import Ref
+from headgate.rollout.analysis import checks, proxy_metrics
+from headgate.rollout.analysis.verdict import Failed, Inconclusive, Passed, Verdict, judge
+from headgate.rollout.queries import NOT_SERVED, HTTPResponse, NoResponse, ProxyQuery, QueryResult, RequestCounts
 from headgate.rollout.settings import Settings
+from headgate.rollout.snapshot import Objects, ref
 from support.rollout_world import canary
 
 SLOW = ((100.0, 50), (1000.0, 50))
 
 
-def judged(metrics: list[dict[str, Any]], *answers: Answer, templates: dict[str, Any] | None = None) -> Verdict:
+def judged(metrics: list[dict[str, Any]], *answers: QueryResult, templates: dict[str, Any] | None = None) -> Verdict:
     """The verdict; the answers belong to the checks in order."""
     typed = codec.convert(Canary, canary({"metrics": metrics}))
     key = Key("test", "errors")
-    objects = {Ref(MetricTemplate, key): templates}
-    asked = checks.checks(typed, None, objects, Settings(), 3600.0)
-    questions = [check.question for check in asked if check.question is not None]
-    return checks.judge(typed, asked, dict(zip(questions, answers, strict=False)))
+    objects = {ref(MetricTemplate, key): templates}
+    asked = checks.checks(typed, sources(3600.0, objects))
+    questions = [check.query for check in asked if check.query is not None]
+    return judge(typed, asked, dict(zip(questions, answers, strict=False)))
 
 
-def value(number: float) -> Response:
+def sources(age: float, objects: Objects | None = None) -> checks.Sources:
+    return checks.Sources(None, objects or {}, Settings(), age, 1_800_000_000.0)
+
+
+def value(number: float) -> HTTPResponse:
     result = [{"metric": {}, "value": [0, str(number)]}]
-    return Response(200, json.dumps({"data": {"resultType": "vector", "result": result}}).encode())
+    return HTTPResponse(200, json.dumps({"data": {"resultType": "vector", "result": result}}).encode())
 
 
 def template(query: str = "sum(errors)", type: str = "prometheus") -> dict[str, Any]:
@@ -58,7 +61,7 @@ TEMPLATED = {"name": "errors", "templateRef": {"name": "errors"}}
     ],
 )
 def test_success_rates_are_judged_with_bounds_included(limits: dict[str, Any], rate: float, passes: bool) -> None:
-    counts = Counts(1.0, 1000, round(10 * (100 - rate)), ())
+    counts = RequestCounts(1.0, 1000, round(10 * (100 - rate)), ())
     verdict = judged([{"name": "request-success-rate", **limits}], counts)
     assert isinstance(verdict, Passed) is passes
 
@@ -73,14 +76,14 @@ def test_success_rates_are_judged_with_bounds_included(limits: dict[str, Any], r
     ],
 )
 def test_durations_are_judged_at_the_99th_percentile(limits: dict[str, Any], passes: bool) -> None:
-    verdict = judged([{"name": "request-duration", **limits}], Counts(1.0, 100, 0, SLOW))
+    verdict = judged([{"name": "request-duration", **limits}], RequestCounts(1.0, 100, 0, SLOW))
     assert isinstance(verdict, Passed) is passes
 
 
 def test_a_slow_canary_is_told_in_go_durations() -> None:
     metric = {"name": "request-duration", "thresholdRange": {"max": 500}}
-    verdict = judged([metric], Counts(1.0, 100, 0, SLOW))
-    assert verdict == Halted("Halt podinfo.test advancement request duration 982ms > 500ms", verdict.measured)  # type: ignore[union-attr]
+    verdict = judged([metric], RequestCounts(1.0, 100, 0, SLOW))
+    assert verdict == Failed("Halt podinfo.test advancement request duration 982ms > 500ms", verdict.observed)  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -88,33 +91,33 @@ def test_a_slow_canary_is_told_in_go_durations() -> None:
     [
         (
             {"name": "request-success-rate", "thresholdRange": {"min": 99.5}},
-            Counts(1.0, 1000, 10, ()),
+            RequestCounts(1.0, 1000, 10, ()),
             "Halt podinfo.test advancement success rate 99.00% < 99.5%",
         ),
         (
             {"name": "request-duration"},
-            Counts(1.0, 0, 0, ()),
+            RequestCounts(1.0, 0, 0, ()),
             "Halt advancement no values found for gatewayapi:v1 metric request-duration probably podinfo.test is not "
             "receiving traffic",
         ),
         (
             {"name": "request-success-rate"},
-            None,
+            NOT_SERVED,
             "Prometheus query failed: no Gateway of the route is served by this controller; set spec.metricsServer, or "
             "--metrics-server on the controller, or use a MetricTemplate",
         ),
         (
             {"name": "anything"},
-            None,
+            NOT_SERVED,
             "Metric query failed for no usable metrics template and query were configured",
         ),
     ],
 )
 def test_a_built_in_check_that_fails_says_it_in_flaggers_words(
-    metric: dict[str, Any], answer: Answer, says: str
+    metric: dict[str, Any], answer: QueryResult, says: str
 ) -> None:
     verdict = judged([metric], answer)
-    assert isinstance(verdict, Halted)
+    assert isinstance(verdict, Failed)
     assert verdict.message == says
 
 
@@ -122,17 +125,17 @@ def test_a_built_in_check_that_fails_says_it_in_flaggers_words(
     ("made", "answer", "says"),
     [
         (template(), value(0.25), "Halt podinfo.test advancement errors 0.25 > 0.1"),
-        (template(), Unanswered("connection refused"), "Metric query failed for errors: connection refused"),
+        (template(), NoResponse("connection refused"), "Metric query failed for errors: connection refused"),
         (
             template(),
-            Response(200, b'{"data": {"resultType": "vector", "result": []}}'),
+            HTTPResponse(200, b'{"data": {"resultType": "vector", "result": []}}'),
             "Halt advancement no values found for custom metric: errors: no values found",
         ),
         (None, None, 'Metric template errors.test error: metrictemplates.flagger.app "errors" not found'),
         (
             template(type="datadog"),
             None,
-            "Metric template errors.test provider datadog error: not supported yet; prometheus is",
+            "Metric template errors.test provider datadog error: type datadog is not supported; supported: prometheus",
         ),
         (
             template("{{ variables.x }}"),
@@ -142,41 +145,41 @@ def test_a_built_in_check_that_fails_says_it_in_flaggers_words(
     ],
 )
 def test_a_templated_check_that_fails_says_it_in_flaggers_words(
-    made: dict[str, Any] | None, answer: Answer, says: str
+    made: dict[str, Any] | None, answer: QueryResult, says: str
 ) -> None:
     verdict = judged([{**TEMPLATED, "thresholdRange": {"max": 0.1}}], answer, templates=made)
-    assert isinstance(verdict, Halted)
+    assert isinstance(verdict, Failed)
     assert verdict.message == says
 
 
 def test_built_ins_come_before_templates_and_the_first_failure_ends_the_tick() -> None:
     built_in = {"name": "request-success-rate", "thresholdRange": {"min": 99}}
-    verdict = judged([TEMPLATED, built_in], Counts(1.0, 100, 50, ()), value(0.0), templates=template())
-    assert isinstance(verdict, Halted)
+    verdict = judged([TEMPLATED, built_in], RequestCounts(1.0, 100, 50, ()), value(0.0), templates=template())
+    assert isinstance(verdict, Failed)
     assert "success rate 50.00%" in verdict.message
-    assert [measured.metric for measured in verdict.measured] == ["request-success-rate"]
+    assert [measured.metric for measured in verdict.observed] == ["request-success-rate"]
 
 
 def test_too_little_coverage_is_no_verdict() -> None:
-    verdict = judged([{"name": "request-success-rate", "interval": "30s"}], Counts(0.89, 10, 10, ()))
-    assert verdict == Blind(
+    verdict = judged([{"name": "request-success-rate", "interval": "30s"}], RequestCounts(0.89, 10, 10, ()))
+    assert verdict == Inconclusive(
         "No verdict on request-success-rate: only 89% of the last 30s is covered by the telemetry of every proxy"
     )
 
 
 def test_what_was_counted_before_the_analysis_began_does_not_count() -> None:
     typed = codec.convert(Canary, canary({"metrics": [{"name": "request-success-rate", "interval": "1m"}]}))
-    (check,) = checks.checks(typed, None, {}, Settings(), 7.0)
-    assert isinstance(check.question, readings.ProxyQuestion)
-    assert check.question.window == 7.0
+    (check,) = checks.checks(typed, sources(7.0))
+    assert isinstance(check.query, ProxyQuery)
+    assert check.query.window == 7.0
 
 
 def test_a_metrics_server_is_asked_for_the_applications_own_metrics() -> None:
     metrics = [{"name": "request-success-rate"}, {"name": "request-duration", "interval": "30s"}]
     typed = codec.convert(Canary, canary({"metrics": metrics}, metricsServer="http://prometheus:9090"))
-    asked = checks.checks(typed, None, {}, Settings(), 60.0)
-    verdict = checks.judge(typed, asked, {asked[0].question: value(100), asked[1].question: value(0.5)})  # type: ignore[dict-item]
-    assert isinstance(verdict, Halted)
+    asked = checks.checks(typed, sources(60.0))
+    verdict = judge(typed, asked, {asked[0].query: value(100), asked[1].query: value(0.5)})  # type: ignore[dict-item]
+    assert isinstance(verdict, Failed)
     assert verdict.message == "Halt podinfo.test advancement request duration 500ms > 0s"
 
 
@@ -192,4 +195,4 @@ def test_a_metrics_server_is_asked_for_the_applications_own_metrics() -> None:
 def test_quantiles_are_linear_within_a_bucket(
     buckets: tuple[tuple[float, int], ...], share: float, value: float | None
 ) -> None:
-    assert readings.quantile(buckets, share) == value
+    assert proxy_metrics.quantile(buckets, share) == value

@@ -11,10 +11,10 @@ from headgate.api import codec
 from headgate.api.delivery import Canary
 from headgate.api.gateway import HTTPRoute
 from headgate.api.patch import json_patch
-from headgate.rollout import intent
-from headgate.rollout.effects import Create, Patch
-from headgate.rollout.problems import RefusedError
-from headgate.rollout.seen import Names
+from headgate.rollout import intent, routes
+from headgate.rollout.names import Names
+from headgate.rollout.problem import NotAcceptedError
+from headgate.rollout.split import Split
 from support.rollout_world import canary
 
 Plain = dict[str, Any]
@@ -29,25 +29,23 @@ def owner() -> Plain:
     return canary() | {"metadata": {"name": "podinfo", "namespace": "test", "uid": "1"}}
 
 
-def created(weight: int = 0, **fields: Any) -> Plain:
+def created(**fields: Any) -> Plain:
     """The route that is made when there is none, with the API's defaults."""
-    (effect,) = intent.ensure(None, service(**fields), owner(), NAMES, weight)
-    assert isinstance(effect, Create)
-    made = copy.deepcopy(effect.object)
+    made = copy.deepcopy(intent.create(service(**fields), owner(), NAMES))
     for match in made["spec"]["rules"][0]["matches"]:
         match.setdefault("path", {"type": "PathPrefix", "value": "/"})
     return made
 
 
-def edits(route: Plain, weight: int = 0, **fields: Any) -> tuple[Plain, ...]:
-    effects = intent.ensure(route, service(**fields), owner(), NAMES, weight)
-    return tuple(operation for effect in effects if isinstance(effect, Patch) for operation in effect.operations)
+def edits(route: Plain, **fields: Any) -> list[Plain]:
+    adopted = routes.adopt(route, NAMES, Split())
+    return adopted or intent.changes(route, service(**fields), NAMES, Split())
 
 
-def ensured(route: Plain, weight: int = 0, **fields: Any) -> Plain:
+def ensured(route: Plain, **fields: Any) -> Plain:
     """The route after as many looks as it takes."""
     for _ in range(5):
-        operations = edits(route, weight, **fields)
+        operations = edits(route, **fields)
         if not operations:
             return route
         route = json_patch(route, operations)
@@ -65,7 +63,7 @@ def users_route(*refs: Plain, **rule: Any) -> Plain:
     }
 
 
-def test_without_a_route_it_is_made_in_flaggers_shape() -> None:
+def test_a_missing_route_is_created_in_flaggers_shape() -> None:
     route = created()
     assert route["spec"] == {
         "parentRefs": [
@@ -85,11 +83,6 @@ def test_without_a_route_it_is_made_in_flaggers_shape() -> None:
     codec.convert(HTTPRoute, route)
 
 
-def test_a_route_that_is_made_again_in_the_middle_of_a_release_has_its_weight() -> None:
-    refs = created(weight=30)["spec"]["rules"][0]["backendRefs"]
-    assert [ref["weight"] for ref in refs] == [70, 30]
-
-
 @pytest.mark.parametrize(
     "fields",
     [
@@ -102,12 +95,13 @@ def test_what_the_api_defaults_is_no_difference(fields: Plain) -> None:
     route = created(**fields)
     for item in route["spec"]["rules"][0].get("filters", ()):
         item.get("cors", {}).setdefault("maxAge", 5)
-    assert edits(route, **fields) == ()
+    assert edits(route, **fields) == []
 
 
 def test_an_edit_of_the_service_leaves_the_weights_alone() -> None:
-    route = created(weight=40)
-    after = ensured(route, 40, timeout="5s", hosts=["other.example.com"])
+    route = created()
+    route["spec"]["rules"][0]["backendRefs"][1]["weight"] = 40
+    after = ensured(route, timeout="5s", hosts=["other.example.com"])
     assert after["spec"]["hostnames"] == ["other.example.com"]
     assert after["spec"]["rules"][0]["timeouts"] == {"request": "5s"}
     assert after["spec"]["rules"][0]["backendRefs"] == route["spec"]["rules"][0]["backendRefs"]
@@ -116,7 +110,7 @@ def test_an_edit_of_the_service_leaves_the_weights_alone() -> None:
 def test_what_a_user_changes_in_our_route_stays() -> None:
     route = created()
     route["spec"]["hostnames"] = ["mine.example.com"]
-    assert edits(route) == ()
+    assert edits(route) == []
 
 
 def test_a_filter_of_the_users_survives_a_change_of_ours() -> None:
@@ -160,7 +154,7 @@ def test_a_pair_that_a_user_wrote_keeps_its_weights() -> None:
 
 
 def test_a_route_that_leads_elsewhere_is_refused_and_not_overwritten() -> None:
-    with pytest.raises(RefusedError, match="add them to the rules"):
+    with pytest.raises(NotAcceptedError, match="add them to the rules"):
         edits(users_route({"name": "elsewhere", "port": 80}))
 
 
@@ -182,5 +176,5 @@ def test_rules_that_their_matches_tell_apart_keep_them() -> None:
     ],
 )
 def test_what_a_route_cannot_say_is_refused_with_its_path(fields: Plain, path: str) -> None:
-    with pytest.raises(RefusedError, match=path):
+    with pytest.raises(NotAcceptedError, match=path):
         edits(created(), **fields)

@@ -421,7 +421,7 @@ def test_a_copy_of_a_secret_is_never_shown() -> None:
     shown = ""
     while world.phase != "Initialized":
         world.settle()
-        shown += repr(world.see()) + repr(world.step())
+        shown += repr(world.snapshot()) + repr(world.step())
     assert world.raw(Secret, "key-primary")["data"] == secret["data"]
     assert "aHVudGVyMg" not in shown + str(world.events)
 

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 
 from headgate.api.patch import PatchError, json_patch
-from headgate.rollout import routes
-from headgate.rollout.seen import Names
+from headgate.rollout import route_status, routes
+from headgate.rollout.names import Names
+from headgate.rollout.pairs import weight_of
+from headgate.rollout.split import Split
 
 NAMES = Names("test", "podinfo", "podinfo-primary", "podinfo", "podinfo-primary", "podinfo-canary")
 Plain = dict[str, Any]
@@ -26,9 +28,9 @@ def route(*rules: list[Plain]) -> Plain:
 
 
 def patched(before: Plain, weight: int) -> list[list[int]]:
-    patch = routes.set_weights(before, NAMES, weight)
+    patch = routes.express(before, NAMES, Split.percent(weight))
     after = json_patch(before, patch.operations) if patch else before
-    return [[routes.weight_of(each) for each in rule["backendRefs"]] for rule in after["spec"]["rules"]]
+    return [[weight_of(each) for each in rule["backendRefs"]] for rule in after["spec"]["rules"]]
 
 
 def test_only_the_rules_with_both_backends_are_changed() -> None:
@@ -46,7 +48,10 @@ def test_a_missing_weight_is_one() -> None:
 
 
 def test_proportions_that_are_right_already_are_left_alone() -> None:
-    assert routes.set_weights(route([ref("podinfo-primary", 900), ref("podinfo-canary", 100)]), NAMES, 10) is None
+    assert (
+        routes.express(route([ref("podinfo-primary", 900), ref("podinfo-canary", 100)]), NAMES, Split.percent(10))
+        is None
+    )
 
 
 def test_a_backend_of_the_same_name_elsewhere_is_another_one() -> None:
@@ -54,11 +59,11 @@ def test_a_backend_of_the_same_name_elsewhere_is_another_one() -> None:
         [ref("podinfo-primary", 100), ref("podinfo-canary", 0, namespace="other")],
         [ref("podinfo-primary", 100), ref("podinfo-canary", 0, kind="ServiceImport", group="multicluster.x-k8s.io")],
     )
-    assert routes.set_weights(before, NAMES, 50) is None
+    assert routes.express(before, NAMES, Split.percent(50)) is None
 
 
 def test_a_reordered_rule_makes_the_edit_fail_instead_of_misleading_traffic() -> None:
-    patch = routes.set_weights(route([ref("podinfo-primary", 100), ref("podinfo-canary", 0)]), NAMES, 10)
+    patch = routes.express(route([ref("podinfo-primary", 100), ref("podinfo-canary", 0)]), NAMES, Split.percent(10))
     assert patch is not None
     reordered = route([ref("podinfo-canary", 0), ref("podinfo-primary", 100)])
     with pytest.raises(PatchError, match="testing value"):
@@ -77,9 +82,9 @@ def test_other_backends_of_a_rule_keep_their_share(primary: int, canary: int, ot
 @given(st.integers(0, 100), st.integers(0, 100))
 def test_setting_weights_twice_is_setting_them_once(first: int, second: int) -> None:
     before = route([ref("podinfo-primary", 100 - first), ref("podinfo-canary", first)])
-    patch = routes.set_weights(before, NAMES, second)
+    patch = routes.express(before, NAMES, Split.percent(second))
     after = json_patch(before, patch.operations) if patch else before
-    assert routes.set_weights(after, NAMES, second) is None
+    assert routes.express(after, NAMES, Split.percent(second)) is None
 
 
 def parent(status: str = "True", observed: int = 3, **more: Any) -> Plain:
@@ -102,4 +107,4 @@ def test_a_route_is_settled_when_no_parent_of_it_says_otherwise(parents: list[Pl
     body = route([ref("podinfo-primary", 100)])
     body["spec"]["parentRefs"] = [{"name": "gateway"}]
     body["status"] = {"parents": parents}
-    assert (routes.unsettled(body) is None) is settled
+    assert (route_status.not_accepted(body) is None) is settled

@@ -20,7 +20,7 @@ from headgate.api.gateway import HTTPRoute
 from headgate.api.meta import Key, Object, ObjectMeta
 from headgate.controllers import rollout
 from headgate.kube.client import ApiError, Client
-from headgate.rollout.analysis.readings import Counts
+from headgate.rollout.queries import RequestCounts
 from headgate.rollout.settings import Settings
 from support.local_api import LocalApi
 from support.rollout_world import canary, deployment
@@ -39,9 +39,9 @@ class Envoys:
         self.success_rate = 100.0
         self.asked: set[tuple[tuple[Key, ...], str]] = set()
 
-    def counts(self, gateways: tuple[Key, ...], stat_name: str, now: float, window: float) -> Counts | None:
+    def counts(self, gateways: tuple[Key, ...], stat_name: str, now: float, window: float) -> RequestCounts | None:
         self.asked.add((gateways, stat_name))
-        return Counts(1.0, 1000, round(10 * (100 - self.success_rate)), ((50.0, 1000),))
+        return RequestCounts(1.0, 1000, round(10 * (100 - self.success_rate)), ((50.0, 1000),))
 
 
 class Stage:

@@ -12,7 +12,7 @@ import structlog
 from prometheus_client import REGISTRY
 
 from headgate.api.core import Namespace
-from headgate.api.delivery import Canary, MetricTemplate
+from headgate.api.delivery import AlertProvider, Canary, MetricTemplate
 from headgate.api.meta import ObjectMeta
 from headgate.cli.controlling.health import serving_health
 from headgate.cli.controlling.leading import Always, ByLease
@@ -20,7 +20,7 @@ from headgate.cli.exits import BadEnvironment
 from headgate.controllers import rollout
 from headgate.controllers.gateways import GatewayController, gateway_api_kinds
 from headgate.controllers.gateways import Settings as GatewaySettings
-from headgate.controllers.telemetry import Counters
+from headgate.controllers.telemetry import TelemetryStore
 from headgate.kube.client import ApiError, Client
 from headgate.kube.defined import Defined
 from headgate.rollout.settings import Settings as RolloutSettings
@@ -111,8 +111,8 @@ class _Work:
         self._readiness = readiness
         self._controller: GatewayController | None = None
         self._leads = False
-        self._counters = Counters()
-        self._defined = Defined(client, (*gateway_api_kinds(), Canary, MetricTemplate))
+        self._counters = TelemetryStore()
+        self._defined = Defined(client, (*gateway_api_kinds(), Canary, MetricTemplate, AlertProvider))
 
     def parts(self) -> list[Coroutine[Any, Any, None]]:
         parts = [self._leading.work(self._on_leading), self._defined.run()]

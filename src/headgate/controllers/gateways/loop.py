@@ -19,7 +19,7 @@ import structlog
 from headgate import fleet
 from headgate.api import gateway, gateway_x
 from headgate.api.meta import Key, Object
-from headgate.controllers.telemetry import Counters
+from headgate.controllers.telemetry import TelemetryStore
 from headgate.kube.client import Client
 from headgate.kube.defined import Defined
 from headgate.world import Settings as WorldSettings
@@ -84,7 +84,7 @@ class GatewayController:
         settings: Settings,
         identity: XdsIdentity,
         *,
-        counters: Counters,
+        counters: TelemetryStore,
         defined: Defined,
         is_leader: Callable[[], bool],
     ) -> None:
@@ -97,7 +97,7 @@ class GatewayController:
             settings.xds_port,
             identity.certificate,
             on_fact=self._on_fact,
-            on_metrics=counters.take,
+            on_metrics=counters.add_report,
         )
         names = settings.controller_names
         self._pipeline = Pipeline(WorldSettings(controller_names=names), self._server.update, self._drop)
@@ -129,7 +129,7 @@ class GatewayController:
         client: Client,
         settings: Settings,
         *,
-        counters: Counters,
+        counters: TelemetryStore,
         defined: Defined,
         is_leader: Callable[[], bool] = lambda: True,
     ) -> Self:

@@ -1,1 +1,1 @@
-"""Judging a canary: which values are asked for, how they are read, and whether they pass."""
+"""Judges a canary: `checks` makes the queries of an analysis, `verdict` reads their results."""

@@ -1,15 +1,16 @@
-"""The checks of an analysis, in Flagger's order and with its sentences.
+"""The checks of an analysis: what each one queries, in Flagger's order.
 
 1. Built-in metrics and inline queries come first, then templates, each in the order of the list.
-2. The first check that fails ends the tick; later ones are not evaluated.
-3. A value within `thresholdRange` passes, bounds included. Without a range the older `threshold` is a lower bound for
-   the success rate and an upper bound for everything else.
-4. No value fails. Too little coverage (a restart of ours) neither passes nor fails.
+2. With a metrics server (`spec.metricsServer` or `--metrics-server`) the built-in metrics are Flagger's PromQL; without
+   one they are read from the statistics of our own Envoys.
+3. A check that cannot be queried fails, with the reason.
 """
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Literal
 
 import msgspec
 
@@ -17,270 +18,223 @@ from headgate.api.core import Secret
 from headgate.api.delivery import Canary, CanaryMetric, MetricTemplate
 from headgate.api.meta import Key
 
-from .. import go, routes
-from ..effects import Json, Measured
-from ..providers import NoValuesError, QueryError, Request, Response, Unanswered, prometheus
-from ..seen import Names, Objects, Ref, decoded
+from .. import go_format, providers
+from ..effects import Json
+from ..providers import Provider, QueryError, Source, prometheus
+from ..queries import Query, QueryResult, QueryResults
 from ..settings import Settings
-from . import http_observer, readings, template
-from .readings import Answer, Counts, ProxyQuestion, Question
+from ..snapshot import Objects, decoded
+from . import http_observer, proxy_metrics, query_template
 
 SUCCESS_RATE = "request-success-rate"
 DURATION = "request-duration"
 
+#: Queries in a row for one value, before the check fails.
+_MAX_QUERIES = 5
+
+Kind = Literal["success-rate", "duration", "query", "template"]
+
 
 class Check(msgspec.Struct, frozen=True):
-    """One check: what to ask, or why it cannot even be asked."""
+    """One check: its query and how the result is read, or why there is no query."""
 
     metric: CanaryMetric
-    kind: str  # success-rate, duration, query, template
-    question: Question | None = None
+    kind: Kind
+    query: Query | None = None
+    read: Callable[[QueryResult], float | Query] = lambda _: 0.0
     failure: str = ""
 
-
-class Passed(msgspec.Struct, frozen=True):
-    """All checks passed."""
-
-    measured: tuple[Measured, ...] = ()
-
-
-class Halted(msgspec.Struct, frozen=True):
-    """A check failed: the text of the event."""
-
-    message: str
-    measured: tuple[Measured, ...] = ()
-
-
-class Blind(msgspec.Struct, frozen=True):
-    """No verdict: the proxies' counts do not cover the window."""
-
-    message: str
+    def value(self, results: QueryResults) -> float | Query:
+        """The value, or the query whose result is missing. Raises `QueryError`."""
+        query = self.query
+        for _ in range(_MAX_QUERIES):
+            if query is None:
+                raise QueryError(self.failure)
+            if query not in results:
+                return query
+            value = self.read(results[query])
+            if isinstance(value, int | float):
+                return value
+            query = value
+        raise QueryError(f"no value after {_MAX_QUERIES} queries")
 
 
-Verdict = Passed | Halted | Blind
+class Sources(msgspec.Struct, frozen=True):
+    """What checks are made of, beside the Canary.
 
-
-def checks(canary: Canary, route: Json | None, objects: Objects, settings: Settings, age: float) -> tuple[Check, ...]:
-    """The checks of a Canary.
-
-    Args:
-        age: seconds since the analysis of this revision began; what was counted before says nothing about it.
+    Attributes:
+        age: seconds since the analysis of this revision began; our Envoys' counts from before it are left out.
+        now: seconds since the epoch.
     """
+
+    route: Json | None
+    objects: Objects
+    settings: Settings
+    age: float
+    now: float
+
+
+def checks(canary: Canary, sources: Sources) -> tuple[Check, ...]:
+    """The checks of a Canary."""
     metrics = canary.spec.analysis.metrics
     return (
-        *(check for metric in metrics for check in _plain(canary, metric, route, settings, age)),
-        *(_templated(canary, metric, objects) for metric in metrics if metric.template_ref),
+        *(check for metric in metrics for check in _plain(canary, metric, sources)),
+        *(_templated(canary, metric, sources) for metric in metrics if metric.template_ref),
     )
 
 
-def judge(canary: Canary, checks: tuple[Check, ...], answers: Mapping[Question, Answer]) -> Verdict:
-    """The verdict of a tick."""
-    measured: list[Measured] = []
+def missing(checks: tuple[Check, ...], results: QueryResults) -> tuple[Query, ...]:
+    """The queries whose results are needed next."""
+    queries: dict[Query, None] = {}
     for check in checks:
-        if check.question is None:
-            return Halted(check.failure, tuple(measured))
-        answer = answers[check.question]
-        if isinstance(answer, Counts) and answer.coverage < readings.COVERAGE:
-            return Blind(
-                f"No verdict on {check.metric.name}: only {answer.coverage:.0%} of the last "
-                f"{go.duration(getattr(check.question, 'window', 0.0))} is covered by the telemetry of every proxy"
-            )
         try:
-            value = _value(check, answer)
-        except NoValuesError as error:
-            return Halted(_no_values(canary, check, error), tuple(measured))
-        except QueryError as error:
-            return Halted(_query_failed(check, error), tuple(measured))
-        measured.append(Measured(check.metric.name, value / 1000 if check.kind == "duration" else value))
-        if halted := _outside(canary, check, value):
-            return Halted(halted, tuple(measured))
-    return Passed(tuple(measured))
+            value = check.value(results)
+        except QueryError:
+            continue
+        if not isinstance(value, int | float):
+            queries[value] = None
+    return tuple(queries)
 
 
-def online(canary: Canary, objects: Objects, settings: Settings) -> tuple[tuple[str, Question | str], ...]:
-    """For each metrics backend of a Canary the question whether it is there, or why it cannot be asked."""
-    found: dict[str, Question | str] = {}
-    server = canary.spec.metrics_server or settings.metrics_server
-    if server and any(_is_plain(metric) for metric in canary.spec.analysis.metrics):
-        found[server] = _try(lambda: prometheus.ask(server, prometheus.ONLINE))
-    for metric in canary.spec.analysis.metrics:
+def availability(canary: Canary, sources: Sources) -> tuple[tuple[str, Check], ...]:
+    """For each metrics provider of a Canary, by name, a check that passes if the provider answers."""
+    found: dict[str, Check] = {}
+    metrics = canary.spec.analysis.metrics
+    server = _metrics_server(canary, sources.settings)
+    plain = next((metric for metric in metrics if _is_plain(metric)), None)
+    if server and plain:
+        source = Source(server, 60.0, sources.now)
+        found[server] = _check(plain, "query", prometheus, source, prometheus.online)
+    for metric in metrics:
         if metric.template_ref:
-            check = _templated(canary, metric, objects, query=prometheus.ONLINE)
-            found[f"{metric.name}"] = check.question or check.failure
+            found[metric.name] = _templated(canary, metric, sources, online=True)
     return tuple(found.items())
 
 
-# ── what to ask ──────────────────────────────────────────────────────────────
+def _metrics_server(canary: Canary, settings: Settings) -> str:
+    return canary.spec.metrics_server or settings.metrics_server
 
 
 def _is_plain(metric: CanaryMetric) -> bool:
     return bool(metric.query) or (metric.name in (SUCCESS_RATE, DURATION) and metric.template_ref is None)
 
 
-def _plain(canary: Canary, metric: CanaryMetric, route: Json | None, settings: Settings, age: float) -> Iterator[Check]:
+def _check(
+    metric: CanaryMetric, kind: Kind, provider: Provider, source: Source, ask: Callable[[Source], Query]
+) -> Check:
+    """A check, with the failure as its text if it cannot be queried."""
+    try:
+        return Check(metric, kind, ask(source), partial(provider.read, source))
+    except QueryError as error:
+        return Check(metric, kind, failure=str(error))
+
+
+# ── built-in metrics and inline queries ──────────────────────────────────────
+
+
+def _plain(canary: Canary, metric: CanaryMetric, sources: Sources) -> Iterator[Check]:
     if metric.template_ref and not metric.query:
         return
-    server = canary.spec.metrics_server or settings.metrics_server
+    server = _metrics_server(canary, sources.settings)
     if metric.query:
-        if not server:
+        if server:
+            yield _rendered(canary, metric, "query", server, metric.query, sources.now)
+        else:
             failure = "set spec.metricsServer, or --metrics-server on the controller, for a metric with a query"
             yield Check(metric, "query", failure=f"Prometheus query failed for {metric.name}: {failure}")
-        else:
-            yield _rendered(canary, metric, "query", server, metric.query)
     elif metric.name in (SUCCESS_RATE, DURATION):
-        kind = "success-rate" if metric.name == SUCCESS_RATE else "duration"
+        kind: Kind = "success-rate" if metric.name == SUCCESS_RATE else "duration"
         if server:
-            yield _rendered(canary, metric, kind, server, http_observer.QUERIES[metric.name])
+            yield _rendered(canary, metric, kind, server, http_observer.QUERIES[metric.name], sources.now)
         else:
-            yield Check(metric, kind, _proxies(canary, metric, route, age))
+            read = proxy_metrics.read_success_rate if kind == "success-rate" else proxy_metrics.read_duration
+            yield Check(metric, kind, proxy_metrics.ask(canary, metric, sources.route, sources.age), read)
     else:
         failure = "Metric query failed for no usable metrics template and query were configured"
         yield Check(metric, "query", failure=failure)
 
 
-def _proxies(canary: Canary, metric: CanaryMetric, route: Json | None, age: float) -> ProxyQuestion:
-    names = Names.of(canary)
-    port = canary.spec.service.port if canary.spec.service else 0
-    name = readings.stat_name(names.namespace, names.canary_service, port)
-    gateways = routes.parent_gateways(route) if route else ()
-    return ProxyQuestion(gateways, name, max(1.0, min(go.seconds(metric.interval or "1m"), age)))
-
-
-def _rendered(canary: Canary, metric: CanaryMetric, kind: str, server: str, query: str) -> Check:
+def _rendered(canary: Canary, metric: CanaryMetric, kind: Kind, server: str, query: str, now: float) -> Check:
     try:
-        text = template.render(query, template.words(canary, metric))
-        return Check(metric, kind, prometheus.ask(server, text))
-    except (template.TemplateError, QueryError) as error:
+        text = query_template.render(query, query_template.template_variables(canary, metric))
+        source = Source(server, go_format.seconds(metric.interval or "1m"), now)
+        read = _read_milliseconds if kind == "duration" else prometheus.read
+        return Check(metric, kind, prometheus.ask(source, text), partial(read, source))
+    except (query_template.TemplateError, QueryError) as error:
         return Check(metric, kind, failure=f"Prometheus query failed for {metric.name}: {error}")
 
 
+def _read_milliseconds(source: Source, result: QueryResult) -> float:
+    return float(int(prometheus.read(source, result) * 1000))
+
+
+# ── MetricTemplates ──────────────────────────────────────────────────────────
+
+
 class _TemplateFailedError(Exception):
-    """Why a MetricTemplate cannot be asked."""
+    """Why a MetricTemplate cannot be queried."""
 
 
-def _templated(canary: Canary, metric: CanaryMetric, objects: Objects, query: str | None = None) -> Check:
+def _templated(canary: Canary, metric: CanaryMetric, sources: Sources, *, online: bool = False) -> Check:
     try:
-        return Check(metric, "template", _template_request(canary, metric, objects, query))
+        return _template_check(canary, metric, sources, online)
     except _TemplateFailedError as failure:
         return Check(metric, "template", failure=str(failure))
 
 
-def _template_request(canary: Canary, metric: CanaryMetric, objects: Objects, query: str | None) -> Request:
+def _template_check(canary: Canary, metric: CanaryMetric, sources: Sources, online: bool) -> Check:
     reference = metric.template_ref
-    assert reference is not None  # noqa: S101 - callers ask first
+    assert reference is not None  # noqa: S101 - callers check
     key = Key(reference.namespace or canary.metadata.namespace, reference.name)
     title = f"Metric template {key.name}.{key.namespace}"
+    template = _template(key, title, sources.objects)
+    config = template.spec.provider
     try:
-        made: MetricTemplate | None = decoded(objects, Ref(MetricTemplate, key))
+        provider = providers.of(config.type)
+        source = Source(
+            config.address or "",
+            go_format.seconds(metric.interval or "1m"),
+            sources.now,
+            headers=config.headers,
+            credentials=_credentials(template, key, title, sources.objects),
+            region=config.region or "",
+            verify=not config.insecure_skip_verify,
+        )
+        if online:
+            query = provider.online(source)
+        else:
+            variables = query_template.template_variables(canary, metric)
+            query = provider.ask(source, query_template.render(template.spec.query, variables))
+    except query_template.TemplateError as error:
+        raise _TemplateFailedError(f"{title} query render error: {error}") from None
+    except QueryError as error:
+        raise _TemplateFailedError(f"{title} provider {config.type} error: {error}") from None
+    return Check(metric, "template", query, partial(provider.read, source))
+
+
+def _template(key: Key, title: str, objects: Objects) -> MetricTemplate:
+    try:
+        template: MetricTemplate | None = decoded(objects, MetricTemplate, key)
     except ValueError as error:
         raise _TemplateFailedError(f"{title} error: {error}") from None
-    if made is None:
-        missing = f'metrictemplates.flagger.app "{key.name}" not found'
-        raise _TemplateFailedError(f"{title} error: {missing}")
-    provider = made.spec.provider
-    if provider.type != "prometheus":
-        failure = f"{title} provider {provider.type} error: not supported yet; prometheus is"
-        raise _TemplateFailedError(failure)
-    credentials = None
-    if provider.secret_ref:
-        secret: Secret | None = decoded(objects, Ref(Secret, Key(key.namespace, provider.secret_ref.name)))
-        if secret is None:
-            missing = f'secrets "{provider.secret_ref.name}" not found'
-            raise _TemplateFailedError(f"{title} secret {provider.secret_ref.name} error: {missing}")
-        credentials = _plaintext(secret)
-    try:
-        text = query or template.render(made.spec.query, template.words(canary, metric))
-    except template.TemplateError as error:
-        raise _TemplateFailedError(f"{title} query render error: {error}") from None
-    try:
-        return prometheus.ask(
-            provider.address or "",
-            text,
-            headers=provider.headers,
-            credentials=credentials,
-            verify=not provider.insecure_skip_verify,
-        )
-    except QueryError as error:
-        raise _TemplateFailedError(f"{title} provider {provider.type} error: {error}") from None
+    if template is None:
+        raise _TemplateFailedError(f'{title} error: metrictemplates.flagger.app "{key.name}" not found')
+    return template
 
 
-def _plaintext(secret: Secret) -> dict[str, str]:
+def _credentials(template: MetricTemplate, key: Key, title: str, objects: Objects) -> dict[str, str] | None:
+    reference = template.spec.provider.secret_ref
+    if reference is None:
+        return None
+    secret: Secret | None = decoded(objects, Secret, Key(key.namespace, reference.name))
+    if secret is None:
+        raise _TemplateFailedError(f'{title} secret {reference.name} error: secrets "{reference.name}" not found')
+    return plaintext(secret)
+
+
+def plaintext(secret: Secret) -> dict[str, str]:
+    """The decoded data of a Secret; empty if it is not base64 of text."""
     try:
         return {key: base64.b64decode(value).decode() for key, value in secret.data.items()}
     except (binascii.Error, UnicodeDecodeError):
         return {}
-
-
-def _try(make: "http_observer.Maker") -> Question | str:
-    try:
-        return make()
-    except QueryError as error:
-        return str(error)
-
-
-# ── what the answer means ────────────────────────────────────────────────────
-
-
-def _value(check: Check, answer: Answer) -> float:
-    if isinstance(answer, Response | Unanswered):
-        value = prometheus.read(answer)
-        return float(int(value * 1000)) if check.kind == "duration" else value
-    if answer is None:
-        raise QueryError(
-            "no Gateway of the route is served by this controller; set spec.metricsServer, or --metrics-server on the "
-            "controller, or use a MetricTemplate"
-        )
-    if check.kind == "success-rate":
-        value_or_none = readings.success_rate(answer)
-    else:
-        value_or_none = readings.quantile(answer.buckets, 0.99)
-    if value_or_none is None:
-        raise NoValuesError
-    return float(int(value_or_none)) if check.kind == "duration" else value_or_none
-
-
-def _outside(canary: Canary, check: Check, value: float) -> str | None:
-    metric, limits = check.metric, check.metric.threshold_range
-    if limits:
-        lower, upper = limits.min, limits.max
-    elif check.kind == "success-rate":
-        lower, upper = metric.threshold or 0.0, None
-    else:
-        lower, upper = None, metric.threshold or 0.0
-    if check.kind == "duration":
-        lower, upper = (None if bound is None else float(int(bound)) for bound in (lower, upper))
-    if lower is not None and value < lower:
-        return _halt(canary, check, value, "<", lower)
-    if upper is not None and value > upper:
-        return _halt(canary, check, value, ">", upper)
-    return None
-
-
-def _halt(canary: Canary, check: Check, value: float, sign: str, bound: float) -> str:
-    start = f"Halt {canary.metadata.name}.{canary.metadata.namespace} advancement"
-    if check.kind == "success-rate":
-        return f"{start} success rate {value:.2f}% {sign} {go.number(bound)}%"
-    if check.kind == "duration":
-        return f"{start} request duration {go.duration(value / 1000)} {sign} {go.duration(bound / 1000)}"
-    return f"{start} {check.metric.name} {value:.2f} {sign} {go.number(bound)}"
-
-
-def _no_values(canary: Canary, check: Check, error: NoValuesError) -> str:
-    name = check.metric.name
-    if check.kind in ("success-rate", "duration"):
-        provider = canary.spec.provider or "gatewayapi:v1"
-        target = f"{canary.spec.target_ref.name}.{canary.metadata.namespace}"
-        more = f": {error}" if check.kind == "success-rate" else ""
-        start = f"Halt advancement no values found for {provider} metric {name}"
-        return f"{start} probably {target} is not receiving traffic{more}"
-    if check.kind == "query":
-        return f"Halt advancement no values found for metric: {name}"
-    return f"Halt advancement no values found for custom metric: {name}: {error}"
-
-
-def _query_failed(check: Check, error: QueryError) -> str:
-    if check.kind == "template":
-        return f"Metric query failed for {check.metric.name}: {error}"
-    if check.kind == "query":
-        return f"Prometheus query failed for {check.metric.name}: {error}"
-    return f"Prometheus query failed: {error}"

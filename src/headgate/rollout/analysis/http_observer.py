@@ -1,11 +1,4 @@
-"""The built-in metrics when a Prometheus is named for them: metrics of the application itself, as Flagger asks for
-them."""
-
-from collections.abc import Callable
-
-from ..providers import Request
-
-Maker = Callable[[], Request]
+"""Flagger's queries for the built-in metrics when a metrics server is set: metrics of the application itself."""
 
 _PODS = 'kubernetes_namespace="{{ namespace }}", kubernetes_pod_name=~"{{ target }}-[0-9a-zA-Z]+(-[0-9a-zA-Z]+)"'
 _TOTAL = f"sum(rate(http_request_duration_seconds_count{{{_PODS}}}[{{{{ interval }}}}]))"

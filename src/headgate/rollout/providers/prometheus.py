@@ -1,4 +1,7 @@
-"""Prometheus, and everything that speaks its query API (Thanos, Mimir, VictoriaMetrics)."""
+"""Prometheus, and every server with its query API (Thanos, Mimir, VictoriaMetrics).
+
+An instant query: `GET <address>/api/v1/query`. The Secret has the key `token`, or `username` and `password`.
+"""
 
 import base64
 import math
@@ -9,65 +12,57 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from . import NoValuesError, QueryError, Request, Response, Unanswered
+from ..queries import HTTPRequest, HTTPResponse, QueryResult
+from . import NoValuesError, QueryError, Source
 
-#: The query that only asks whether somebody is there.
-ONLINE = "vector(1)"
+TYPE = "prometheus"
 
 _SPACE = re.compile(r"\s+")
-#: Longer answers are cut when they become the text of an event.
-_MOST = 300
+#: Characters of a response body in the text of an event.
+_EXCERPT = 300
 
 
-def ask(
-    address: str,
-    query: str,
-    *,
-    headers: Mapping[str, tuple[str, ...]] | None = None,
-    credentials: Mapping[str, str] | None = None,
-    verify: bool = True,
-) -> Request:
-    """An instant query.
-
-    Args:
-        credentials: the decoded data of the template's Secret: `token`, or `username` and `password`.
-
-    Raises:
-        QueryError: the address is no URL, or the Secret has neither.
-    """
+def ask(source: Source, query: str) -> HTTPRequest:
+    """An instant query. Raises `QueryError` if the address is not a URL or the Secret has none of the keys."""
+    address = source.address
     if urlsplit(address).scheme not in ("http", "https"):
         raise QueryError(f"address {address!r} is not a URL such as http://prometheus.monitoring:9090")
-    sent = [(name, value) for name, values in (headers or {}).items() for value in values]
-    if credentials is not None:
-        sent.append(("Authorization", _authorization(credentials)))
-    query = _SPACE.sub(" ", query).strip()
-    url = f"{address.rstrip('/')}/api/v1/query?{urlencode({'query': query})}"
-    return Request(url, tuple(sent), verify=verify)
+    headers = [(name, value) for name, values in source.headers.items() for value in values]
+    if source.credentials is not None:
+        headers.append(("Authorization", _authorization(source.credentials)))
+    parameters = urlencode({"query": _SPACE.sub(" ", query).strip()})
+    return HTTPRequest(f"{address.rstrip('/')}/api/v1/query?{parameters}", tuple(headers), verify=source.verify)
 
 
-def read(answer: Response | Unanswered) -> float:
-    """The value: that of the last series. Raises `QueryError`, `NoValuesError` for nothing or NaN."""
-    if isinstance(answer, Unanswered):
-        raise QueryError(answer.error)
-    if answer.status >= 400:
-        raise QueryError(f"error response: {answer.status} {_excerpt(answer.body)}")
+def read(source: Source, result: QueryResult) -> float:
+    """The value of the last series. Raises `NoValuesError` for an empty result and for NaN."""
+    del source
+    if not isinstance(result, HTTPResponse):
+        raise QueryError(getattr(result, "error", "not an HTTP response"))
+    if result.status >= 400:
+        raise QueryError(f"error response: {result.status} {_excerpt(result.body)}")
     try:
-        body: Any = msgspec.json.decode(answer.body)
-        results = body["data"]["result"]
-    except (msgspec.DecodeError, KeyError, TypeError):
-        raise QueryError(f"not an answer of Prometheus: {_excerpt(answer.body)}") from None
-    return _value(results, body["data"].get("resultType", "vector"))
+        data: Any = msgspec.json.decode(result.body)["data"]
+        series, kind = data["result"], data.get("resultType", "vector")
+        if kind == "matrix":
+            raise QueryError("query returned multiple values: it is a range vector, an instant vector is needed")
+        samples = [series] if kind == "scalar" else [item.get("value") for item in series]
+    except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
+        raise QueryError(f"not an answer of Prometheus: {_excerpt(result.body)}") from None
+    return _last(samples)
 
 
-def _value(results: Any, kind: str) -> float:
-    if kind == "matrix":
-        raise QueryError("query returned multiple values: it is a range vector, an instant vector is needed")
-    samples = [results] if kind == "scalar" else [series.get("value") for series in results]
+def online(source: Source) -> HTTPRequest:
+    """`vector(1)`."""
+    return ask(source, "vector(1)")
+
+
+def _last(samples: list[Any]) -> float:
     if not samples:
         raise NoValuesError
     try:
         value = float(samples[-1][1])
-    except (TypeError, ValueError, IndexError):
+    except (TypeError, ValueError, IndexError, KeyError):
         raise QueryError(f"not a number: {samples[-1]!r}") from None
     if math.isnan(value):
         raise NoValuesError
@@ -85,4 +80,4 @@ def _authorization(credentials: Mapping[str, str]) -> str:
 
 def _excerpt(body: bytes) -> str:
     text = body.decode("utf-8", "replace").strip()
-    return text if len(text) <= _MOST else text[:_MOST] + "…"
+    return text if len(text) <= _EXCERPT else text[:_EXCERPT] + "…"

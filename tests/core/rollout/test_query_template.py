@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.rollout.analysis.template import TemplateError, Words, render
+from headgate.rollout.analysis.query_template import TemplateError, TemplateVariables, render
 
-WORDS = Words(
+VARIABLES = TemplateVariables(
     name="canary", namespace="test", target="podinfo", service="shop", interval="30s", variables={"code": "5.."}
 )
 
@@ -25,7 +25,7 @@ WORDS = Words(
     ],
 )
 def test_placeholders_are_filled(query: str, text: str) -> None:
-    assert render(query, WORDS) == text
+    assert render(query, VARIABLES) == text
 
 
 @pytest.mark.parametrize(
@@ -39,4 +39,4 @@ def test_placeholders_are_filled(query: str, text: str) -> None:
 )
 def test_anything_else_is_refused_by_name(query: str, says: str) -> None:
     with pytest.raises(TemplateError, match=says.replace("{", r"\{").replace("}", r"\}")):
-        render(query, WORDS)
+        render(query, VARIABLES)

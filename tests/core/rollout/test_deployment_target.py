@@ -1,22 +1,26 @@
-"""The primary: everything of its target, under its own names."""
+"""Deployments as targets: the primary has everything of its target, under its own names."""
 
 from __future__ import annotations
 
 import copy
 from typing import Any
 
-from headgate.rollout import primary, revision
-from headgate.rollout.seen import Names
+from headgate.rollout import revision
+from headgate.rollout.names import Names
+from headgate.rollout.pod_template import Primary
 from headgate.rollout.settings import Settings
+from headgate.rollout.targets import deployment as deployments
 from support.rollout_world import canary, deployment
 
 Plain = dict[str, Any]
 NAMES = Names("test", "podinfo", "podinfo-primary", "podinfo", "podinfo-primary", "podinfo-canary")
+HOW = Primary(NAMES, {}, "revision", Settings())
 OWNER = canary() | {"metadata": {"name": "podinfo", "namespace": "test", "uid": "1"}}
 
 
 def made(target: Plain, renames: dict[tuple[str, str], str] | None = None, **settings: Any) -> Plain:
-    return primary.create(target, OWNER, NAMES, renames or {}, "mark", Settings(**settings)).object
+    how = Primary(NAMES, renames or {}, "revision", Settings(**settings))
+    return deployments.create_primary(target, OWNER, how).object
 
 
 def test_fields_that_no_type_of_ours_knows_are_copied() -> None:
@@ -74,7 +78,7 @@ def test_pods_of_the_primary_are_spread_among_themselves() -> None:
     assert required[0]["labelSelector"] == own
 
 
-def test_what_others_wrote_about_the_target_is_not_said_about_the_primary() -> None:
+def test_annotations_of_other_controllers_are_not_copied() -> None:
     target = deployment()
     target["metadata"]["annotations"] = {
         "kubectl.kubernetes.io/last-applied-configuration": "{}",
@@ -96,9 +100,9 @@ def test_a_target_at_zero_gets_a_primary_with_one_pod() -> None:
     assert made(deployment(replicas=0))["spec"]["replicas"] == 1
 
 
-def test_a_primary_of_flagger_is_recognised_whatever_its_id_is() -> None:
+def test_a_primary_of_flagger_is_recognized_whatever_its_id_is() -> None:
     target = deployment()
     there = made(target)
     there["spec"]["template"]["metadata"]["annotations"]["flagger-id"] = "0b5ad0e6-4d9e-4f1c-8a6b-3f5d7c1e2a90"
-    assert primary.same_pods(target, there, NAMES, {}, Settings())
-    assert not primary.same_pods(deployment("app:2"), there, NAMES, {}, Settings())
+    assert deployments.is_copy(target, there, HOW)
+    assert not deployments.is_copy(deployment("app:2"), there, HOW)

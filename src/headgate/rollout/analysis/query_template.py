@@ -22,8 +22,8 @@ class TemplateError(ValueError):
     """A query with a placeholder that cannot be filled."""
 
 
-class Words(msgspec.Struct, frozen=True):
-    """What the placeholders stand for."""
+class TemplateVariables(msgspec.Struct, frozen=True):
+    """The values of the placeholders."""
 
     name: str
     namespace: str
@@ -35,10 +35,10 @@ class Words(msgspec.Struct, frozen=True):
     variables: Mapping[str, str] = {}
 
 
-def words(canary: Canary, metric: CanaryMetric) -> Words:
+def template_variables(canary: Canary, metric: CanaryMetric) -> TemplateVariables:
     """The values for one metric of a Canary; a metric without interval looks back one minute."""
     spec = canary.spec
-    return Words(
+    return TemplateVariables(
         name=canary.metadata.name,
         namespace=canary.metadata.namespace,
         target=spec.target_ref.name,
@@ -50,7 +50,7 @@ def words(canary: Canary, metric: CanaryMetric) -> Words:
     )
 
 
-def render(query: str, words: Words) -> str:
+def render(query: str, variables: TemplateVariables) -> str:
     """Fills in the placeholders. Raises `TemplateError`."""
     parts: list[str] = []
     end = 0
@@ -58,7 +58,7 @@ def render(query: str, words: Words) -> str:
     for action in _ACTION.finditer(query):
         literal = query[end : action.start()] + action["before"]
         literal = literal.lstrip(" \t\r\n") if trim else literal
-        parts += [literal.rstrip(" \t\r\n") if action["left"] else literal, _fill(action["body"], words)]
+        parts += [literal.rstrip(" \t\r\n") if action["left"] else literal, _fill(action["body"], variables)]
         trim, end = bool(action["right"]), action.end()
     rest = query[end:].lstrip(" \t\r\n") if trim else query[end:]
     if "{{" in rest:
@@ -66,16 +66,16 @@ def render(query: str, words: Words) -> str:
     return "".join(parts) + rest
 
 
-def _fill(action: str, words: Words) -> str:
+def _fill(action: str, variables: TemplateVariables) -> str:
     if _COMMENT.match(action):
         return ""
     action = action.strip()
     if variable := _VARIABLE.match(action):
         key = variable["key"]
-        if key not in words.variables:
+        if key not in variables.variables:
             raise TemplateError(f"templateVariables has no key {key!r}")
-        return words.variables[key]
+        return variables.variables[key]
     if action in ("name", "namespace", "target", "service", "interval", "ingress", "route"):
-        return str(getattr(words, action))
+        return str(getattr(variables, action))
     known = "name, namespace, target, service, ingress, route, interval and variables.<key> are"
     raise TemplateError(f"{{{{ {action} }}}} is not supported in a query; {known}")

@@ -1,4 +1,4 @@
-"""Is a Deployment rolled out? With Flagger's sentences, and whether waiting can still help."""
+"""Why a workload is not ready, with Flagger's texts."""
 
 import msgspec
 
@@ -7,20 +7,20 @@ from headgate.api.apps import Deployment
 
 
 class Unready(msgspec.Struct, frozen=True):
-    """Why not, and whether it may still become ready."""
+    """Why a workload is not ready, and whether it may still become ready."""
 
     message: str
     retriable: bool = True
 
 
 def unready(deployment: Deployment, threshold: int, deadline: float, now: float) -> Unready | None:
-    """None when ready.
+    """Why a Deployment is not rolled out; None if it is.
 
     Args:
-        threshold: percentage of the updated pods that must be available.
-        deadline: seconds after which lasting unavailability is final.
+        threshold: percent of the updated pods that must be available.
+        deadline: seconds of unavailability after which it is final.
     """
-    status, wanted = deployment.status, deployment.spec.replicas
+    status, replicas = deployment.status, deployment.spec.replicas
     if status.observed_generation < deployment.metadata.generation:
         return Unready("waiting for rollout to finish: observed deployment generation less than desired generation")
     conditions = {condition.type: condition for condition in status.conditions}
@@ -34,8 +34,8 @@ def unready(deployment: Deployment, threshold: int, deadline: float, now: float)
         and available.reason == "MinimumReplicasUnavailable"
         and (times.seconds(available.last_update_time) or now) + deadline < now
     )
-    if status.updated_replicas < wanted:
-        count = f"{status.updated_replicas} out of {wanted} new replicas have been updated"
+    if status.updated_replicas < replicas:
+        count = f"{status.updated_replicas} out of {replicas} new replicas have been updated"
     elif status.replicas > status.updated_replicas:
         count = f"{status.replicas - status.updated_replicas} old replicas are pending termination"
     elif status.available_replicas < status.updated_replicas * threshold // 100:

@@ -1,0 +1,1 @@
+"""The rules of the state machine, by subject; `machine.TABLE` has their order, phases and transitions."""

@@ -1,0 +1,85 @@
+"""Finds what in the spec of a Canary is not supported or contradicts itself, before anything is done for it.
+
+Each problem names the field, what is there and what would work. It becomes an event and the condition `Accepted`
+(status False) on the Canary; no field is ignored silently.
+"""
+
+from collections.abc import Iterator
+
+from headgate.api.delivery import Canary
+
+from . import go_format, strategies, targets
+from .problem import NotAcceptedError, Problem
+from .settings import Settings
+
+#: Providers whose Canaries this controller releases; all others belong to another controller.
+OURS = frozenset({"gatewayapi:v1", "gatewayapi:v1beta1"})
+
+
+def is_ours(canary: Canary, settings: Settings) -> bool:
+    """Whether this controller releases the Canary at all."""
+    return (canary.spec.provider or settings.mesh_provider) in OURS
+
+
+def validate(canary: Canary, settings: Settings) -> tuple[Problem, ...]:
+    """Every problem of the spec."""
+    return (
+        *_collected(_target(canary)),
+        *_collected(_unsupported(canary)),
+        *_collected(_service(canary)),
+        *_collected(_strategy(canary)),
+        *_collected(_metrics(canary, settings)),
+    )
+
+
+def _collected(problems: Iterator[Problem]) -> Iterator[Problem]:
+    """The problems up to the first that is raised, with it."""
+    try:
+        yield from problems
+    except NotAcceptedError as error:
+        yield error.problem
+
+
+def _target(canary: Canary) -> Iterator[Problem]:
+    targets.of(canary.spec.target_ref.kind)
+    yield from ()
+
+
+def _unsupported(canary: Canary) -> Iterator[Problem]:
+    spec, analysis = canary.spec, canary.spec.analysis
+    later = "is not supported; remove it"
+    if spec.autoscaler_ref:
+        yield Problem("spec.autoscalerRef", f"{spec.autoscaler_ref.kind} {later}")
+    if analysis.mirror:
+        yield Problem("spec.analysis.mirror", f"mirroring {later}")
+    if analysis.session_affinity:
+        yield Problem("spec.analysis.sessionAffinity", f"session affinity {later}")
+    for index, webhook in enumerate(analysis.webhooks):
+        yield Problem(f"spec.analysis.webhooks[{index}]", f"webhook {webhook.name!r} {later}")
+    for index, alert in enumerate(analysis.alerts):
+        yield Problem(f"spec.analysis.alerts[{index}]", f"alert {alert.name!r} {later}")
+    if spec.service and spec.service.retries:
+        yield Problem("spec.service.retries", f"Istio's form of retries {later}, or set `retry` on the HTTPRoute")
+
+
+def _service(canary: Canary) -> Iterator[Problem]:
+    if canary.spec.service is None:
+        yield Problem("spec.service", "is missing; set at least service.port", "Invalid")
+
+
+def _strategy(canary: Canary) -> Iterator[Problem]:
+    yield from strategies.of(canary).validate(canary)
+
+
+def _metrics(canary: Canary, settings: Settings) -> Iterator[Problem]:
+    for index, metric in enumerate(canary.spec.analysis.metrics):
+        path = f"spec.analysis.metrics[{index}]"
+        if metric.interval:
+            try:
+                go_format.seconds(metric.interval)
+            except ValueError as error:
+                yield Problem(f"{path}.interval", str(error), "Invalid")
+        namespace = metric.template_ref.namespace if metric.template_ref else None
+        if settings.no_cross_namespace_refs and namespace not in (None, canary.metadata.namespace):
+            message = f"{namespace!r}: references to other namespaces are switched off (--no-cross-namespace-refs)"
+            yield Problem(f"{path}.templateRef.namespace", message, "RefNotPermitted")

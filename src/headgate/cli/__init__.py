@@ -1,11 +1,11 @@
 """The command `headgate`: one file per verb.
 
-A verb is a module of this package with `register(app)`, which adds its command or its group of commands to the Typer
-app. Nothing lists the verbs: a new file is a new verb. A verb imports what it works with inside of its functions, so
-that `headgate --version` and shell completion need nothing but this frame.
+A verb is a module of this package with a function `register(app)` that adds its command or command group to the Typer
+app. The verbs are found by their modules: a new file is a new verb. A verb imports its dependencies inside of its
+functions, so that `headgate --version` and shell completion start quickly.
 
-Exit codes: 0 it went well; 1 what was asked for failed (`exits.Failed`); 2 bad usage or a bad environment, told in one
-sentence (`exits.BadEnvironment`). Results go to stdout, logs and complaints to stderr.
+Exit codes: 0 success; 1 the operation failed (`exits.Failed`); 2 invalid usage or environment
+(`exits.BadEnvironment`). Results go to stdout, logs and errors to stderr.
 """
 
 import importlib
@@ -25,11 +25,11 @@ def application() -> typer.Typer:
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
-        help="Progressive delivery on the Kubernetes Gateway API: the gateway, the rollout, the migration, the proof.",
+        help="Progressive delivery on the Kubernetes Gateway API.",
     )
     app.callback()(_frame)
-    for found in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
-        register = getattr(importlib.import_module(f"{__name__}.{found.name}"), "register", None)
+    for module in sorted(pkgutil.iter_modules(__path__), key=lambda info: info.name):
+        register = getattr(importlib.import_module(f"{__name__}.{module.name}"), "register", None)
         if register is not None:
             register(app)
     return app
@@ -65,7 +65,7 @@ def _frame(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
     log_level: Annotated[
-        logs.Level, typer.Option("--log-level", envvar="HEADGATE_LOG_LEVEL", help="The least severe log line to write.")
+        logs.Level, typer.Option("--log-level", envvar="HEADGATE_LOG_LEVEL", help="The lowest log level to write.")
     ] = logs.Level.INFO,
 ) -> None:
     del version

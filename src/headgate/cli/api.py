@@ -1,4 +1,4 @@
-"""`headgate api`: a Kubernetes API on loopback, alone."""
+"""`headgate api`: the Kubernetes API of a local cluster, on its own."""
 
 import ipaddress
 from pathlib import Path
@@ -11,8 +11,8 @@ CrdsOption = Annotated[
     typer.Option(
         "--crds",
         metavar="VERSION[:CHANNEL]|PATH|none",
-        help="Definitions of the Gateway API: those of a release as far as Headgate knows them, the official ones in a "
-        "file or folder, or none. [default: Headgate's own]",
+        help="CRDs of the Gateway API: those of a release, the official ones in a file or folder, or none. "
+        "(default: Headgate's own)",
         show_default=False,
     ),
 ]
@@ -24,18 +24,19 @@ def register(app: typer.Typer) -> None:
 
 
 def api(
-    data: Annotated[Path, typer.Option("--data", help="Folder that keeps the objects, made when missing.")],
+    data: Annotated[Path, typer.Option("--data", help="Folder for the objects; created if missing.")],
     address: Annotated[str, typer.Option("--address", help="Loopback address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 selects a free one.")] = 0,
     kubeconfig_out: Annotated[
-        Path | None, typer.Option("--kubeconfig-out", help="Write a kubeconfig there when the API answers (mode 0600).")
+        Path | None,
+        typer.Option("--kubeconfig-out", help="Write a kubeconfig to this file (mode 0600)."),
     ] = None,
     service_cidr: Annotated[
-        str, typer.Option("--service-cidr", help="Network that the addresses of Services come from.")
+        str, typer.Option("--service-cidr", help="Network for the ClusterIPs of Services.")
     ] = "127.20.0.0/16",
     crds: CrdsOption = "",
 ) -> None:
-    """Run a Kubernetes API on this machine, with SQLite as its store: TLS, one token, loopback only."""
+    """Run a Kubernetes API on loopback, over TLS, with one token and a SQLite database."""
     from headgate.cli.exits import BadEnvironment  # noqa: PLC0415
     from headgate.cli.running import until_stopped  # noqa: PLC0415
     from headgate.localapi.server import Settings, StartError, run  # noqa: PLC0415
@@ -43,7 +44,7 @@ def api(
     try:
         services = ipaddress.IPv4Network(service_cidr)
     except ValueError as error:
-        raise BadEnvironment(f"--service-cidr {service_cidr}: {error}; 127.20.0.0/16 is one that works") from None
+        raise BadEnvironment(f"--service-cidr {service_cidr}: {error}; a valid example is 127.20.0.0/16") from None
     settings = Settings(data=data, address=address, port=port, kubeconfig=kubeconfig_out, services=services, crds=crds)
     try:
         until_stopped(run(settings))

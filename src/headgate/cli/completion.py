@@ -1,4 +1,4 @@
-"""`headgate completion SHELL`: the shell's completion script, to be sourced."""
+"""`headgate completion SHELL`: prints a completion script."""
 
 import enum
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 
 
 class Shell(enum.StrEnum):
-    """The shells that completion knows."""
+    """The supported shells."""
 
     BASH = "bash"
     ZSH = "zsh"
@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
     app.command("completion")(completion)
 
 
-def completion(shell: Annotated[Shell, typer.Argument(help="The shell that sources the script.")]) -> None:
+def completion(shell: Annotated[Shell, typer.Argument(help="The shell to print the script for.")]) -> None:
     """Print a completion script: `source <(headgate completion bash)`."""
     from typer._completion_shared import get_completion_script  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""From `--kubeconfig` to a client, with one sentence when there is no way."""
+"""The Kubernetes client of a command, from `--kubeconfig` or the environment."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,12 +12,15 @@ if TYPE_CHECKING:
 
 KubeconfigOption = Annotated[
     Path | None,
-    typer.Option("--kubeconfig", help="Which API. [default: $KUBECONFIG, the pod's account, ~/.kube/config]"),
+    typer.Option("--kubeconfig", help="Kubeconfig. (default: $KUBECONFIG, the pod's ServiceAccount, ~/.kube/config)"),
 ]
 
 
 def connect(kubeconfig: Path | None) -> "Client":
-    """The client of the API that the option, the environment or the pod names; call it within an event loop."""
+    """A client for the API of the option, the environment or the pod. Call it in a running event loop.
+
+    Raises `BadEnvironment` if the credentials are missing or invalid.
+    """
     from headgate.kube.access import AccessError  # noqa: PLC0415
     from headgate.kube.client import Client  # noqa: PLC0415
     from headgate.kube.credentials import CredentialError  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""`headgate controller`: serves Gateways and releases Canaries, in a cluster or beside one."""
+"""`headgate controller`: runs the gateway controller and the rollout controller, inside or outside of a cluster."""
 
 from typing import Annotated
 
@@ -18,40 +18,44 @@ def register(app: typer.Typer) -> None:
 def controller(
     kubeconfig: KubeconfigOption = None,
     namespace: Annotated[
-        str, typer.Option("--namespace", envvar="POD_NAMESPACE", help="The controller's own, for Lease and authority.")
+        str, typer.Option("--namespace", envvar="POD_NAMESPACE", help="Namespace of the controller's Lease and CA.")
     ] = "headgate-system",
     controller_name: Annotated[
         list[str] | None,
         typer.Option(
-            "--controller-name", help=f"Serve GatewayClasses of this name; repeatable. [default: {_OWN_CLASS}]"
+            "--controller-name",
+            help=f"Serve GatewayClasses of this name; repeatable. (default: {_OWN_CLASS})",
         ),
     ] = None,
     xds_address: Annotated[
-        str, typer.Option("--xds-address", envvar="POD_IP", help="Where to take the streams of Envoys.")
+        str, typer.Option("--xds-address", envvar="POD_IP", help="Address of the xDS server.")
     ] = "127.0.0.1",
     xds_port: Annotated[int, typer.Option("--xds-port", min=1, max=65535)] = 18000,
     xds_advertise: Annotated[
-        str, typer.Option("--xds-advertise", metavar="HOST:PORT", help="How Envoys reach that.")
+        str, typer.Option("--xds-advertise", metavar="HOST:PORT", help="Address of the xDS server as Envoys reach it.")
     ] = "",
-    envoy_image: Annotated[str, typer.Option("--envoy-image", help="The image of the Envoys that are started.")] = "",
-    gateways: Annotated[bool, typer.Option("--gateways/--no-gateways", help="Serve Gateways.")] = True,
-    rollouts: Annotated[bool, typer.Option("--rollouts/--no-rollouts", help="Release Canaries.")] = True,
-    lease: Annotated[bool, typer.Option("--lease/--no-lease", help="Work only while holding a Lease.")] = True,
+    envoy_image: Annotated[str, typer.Option("--envoy-image", help="Image of the Envoy pods.")] = "",
+    gateways: Annotated[bool, typer.Option("--gateways/--no-gateways", help="Run the gateway controller.")] = True,
+    rollouts: Annotated[bool, typer.Option("--rollouts/--no-rollouts", help="Run the rollout controller.")] = True,
+    lease: Annotated[bool, typer.Option("--lease/--no-lease", help="Use leader election.")] = True,
     pod: Annotated[
-        str, typer.Option("--pod", envvar="POD_NAME", help="The controller's own pod, to be labelled.")
+        str, typer.Option("--pod", envvar="POD_NAME", help="Name of the controller's pod; the leader labels it.")
     ] = "",
     health_address: Annotated[
-        str, typer.Option("--health-address", envvar="POD_IP", help="Where to serve /healthz, /readyz and /metrics.")
+        str, typer.Option("--health-address", envvar="POD_IP", help="Address of /healthz, /readyz and /metrics.")
     ] = "127.0.0.1",
     health_port: Annotated[int, typer.Option("--health-port", min=1, max=65535)] = 8081,
     metrics_server: Annotated[
-        str, typer.Option("--metrics-server", help="Prometheus of Canaries that name none. [default: our own Envoys]")
+        str,
+        typer.Option(
+            "--metrics-server",
+            help="Default Prometheus of Canaries. (default: Envoy's counters)",
+        ),
     ] = "",
 ) -> None:
     """Run the gateway controller and the rollout controller.
 
-    In a pod the addresses to listen on come from the environment (POD_IP); elsewhere nothing listens beyond loopback
-    unless it is asked for.
+    In a pod, the servers listen on POD_IP. Elsewhere they listen on loopback unless an address option is set.
     """
     from headgate.cli.controlling.process import Wishes, run  # noqa: PLC0415
     from headgate.cli.running import until_stopped  # noqa: PLC0415
@@ -59,7 +63,7 @@ def controller(
     from headgate.rollout.settings import Settings as RolloutSettings  # noqa: PLC0415
 
     if not (gateways or rollouts):
-        raise BadEnvironment("--no-gateways and --no-rollouts together leave nothing to do")
+        raise BadEnvironment("--no-gateways and --no-rollouts leave no controller to run: remove one of them")
     gateway_settings = Settings(
         namespace=namespace,
         controller_names=tuple(controller_name or (_OWN_CLASS,)),

@@ -1,4 +1,4 @@
-"""`headgate kubeconfig`: the path of the file that kubectl needs."""
+"""`headgate kubeconfig`: prints the path of a local cluster's kubeconfig."""
 
 import typer
 

@@ -1,4 +1,4 @@
-"""How verbs print what they found: a table for people, JSON or YAML (`-o`) for programs."""
+"""Output of results: a table for people, JSON or YAML (`-o`) for programs."""
 
 import enum
 import json
@@ -17,20 +17,20 @@ class Format(enum.StrEnum):
 
 
 #: The type of a verb's parameter: `output: OutputOption = Format.TABLE`.
-OutputOption = Annotated[Format, typer.Option("--output", "-o", help="How to print the result.")]
+OutputOption = Annotated[Format, typer.Option("--output", "-o", help="Output format.")]
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Columns aligned with three spaces between them, as kubectl prints them: easy to read, easy to cut."""
+    """Aligned columns, separated by three spaces, like kubectl's."""
     lines = [[column.upper() for column in columns], *([str(cell) for cell in row] for row in rows)]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(columns))]
+    widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
     return "\n".join(
         "   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )
 
 
 def render(value: Any, form: Format, *, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """`value` (builtins only) as JSON or YAML, or the rows as a table."""
+    """Format `value` (built-in types only) as JSON or YAML, or the rows as a table."""
     if form is Format.JSON:
         return json.dumps(value, indent=2)
     if form is Format.YAML:

@@ -20,9 +20,9 @@ def register(app: typer.Typer) -> None:
 
 
 def get(
-    name: Annotated[str | None, typer.Argument(help="One Canary. [default: all]")] = None,
+    name: Annotated[str | None, typer.Argument(help="One Canary. (default: all)")] = None,
     namespace: Annotated[
-        str | None, typer.Option("--namespace", "-n", help="Whose Canaries. [default: all namespaces]")
+        str | None, typer.Option("--namespace", "-n", help="Whose Canaries. (default: all namespaces)")
     ] = None,
     output: OutputOption = Format.TABLE,
     kubeconfig: KubeconfigOption = None,

@@ -1,4 +1,4 @@
-"""Running one coroutine as a command: it ends by itself or by a signal, and always through its `finally`s."""
+"""Runs one coroutine as a command. A signal cancels it, so that its `finally` blocks run."""
 
 import asyncio
 import contextlib
@@ -10,10 +10,9 @@ T = TypeVar("T")
 
 
 def until_stopped(work: Coroutine[Any, Any, T]) -> T | None:
-    """Run `work`; Ctrl-C, SIGTERM and the end of the terminal cancel it, which is an ordinary end (None).
+    """Run `work` to its result. Ctrl-C, SIGTERM and the end of the terminal cancel it; the result is then None.
 
-    A second signal changes nothing: whoever wants a hard end sends SIGKILL, and what that leaves behind is cleaned up
-    by the next start.
+    A second signal has no effect. Only SIGKILL ends the process at once; the next start cleans up after it.
     """
     return asyncio.run(_stoppable(work))
 
@@ -29,7 +28,7 @@ async def _stoppable(work: Coroutine[Any, Any, T]) -> T | None:
             stopped = True
             task.cancel()
 
-    # What our parent made us ignore (`nohup`) stays ignored.
+    # A signal that the parent process ignores (`nohup`) stays ignored.
     numbers = [n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
     for number in numbers:
         loop.add_signal_handler(number, stop)

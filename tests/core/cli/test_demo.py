@@ -8,8 +8,8 @@ from headgate.api import codec
 from headgate.api.core import Event, ObjectReference
 from headgate.api.gateway import HTTPBackendRef, HTTPRoute, HTTPRouteRule, HTTPRouteSpec
 from headgate.api.meta import ObjectMeta
-from headgate.cli.demo import report, scene
-from headgate.cli.demo.seen import Seen, who_answered
+from headgate.cli.demo import report, scenario
+from headgate.cli.demo.observations import Observations, who_answered
 from headgate.traffic import Outcome, Tally
 
 DEPLOYMENT = {
@@ -30,30 +30,30 @@ DEPLOYMENT = {
 
 
 def test_the_manifests_are_the_files_of_the_examples_in_order() -> None:
-    kinds = [document["kind"] for document in scene.manifests(scene.STEADY)]
+    kinds = [document["kind"] for document in scenario.manifests(scenario.STEADY)]
     assert kinds == ["Namespace", "GatewayClass", "Gateway", "Deployment", "Canary"]
 
 
 def test_every_manifest_decodes_as_its_kind() -> None:
-    for document in scene.manifests(scene.STEADY):
+    for document in scenario.manifests(scenario.STEADY):
         codec.decode_manifest(document)
 
 
 def test_the_manifests_hold_nothing_local() -> None:
-    text = "".join(file.read_text() for file in scene.examples().iterdir())
+    text = "".join(file.read_text() for file in scenario.examples().iterdir())
     assert "127." not in text
     assert "localhost" not in text
 
 
 def test_the_fast_pace_changes_the_analysis_and_nothing_else() -> None:
-    steady, fast = list(scene.manifests(scene.STEADY)), list(scene.manifests(scene.FAST))
+    steady, fast = list(scenario.manifests(scenario.STEADY)), list(scenario.manifests(scenario.FAST))
     assert steady[:-1] == fast[:-1]
     assert fast[-1]["spec"]["analysis"]["interval"] == "1s"
     assert steady[-1]["spec"]["service"] == fast[-1]["spec"]["service"]
 
 
 def test_a_release_is_a_new_tag_and_nobody_elses_environment() -> None:
-    test, image, environment = scene.edit(DEPLOYMENT, scene.BAD)
+    test, image, environment = scenario.release_patch(DEPLOYMENT, scenario.BAD)
     assert test["op"] == "test"
     assert image["value"] == "ghcr.io/headgate/headgate-echo:1.2.0"
     assert environment["value"] == [{"name": "PORT", "value": "8080"}, {"name": "ERROR_RATE", "value": "0.3"}]
@@ -76,21 +76,21 @@ def route(primary: int, canary: int) -> HTTPRoute:
 
 
 def test_weights_are_said_when_they_change_and_only_then() -> None:
-    seen, said = Seen(), list[str]()
-    seen.listeners.append(said.append)
+    observations, text = Observations(), list[str]()
+    observations.listeners.append(text.append)
     for weights in ((100, 0), (100, 0), (90, 10)):
-        seen.take(route(*weights))
-    assert said == ["weights 100 / 0", "weights 90 / 10"]
+        observations.observe(route(*weights))
+    assert text == ["weights 100 / 0", "weights 90 / 10"]
 
 
 def test_an_event_that_happens_again_is_said_with_its_count() -> None:
-    seen, said = Seen(), list[str]()
-    seen.listeners.append(said.append)
+    observations, text = Observations(), list[str]()
+    observations.listeners.append(text.append)
     about = ObjectReference(kind="Canary", name="shop")
     for count in (1, 1, 2):
         meta = ObjectMeta(name="shop.1", namespace="shop")
-        seen.take(Event(metadata=meta, involved_object=about, message="Advance", count=count))
-    assert said == ["Normal Advance", "Normal Advance (×2)"]
+        observations.observe(Event(metadata=meta, involved_object=about, message="Advance", count=count))
+    assert text == ["Normal Advance", "Normal Advance (×2)"]
 
 
 def tally(primary: int, canary: int, failed: int = 0) -> Tally:
@@ -102,37 +102,37 @@ def tally(primary: int, canary: int, failed: int = 0) -> Tally:
     return made
 
 
-def ending(phase: str = "Succeeded", weights: tuple[int, int] = (100, 0), canary: int = 10) -> report.Ending:
-    return report.Ending(scene.GOOD, phase, weights, 20.0, tally(90, canary))
+def result(phase: str = "Succeeded", weights: tuple[int, int] = (100, 0), canary: int = 10) -> report.ReleaseResult:
+    return report.ReleaseResult(scenario.GOOD, phase, weights, 20.0, tally(90, canary))
 
 
 def test_a_good_ending_has_no_problems() -> None:
-    assert report.problems(report.Results((ending(),), tally(90, 10), 30.0)) == []
+    assert report.problems(report.Results((result(),), tally(90, 10), 30.0)) == []
 
 
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        (ending(phase="Failed"), "release 1.1.0 should be Succeeded and is Failed"),
-        (ending(weights=(50, 50)), "the weights should be 100 / 0 and are (50, 50)"),
-        (ending(canary=0), "release 1.1.0 never got a request"),
+        (result(phase="Failed"), "release 1.1.0: expected Succeeded, is Failed"),
+        (result(weights=(50, 50)), "expected weights 100 / 0 at the end, are (50, 50)"),
+        (result(canary=0), "release 1.1.0: the canary received no request"),
     ],
 )
-def test_an_ending_that_is_not_as_it_should_be_is_a_problem(wrong: report.Ending, says: str) -> None:
+def test_an_unexpected_result_is_a_problem(wrong: report.ReleaseResult, says: str) -> None:
     assert says in "; ".join(report.problems(report.Results((wrong,), tally(90, 10), 30.0)))
 
 
 def test_the_report_labels_the_extrapolation_as_an_estimate() -> None:
-    bad = report.Ending(scene.BAD, "Failed", (100, 0), 10.0, tally(90, 10, failed=3))
-    said = report.text(report.Results((bad,), tally(90, 10, failed=3), 12.0))
-    assert "100 requests sent, 3 failed in 12 s (canary: 3)." in said
-    assert "failed 3 requests as a canary" in said
-    assert "about 30 in the same time (an estimate: measured error rate × requests sent)" in said
+    bad = report.ReleaseResult(scenario.BAD, "Failed", (100, 0), 10.0, tally(90, 10, failed=3))
+    text = report.text(report.Results((bad,), tally(90, 10, failed=3), 12.0))
+    assert "100 requests sent, 3 failed in 12 s (canary: 3)." in text
+    assert "failed 3 requests as a canary" in text
+    assert "about 30 in the same time (estimate: measured error rate × requests sent)" in text
 
 
 def test_the_report_puts_the_weight_set_beside_the_share_measured() -> None:
-    good = report.Ending(
-        scene.GOOD, "Succeeded", (100, 0), 10.0, tally(90, 10), (report.Stretch((90, 10), tally(180, 20)),)
+    good = report.ReleaseResult(
+        scenario.GOOD, "Succeeded", (100, 0), 10.0, tally(90, 10), (report.WeightStep((90, 10), tally(180, 20)),)
     )
-    said = report.text(report.Results((good,), tally(90, 10), 12.0))
-    assert "1.1.0     10 %         10.0 %           20 of 200" in said
+    text = report.text(report.Results((good,), tally(90, 10), 12.0))
+    assert "1.1.0     10 %         10.0 %           20 of 200" in text

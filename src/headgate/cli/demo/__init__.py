@@ -1,7 +1,10 @@
-"""`headgate demo`: a good and a bad release on a throw-away local cluster, watched live.
+"""`headgate demo`: a good and a bad release on a temporary local cluster, shown live.
 
-`scene` is what is applied and released, `seen` what the watches and the traffic tell, `screen` shows it, `story` lets
-it happen, `report` says at the end what came of it.
+* `scenario` – the manifests and the releases;
+* `observations` – objects from the watches, and the responses to the requests;
+* `screen` – the live display;
+* `runner` – runs the demo from start to end;
+* `report` – the results.
 """
 
 from typing import Annotated
@@ -17,23 +20,24 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    fast: Annotated[bool, typer.Option("--fast", help="Fewer and larger steps, one second each: for tests.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="Use fewer, larger and faster steps.")] = False,
 ) -> None:
-    """Release a good and a bad version through a real Envoy and watch the traffic move.
+    """Release a good and a bad version through a real Envoy, and show how the traffic shifts.
 
-    It starts a local cluster of its own, applies examples/shop/, sends steady traffic through the Gateway, and ends
-    everything again. The exit code is 0 only if the good version was promoted and the bad one rolled back.
+    The demo starts a temporary local cluster, applies examples/shop/, and sends steady traffic through the Gateway. At
+    the end it removes the cluster. The exit code is 0 only if the good version was promoted and the bad version was
+    rolled back.
     """
-    from headgate.cli.demo import report, scene, story  # noqa: PLC0415
+    from headgate.cli.demo import report, runner, scenario  # noqa: PLC0415
     from headgate.cli.running import until_stopped  # noqa: PLC0415
     from headgate.cluster.errors import ClusterError  # noqa: PLC0415
 
     try:
-        results = until_stopped(story.play(scene.FAST if fast else scene.STEADY))
+        results = until_stopped(runner.run(scenario.FAST if fast else scenario.STEADY))
     except ClusterError as error:
         raise BadEnvironment(str(error)) from None
     if results is None:
-        raise Failed("stopped before its end")
+        raise Failed("the demo was interrupted")
     typer.echo(report.text(results))
     if problems := report.problems(results):
         raise Failed("; ".join(problems))

@@ -1,117 +1,116 @@
-"""What came of the demo, in words and as reasons for an exit code. Pure."""
+"""The results of the demo: tables for people, problems for the exit code. Pure."""
 
 from dataclasses import dataclass
 
-from headgate.cli.demo.scene import Release
+from headgate.cli.demo.scenario import Release
 from headgate.cli.output import table
 from headgate.traffic import Counts, Tally
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """The traffic while the route said these weights."""
+class WeightStep:
+    """The traffic while the route had these weights."""
 
     weights: tuple[int, int]
     traffic: Tally
 
 
 @dataclass(frozen=True)
-class Ending:
-    """How one release went. `traffic` is all that was sent meanwhile, `stretches` the same by weights."""
+class ReleaseResult:
+    """The result of one release. `traffic` covers the whole release, `steps` divides it by weights."""
 
     release: Release
     phase: str
     weights: tuple[int, int] | None
     seconds: float
     traffic: Tally
-    stretches: tuple[Stretch, ...] = ()
+    steps: tuple[WeightStep, ...] = ()
 
 
 @dataclass(frozen=True)
 class Results:
-    """The whole demo. `traffic` is everything that was sent."""
+    """The result of the demo. `traffic` covers all requests."""
 
-    endings: tuple[Ending, ...]
+    releases: tuple[ReleaseResult, ...]
     traffic: Tally
     seconds: float
 
 
 def problems(results: Results) -> list[str]:
-    """What was not as it should be."""
-    return [problem for ending in results.endings for problem in _problems_of(ending)]
+    """Deviations from the expected result."""
+    return [problem for result in results.releases for problem in _problems_of(result)]
 
 
-def _problems_of(ending: Ending) -> list[str]:
-    found = []
-    if ending.phase != ending.release.ends:
-        found.append(
-            f"release {ending.release.version} should be {ending.release.ends} and is {ending.phase or 'lost'}"
-        )
-    if ending.weights != (100, 0):
-        found.append(f"after release {ending.release.version} the weights should be 100 / 0 and are {ending.weights}")
-    if not ending.traffic.group("canary").sent:
-        found.append(f"release {ending.release.version} never got a request")
-    return found
+def _problems_of(result: ReleaseResult) -> list[str]:
+    problems = []
+    if result.phase != result.release.expected_phase:
+        wanted, phase = result.release.expected_phase, result.phase or "without a phase"
+        problems.append(f"release {result.release.version}: expected {wanted}, is {phase}")
+    if result.weights != (100, 0):
+        problems.append(f"release {result.release.version}: expected weights 100 / 0 at the end, are {result.weights}")
+    if not result.traffic.group("canary").sent:
+        problems.append(f"release {result.release.version}: the canary received no request")
+    return problems
 
 
 def text(results: Results) -> str:
-    """The last words of the demo."""
+    """The summary at the end of the demo."""
     sent = results.traffic.all
-    steps = [_step_row(ending, stretch) for ending in results.endings for stretch in ending.stretches]
+    steps = [_step_row(result, step) for result in results.releases for step in result.steps]
     lines = [
         "",
         table(("release", "weight set", "share measured", "requests", "success", "p99"), steps),
         "",
-        table(("release", "ended", "after", "canary got", "share", "errors", "p99"), map(_row, results.endings)),
+        table(("release", "ended", "after", "canary got", "share", "errors", "p99"), map(_row, results.releases)),
         "",
-        f"{sent.sent} requests sent, {sent.failed} failed in {results.seconds:.0f} s{_by_whom(results.traffic)}.",
+        f"{sent.sent} requests sent, {sent.failed} failed in {results.seconds:.0f} s{_by_source(results.traffic)}.",
     ]
-    lines += [sentence for ending in results.endings if (sentence := _estimate(ending))]
+    lines += [sentence for result in results.releases if (sentence := _estimate(result))]
     return "\n".join(lines)
 
 
-def _row(ending: Ending) -> tuple[str, ...]:
-    canary = ending.traffic.group("canary")
+def _row(result: ReleaseResult) -> tuple[str, ...]:
+    canary = result.traffic.group("canary")
     return (
-        f"{ending.release.version} ({ending.release.about})",
-        ending.phase or "?",
-        f"{ending.seconds:.0f} s",
-        f"{canary.sent} of {ending.traffic.all.sent}",
-        percent(ending.traffic.share("canary")),
+        f"{result.release.version} ({result.release.description})",
+        result.phase or "?",
+        f"{result.seconds:.0f} s",
+        f"{canary.sent} of {result.traffic.all.sent}",
+        percent(result.traffic.share("canary")),
         percent(_error_rate(canary)),
         milliseconds(canary.latency.quantile(0.99)),
     )
 
 
-def _step_row(ending: Ending, stretch: Stretch) -> tuple[str, ...]:
-    canary = stretch.traffic.group("canary")
+def _step_row(result: ReleaseResult, step: WeightStep) -> tuple[str, ...]:
+    canary = step.traffic.group("canary")
     return (
-        ending.release.version,
-        f"{stretch.weights[1]} %",
-        percent(stretch.traffic.share("canary")),
-        f"{canary.sent} of {stretch.traffic.all.sent}",
+        result.release.version,
+        f"{step.weights[1]} %",
+        percent(step.traffic.share("canary")),
+        f"{canary.sent} of {step.traffic.all.sent}",
         percent(canary.success_rate),
         milliseconds(canary.latency.quantile(0.99)),
     )
 
 
-def _by_whom(traffic: Tally) -> str:
+def _by_source(traffic: Tally) -> str:
     counts = {name: group.failed for name, group in traffic.groups.items() if group.failed}
     if unanswered := sum(traffic.all.failures.values()):
         counts["no answer"] = unanswered
     return f" ({', '.join(f'{name}: {count}' for name, count in sorted(counts.items()))})" if counts else ""
 
 
-def _estimate(ending: Ending) -> str:
-    """What the release would have cost without a canary: measured error rate × measured requests, so an estimate."""
-    canary = ending.traffic.group("canary")
+def _estimate(result: ReleaseResult) -> str:
+    """An estimate of the failures without a canary: measured error rate × number of requests sent."""
+    canary = result.traffic.group("canary")
     rate = _error_rate(canary)
     if not rate:
         return ""
-    everyone = round(rate * ending.traffic.all.sent)
+    estimate = round(rate * result.traffic.all.sent)
     return (
-        f"{ending.release.version} failed {canary.failed} requests as a canary; with all of the traffic from the start "
-        f"it would have been about {everyone} in the same time (an estimate: measured error rate × requests sent)."
+        f"{result.release.version} failed {canary.failed} requests as a canary; with all traffic from the start it "
+        f"would have failed about {estimate} in the same time (estimate: measured error rate × requests sent)."
     )
 
 
@@ -121,10 +120,10 @@ def _error_rate(counts: Counts) -> float | None:
 
 
 def percent(share: float | None) -> str:
-    """A share for people."""
+    """A share as a percentage."""
     return "-" if share is None else f"{share * 100:.1f} %"
 
 
 def milliseconds(seconds: float | None) -> str:
-    """A latency for people."""
+    """A latency in milliseconds."""
     return "-" if seconds is None else f"{seconds * 1000:.1f} ms"

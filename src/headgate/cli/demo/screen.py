@@ -1,4 +1,4 @@
-"""How the demo looks: a live table on a terminal, plain lines elsewhere."""
+"""The display of the demo: a live table on a terminal, plain lines elsewhere."""
 
 import contextlib
 import sys
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from headgate.cli.demo.observations import SAMPLE_EVERY, SAMPLES, Observations
 from headgate.cli.demo.report import milliseconds, percent
-from headgate.cli.demo.scene import phase
-from headgate.cli.demo.seen import SAMPLE_EVERY, SAMPLES, Seen
+from headgate.cli.demo.scenario import phase
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,36 +19,36 @@ _EVENTS_SHOWN = 8
 
 
 @contextlib.contextmanager
-def showing(seen: Seen) -> Iterator[Callable[[], None]]:
-    """Show what is seen while the block runs; call what it yields several times a second."""
-    with _live(seen) if sys.stdout.isatty() else _plain(seen) as refresh:
+def display(observations: Observations) -> Iterator[Callable[[], None]]:
+    """Display the observations while the block runs. The yielded function refreshes the display."""
+    with _live(observations) if sys.stdout.isatty() else _plain(observations) as refresh:
         yield refresh
 
 
 @contextlib.contextmanager
-def _live(seen: Seen) -> Iterator[Callable[[], None]]:
+def _live(observations: Observations) -> Iterator[Callable[[], None]]:
     from rich.live import Live  # noqa: PLC0415
 
-    with Live(_table(seen), refresh_per_second=4, transient=False) as live:
-        seen.listeners.append(lambda text: live.console.print(f"[dim]{_clock()}[/dim] {text}", highlight=False))
-        yield lambda: live.update(_table(seen))
+    with Live(_table(observations), refresh_per_second=4, transient=False) as live:
+        observations.listeners.append(lambda text: live.console.print(f"[dim]{_clock()}[/dim] {text}", highlight=False))
+        yield lambda: live.update(_table(observations))
 
 
-def _table(seen: Seen) -> "Table":
+def _table(observations: Observations) -> "Table":
     from rich.table import Table  # noqa: PLC0415
 
-    weights = seen.weights or (None, None)
-    recent = seen.recent
-    status = f"{phase(seen.canary) or 'starting'}"
-    if seen.canary is not None and seen.canary.status.failed_checks:
-        status += f", failed checks {seen.canary.status.failed_checks}"
-    shown = Table(title=f"shop: {status}", title_justify="left", caption_justify="left")
-    shown.caption = f"{seen.tally.all.sent} requests sent, {seen.tally.all.failed} failed"
+    weights = observations.weights or (None, None)
+    recent = observations.recent
+    status = f"{phase(observations.canary) or 'starting'}"
+    if observations.canary is not None and observations.canary.status.failed_checks:
+        status += f", failed checks {observations.canary.status.failed_checks}"
+    view = Table(title=f"shop: {status}", title_justify="left", caption_justify="left")
+    view.caption = f"{observations.tally.all.sent} requests sent, {observations.tally.all.failed} failed"
     for column in ("", "weight set", "share measured", "requests/s", "success", "p50", "p99"):
-        shown.add_column(column, justify="left" if not column else "right")
+        view.add_column(column, justify="left" if not column else "right")
     for name, weight in zip(("primary", "canary"), weights, strict=True):
         counts = recent.group(name)
-        shown.add_row(
+        view.add_row(
             name,
             "-" if weight is None else str(weight),
             percent(recent.share(name)),
@@ -57,26 +57,26 @@ def _table(seen: Seen) -> "Table":
             milliseconds(counts.latency.quantile(0.5)),
             milliseconds(counts.latency.quantile(0.99)),
         )
-    return shown
+    return view
 
 
 @contextlib.contextmanager
-def _plain(seen: Seen) -> Iterator[Callable[[], None]]:
-    seen.listeners.append(lambda text: line(f"{_clock()} {text}"))
+def _plain(observations: Observations) -> Iterator[Callable[[], None]]:
+    observations.listeners.append(lambda text: line(f"{_clock()} {text}"))
     last = [time.monotonic()]
 
     def refresh() -> None:
-        if time.monotonic() - last[0] >= 2.0 and seen.tally.all.sent:
+        if time.monotonic() - last[0] >= 2.0 and observations.tally.all.sent:
             last[0] = time.monotonic()
-            line(f"{_clock()} {summary(seen)}")
+            line(f"{_clock()} {summary(observations)}")
 
     yield refresh
 
 
-def summary(seen: Seen) -> str:
-    """One line about the last seconds."""
-    recent = seen.recent
-    weights = "{} / {}".format(*seen.weights) if seen.weights else "-"
+def summary(observations: Observations) -> str:
+    """One line about the last seconds of traffic."""
+    recent = observations.recent
+    weights = "{} / {}".format(*observations.weights) if observations.weights else "-"
     parts = [f"weights {weights}"]
     for name in ("primary", "canary"):
         counts = recent.group(name)
@@ -89,7 +89,7 @@ def summary(seen: Seen) -> str:
 
 
 def line(text: str) -> None:
-    """One line, at once."""
+    """Print one line and flush."""
     typer.echo(text)
     sys.stdout.flush()
 

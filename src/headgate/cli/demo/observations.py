@@ -1,4 +1,4 @@
-"""What the demo knows: the objects that its watches bring, and the answers to its requests."""
+"""The observations of the demo: objects from its watches, and responses to its requests."""
 
 import asyncio
 from collections import deque
@@ -10,39 +10,39 @@ from headgate.api.core import Event
 from headgate.api.delivery import Canary
 from headgate.api.gateway import Gateway, HTTPRoute
 from headgate.api.meta import Key, Object
-from headgate.cli.demo.scene import SHOP
+from headgate.cli.demo.scenario import SHOP
 from headgate.kube.client import Client
 from headgate.kube.watch import Batch, follow
 from headgate.traffic import Outcome, Tally
 
-#: Samples of the traffic that the live view looks back over, and seconds between two of them.
+#: The number of traffic samples behind the live view, and the seconds between two samples.
 SAMPLES, SAMPLE_EVERY = 12, 0.25
 
 
 def who_answered(outcome: Outcome) -> str:
-    """primary or canary by the line that headgate-echo answers (`shop-primary 1.0.0`); gateway if Envoy itself did."""
+    """`primary` or `canary` by the body of headgate-echo (`shop-primary 1.0.0`); else `gateway` (Envoy)."""
     owner = outcome.body.partition(b" ")[0]
     return {b"shop-primary": "primary", b"shop": "canary"}.get(owner, "gateway")
 
 
 @dataclass(frozen=True)
-class Step:
-    """From when the route said these weights: the counts at that moment."""
+class WeightChange:
+    """A change of the route's weights, and the request counts at that moment."""
 
     weights: tuple[int, int]
     before: Tally
 
 
 @dataclass
-class Seen:
-    """The state of the stage. `changed` is set whenever something in it changes."""
+class Observations:
+    """The observed state. `changed` is set on every change."""
 
     gateway: Gateway | None = None
     canary: Canary | None = None
     route: HTTPRoute | None = None
     phases: list[str] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
+    steps: list[WeightChange] = field(default_factory=list)
     tally: Tally = field(default_factory=lambda: Tally(who_answered))
     samples: deque[Tally] = field(default_factory=lambda: deque(maxlen=SAMPLES))
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -51,11 +51,11 @@ class Seen:
 
     @property
     def weights(self) -> tuple[int, int] | None:
-        """The weights of primary and canary in the route; None without a rule that splits between them."""
+        """The weights of primary and canary in the route; None if no rule has both."""
         for rule in self.route.spec.rules if self.route else ():
-            found = {ref.name: ref.weight for ref in rule.backend_refs}
-            if {f"{SHOP.name}-primary", f"{SHOP.name}-canary"} <= set(found):
-                return found[f"{SHOP.name}-primary"], found[f"{SHOP.name}-canary"]
+            weights = {ref.name: ref.weight for ref in rule.backend_refs}
+            if {f"{SHOP.name}-primary", f"{SHOP.name}-canary"} <= set(weights):
+                return weights[f"{SHOP.name}-primary"], weights[f"{SHOP.name}-canary"]
         return None
 
     @property
@@ -64,22 +64,22 @@ class Seen:
         return self.tally.since(self.samples[0]) if self.samples else self.tally
 
     def sample(self) -> None:
-        """Remember the counts as they are now."""
+        """Record the current counts."""
         self.samples.append(self.tally.copy())
 
-    def take(self, obj: Object) -> None:
-        """Note an object as it is now."""
+    def observe(self, obj: Object) -> None:
+        """Record an object from a watch."""
         before = self.weights
         if isinstance(obj, Canary):
             self.canary = obj
             if obj.status.phase and self.phases[-1:] != [obj.status.phase]:
                 self.phases.append(obj.status.phase)
-                self.say(f"phase {obj.status.phase}")
+                self.report(f"phase {obj.status.phase}")
         elif isinstance(obj, HTTPRoute):
             self.route = obj
             if self.weights != before and self.weights is not None:
-                self.steps.append(Step(self.weights, self.tally.copy()))
-                self.say("weights {} / {}".format(*self.weights))
+                self.steps.append(WeightChange(self.weights, self.tally.copy()))
+                self.report("weights {} / {}".format(*self.weights))
         elif isinstance(obj, Gateway):
             self.gateway = obj
         elif isinstance(obj, Event):
@@ -93,15 +93,15 @@ class Seen:
         again = f" (×{event.count})" if event.count > 1 else ""
         text = f"{event.type} {event.message}{again}"
         self.events.append(text)
-        self.say(text)
+        self.report(text)
 
-    def say(self, text: str) -> None:
-        """Tell whoever listens."""
+    def report(self, text: str) -> None:
+        """Send a line to all listeners."""
         for listener in self.listeners:
             listener(text)
 
-    async def until(self, condition: Callable[[], bool], deadline: float) -> bool:
-        """Whether the condition came true before the deadline."""
+    async def wait_for(self, condition: Callable[[], bool], deadline: float) -> bool:
+        """Wait for a condition. Returns False if `deadline` seconds pass first."""
         try:
             async with asyncio.timeout(deadline):
                 while not condition():
@@ -112,22 +112,22 @@ class Seen:
         return True
 
 
-async def watch(client: Client, seen: Seen) -> None:
-    """Keep what is seen up to date until cancelled."""
+async def watch(client: Client, observations: Observations) -> None:
+    """Record objects and samples until cancelled."""
 
     def sink(batch: Batch[Any]) -> None:
         for change in batch.changes:
             if change.object is not None and (isinstance(change.object, Event) or change.key == SHOP):
-                seen.take(change.object)
+                observations.observe(change.object)
 
     kinds: tuple[type[Object], ...] = (Gateway, Canary, HTTPRoute, Event)
     async with asyncio.TaskGroup() as tasks:
         for cls in kinds:
             tasks.create_task(follow(client, cls, sink, namespace=SHOP.namespace))
-        tasks.create_task(_sample(seen))
+        tasks.create_task(_sample(observations))
 
 
-async def _sample(seen: Seen) -> None:
+async def _sample(observations: Observations) -> None:
     while True:
         await asyncio.sleep(SAMPLE_EVERY)
-        seen.sample()
+        observations.sample()

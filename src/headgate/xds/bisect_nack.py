@@ -1,7 +1,7 @@
-"""Finding what Envoy refuses in a response of many, by halves. Pure.
+"""Finds the resource that Envoy rejects in a response of many, by bisection. Pure.
 
-Envoy refuses a response as a whole. What changed in it is tried again in two halves, and so on until what is refused
-stands alone; everything else goes through. A set that was refused once is never tried again.
+Envoy NACKs a response as a whole. The resources that changed in it are sent again in two halves, and so on until a
+NACKed part holds a single resource; all others get through. A set that was NACKed once is never sent again.
 """
 
 from collections.abc import Hashable, Sequence
@@ -11,7 +11,7 @@ T = TypeVar("T", bound=Hashable)
 
 
 class Bisection(Generic[T]):
-    """The parts that are still to be tried, in order."""
+    """The parts that are still to be tried, in order. False when nothing is being tried."""
 
     def __init__(self) -> None:
         self._parts: list[tuple[T, ...]] = []
@@ -21,16 +21,16 @@ class Bisection(Generic[T]):
 
     @property
     def current(self) -> tuple[T, ...]:
-        """The part to try now; everything that is not suspected when there is none."""
+        """The part to try now; empty when there is none."""
         return self._parts[0] if self._parts else ()
 
     def passed(self) -> None:
-        """The current part was taken, or there is nothing left to send of it."""
+        """Envoy ACKed the current part, or nothing of it needs to be sent any more."""
         if self._parts:
             del self._parts[0]
 
     def failed(self, suspects: Sequence[T]) -> T | None:
-        """These were refused together: the one that is to blame, or None after they were cut in two."""
+        """Envoy NACKed these together. Returns the culprit, or None after it cut the suspects in two."""
         self.passed()
         if len(suspects) == 1:
             return suspects[0]
@@ -39,5 +39,5 @@ class Bisection(Generic[T]):
         return None
 
     def clear(self) -> None:
-        """Give up: start from the whole again."""
+        """Give up: the next response is the whole again."""
         self._parts.clear()

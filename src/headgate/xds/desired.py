@@ -1,7 +1,8 @@
-"""What the Envoys of one Gateway should have, kept by small updates.
+"""The resources that the Envoys of one Gateway should have, maintained by small updates. Pure.
 
-Virtual hosts are rendered when they are first pushed and kept until their shape or weights change, so a push of 10,000
-of them renders only what changed. All Envoys of the Gateway share the rendered ones.
+A virtual host is rendered when it is sent for the first time, and again only when its shape or its weights have
+changed. All Envoys of the Gateway share the rendered virtual hosts, so a change among 10,000 renders only the changed
+ones.
 """
 
 from collections.abc import Mapping
@@ -13,14 +14,17 @@ from headgate.envoy.resources import Resource, VirtualHost, Weights, clusters_of
 
 from .virtual_hosts import VirtualHosts, render_virtual_host
 
-#: A virtual host: the name of its route configuration, and its own.
+#: The name of a route configuration, and the name of a virtual host in it.
 HostKey = tuple[str, str]
-#: Keys of routes that are gone, of which so many may be remembered.
+#: Weights keys of removed routes that are kept before `should_compact`.
 _FORMER_KEYS = 1_000
 
 
 class Update(msgspec.Struct, frozen=True):
-    """Changes of what a Gateway's Envoys should have. Weights that a host needs come with it or before it."""
+    """Changes of the resources that a Gateway's Envoys should have.
+
+    Resources by type and name, weights by weights key. The weights that a virtual host needs come with it or before it.
+    """
 
     resources: Mapping[tuple[str, str], Resource] = {}
     removed_resources: AbstractSet[tuple[str, str]] = frozenset()
@@ -28,13 +32,13 @@ class Update(msgspec.Struct, frozen=True):
     removed_hosts: AbstractSet[HostKey] = frozenset()
     weights: Mapping[str, Weights] = {}
     removed_weights: AbstractSet[str] = frozenset()
-    #: Route configurations that exist even without hosts; a listener without routes needs an empty one.
+    #: Route configurations that exist even without virtual hosts: a listener without routes needs an empty one.
     route_configurations: AbstractSet[str] = frozenset()
     removed_route_configurations: AbstractSet[str] = frozenset()
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """What an update really changed: names by type, route configurations to push, weight keys for the lane."""
+    """What an update changed: resource names by type, route configurations to send, weights keys for the overlay."""
 
     names: dict[str, set[str]]
     configurations: set[str]
@@ -42,12 +46,12 @@ class Changes(msgspec.Struct, frozen=True):
 
 
 class DesiredState:
-    """The state; `update` is the only way to change it."""
+    """The desired state of one Gateway; only `update` and `compact` change it."""
 
     def __init__(self) -> None:
         self.resources: dict[str, dict[str, Resource]] = {}
         self.weights: dict[str, Weights] = {}
-        #: Keys whose weights the runtime may not carry: their clusters are not distinct.
+        #: Weights keys that the overlay cannot express: two of their clusters are the same.
         self.without_overlay: set[str] = set()
         self.number_of_hosts = 0
         self.users_of_cluster: dict[str, set[HostKey]] = {}
@@ -59,7 +63,7 @@ class DesiredState:
     # ── reading ──────────────────────────────────────────────────────────────
 
     def of_type(self, type_url: str) -> Mapping[str, Resource]:
-        """All resources of a type: always the same mapping, which follows updates."""
+        """All resources of a type by name: always the same mapping, which follows updates."""
         return self.resources.setdefault(type_url, {})
 
     def has_configuration(self, configuration: str) -> bool:
@@ -68,19 +72,19 @@ class DesiredState:
 
     @property
     def serves_http(self) -> bool:
-        """Whether any listener takes requests: one that only passes on connections has no route configuration."""
+        """Whether any listener routes requests: one that only passes on connections has no route configuration."""
         return bool(self._hosts)
 
     def host(self, configuration: str, name: str) -> VirtualHost | None:
-        """One virtual host."""
+        """One virtual host, or None."""
         return self._hosts.get(configuration, {}).get(name)
 
     def users_of_weights(self, key: str) -> AbstractSet[HostKey]:
-        """Every virtual host that uses a weight key, or did while some Envoy may still have it (see `forget`)."""
+        """The virtual hosts that use a weights key, and those that did and may still be at an Envoy (see `compact`)."""
         return self._users_of_weights.get(key, frozenset())
 
     def virtual_hosts(self, configuration: str) -> VirtualHosts:
-        """The virtual hosts of a route configuration, rendered with today's weights."""
+        """The virtual hosts of a route configuration, rendered with the current weights."""
         hosts = self._hosts.get(configuration)
         if hosts is None:
             return VirtualHosts()
@@ -94,7 +98,11 @@ class DesiredState:
     # ── changing ─────────────────────────────────────────────────────────────
 
     def update(self, update: Update) -> Changes:
-        """Apply an update whole; an update that contradicts itself raises ValueError and changes nothing."""
+        """Apply an update as a whole.
+
+        Raises:
+            ValueError: the update contradicts itself or the present state; nothing is changed.
+        """
         self._check(update)
         changes = Changes({}, set(), set())
         self._update_resources(update, changes)
@@ -106,21 +114,21 @@ class DesiredState:
 
     @property
     def should_compact(self) -> bool:
-        """Whether it is time to `forget`."""
+        """Whether so many weights keys of removed routes are kept that `compact` is due."""
         return len(self._users_of_weights) > 2 * len(self.weights) + _FORMER_KEYS
 
     def compact(self) -> None:
-        """Forget former users of weights. Only right while no Envoy has or gets anything but what is desired."""
+        """Forget the users of removed weights. Correct only while every Envoy has exactly the desired resources."""
         self._users_of_weights = {key: users for key, users in self._users_of_weights.items() if key in self.weights}
         self.without_overlay &= self.weights.keys()
 
     def _check(self, update: Update) -> None:
         for key, new in update.weights.items():
             if sum(weight for _, weight in new.clusters) <= 0 or any(weight < 0 for _, weight in new.clusters):
-                raise ValueError(f"weights of {key} must not be negative and not all 0: {new.clusters}")
+                raise ValueError(f"weights {key} must not be negative, and not all 0: {new.clusters}")
             old = self.weights.get(key)
             if old is not None and [name for name, _ in old.clusters] != [name for name, _ in new.clusters]:
-                raise ValueError(f"weights key {key} is for other clusters; see names.weights_key")
+                raise ValueError(f"weights {key} are for other clusters than before; see names.weights_key")
         for host_key, host in update.hosts.items():
             for key in keys_of(host):
                 if key not in update.weights and (key not in self.weights or key in update.removed_weights):

@@ -1,8 +1,8 @@
-"""The gRPC server that Envoys speak to, over mutual TLS: delta ADS, and their counters on the same port.
+"""The gRPC server of the Envoys, over mutual TLS: delta ADS, and OTLP metrics on the same port.
 
-Who an Envoy is its certificate says, never `node.id`: a stream gets the resources of that Gateway and nothing else.
-Nothing is answered before `open`, so an empty world never answers with removals, nor to a Gateway for which nothing is
-desired yet.
+The client certificate names the Gateway of an Envoy, `node.id` does not: a stream gets the resources of that Gateway
+and no others. No request is answered before `open`, so a controller that has not listed its objects never removes
+resources; and none of a Gateway that has had no `update` yet.
 """
 
 import asyncio
@@ -12,7 +12,10 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # nothing here forks, and its handlers have hung children
+# gRPC reads this variable once, while it is imported, and has no other switch. Its fork handlers run in every child
+# process that this one starts (exec credential plugins), where they have hung. No forked child of ours uses gRPC, so
+# they are not needed; a value that the user sets wins.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 import grpc
 import structlog
@@ -22,7 +25,8 @@ from headgate.api.meta import Key
 from headgate.envoy import discovery, otlp
 from headgate.envoy.bootstrap import NODE_HEADER
 
-from .ads_stream import GRACE, AdsStream
+from .ads_stream import AdsStream
+from .cluster_removals import GRACE
 from .desired import Update
 from .facts import Fact
 from .gateway_state import GatewayState
@@ -34,7 +38,8 @@ _OPTIONS = (
     ("grpc.max_receive_message_length", 64 << 20),
     # Two servers on one port would share its connections silently.
     ("grpc.so_reuseport", 0),
-    # Envoys ask every 10 s whether we are alive (see the bootstrap); an Envoy that is gone is noticed as fast.
+    # Envoys send a keepalive ping every 10 s (see the bootstrap). The server sends its own, so that it notices an Envoy
+    # that is gone after 20 s.
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.keepalive_time_ms", 15_000),
@@ -43,9 +48,15 @@ _OPTIONS = (
 
 
 class XdsServer:
-    """Brings updates to Envoys, and what Envoys say to `on_fact` and `on_metrics`. All on one event loop.
+    """Sends updates to Envoys. Everything runs on one event loop.
 
-    `on_metrics` gets the Gateway, the Envoy's name and an OTLP message (see `headgate.envoy.otlp`).
+    Args:
+        address: where to listen.
+        port: 0 takes a free one.
+        certified: the certificate of the server, and the CA certificates that clients are verified with.
+        on_fact: called with each fact about an Envoy.
+        on_metrics: called with the Gateway, the node id and the OTLP message of each export (`headgate.envoy.otlp`).
+        grace: seconds that a cluster outlives the last route to it.
     """
 
     def __init__(
@@ -67,14 +78,14 @@ class XdsServer:
         self._grace = grace
         self._opened = asyncio.Event()
         self._gateways: dict[Key, GatewayState] = {}
-        self._streams: dict[AdsStream, asyncio.Event] = {}
+        self._wake_events: dict[AdsStream, asyncio.Event] = {}
         self._first_update: dict[Key, asyncio.Event] = {}
         self._server: Any = None
 
     # ── life ─────────────────────────────────────────────────────────────────
 
     async def start(self) -> None:
-        """Bind and listen; port 0 takes a free one (`port` says which). Raises OSError when the address is taken."""
+        """Bind and listen; `port` is then the port that was bound. Raises OSError when the address is in use."""
         server = grpc.aio.server(options=_OPTIONS)
         server.add_generic_rpc_handlers(
             (
@@ -95,43 +106,44 @@ class XdsServer:
         self._server = server
 
     async def stop(self) -> None:
-        """End all streams; Envoys serve on with what they have."""
+        """End all streams; Envoys continue with the resources that they have."""
         if self._server is not None:
             await self._server.stop(0)
             self._server = None
 
     def open(self) -> None:
-        """The first complete pass is in: from now on Envoys are answered."""
+        """Answer Envoys from now on: the first complete pass of the controllers has been applied."""
         self._opened.set()
 
     def renew(self, certified: pki.Certified) -> None:
-        """Show another certificate to, and trust these authorities of, whoever connects from now on."""
+        """Use another server certificate, and other CA certificates, for connections made from now on."""
         self._certificate, self._renewed = _server_certificate(certified), True
 
     # ── what is desired ──────────────────────────────────────────────────────
 
     def update(self, gateway: Key, update: Update) -> None:
-        """Change what a Gateway's Envoys should have. Costs as much as what changes."""
+        """Change the resources of a Gateway's Envoys. The cost is proportional to the change."""
         state = self._gateway(gateway)
         state.update(update)
         self._first_update[gateway].set()
-        for proxy in state.streams:
-            self._streams[proxy].set()
+        for stream in state.streams:
+            self._wake_events[stream].set()
 
     def drop(self, gateway: Key) -> None:
-        """A Gateway is gone: its streams end, and its Envoys are answered nothing more."""
+        """Remove a Gateway: its streams end, and later streams of its Envoys are not answered."""
         state = self._gateways.pop(gateway, None)
-        if (waiting := self._first_update.pop(gateway, None)) is not None:
-            waiting.set()
-        for proxy in state.streams if state is not None else ():
-            self._streams[proxy].set()
+        if (updated := self._first_update.pop(gateway, None)) is not None:
+            updated.set()
+        for stream in state.streams if state is not None else ():
+            self._wake_events[stream].set()
 
     def connected(self, gateway: Key) -> tuple[str, ...]:
-        """The Envoys of a Gateway that have a stream, by name."""
+        """The node ids of a Gateway's Envoys that have a stream."""
         state = self._gateways.get(gateway)
         return tuple(sorted(set(state.streams.values()))) if state is not None else ()
 
     def _gateway(self, key: Key) -> GatewayState:
+        """The state of a Gateway; one that is not known yet is made, and waits for its first update."""
         state = self._gateways.get(key)
         if state is None:
             state = self._gateways[key] = GatewayState(key, grace=self._grace)
@@ -145,19 +157,19 @@ class XdsServer:
         first = await _first(requests)
         if first is None:
             return
-        gateway = self._gateway(key)
-        proxy = gateway.connect(first.node_id, reconnecting=bool(first.initial_versions))
-        woken = self._streams[proxy] = asyncio.Event()
+        gateway, updated = self._gateway(key), self._first_update[key]
+        stream = gateway.connect(first.node_id, reconnecting=bool(first.initial_versions))
+        woken = self._wake_events[stream] = asyncio.Event()
         reader: asyncio.Task[None] | None = None
         log = _log.bind(gateway=str(key), envoy=first.node_id)
         log.info("envoy connected", peer=context.peer())
         try:
-            self._report(gateway.on_connect(proxy, dict(first.metadata)))
+            self._report(gateway.on_connect(stream, dict(first.metadata)))
             await self._opened.wait()
-            await self._first_update[key].wait()
-            proxy.on_request(first)
-            reader = asyncio.create_task(self._read(requests, proxy, woken))
-            await self._write_responses(gateway, proxy, woken, reader, context)
+            await updated.wait()
+            stream.on_request(first)
+            reader = asyncio.create_task(self._read(requests, stream, woken))
+            await self._write_responses(gateway, stream, woken, reader, context)
         except ValueError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         finally:
@@ -165,48 +177,48 @@ class XdsServer:
                 reader.cancel()
                 with contextlib.suppress(asyncio.CancelledError, Exception):
                     await reader
-            del self._streams[proxy]
-            self._report(gateway.disconnect(proxy))
+            del self._wake_events[stream]
+            self._report(gateway.disconnect(stream))
             log.info("envoy disconnected")
 
-    async def _read(self, requests: AsyncIterator[bytes], proxy: AdsStream, woken: asyncio.Event) -> None:
+    async def _read(self, requests: AsyncIterator[bytes], stream: AdsStream, woken: asyncio.Event) -> None:
         try:
             async for body in requests:
-                proxy.on_request(discovery.read_request(body))
+                stream.on_request(discovery.read_request(body))
                 woken.set()
         finally:
             woken.set()
 
     async def _write_responses(
-        self, gateway: GatewayState, proxy: AdsStream, woken: asyncio.Event, reader: asyncio.Task[None], context: Any
+        self, gateway: GatewayState, stream: AdsStream, woken: asyncio.Event, reader: asyncio.Task[None], context: Any
     ) -> None:
         while self._gateways.get(gateway.key) is gateway:
             woken.clear()
-            for body in proxy.pending_responses(time.monotonic()):
+            for body in stream.pending_responses(time.monotonic()):
                 await context.write(body)
-            self._report(gateway.report(proxy))
+            self._report(gateway.report(stream))
             if reader.done():
                 reader.result()
                 return
-            rest = None if proxy.wake_at is None else max(0.0, proxy.wake_at - time.monotonic())
+            remaining = None if stream.wake_at is None else max(0.0, stream.wake_at - time.monotonic())
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(rest):
+                async with asyncio.timeout(remaining):
                     await woken.wait()
 
     async def _export(self, body: bytes, context: Any) -> bytes:
         key = await self._authenticate(context)
-        metadata = {each[0]: each[1] for each in context.invocation_metadata()}
+        metadata = {entry[0]: entry[1] for entry in context.invocation_metadata()}
         self._on_metrics(key, str(metadata.get(NODE_HEADER, "")), body)
         return b""
 
     async def _authenticate(self, context: Any) -> Key:
-        """The Gateway of the peer's certificate, which TLS has checked; anybody else is sent away."""
+        """The Gateway of the peer's certificate, which TLS has verified; aborts the call if it names none."""
         certificates = context.auth_context().get("x509_pem_cert", [])
         key = pki.gateway_of(bytes(certificates[0])) if certificates else None
         if key is None:
-            _log.warning("a stranger was refused", peer=context.peer())
-            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "this certificate is not that of a Gateway's Envoy")
-            raise AssertionError("abort returns never")
+            _log.warning("rejected xDS client: not a Gateway's Envoy certificate", peer=context.peer())
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "the client certificate is not of a Gateway's Envoy")
+            raise AssertionError("abort raises")
         return key
 
     def _report(self, facts: list[Fact]) -> None:
@@ -214,7 +226,7 @@ class XdsServer:
             self._on_fact(fact)
 
     def _current_certificate(self) -> Any:
-        """Called by gRPC at each handshake, on a thread of its own; None keeps what it has."""
+        """Called by gRPC at each handshake, on another thread; None keeps the certificate that it has."""
         if not self._renewed:
             return None
         self._renewed = False

@@ -2,6 +2,7 @@
 
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse
 
+from headgate.api.meta import Key
 from headgate.envoy.discovery import Request
 from headgate.envoy.names import CLUSTER, LISTENER
 from headgate.envoy.resources import resource
@@ -17,7 +18,7 @@ class Conversation:
 
     def __init__(self) -> None:
         self.desired = DesiredState()
-        self.proxy = AdsStream(self.desired)
+        self.proxy = AdsStream(Key("n", "g"), self.desired)
         self.error: str | None = None
         for kind in (CLUSTER, LISTENER):
             self.proxy.on_request(Request(kind))

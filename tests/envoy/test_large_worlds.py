@@ -9,10 +9,10 @@ from typing import Any
 
 from golden import cases as golden
 from golden import stage
-from headgate.api import codec
 from headgate.api.meta import Key, Object
 from headgate.ir.http import Request
 from support.addresses import loopback_network
+from support.manifests import decode_manifest
 
 GATEWAY = Key("shop", "shared")
 ROUTES, RULES, HOSTS = 625, 16, 50
@@ -22,7 +22,7 @@ GROUP = "gateway.networking.k8s.io/v1"
 
 def decoded(kind: str, name: str, api_version: str = GROUP, **fields: Any) -> Object:
     meta = {"name": name, "namespace": "shop", "generation": 1, **fields.pop("metadata", {})}
-    return codec.decode_manifest({"apiVersion": api_version, "kind": kind, "metadata": meta, **fields})
+    return decode_manifest({"apiVersion": api_version, "kind": kind, "metadata": meta, **fields})
 
 
 def gateway(**listener: Any) -> Object:

@@ -17,8 +17,9 @@ from h2.events import ResponseReceived, StreamEnded
 
 from golden import cases, pki, stage
 from golden.living import Living
-from headgate.api import codec, core
+from headgate.api import core
 from headgate.api.meta import Key, ObjectMeta
+from support.manifests import decode_manifest
 from support.waiting import until
 
 T = TypeVar("T")
@@ -245,7 +246,7 @@ def test_what_a_grant_allowed_ends_with_it(living: Living) -> None:
     living.put(cases.secret("certs/of", certificate), cases.config_map("certs/granted", "partners"))
     living.awaits(ASKS, 200, BOB)
     until(lambda: living.ask(SECURED).saw(":client") == "granted.example.com")
-    living.delete(codec.decode_manifest(yaml.safe_load(GRANT)))
+    living.delete(decode_manifest(yaml.safe_load(GRANT)))
     living.awaits(ASKS, None, BOB)
     living.awaits(SECURED, 503)
     assert living.ask("https://second.example.com/").status == 200

@@ -33,7 +33,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from headgate.api import certificates, codec, core, discovery, gateway
+from headgate.api import certificates, core, discovery, gateway
 from headgate.api.meta import Key, Object, ObjectMeta
 from headgate.envoy.names import LISTENER
 from headgate.incremental import Engine
@@ -42,6 +42,7 @@ from headgate.program import program
 from headgate.world import EnvoyFleetStatus, Outputs, Settings, World
 from headgate.world.facts import Facts, ListenerFact
 from headgate.world.objects import SETTINGS
+from support.manifests import decode_manifest
 
 from . import pki
 
@@ -152,7 +153,7 @@ def read(path: Path, addresses: Addresses = PAPER) -> Case:
         objects.append(config_map(name, authority))
     for name, authority in head.get("bundles", {}).items():
         objects.append(trust_bundle(name, authority))
-    objects += [codec.decode_manifest(document) for document in documents if document]
+    objects += [decode_manifest(document) for document in documents if document]
     return Case(path, addresses, head, tuple(objects), tuple(backends))
 
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import yaml
 
-from headgate.api import codec, gateway
+from headgate.api import gateway
 from headgate.api.meta import Key, Object, Ref
 from headgate.controllers.gateways.pipeline import Pipeline
 from headgate.ir.http import Request
 from headgate.ir.routing import Binding
 from headgate.world import EnvoyFleetStatus, Settings
 from headgate.xds.desired import Update
+from support.manifests import decode_manifest
 from support.waiting import until
 from support.xds import GATEWAY
 
@@ -47,7 +48,7 @@ class Living:
     def put(self, *values: Object | str) -> None:
         """Set objects, perhaps as manifests, and send what that changes."""
         for value in values:
-            every = [value] if isinstance(value, Object) else map(codec.decode_manifest, yaml.safe_load_all(value))
+            every = [value] if isinstance(value, Object) else map(decode_manifest, yaml.safe_load_all(value))
             for each in every:
                 self._set(each)
         self._pipeline.run_pass()

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from golden import cases as golden
 from golden import pki
 from golden.cases import secret
-from headgate.api import codec
 from headgate.api.meta import Key, Object
 from headgate.incremental import Collection
 from headgate.ir.http import Request
 from headgate.ir.routing import Binding
 from headgate.world import EnvoyFleetStatus
+from support.manifests import decode_manifest
 
 HOSTNAMES = ["a.example.com", "b.example.com", "*.example.com", "*.a.example.com", "x.a.example.com", "*.com", "c.org"]
 HOSTS = ["a.example.com", "b.example.com", "x.a.example.com", "y.x.a.example.com", "z.example.com", "z.com", "c.org"]
@@ -25,7 +25,7 @@ SERVICES = ["s0", "s1", "s2"]
 
 def gateway_api(kind: str, name: str, namespace: str, spec: dict[str, Any], **meta: Any) -> Object:
     """One object of the group, as a manifest would be decoded."""
-    return codec.decode_manifest(
+    return decode_manifest(
         {
             "apiVersion": "gateway.networking.k8s.io/v1",
             "kind": kind,
@@ -248,7 +248,7 @@ def gateways(names: list[str]) -> st.SearchStrategy[Object]:
 def core(kind: str, name: str, namespace: str, version: str = "v1", **fields: Any) -> Object:
     labels = fields.pop("labels", {})
     meta = {"name": name, "namespace": namespace, "labels": labels}
-    return codec.decode_manifest({"apiVersion": version, "kind": kind, "metadata": meta, **fields})
+    return decode_manifest({"apiVersion": version, "kind": kind, "metadata": meta, **fields})
 
 
 def endpoints(service: str, namespace: str, addresses: list[str], at: int = 0, **conditions: bool) -> Object:

@@ -34,6 +34,7 @@ from headgate.rollout.machine import NOT_ACCEPTED, TABLE, decide
 from headgate.rollout.queries import HTTPResponse, ProxyQuery, Query, QueryResult, RequestCounts
 from headgate.rollout.settings import Settings
 from headgate.rollout.snapshot import Snapshot, ref
+from support.manifests import decode_manifest
 
 Plain = dict[str, Any]
 NAMESPACE = "test"
@@ -124,7 +125,7 @@ class RolloutWorld:
 
     def apply(self, manifest: Plain) -> None:
         """Create or replace, keeping the status: what `kubectl replace` does."""
-        cls = type(codec.decode_manifest(manifest))
+        cls = type(decode_manifest(manifest))
         reference = ref(cls, Key(manifest["metadata"].get("namespace", ""), manifest["metadata"]["name"]))
         old = self._objects.get(reference)
         body = copy.deepcopy(manifest)

@@ -1,6 +1,6 @@
-"""YAML and JSON to types and back; which kind is which class.
+"""Objects as JSON and YAML, and back; the kinds that Headgate knows.
 
-Errors are `Invalid`: they carry the path of the field and say what would work.
+Errors are `DecodeError`: they have the path of the field and say what would work.
 """
 
 import functools
@@ -18,7 +18,7 @@ T = TypeVar("T", bound=Object)
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """A kind of object and where the API serves it."""
+    """A kind of objects, and where API servers serve it."""
 
     type: type[Object]
     plural: str
@@ -28,11 +28,13 @@ class Kind(msgspec.Struct, frozen=True):
     status: bool = False
     #: Older versions that decode into the same type.
     other_versions: tuple[str, ...] = ()
-    #: Versions that the official definitions no longer serve and whose objects still fit the type. A laptop's API
-    #: serves them, with a warning, so that manifests from then apply as they are.
+    #: Versions that the official CustomResourceDefinitions no longer serve and whose objects still fit the type. The
+    #: local API serves them with a warning, so that manifests from then apply as they are.
     former_versions: tuple[str, ...] = ()
     #: Whether only the experimental channel of the Gateway API has it.
     experimental: bool = False
+    #: The first release of the Gateway API whose standard channel has it; empty: older than every release we know.
+    since: str = ""
 
     @property
     def api_version(self) -> str:
@@ -63,7 +65,7 @@ class Kind(msgspec.Struct, frozen=True):
 
 
 class DecodeError(ValueError):
-    """Bytes that are not the object they should be.
+    """A document that is not a valid object.
 
     `path` is the field (`spec.rules[0].backendRefs[1].port`), empty for the whole document; `message` says what is
     there and what would work.
@@ -77,7 +79,7 @@ class DecodeError(ValueError):
 
 @functools.cache
 def _default(cls: type[Object], attribute: str) -> Any:
-    """Asked for several times with every URL, and to look through a type's fields takes 13 µs."""
+    """The default of a field. Cached: it is needed several times for every URL, and the search takes 13 µs."""
     return next(f.default for f in msgspec.structs.fields(cls) if f.name == attribute)
 
 
@@ -137,6 +139,7 @@ KINDS: tuple[Kind, ...] = (
         short_names=("lset",),
         categories=("gateway-api",),
         status=True,
+        since="v1.5.0",
     ),
     Kind(
         gateway.GRPCRoute,
@@ -151,6 +154,7 @@ KINDS: tuple[Kind, ...] = (
         categories=("gateway-api",),
         status=True,
         former_versions=("v1alpha3",),
+        since="v1.5.0",
     ),
     Kind(
         gateway.TCPRoute,
@@ -158,6 +162,7 @@ KINDS: tuple[Kind, ...] = (
         categories=("gateway-api",),
         status=True,
         former_versions=("v1alpha2",),
+        since="v1.6.0",
     ),
     Kind(
         gateway.UDPRoute,
@@ -165,6 +170,7 @@ KINDS: tuple[Kind, ...] = (
         categories=("gateway-api",),
         status=True,
         former_versions=("v1alpha2",),
+        since="v1.6.0",
     ),
     Kind(
         gateway.BackendTLSPolicy,
@@ -173,6 +179,7 @@ KINDS: tuple[Kind, ...] = (
         categories=("gateway-api",),
         status=True,
         former_versions=("v1alpha3",),
+        since="v1.4.0",
     ),
     Kind(
         gateway.ReferenceGrant,
@@ -194,10 +201,7 @@ _BY_NAME = {(kind.group, kind.kind): kind for kind in KINDS}
 
 
 def kind_of(cls: type[Object]) -> Kind:
-    """The kind that a class stands for.
-
-    A class of another room that declares the same apiVersion and kind stands for it as well: a narrower or wider view.
-    """
+    """The kind of a class, or of another class with the same apiVersion and kind: a narrower or wider view of it."""
     if found := _BY_TYPE.get(cls):
         return found
     api_version, kind = str(_default(cls, "api_version")), str(_default(cls, "kind"))
@@ -205,7 +209,7 @@ def kind_of(cls: type[Object]) -> Kind:
 
 
 def find_kind(api_version: str, kind: str) -> Kind | None:
-    """The kind of a manifest, or None if Headgate does not know it in that version."""
+    """The kind with an apiVersion and a name, or None if it is not known in that version."""
     group, _, version = api_version.rpartition("/")
     found = _BY_NAME.get((group, kind))
     return found if found and version in (found.version, *found.other_versions, *found.former_versions) else None
@@ -217,37 +221,27 @@ def _decoder(cls: type[T]) -> msgspec.json.Decoder[T]:
 
 
 def decode(cls: type[T], body: bytes | str) -> T:
-    """One JSON object as its type.
-
-    Raises:
-        DecodeError: with the path of the field.
-    """
+    """One JSON object as its type. Raises `DecodeError`."""
     try:
         return cast(T, _decoder(cls).decode(body))
-    except msgspec.ValidationError as error:
-        if _is_about_null(error):
-            return convert(cls, msgspec.json.decode(body))
-        raise _decode_error(error) from None
+    except msgspec.ValidationError:
+        return convert(cls, msgspec.json.decode(body))
     except msgspec.DecodeError as error:
         raise DecodeError(f"not JSON: {error}") from None
 
 
 def convert(cls: type[T], value: object) -> T:
-    """Plain dicts and lists as their type; raises `DecodeError`."""
+    """Plain dicts and lists as their type. Raises `DecodeError`.
+
+    A field that is `null` is treated as absent: Go writes `null` for a list that was never filled (`endpoints: null`).
+    """
     try:
         return msgspec.convert(value, cls)
-    except msgspec.ValidationError as error:
-        if _is_about_null(error):
-            return _convert_without_nulls(cls, value)
-        raise _decode_error(error) from None
-
-
-def _is_about_null(error: msgspec.ValidationError) -> bool:
-    return "got `null`" in str(error)
+    except msgspec.ValidationError:
+        return _convert_without_nulls(cls, value)
 
 
 def _convert_without_nulls(cls: type[T], value: object) -> T:
-    """Go writes `null` for a list that was never filled (`endpoints: null`) and reads it as a field that is absent."""
     try:
         return msgspec.convert(_without_nulls(value), cls)
     except msgspec.ValidationError as error:
@@ -255,15 +249,16 @@ def _convert_without_nulls(cls: type[T], value: object) -> T:
 
 
 def _without_nulls(value: object) -> object:
+    """The value without fields that are `null`; items of lists stay, so that paths in errors are right."""
     if isinstance(value, dict):
-        return {key: _without_nulls(each) for key, each in value.items() if each is not None}
+        return {key: _without_nulls(field) for key, field in value.items() if field is not None}
     if isinstance(value, list):
-        return [_without_nulls(each) for each in value]
+        return [_without_nulls(item) for item in value]
     return value
 
 
 def encode(value: Object) -> bytes:
-    """An object as JSON. `apiVersion` and `kind` are always there; other defaults are left out."""
+    """An object as JSON, with `apiVersion` and `kind` and without fields that have their default."""
     return msgspec.json.encode(builtins(value))
 
 
@@ -274,7 +269,7 @@ def builtins(value: Object) -> dict[str, Any]:
 
 
 def manifests(text: str) -> Iterator[dict[str, Any]]:
-    """The objects of a YAML stream; `List` kinds are unpacked, empty documents skipped. Raises `DecodeError`."""
+    """The objects of a YAML stream, and the items of `List` kinds in it. Raises `DecodeError`."""
     try:
         documents = list(yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
     except yaml.YAMLError as error:
@@ -290,20 +285,11 @@ def manifests(text: str) -> Iterator[dict[str, Any]]:
             yield document
 
 
-def decode_manifest(document: dict[str, Any]) -> Object:
-    """A plain object as the type of its kind; raises `DecodeError` for a kind that Headgate does not know."""
-    api_version, name = str(document.get("apiVersion", "")), str(document.get("kind", ""))
-    kind = find_kind(api_version, name)
-    if kind is None:
-        raise DecodeError(f"no kind {name!r} in {api_version!r} is known here", "kind")
-    return convert(kind.type, document)
-
-
 _AT = re.compile(r"^(?P<message>.*?)(?: - at `\$?\.?(?P<path>[^`]*)`)?$", re.DOTALL)
 
 
 def _decode_error(error: msgspec.ValidationError) -> DecodeError:
-    """msgspec says `Expected `int`, got `str` - at `$.spec.x[0]``; Kubernetes says the path first."""
+    """From msgspec's text (`Expected `int`, got `str` - at `$.spec.x[0]``) to the path and the rest of it."""
     match = _AT.match(str(error))
     if match is None:
         return DecodeError(str(error))

@@ -1,8 +1,8 @@
-"""The definitions of a release of the Gateway API, as far as our types know when something came.
+"""The CustomResourceDefinitions of the releases of the Gateway API, as far as our types know what came when.
 
-A laptop may serve what a cluster with older definitions serves: kinds, versions, fields and values that came later are
-left out of ours. The tables hold facts of the published definitions; limits and patterns that changed in between are as
-they are today. Whoever needs an older release to the letter takes the official files.
+The local API can serve what a cluster with older definitions serves: kinds, versions, fields and values that came later
+are left out of the current definitions. The tables hold facts of the published definitions. Limits and patterns that
+changed in between are those of today; the official files have the older ones.
 """
 
 import copy
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from . import crd
+from .codec import KINDS
 
 Definition = dict[str, Any]
 
@@ -19,17 +20,11 @@ NEWEST = RELEASES[-1]
 
 _BUNDLE_VERSION = "gateway.networking.k8s.io/bundle-version"
 
-#: Since which release the standard channel has a kind.
-_KINDS = {
-    "BackendTLSPolicy": "v1.4.0",
-    "ListenerSet": "v1.5.0",
-    "TLSRoute": "v1.5.0",
-    "TCPRoute": "v1.6.0",
-    "UDPRoute": "v1.6.0",
-}
-#: Since when a version is served of a kind that was there before.
+#: The first release with a kind, for kinds that came after the first release known here.
+_KINDS = {kind.kind: kind.since for kind in KINDS if kind.since}
+#: The first release with a version of a kind that came before.
 _VERSIONS = {("ReferenceGrant", "v1"): "v1.5.0"}
-#: Since when there is a field, by kind; entries of lists stand behind their list without a sign.
+#: The first release with a field, by kind. A path names the fields of a list's items right after the list.
 _FIELDS: dict[str, dict[str, str]] = {
     "GatewayClass": {"status.supportedFeatures": "v1.4.0"},
     "Gateway": {"spec.allowedListeners": "v1.5.0", "spec.tls": "v1.5.0", "status.attachedListenerSets": "v1.5.0"},
@@ -41,7 +36,7 @@ _FIELDS: dict[str, dict[str, str]] = {
     },
     "GRPCRoute": {"spec.rules.name": "v1.4.0"},
 }
-#: Since when an enumeration has values.
+#: Values of an enumeration, and the first release with them.
 _VALUES: dict[str, dict[str, tuple[frozenset[Any], str]]] = {
     "HTTPRoute": {
         f"spec.rules.{at}filters.{field}": (frozenset(values), "v1.5.0")
@@ -52,19 +47,21 @@ _VALUES: dict[str, dict[str, tuple[frozenset[Any], str]]] = {
 
 
 def definitions(version: str = NEWEST, channel: str = "standard") -> list[Definition]:
-    """The definitions of a release. Raises `ValueError` for one that is not known."""
+    """The CustomResourceDefinitions of a release and channel. Raises `ValueError` for one that is not known."""
     if version not in RELEASES:
-        raise ValueError(f"the Gateway API {version} is not known here; known are {', '.join(RELEASES)}")
+        raise ValueError(f"unknown release {version!r} of the Gateway API; known: {', '.join(RELEASES)}")
     if channel == "experimental" and version == NEWEST:
-        return [_without_former(definition) for definition in crd.definitions("experimental") if _is_ours(definition)]
+        return [_without_former(definition) for definition in crd.definitions("experimental") if _is_known(definition)]
     if channel != "standard":
         raise ValueError(
-            f"the channel {channel!r} of {version} is not known here; known are standard, and experimental of {NEWEST}"
+            f"unknown channel {channel!r} of {version}; known: standard of every release, experimental of {NEWEST}"
         )
-    return [found for each in crd.definitions() if _is_ours(each) and (found := _of_release(each, version)) is not None]
+    of_release = (_of_release(definition, version) for definition in crd.definitions() if _is_known(definition))
+    return [definition for definition in of_release if definition is not None]
 
 
-def _is_ours(definition: Definition) -> bool:
+def _is_known(definition: Definition) -> bool:
+    """Whether a definition is of the Gateway API (the local API has definitions of rollouts as well)."""
     return str(definition["spec"]["group"]).startswith("gateway.networking.")
 
 
@@ -73,47 +70,47 @@ def _came_later(since: str, version: str) -> bool:
 
 
 def _without_former(definition: Definition) -> Definition:
-    """A copy without the versions that only a laptop serves."""
-    found = copy.deepcopy(definition)
-    found["spec"]["versions"] = [each for each in found["spec"]["versions"] if not each.get("deprecated")]
-    return found
+    """A copy without the versions that only the local API serves."""
+    copied = copy.deepcopy(definition)
+    copied["spec"]["versions"] = [served for served in copied["spec"]["versions"] if not served.get("deprecated")]
+    return copied
 
 
 def _of_release(definition: Definition, version: str) -> Definition | None:
-    """A definition as that release had it, None when it had none."""
+    """A definition as a release had it; None if that had none."""
     kind = definition["spec"]["names"]["kind"]
     if _came_later(_KINDS.get(kind, RELEASES[0]), version):
         return None
-    found = _without_former(definition)
-    found["metadata"]["annotations"][_BUNDLE_VERSION] = version
-    found["spec"]["versions"] = [
-        each
-        for each in found["spec"]["versions"]
-        if not _came_later(_VERSIONS.get((kind, each["name"]), RELEASES[0]), version)
+    older = _without_former(definition)
+    older["metadata"]["annotations"][_BUNDLE_VERSION] = version
+    older["spec"]["versions"] = [
+        served
+        for served in older["spec"]["versions"]
+        if not _came_later(_VERSIONS.get((kind, served["name"]), RELEASES[0]), version)
     ]
-    for each in found["spec"]["versions"]:
-        _cut(each["schema"]["openAPIV3Schema"], kind, version)
-    return found
+    for served in older["spec"]["versions"]:
+        _remove_later_parts(served["schema"]["openAPIV3Schema"], kind, version)
+    return older
 
 
-def _cut(schema: Mapping[str, Any], kind: str, version: str) -> None:
-    """Take what came later out of a schema, in place."""
+def _remove_later_parts(schema: Mapping[str, Any], kind: str, version: str) -> None:
+    """Remove the fields and values that came later from a schema, in place."""
     for path, since in _FIELDS.get(kind, {}).items():
         if _came_later(since, version):
             *above, name = path.split(".")
-            for place in _places(schema, above):
-                place["properties"].pop(name, None)
+            for parent in _at(schema, above):
+                parent["properties"].pop(name, None)
     for path, (values, since) in _VALUES.get(kind, {}).items():
         if _came_later(since, version):
-            for place in _places(schema, path.split(".")):
-                place["enum"] = [value for value in place["enum"] if value not in values]
+            for field in _at(schema, path.split(".")):
+                field["enum"] = [value for value in field["enum"] if value not in values]
 
 
-def _places(schema: Mapping[str, Any], path: list[str]) -> Iterator[Any]:
-    """The schema at a path, if there is one."""
-    place: Any = schema
+def _at(schema: Mapping[str, Any], path: list[str]) -> Iterator[Any]:
+    """The schema at a path, or nothing."""
+    part: Any = schema
     for name in path:
-        place = place.get("items", place).get("properties", {}).get(name)
-        if place is None:
+        part = part.get("items", part).get("properties", {}).get(name)
+        if part is None:
             return
-    yield place.get("items", place)
+    yield part.get("items", part)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.api import codec
 from headgate.api.core import Event, ObjectReference
 from headgate.api.gateway import HTTPBackendRef, HTTPRoute, HTTPRouteRule, HTTPRouteSpec
 from headgate.api.meta import ObjectMeta
 from headgate.cli.demo import report, scenario
 from headgate.cli.demo.observations import Observations, who_answered
 from headgate.traffic import Outcome, Tally
+from support.manifests import decode_manifest
 
 DEPLOYMENT = {
     "spec": {
@@ -36,7 +36,7 @@ def test_the_manifests_are_the_files_of_the_examples_in_order() -> None:
 
 def test_every_manifest_decodes_as_its_kind() -> None:
     for document in scenario.manifests(scenario.STEADY):
-        codec.decode_manifest(document)
+        decode_manifest(document)
 
 
 def test_the_manifests_hold_nothing_local() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from golden import cases
-from headgate.api import codec
 from headgate.api.meta import Key, Object, Ref
 from headgate.ir.tls import UpstreamTLS
+from support.manifests import decode_manifest
 
 HEAD = "gateway.networking.k8s.io/v1"
 AUTHORITY = {"group": "", "kind": "ConfigMap", "name": "bundle"}
@@ -18,7 +18,7 @@ AUTHORITY = {"group": "", "kind": "ConfigMap", "name": "bundle"}
 
 def made(kind: str, name: str, spec: dict[str, Any], version: str = HEAD, created: str = "") -> Object:
     meta = {"name": name, "namespace": "shop", "generation": 1, "uid": f"uid-{name}", "creationTimestamp": created}
-    return codec.decode_manifest({"apiVersion": version, "kind": kind, "metadata": meta, "spec": spec})
+    return decode_manifest({"apiVersion": version, "kind": kind, "metadata": meta, "spec": spec})
 
 
 def gateway(name: str = "gate") -> Object:

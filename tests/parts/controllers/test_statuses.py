@@ -19,6 +19,7 @@ from headgate.kube.defined import Defined
 from headgate.world import Settings
 from headgate.world.objects import KINDS
 from support.local_api import LocalApi
+from support.manifests import decode_manifest
 
 NAMES = ("headgate.dev/gateway-controller", "example.com/second-name")
 MANIFESTS = """
@@ -99,7 +100,7 @@ class Writing:
 async def writing(api: LocalApi, *, holding: bool = True) -> AsyncIterator[Writing]:
     """With all manifests fresh on the API."""
     pipeline = Pipeline(Settings(controller_names=NAMES), lambda *_: None, lambda _: None)
-    objects = [codec.decode_manifest(document) for document in codec.manifests(MANIFESTS)]
+    objects = [decode_manifest(document) for document in codec.manifests(MANIFESTS)]
     async with Client.from_kubeconfig(api.kubeconfig) as client:
         for each in objects:
             await client.create(each)

@@ -172,8 +172,8 @@ def test_a_definition_that_somebody_edited_stays_as_it_is(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [
-        ("v1.2.9", "the Gateway API v1.2.9 is not known here; known are v1.3.0"),
-        ("v1.7.0:nightly", "the channel 'nightly' of v1.7.0 is not known here"),
+        ("v1.2.9", "unknown release 'v1.2.9' of the Gateway API; known: v1.3.0"),
+        ("v1.7.0:nightly", "unknown channel 'nightly' of v1.7.0"),
         ("/nowhere", "the path of a file or folder"),
     ],
 )

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from headgate.api import codec
 from headgate.ir.limits import RetryBudget
 from headgate.ir.routing import BackendTraffic
 from headgate.ir.sessions import SessionPersistence
 from headgate.policies import BackendSettings, PolicySettings
 from headgate.policies.backend_traffic import read
+from support.manifests import decode_manifest
 from support.policies import Refers
 
 
 def policy(**fields: Any) -> PolicySettings[BackendSettings]:
-    declared: Any = codec.decode_manifest(
+    declared: Any = decode_manifest(
         {
             "apiVersion": "gateway.networking.x-k8s.io/v1alpha1",
             "kind": "XBackendTrafficPolicy",

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from headgate.api import codec
 from headgate.api.meta import Key
 from headgate.ir.routing import Backend
 from headgate.ir.tracing import Attribute, Fraction, Spans, Tracing
 from headgate.policies import PolicySettings
 from headgate.policies.telemetry import read
+from support.manifests import decode_manifest
 from support.policies import Refers
 
 COLLECTOR = {"backendRef": {"name": "collector", "port": 4317}}
@@ -20,7 +20,7 @@ ENABLED = {"mode": "Enabled", "provider": COLLECTOR}
 
 def policy(tracing: dict[str, Any]) -> PolicySettings[Tracing]:
     target = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "gate"}
-    declared: Any = codec.decode_manifest(
+    declared: Any = decode_manifest(
         {
             "apiVersion": "gateway.networking.x-k8s.io/v1alpha1",
             "kind": "XTelemetryPolicy",

@@ -12,10 +12,10 @@ from types import TracebackType
 from typing import Self
 
 from headgate.cluster import preflight
-from headgate.cluster.components import Choices, components
+from headgate.cluster.components import ClusterOptions, default_components
+from headgate.cluster.lifecycle import Cluster, find_or_register
 from headgate.cluster.orphans import end_orphans
 from headgate.cluster.registry import Registry
-from headgate.cluster.running import Cluster, choose
 from headgate.cluster.supervisor import Component
 from support.kubectl import Kubectl
 from support.processes import Program
@@ -65,11 +65,11 @@ class Parts:
         return "\n".join(f"--- {name}\n{program.tail(lines)}" for name, program in self.programs.items())
 
     def __enter__(self) -> Self:
-        self.cluster = choose(Registry(self.folder / "home"), "parts", self.folder / "data")
-        self.cluster.folder.make()
-        made = components(self.cluster.folder, self.cluster.addresses, Choices())
+        self.cluster = find_or_register(Registry(self.folder / "home"), "parts", self.folder / "data")
+        self.cluster.folder.create()
+        made = default_components(self.cluster.folder, self.cluster.addresses, ClusterOptions())
         self._components = {component.name: component for component in made}
-        self._claim.enter_context(preflight.claim(self.cluster.addresses))
+        self._claim.enter_context(preflight.reserve_networks(self.cluster.addresses))
         try:
             self.start(*self._components)
         except BaseException:

@@ -19,19 +19,19 @@ def down(
 ) -> None:
     """End a local cluster and every process of it, also what a `kill -9` left."""
     from headgate.cluster.errors import ClusterError  # noqa: PLC0415
+    from headgate.cluster.lifecycle import delete_abandoned, delete_cluster, find_cluster, stop_cluster  # noqa: PLC0415
     from headgate.cluster.registry import Registry  # noqa: PLC0415
-    from headgate.cluster.running import delete, find, stop, sweep  # noqa: PLC0415
 
     try:
         registry = Registry()
-        sweep(registry)
-        cluster = find(registry, name)
+        delete_abandoned(registry)
+        cluster = find_cluster(registry, name)
         if cluster is None:
             known = ", ".join(sorted(registry.all())) or "none"
             raise Failed(f"there is no local cluster {name}; known: {known}")
-        typer.echo(f"{name} {'stopped' if stop(cluster) else 'was not running'}")
+        typer.echo(f"{name} {'stopped' if stop_cluster(cluster) else 'was not running'}")
         if remove:
-            delete(registry, cluster)
+            delete_cluster(registry, cluster)
             typer.echo(f"{name} deleted")
     except ClusterError as error:
         raise BadEnvironment(str(error)) from None

@@ -14,11 +14,11 @@ def register(app: typer.Typer) -> None:
 def kubeconfig(name: NameOption = DEFAULT_NAME) -> None:
     """Print the path of a local cluster's kubeconfig: `export KUBECONFIG=$(headgate kubeconfig)`."""
     from headgate.cluster.errors import ClusterError  # noqa: PLC0415
+    from headgate.cluster.lifecycle import find_cluster  # noqa: PLC0415
     from headgate.cluster.registry import Registry  # noqa: PLC0415
-    from headgate.cluster.running import find  # noqa: PLC0415
 
     try:
-        cluster = find(Registry(), name)
+        cluster = find_cluster(Registry(), name)
     except ClusterError as error:
         raise BadEnvironment(str(error)) from None
     if cluster is None or not cluster.folder.kubeconfig.exists():

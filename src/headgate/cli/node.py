@@ -10,7 +10,7 @@ from headgate.cli.exits import BadEnvironment
 
 if TYPE_CHECKING:
     from headgate.node.images.catalog import Image
-    from headgate.node.node import Settings
+    from headgate.node.node import NodeSettings
 
 
 def register(app: typer.Typer) -> None:
@@ -65,8 +65,8 @@ def node(
     envoy, headgate-echo and headgate are built in, others are named by --image.
     """
     from headgate.cli.running import until_stopped  # noqa: PLC0415
-    from headgate.node.locks import TakenError, take  # noqa: PLC0415
-    from headgate.node.node import Settings, network  # noqa: PLC0415
+    from headgate.node.locks import InUseError, lock_node  # noqa: PLC0415
+    from headgate.node.node import NodeSettings, network  # noqa: PLC0415
 
     images = _images(image or [])
     try:
@@ -81,11 +81,11 @@ def node(
             f"--pod-network namespace: {pods} is every stack's own loopback; say --pod-cidr 10.244.0.0/16"
         )
     try:
-        with take(data, pods):
+        with lock_node(data, pods):
             if end:
                 _end(data)
                 return
-            settings = Settings(
+            settings = NodeSettings(
                 name=name,
                 pods=pods,
                 load_balancers=balancers,
@@ -98,19 +98,19 @@ def node(
                 client_ca=client_ca,
             )
             until_stopped(_run(kubeconfig, allow_remote_pods, settings))
-    except TakenError as error:
+    except InUseError as error:
         raise BadEnvironment(str(error)) from None
 
 
 def _images(mappings: list[str]) -> "dict[str, Image]":
     from headgate.node.images.builtin import builtin  # noqa: PLC0415
-    from headgate.node.images.catalog import Mapped  # noqa: PLC0415
+    from headgate.node.images.catalog import CommandImage  # noqa: PLC0415
 
     images = builtin()
     for mapping in mappings:
         name, _, command = mapping.partition("=")
         try:
-            images[name] = Mapped(command, Path.cwd())
+            images[name] = CommandImage(command, Path.cwd())
         except ValueError as error:
             raise BadEnvironment(f"--image {mapping}: {error}") from None
         if not name or not command.strip():
@@ -125,11 +125,11 @@ def _end(data: Path) -> None:
     typer.echo(f"ended {count} process{'' if count == 1 else 'es'}")
 
 
-async def _run(kubeconfig: Path | None, allow_remote_pods: bool, settings: "Settings") -> None:
+async def _run(kubeconfig: Path | None, allow_remote_pods: bool, settings: "NodeSettings") -> None:
     from headgate.kube.client import ApiError  # noqa: PLC0415
     from headgate.node.kubelet import ListenError  # noqa: PLC0415
     from headgate.node.locks import is_local  # noqa: PLC0415
-    from headgate.node.namespaces import NamespaceError  # noqa: PLC0415
+    from headgate.node.network_namespaces import NetworkNamespaceError  # noqa: PLC0415
     from headgate.node.node import Node  # noqa: PLC0415
 
     async with connect(kubeconfig) as client:
@@ -142,7 +142,7 @@ async def _run(kubeconfig: Path | None, allow_remote_pods: bool, settings: "Sett
             await Node(client, settings).run()
         except ListenError as error:
             raise BadEnvironment(f"the log server cannot listen on {error}") from None
-        except NamespaceError as error:
+        except NetworkNamespaceError as error:
             raise BadEnvironment(f"--pod-network namespace: {error}") from None
         except ApiError as error:
             raise BadEnvironment(f"{client.server}: {error}") from None

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Network
 
     from headgate.cli.progress import Progress
-    from headgate.cluster.components import Choices
-    from headgate.cluster.running import Cluster
+    from headgate.cluster.components import ClusterOptions
+    from headgate.cluster.lifecycle import Cluster
 
 NameOption = Annotated[str, typer.Option("--name", help="Which local cluster; several live side by side.")]
 #: The cluster of a command without --name.
@@ -59,17 +59,17 @@ def up(
     It stays in the foreground until Ctrl-C. Its objects stay in the data folder for the next time.
     """
     from headgate.cli.running import until_stopped  # noqa: PLC0415
-    from headgate.cluster.components import Choices  # noqa: PLC0415
+    from headgate.cluster.components import ClusterOptions  # noqa: PLC0415
     from headgate.cluster.errors import ClusterError  # noqa: PLC0415
+    from headgate.cluster.lifecycle import find_or_register  # noqa: PLC0415
     from headgate.cluster.places import Networks  # noqa: PLC0415
     from headgate.cluster.registry import Registry  # noqa: PLC0415
-    from headgate.cluster.running import choose  # noqa: PLC0415
 
     images = tuple(_check_image(each) for each in image or ())
-    choices = Choices(images, crds=_absolute(crds), pod_network=pod_network)
+    choices = ClusterOptions(images, crds=_absolute(crds), pod_network=pod_network)
     networks = Networks(_network("--pod-cidr", pod_cidr), _network("--load-balancer-cidr", load_balancer_cidr))
     try:
-        cluster = choose(Registry(), name, data, port, networks)
+        cluster = find_or_register(Registry(), name, data, port, networks)
         if detach:
             _detach(cluster, choices, port)
         else:
@@ -99,13 +99,13 @@ def _network(option: str, text: str) -> "IPv4Network | None":
         raise BadEnvironment(f"{option} {text}: {error}; 10.244.0.0/16 is one that works") from None
 
 
-async def _run(cluster: "Cluster", choices: "Choices") -> None:
+async def _run(cluster: "Cluster", choices: "ClusterOptions") -> None:
     from headgate.cli.progress import Progress  # noqa: PLC0415
-    from headgate.cluster.running import running  # noqa: PLC0415
+    from headgate.cluster.lifecycle import run_cluster  # noqa: PLC0415
 
     progress = Progress()
     progress.line(f"Local cluster {cluster.name}, data in {cluster.folder.path}")
-    async with running(cluster, choices, progress) as supervisor:
+    async with run_cluster(cluster, choices, progress) as supervisor:
         _explain(cluster, progress)
         progress.line("Ctrl-C ends it; its objects stay.")
         try:
@@ -130,21 +130,21 @@ def _explain(cluster: "Cluster", progress: "Progress") -> None:
 
 def _cidrs(cluster: "Cluster") -> list[str]:
     """The networks that were chosen, as arguments."""
-    chosen = cluster.addresses.chosen
+    chosen = cluster.addresses.networks
     pods = ["--pod-cidr", str(chosen.pods)] if chosen.pods else []
     return pods + (["--load-balancer-cidr", str(chosen.load_balancers)] if chosen.load_balancers else [])
 
 
-def _detach(cluster: "Cluster", choices: "Choices", port: int | None) -> None:
+def _detach(cluster: "Cluster", choices: "ClusterOptions", port: int | None) -> None:
     """Start the same command in a session of its own and wait until it is ready or has ended."""
     from headgate.cli.progress import Progress  # noqa: PLC0415
     from headgate.cluster.errors import ClusterError  # noqa: PLC0415
+    from headgate.cluster.lifecycle import read_state  # noqa: PLC0415
     from headgate.cluster.log_files import last_lines  # noqa: PLC0415
-    from headgate.cluster.running import state  # noqa: PLC0415
 
     folder = cluster.folder
-    folder.make()
-    if state(folder) is not None:
+    folder.create()
+    if read_state(folder) is not None:
         raise ClusterError(f"the cluster {cluster.name} runs already")
     command = [sys.executable, "-m", "headgate", "up", "--name", cluster.name, "--data", str(folder.path)]
     command += ["--port", str(port)] if port else []
@@ -154,7 +154,7 @@ def _detach(cluster: "Cluster", choices: "Choices", port: int | None) -> None:
     with folder.log_of_up.open("wb") as log:
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     try:
-        while not ((now := state(folder)) and now.ready):
+        while not ((now := read_state(folder)) and now.ready):
             if (code := child.poll()) is not None:
                 said = last_lines(folder.log_of_up)
                 sentence = said[0].removeprefix("headgate: ") if said else f"it ended with exit code {code}"

@@ -4,7 +4,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from headgate.cluster.places import Addresses, Folder
+from headgate.cluster.places import ClusterAddresses, DataFolder
 from headgate.cluster.probes import HealthProbe
 from headgate.cluster.supervisor import Component
 
@@ -37,7 +37,7 @@ WELL_KNOWN_CONTROLLERS = (
 
 
 @dataclass(frozen=True)
-class Choices:
+class ClusterOptions:
     """What the caller of `headgate up` chose beyond name and data folder.
 
     Args:
@@ -53,14 +53,16 @@ class Choices:
     pod_network: str = "shared"
 
 
-def components(folder: Folder, addresses: Addresses, choices: Choices) -> tuple[Component, ...]:
+def default_components(
+    folder: DataFolder, addresses: ClusterAddresses, options: ClusterOptions
+) -> tuple[Component, ...]:
     """API, workloads, node and controller; in the order in which they start, the reverse of that in which they stop."""
     kubeconfig = ("--kubeconfig", str(folder.kubeconfig))
-    headgate = choices.program
+    headgate = options.program
     return (
         Component(
             "api",
-            (*headgate, "api", *_api_flags(folder, addresses, choices)),
+            (*headgate, "api", *_api_flags(folder, addresses, options)),
             HealthProbe(addresses.api_port, "/readyz", tls=True, file=folder.kubeconfig),
         ),
         Component(
@@ -71,7 +73,7 @@ def components(folder: Folder, addresses: Addresses, choices: Choices) -> tuple[
         ),
         Component(
             "node",
-            (*headgate, "node", "--schedule", *kubeconfig, *_node_flags(folder.node, addresses, choices)),
+            (*headgate, "node", "--schedule", *kubeconfig, *_node_flags(folder.node, addresses, options)),
             HealthProbe(addresses.node_port, "/healthz", tls=True),
             depends_on=("api",),
             grace=40.0,  # a pod gets 30 seconds
@@ -85,7 +87,7 @@ def components(folder: Folder, addresses: Addresses, choices: Choices) -> tuple[
     )
 
 
-def _api_flags(folder: Folder, addresses: Addresses, choices: Choices) -> tuple[str, ...]:
+def _api_flags(folder: DataFolder, addresses: ClusterAddresses, choices: ClusterOptions) -> tuple[str, ...]:
     return (
         *("--data", str(folder.api)),
         *("--port", str(addresses.api_port)),
@@ -94,7 +96,7 @@ def _api_flags(folder: Folder, addresses: Addresses, choices: Choices) -> tuple[
     )
 
 
-def _node_flags(data: Path, addresses: Addresses, choices: Choices) -> tuple[str, ...]:
+def _node_flags(data: Path, addresses: ClusterAddresses, choices: ClusterOptions) -> tuple[str, ...]:
     return (
         *("--data", str(data)),
         *("--port", str(addresses.node_port)),
@@ -105,7 +107,7 @@ def _node_flags(data: Path, addresses: Addresses, choices: Choices) -> tuple[str
     )
 
 
-def _controller_flags(addresses: Addresses) -> tuple[str, ...]:
+def _controller_flags(addresses: ClusterAddresses) -> tuple[str, ...]:
     return (
         "--no-lease",
         *("--xds-port", str(addresses.xds_port)),

@@ -1,6 +1,6 @@
 """Ends what a killed `headgate up`, or a killed node of it, left running."""
 
-from headgate.cluster.places import Folder
+from headgate.cluster.places import DataFolder
 from headgate.host import process_records
 
 #: In the environment of every component, with the data folder as its value: finds those that have no record yet.
@@ -11,7 +11,7 @@ _LAST = ("node", "workloads", "api")
 _GRACE, _NODE_GRACE, _POD_GRACE = 10.0, 40.0, 5.0
 
 
-def end_orphans(folder: Folder) -> int:
+def end_orphans(folder: DataFolder) -> int:
     """End the processes of a data folder whose supervisor or node was killed; how many there were.
 
     The node comes first and gets time to end its pods in order; what it does not end is in its own records.
@@ -30,7 +30,7 @@ def end_orphans(folder: Folder) -> int:
     return ended + _end_pods(folder) + len(unrecorded)
 
 
-def _end_pods(folder: Folder) -> int:
+def _end_pods(folder: DataFolder) -> int:
     records = process_records.read_all(folder.node_processes)
     running = [record for record in records.values() if process_records.is_group_running(record)]
     process_records.end(running, grace=_POD_GRACE)

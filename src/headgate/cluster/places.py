@@ -29,33 +29,33 @@ class Networks:
 
 
 @dataclass(frozen=True)
-class Addresses:
+class ClusterAddresses:
     """The networks and ports of one cluster; loopback ones, unless others were chosen."""
 
     index: int
     api_port: int
-    chosen: Networks = Networks()
+    networks: Networks = Networks()
 
     @classmethod
-    def of(cls, index: int, api_port: int | None = None, chosen: Networks | None = None) -> "Addresses":
+    def of(cls, index: int, api_port: int | None = None, chosen: Networks | None = None) -> "ClusterAddresses":
         """Those of an index; `api_port` overrules the API's port only."""
         return cls(index, api_port or _FIRST_PORT + _PORTS_EACH * index, chosen or Networks())
 
     @property
     def pods(self) -> IPv4Network:
         """Addresses of pods."""
-        return self.chosen.pods or self._own(0)
+        return self.networks.pods or self._own(0)
 
     @property
     def load_balancers(self) -> IPv4Network:
         """Addresses of Services of type LoadBalancer."""
-        return self.chosen.load_balancers or self._own(1)
+        return self.networks.load_balancers or self._own(1)
 
     def _own(self, place: int) -> IPv4Network:
         return IPv4Network(f"127.{_FIRST_NETWORK + 2 * self.index + place}.0.0/16")
 
     @property
-    def claim(self) -> tuple[IPv4Address, int]:
+    def reservation(self) -> tuple[IPv4Address, int]:
         """The socket address that a running cluster holds, so that no second one uses its networks."""
         return self._own(0).broadcast_address - 1, _FIRST_PORT - 1
 
@@ -90,7 +90,7 @@ class Addresses:
 
 
 @dataclass(frozen=True)
-class Folder:
+class DataFolder:
     """The data folder of one cluster."""
 
     path: Path
@@ -149,7 +149,7 @@ class Folder:
         """The log of one supervised process."""
         return self.logs / f"{component}.log"
 
-    def make(self) -> None:
+    def create(self) -> None:
         """Create what is missing; the folder holds keys and tokens, so it is the user's alone."""
         try:
             for folder in (self.path, self.processes, self.logs, self.api, self.node):

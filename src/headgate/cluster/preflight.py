@@ -12,7 +12,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from headgate.cluster.errors import ClusterError
-from headgate.cluster.places import INDEXES, Addresses, Folder
+from headgate.cluster.places import INDEXES, ClusterAddresses, DataFolder
 
 LOOPBACK = IPv4Address("127.0.0.1")
 
@@ -41,7 +41,7 @@ def _loopback_problem(address: IPv4Address) -> str:
     return ""
 
 
-def check_ports(addresses: Addresses) -> None:
+def check_ports(addresses: ClusterAddresses) -> None:
     """Nobody listens on the cluster's ports of 127.0.0.1."""
     for port in addresses.ports:
         if problem := _bind_problem(LOOPBACK, port):
@@ -64,13 +64,13 @@ def check_envoy(binary: Path | None) -> None:
         )
 
 
-def low_ports_allowed(addresses: Addresses) -> bool:
+def low_ports_allowed(addresses: ClusterAddresses) -> bool:
     """Whether programs of this user may listen on ports below 1024."""
     return _bind_problem(addresses.load_balancers[1], 1023) not in (errno.EACCES, errno.EPERM)
 
 
 @contextlib.contextmanager
-def sole_owner(name: str, folder: Folder) -> Iterator[None]:
+def lock_data_folder(name: str, folder: DataFolder) -> Iterator[None]:
     """Hold the data folder's lock: one `headgate up` at a time works in it."""
     with folder.lock.open("a") as lock:
         try:
@@ -83,10 +83,10 @@ def sole_owner(name: str, folder: Folder) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def claim(addresses: Addresses) -> Iterator[None]:
+def reserve_networks(addresses: ClusterAddresses) -> Iterator[None]:
     """Hold the socket that stands for the cluster's networks, against clusters of other users and other homes."""
     with socket.socket() as holder:
-        host, port = addresses.claim
+        host, port = addresses.reservation
         try:
             holder.bind((str(host), port))
         except OSError:
@@ -97,13 +97,13 @@ def claim(addresses: Addresses) -> Iterator[None]:
         yield
 
 
-def claimed_indexes() -> frozenset[int]:
+def reserved_indexes() -> frozenset[int]:
     """Indexes whose networks a running cluster of anybody holds, or whose ports are taken."""
-    return frozenset(index for index in INDEXES if _in_use(Addresses.of(index)))
+    return frozenset(index for index in INDEXES if _in_use(ClusterAddresses.of(index)))
 
 
-def _in_use(addresses: Addresses) -> bool:
-    host, port = addresses.claim
+def _in_use(addresses: ClusterAddresses) -> bool:
+    host, port = addresses.reservation
     return _bind_problem(host, port) == errno.EADDRINUSE or any(
         _bind_problem(LOOPBACK, port) == errno.EADDRINUSE for port in addresses.ports
     )

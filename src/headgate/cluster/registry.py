@@ -45,7 +45,7 @@ class Registry:
         except msgspec.DecodeError as error:
             raise ClusterError(f"{self._file} is not a list of clusters ({error}): repair or delete it") from None
 
-    def enter(
+    def register(
         self, name: str, data: Path | None, *, taken: frozenset[int] = frozenset(), owner: ProcessRecord | None = None
     ) -> Entry:
         """The entry of a name, made if there is none; `data` moves it.
@@ -67,7 +67,7 @@ class Registry:
             self._write(entries | {name: entry})
         return entry
 
-    def forget(self, name: str) -> None:
+    def unregister(self, name: str) -> None:
         """Remove an entry; its index is free again."""
         with self._locked():
             self._write({known: entry for known, entry in self.all().items() if known != name})

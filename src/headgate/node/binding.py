@@ -28,10 +28,10 @@ class Binder:
         self._waiting: dict[Key, Pod] = {}
         self._queue: asyncio.Queue[Key] = asyncio.Queue()
 
-    def see(self, batch: Batch[Pod]) -> None:
+    def handle_batch(self, batch: Batch[Pod]) -> None:
         """The sink."""
         for change in batch.changes:
-            if change.object is not None and scheduling.is_waiting(change.object):
+            if change.object is not None and scheduling.is_schedulable(change.object):
                 self._add(change.object)
             else:
                 self._waiting.pop(change.key, None)

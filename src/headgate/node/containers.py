@@ -28,14 +28,23 @@ from headgate.api.core import (
 )
 from headgate.api.times import rfc3339
 from headgate.host.processes import Process, Processes, ProcessSpec, StartError
+from headgate.node import account_kubeconfig
 
-from . import access, probes
-from .environment import NotThereError, Place, Sources, environment, expand_all
-from .images.catalog import Catalog, Image, NotYetError, Order, Surroundings, UnknownImageError, parse
-from .mounts import Mounts
+from . import probes
+from .environment import ConfigSources, MissingReferenceError, PodNetwork, container_environment, expand_all
+from .images.catalog import (
+    Catalog,
+    Image,
+    LaunchRequest,
+    ServiceDirectory,
+    UnknownImageError,
+    WaitingError,
+    parse_image,
+)
+from .mounts import MountPaths
 from .orphans import MARK
-from .probes import Target
-from .probing import Tally
+from .probe_thresholds import ProbeState
+from .probes import ProbeTarget
 
 #: Variables of the node that programs need to run at all; no others are passed on, they may hold secrets.
 _INHERITED = (
@@ -77,7 +86,7 @@ class Machine(msgspec.Struct, frozen=True):
 
     processes: Processes
     catalog: Catalog
-    around: Surroundings
+    services: ServiceDirectory
     mark: str
     server: str
     """URL of the API, for programs that ask it"""
@@ -89,8 +98,8 @@ class Room(msgspec.Struct, frozen=True):
     """What the containers of one pod share."""
 
     pod: Callable[[], Pod]
-    place: Place
-    sources: Callable[[], Sources]
+    place: PodNetwork
+    sources: Callable[[], ConfigSources]
     folder: Path
     entrance: Callable[[], tuple[str, ...]]
     """what a command begins with to run in the pod's network namespace; nothing on the node's own stack"""
@@ -103,7 +112,7 @@ class ContainerRun:
     """One container. `run` returns its exit code when it has ended for good."""
 
     def __init__(
-        self, container: Container, mounts: Mounts, machine: Machine, room: Room, last: ContainerStatus
+        self, container: Container, mounts: MountPaths, machine: Machine, room: Room, last: ContainerStatus
     ) -> None:
         self.container = container
         self.status = last
@@ -111,9 +120,9 @@ class ContainerRun:
         self._machine = machine
         self._room = room
         self._process: Process | None = None
-        self._order: Order | None = None
+        self._order: LaunchRequest | None = None
         self._image: Image | None = None
-        self._target: Target | None = None
+        self._target: ProbeTarget | None = None
         self._stopping = asyncio.Event()
         self._crashes = 0
 
@@ -164,7 +173,7 @@ class ContainerRun:
             await asyncio.sleep(hook.sleep.seconds)
             return None
         assert self._target is not None  # noqa: S101 - hooks run beside a process
-        return await probes.check(hook, self._target, timeout)
+        return await probes.run_probe(hook, self._target, timeout)
 
     async def _pause(self) -> None:
         seconds = self._machine.back_off.after(self._crashes)
@@ -197,7 +206,7 @@ class ContainerRun:
         self._room.say("Normal", "Started", f"Started container {self.container.name}")
         beside = [asyncio.ensure_future(self._watch_over(process))]
         if self._image and self._order:
-            beside.append(asyncio.ensure_future(self._image.keep(self._order, self._machine.around)))
+            beside.append(asyncio.ensure_future(self._image.maintain(self._order, self._machine.services)))
         try:
             code = await process.wait()
         except asyncio.CancelledError:
@@ -216,11 +225,11 @@ class ContainerRun:
         while not self._stopping.is_set():
             try:
                 return self._machine.processes.start(await self._spec())
-            except NotThereError as missing:
+            except MissingReferenceError as missing:
                 self._wait_with("CreateContainerConfigError", str(missing))
             except UnknownImageError as unknown:
                 self._wait_with("ErrImagePull", str(unknown), "Failed")
-            except NotYetError as not_yet:
+            except WaitingError as not_yet:
                 self._wait_with("ContainerCreating", str(not_yet))
             except StartError as failed:
                 self._wait_with("RunContainerError", str(failed), "Failed")
@@ -234,13 +243,13 @@ class ContainerRun:
         pod, container, room = self._room.pod(), self.container, self._room
         folder = room.folder / "containers" / container.name
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        name = parse(container.image)
+        name = parse_image(container.image)
         image = self._machine.catalog.find(container.image)
-        declared = environment(container, pod, room.place, room.sources())
-        account = access.variables(self._mounts, self._machine.server, pod.metadata.namespace, folder)
+        declared = container_environment(container, pod, room.place, room.sources())
+        account = account_kubeconfig.variables(self._mounts, self._machine.server, pod.metadata.namespace, folder)
         given = self._given(pod, name.tag) | account | declared
         variables = given | {key: self._mounts(value) for key, value in declared.items()}
-        order = Order(
+        order = LaunchRequest(
             pod=pod,
             container=container.name,
             image=name,
@@ -250,10 +259,10 @@ class ContainerRun:
             address=room.place.pod_ip,
             folder=folder,
         )
-        launch = await image.launch(order, self._machine.around)
+        launch = await image.launch(order, self._machine.services)
         complete = {**launch.extra, **variables} if launch.extra else variables
         self._order, self._image = order, image
-        self._target = Target(container, room.place.pod_ip, complete, launch.folder or folder, self._placed)
+        self._target = ProbeTarget(container, room.place.pod_ip, complete, launch.folder or folder, self._placed)
         return ProcessSpec(
             argv=(*room.entrance(), *launch.argv),
             environment=complete,
@@ -320,10 +329,10 @@ class ContainerRun:
 
     async def _passes(self, probe: Probe) -> bool:
         """Until a startup probe has passed (True) or failed for good."""
-        tally = Tally(passed=False)
+        tally = ProbeState(passed=False)
         await asyncio.sleep(probe.initial_delay_seconds)
         while True:
-            tally = tally.count(probe, await self._probe("Startup", probe))
+            tally = tally.record(probe, await self._probe("Startup", probe))
             if tally.passed:
                 return True
             if tally.failed_for_good(probe):
@@ -331,11 +340,11 @@ class ContainerRun:
             await asyncio.sleep(probe.period_seconds)
 
     async def _keep_ready(self, probe: Probe) -> None:
-        tally = Tally(passed=False)
+        tally = ProbeState(passed=False)
         await asyncio.sleep(probe.initial_delay_seconds)
         pause = _EAGER
         while True:
-            tally = tally.count(probe, await self._probe("Readiness", probe, quiet=pause < probe.period_seconds))
+            tally = tally.record(probe, await self._probe("Readiness", probe, quiet=pause < probe.period_seconds))
             if tally.passed != self.status.ready:
                 self._set(ready=tally.passed)
             if tally.passed:
@@ -344,10 +353,10 @@ class ContainerRun:
             pause = min(pause * 1.5, probe.period_seconds)
 
     async def _keep_alive(self, probe: Probe, process: Process) -> None:
-        tally = Tally(passed=True)
+        tally = ProbeState(passed=True)
         await asyncio.sleep(probe.initial_delay_seconds)
         while True:
-            tally = tally.count(probe, await self._probe("Liveness", probe))
+            tally = tally.record(probe, await self._probe("Liveness", probe))
             if tally.failed_for_good(probe):
                 await self._end(process, f"Container {self.container.name} failed liveness probe, will be restarted")
                 return
@@ -355,7 +364,7 @@ class ContainerRun:
 
     async def _probe(self, kind: str, probe: Probe, *, quiet: bool = False) -> bool:
         assert self._target is not None  # noqa: S101 - probes run beside a process
-        failure = await probes.check(probe, self._target, probe.timeout_seconds)
+        failure = await probes.run_probe(probe, self._target, probe.timeout_seconds)
         if failure is not None and not quiet and not self._stopping.is_set():
             self._room.say("Warning", "Unhealthy", f"{kind} probe failed: {failure}")
         return failure is None

@@ -19,18 +19,18 @@ from headgate.api.core import (
 from headgate.api.meta import Key
 
 
-class NotThereError(Exception):
+class MissingReferenceError(Exception):
     """A ConfigMap, a Secret or a key that a container needs does not exist; the text says which."""
 
 
-class Place(msgspec.Struct, frozen=True):
+class PodNetwork(msgspec.Struct, frozen=True):
     """What a pod learns of where it runs."""
 
     pod_ip: str
     host_ip: str
 
 
-class Sources(msgspec.Struct, frozen=True):
+class ConfigSources(msgspec.Struct, frozen=True):
     """The ConfigMaps and Secrets that a pod names, as far as they exist, and the tokens of its account."""
 
     config_maps: Mapping[Key, ConfigMap] = {}
@@ -41,7 +41,9 @@ class Sources(msgspec.Struct, frozen=True):
         return f"Sources({sorted(self.config_maps)}, {sorted(self.secrets)})"
 
 
-def environment(container: Container, pod: Pod, place: Place, sources: Sources) -> dict[str, str]:
+def container_environment(
+    container: Container, pod: Pod, network: PodNetwork, sources: ConfigSources
+) -> dict[str, str]:
     """The variables of a container: whole ConfigMaps and Secrets first, then single ones in their order.
 
     Raises:
@@ -51,7 +53,7 @@ def environment(container: Container, pod: Pod, place: Place, sources: Sources) 
     for name, value in _from_whole(container, pod, sources):
         found[name] = value
     for variable in container.env:
-        value_or_none = _value(variable, pod, place, sources, found)
+        value_or_none = _value(variable, pod, network, sources, found)
         if value_or_none is not None:
             found[variable.name] = value_or_none
     return found
@@ -76,17 +78,17 @@ def expand_all(texts: Sequence[str], variables: Mapping[str, str]) -> tuple[str,
     return tuple(expand(text, variables) for text in texts)
 
 
-def _from_whole(container: Container, pod: Pod, sources: Sources) -> Iterator[tuple[str, str]]:
+def _from_whole(container: Container, pod: Pod, sources: ConfigSources) -> Iterator[tuple[str, str]]:
     for source in container.env_from:
         if ref := source.config_map_ref:
             config_map = sources.config_maps.get(_key(pod, ref.name))
             if config_map is None and not ref.optional:
-                raise NotThereError(f'configmap "{ref.name}" not found')
+                raise MissingReferenceError(f'configmap "{ref.name}" not found')
             values = config_map.data if config_map else {}
         elif ref := source.secret_ref:
             secret = sources.secrets.get(_key(pod, ref.name))
             if secret is None and not ref.optional:
-                raise NotThereError(f'secret "{ref.name}" not found')
+                raise MissingReferenceError(f'secret "{ref.name}" not found')
             values = {name: _text(value) for name, value in secret.data.items()} if secret else {}
         else:
             continue
@@ -95,16 +97,18 @@ def _from_whole(container: Container, pod: Pod, sources: Sources) -> Iterator[tu
                 yield source.prefix + name, value
 
 
-def _value(variable: EnvVar, pod: Pod, place: Place, sources: Sources, known: Mapping[str, str]) -> str | None:
+def _value(
+    variable: EnvVar, pod: Pod, network: PodNetwork, sources: ConfigSources, known: Mapping[str, str]
+) -> str | None:
     source = variable.value_from
     if source is None:
         return expand(variable.value, known)
     if source.field_ref:
-        return field(source.field_ref.field_path, pod, place)
+        return field_value(source.field_ref.field_path, pod, network)
     return _key_of_source(source, pod, sources)
 
 
-def _key_of_source(source: EnvVarSource, pod: Pod, sources: Sources) -> str | None:
+def _key_of_source(source: EnvVarSource, pod: Pod, sources: ConfigSources) -> str | None:
     if ref := source.config_map_key_ref:
         config_map = sources.config_maps.get(_key(pod, ref.name))
         kind, have = "ConfigMap", config_map.data if config_map else None
@@ -112,20 +116,20 @@ def _key_of_source(source: EnvVarSource, pod: Pod, sources: Sources) -> str | No
         secret = sources.secrets.get(_key(pod, ref.name))
         kind, have = "Secret", secret.data if secret else None
     else:
-        raise NotThereError("valueFrom: only fieldRef, configMapKeyRef and secretKeyRef are known here")
+        raise MissingReferenceError("valueFrom: only fieldRef, configMapKeyRef and secretKeyRef are known here")
     if have is not None and ref.key in have:
         return _text(have[ref.key]) if kind == "Secret" else have[ref.key]
     if ref.optional:
         return None
     if have is None:
-        raise NotThereError(f'{kind.lower()} "{ref.name}" not found')
-    raise NotThereError(f"couldn't find key {ref.key} in {kind} {pod.metadata.namespace}/{ref.name}")
+        raise MissingReferenceError(f'{kind.lower()} "{ref.name}" not found')
+    raise MissingReferenceError(f"couldn't find key {ref.key} in {kind} {pod.metadata.namespace}/{ref.name}")
 
 
 _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
 
 
-def field(path: str, pod: Pod, place: Place) -> str:
+def field_value(path: str, pod: Pod, network: PodNetwork) -> str:
     """The value of a `fieldRef`. Raises `NotThereError` for a path that is none."""
     plain = {
         "metadata.name": pod.metadata.name,
@@ -133,22 +137,22 @@ def field(path: str, pod: Pod, place: Place) -> str:
         "metadata.uid": pod.metadata.uid,
         "spec.nodeName": pod.spec.node_name,
         "spec.serviceAccountName": pod.spec.service_account_name or "default",
-        "status.podIP": place.pod_ip,
-        "status.podIPs": place.pod_ip,
-        "status.hostIP": place.host_ip,
-        "status.hostIPs": place.host_ip,
+        "status.podIP": network.pod_ip,
+        "status.podIPs": network.pod_ip,
+        "status.hostIP": network.host_ip,
+        "status.hostIPs": network.host_ip,
     }
     if path in plain:
         return plain[path]
     if found := _SUBSCRIPT.fullmatch(path):
         where = pod.metadata.labels if found[1] == "labels" else pod.metadata.annotations
         return where.get(found[2], "")
-    raise NotThereError(
+    raise MissingReferenceError(
         f"fieldRef {path!r}: known are {', '.join(plain)}, metadata.labels['…'], metadata.annotations['…']"
     )
 
 
-def whole_map(path: str, pod: Pod) -> str | None:
+def metadata_map(path: str, pod: Pod) -> str | None:
     """`metadata.labels` or `metadata.annotations` as a file of a downwardAPI volume; None for any other field."""
     maps = {"metadata.labels": pod.metadata.labels, "metadata.annotations": pod.metadata.annotations}
     if path not in maps:
@@ -164,7 +168,7 @@ def _text(value: str) -> str:
     return base64.b64decode(value).decode(errors="replace")
 
 
-def sources_of(pod: Pod) -> tuple[frozenset[Key], frozenset[Key]]:
+def referenced_objects(pod: Pod) -> tuple[frozenset[Key], frozenset[Key]]:
     """The ConfigMaps and the Secrets that a pod names, in variables and volumes."""
     config_maps: set[str] = set()
     secrets: set[str] = set()

@@ -19,14 +19,13 @@ from aiohttp import web
 from headgate import pki
 from headgate.api import times
 from headgate.host.files import write_atomically
-
-from . import peers
+from headgate.node import socket_owners
 
 #: Bytes read at once, and seconds between two looks at a log that is followed.
 _CHUNK, _LOOK = 65536, 0.1
 
 
-class Log(Protocol):
+class ContainerLog(Protocol):
     """A container's output."""
 
     @property
@@ -44,7 +43,7 @@ class ListenError(Exception):
     """The port cannot be had; the text says why."""
 
 
-class Query(msgspec.Struct, frozen=True):
+class LogQuery(msgspec.Struct, frozen=True):
     """What part of a log is asked for."""
 
     follow: bool = False
@@ -55,12 +54,12 @@ class Query(msgspec.Struct, frozen=True):
     """seconds since 1970"""
 
 
-def query(parameters: "web.BaseRequest | dict[str, str]", now: float) -> Query:
+def parse_log_query(parameters: "web.BaseRequest | dict[str, str]", now: float) -> LogQuery:
     """Reads the parameters of a request. Raises `ValueError`."""
     given = parameters if isinstance(parameters, dict) else dict(parameters.query)
     if given.get("timestamps", "") not in ("", "false"):
         raise ValueError("timestamps: this node keeps lines without their times; use sinceTime")
-    return Query(
+    return LogQuery(
         follow=given.get("follow", "") in ("true", "1"),
         previous=given.get("previous", "") in ("true", "1"),
         tail=_number(given, "tailLines"),
@@ -88,14 +87,14 @@ def _number(given: dict[str, str], name: str) -> int | None:
     return int(text)
 
 
-class Kubelet:
+class KubeletServer:
     """The server. `find(namespace, pod, container, previous)` gives a log, or None."""
 
-    def __init__(self, find: Callable[[str, str, str, bool], Log | None], folder: Path) -> None:
+    def __init__(self, find: Callable[[str, str, str, bool], ContainerLog | None], folder: Path) -> None:
         self._find = find
         self._folder = folder
         self._runner: web.AppRunner | None = None
-        self.well = False
+        self.healthy = False
 
     async def start(self, address: str, port: int, client_ca: Path | None = None) -> int:
         """Listens; the port. Raises `ListenError`."""
@@ -136,18 +135,18 @@ class Kubelet:
             return False
         if request.app["verified"]:
             return bool(transport.get_extra_info("peercert"))
-        return peers.may_ask(transport.get_extra_info("peername"), transport.get_extra_info("sockname"))
+        return socket_owners.is_trusted_peer(transport.get_extra_info("peername"), transport.get_extra_info("sockname"))
 
     async def _healthz(self, request: web.Request) -> web.Response:
         del request
-        return web.Response(text="ok\n") if self.well else web.Response(status=503, text="not registered yet\n")
+        return web.Response(text="ok\n") if self.healthy else web.Response(status=503, text="not registered yet\n")
 
     async def _logs(self, request: web.Request) -> web.StreamResponse:
         if not self._allowed(request):
             return web.Response(status=403, text="logs are shown to the user that runs the node, and to root\n")
         where = request.match_info
         try:
-            wanted = query(request, time.time())
+            wanted = parse_log_query(request, time.time())
         except ValueError as error:
             return web.Response(status=400, text=f"{error}\n")
         log = self._find(where["namespace"], where["pod"], where["container"], wanted.previous)
@@ -165,7 +164,7 @@ class Kubelet:
         return answer
 
 
-async def _read(log: Log, wanted: Query) -> AsyncIterator[bytes]:
+async def _read(log: ContainerLog, wanted: LogQuery) -> AsyncIterator[bytes]:
     left = wanted.limit
     position = _begin_of_tail(log.path, wanted.tail)
     if wanted.since is not None:

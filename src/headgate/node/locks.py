@@ -12,22 +12,22 @@ from urllib.parse import urlsplit
 from headgate.host.files import private_folder
 
 
-class TakenError(Exception):
+class InUseError(Exception):
     """Another node has it; the text says what."""
 
 
 @contextlib.contextmanager
-def take(data: Path, pods: ipaddress.IPv4Network) -> Iterator[None]:
+def lock_node(data: Path, pods: ipaddress.IPv4Network) -> Iterator[None]:
     """Holds the data folder and the pod network until the end of the block, or of the process. Raises `TakenError`."""
     with contextlib.ExitStack() as held:
         try:
             lock = held.enter_context((private_folder(data) / "lock").open("w"))
         except OSError as error:
-            raise TakenError(f"the data folder {data} cannot be used: {error.strerror}") from None
+            raise InUseError(f"the data folder {data} cannot be used: {error.strerror}") from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise TakenError(f"the data folder {data} belongs to another node that runs now") from None
+            raise InUseError(f"the data folder {data} belongs to another node that runs now") from None
         if sys.platform == "linux":
             _take_network(held.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)), pods)
         yield
@@ -38,7 +38,7 @@ def _take_network(name: socket.socket, pods: ipaddress.IPv4Network) -> None:
     try:
         name.bind(f"\0headgate-pods-{pods}")
     except OSError:
-        raise TakenError(
+        raise InUseError(
             f"the pod network {pods} belongs to another node that runs now; choose another --pod-cidr"
         ) from None
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from headgate.api.core import Container
 
 
-class Mounts:
+class MountPaths:
     """The mount paths of one container: a function on texts."""
 
     def __init__(self, folders: Mapping[str, str]) -> None:
@@ -32,11 +32,11 @@ class Mounts:
         return tuple(self(text) for text in texts)
 
 
-def mounts_of(container: Container, volumes: Mapping[str, Path]) -> Mounts:
+def mounts_of(container: Container, volumes: Mapping[str, Path]) -> MountPaths:
     """The mounts of a container; `volumes` are the folders of the pod's volumes by name."""
     folders = {
         mount.mount_path: str(volumes[mount.name] / mount.sub_path if mount.sub_path else volumes[mount.name])
         for mount in container.volume_mounts
         if mount.name in volumes
     }
-    return Mounts(folders)
+    return MountPaths(folders)

@@ -29,19 +29,19 @@ from headgate.kube.events import EventRecorder
 from headgate.kube.watch import Batch, follow
 
 from . import registration
-from .addresses import Addresses, Network, NoAddressError
-from .balancers import Balancers
 from .binding import Binder
 from .containers import BackOff, Machine
-from .environment import Place
+from .environment import PodNetwork
 from .images.catalog import Catalog, Image, UnknownImageError
-from .interests import Interests
-from .kubelet import Kubelet
-from .namespaces import Namespace, Namespaces
+from .kubelet import KubeletServer
+from .load_balancers import LoadBalancerAddresses
+from .network_namespaces import NetworkNamespace, NetworkNamespaces
+from .object_watches import ObjectWatches
 from .orphans import end_orphans
+from .pod_addresses import AddressesExhaustedError, Network, PodAddresses
 from .pods import PodRun
-from .status import is_over
-from .surroundings import Services
+from .service_directory import WatchedServices
+from .status import is_terminal
 
 _log = structlog.get_logger("headgate.node")
 
@@ -53,7 +53,7 @@ _LAST_GRACE = 2.0
 _AGAIN = 5.0
 
 
-class Settings(msgspec.Struct, frozen=True):
+class NodeSettings(msgspec.Struct, frozen=True):
     """How a node is started."""
 
     name: str
@@ -72,26 +72,26 @@ class Settings(msgspec.Struct, frozen=True):
 class Node:
     """One node. `run` works until it is cancelled, and leaves no process behind."""
 
-    def __init__(self, client: Client, settings: Settings) -> None:
+    def __init__(self, client: Client, settings: NodeSettings) -> None:
         self._client = client
         self._settings = settings
         self._data = private_folder(settings.data)
         self._mark = _mark(self._data / "node-id")
         self._records = private_folder(self._data / "processes")
-        self._addresses = Addresses(settings.pods, self._data / "addresses.json")
-        self._interests = Interests(client, self._refresh)
-        self._services = Services(self._interests)
+        self._addresses = PodAddresses(settings.pods, self._data / "addresses.json")
+        self._interests = ObjectWatches(client, self._refresh)
+        self._services = WatchedServices(self._interests)
         self._machine = Machine(
             processes=Processes(self._records),
             catalog=Catalog(settings.images),
-            around=self._services,
+            services=self._services,
             mark=self._mark,
             server=client.server,
             back_off=settings.back_off,
         )
-        self._namespaces = Namespaces(settings.pods) if settings.pod_network == "namespace" else None
+        self._namespaces = NetworkNamespaces(settings.pods) if settings.pod_network == "namespace" else None
         self._events = EventRecorder(client, "kubelet")
-        self._kubelet = Kubelet(self._find_log, self._data)
+        self._kubelet = KubeletServer(self._find_log, self._data)
         self._runs: dict[str, PodRun] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._newest: dict[str, Pod] = {}
@@ -119,7 +119,7 @@ class Node:
             try:
                 async with self._events:
                     await self._register(port)
-                    self._kubelet.well = True
+                    self._kubelet.healthy = True
                     try:
                         await self._work(port)
                     finally:
@@ -132,14 +132,14 @@ class Node:
     async def _work(self, port: int) -> None:
         client, settings = self._client, self._settings
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(follow(client, Service, self._services.see))
+            tasks.create_task(follow(client, Service, self._services.handle_batch))
             tasks.create_task(follow(client, Pod, self._see_pods, field_selector=f"spec.nodeName={settings.name}"))
             if settings.schedule:
                 binder = Binder(client, settings.name, self._events)
-                tasks.create_task(follow(client, Pod, binder.see, field_selector="spec.nodeName="))
+                tasks.create_task(follow(client, Pod, binder.handle_batch, field_selector="spec.nodeName="))
                 tasks.create_task(binder.run())
             if settings.load_balancers is not None:
-                balancers = Balancers(client, self._services, settings.load_balancers, self._events)
+                balancers = LoadBalancerAddresses(client, self._services, settings.load_balancers, self._events)
                 tasks.create_task(balancers.run())
             tasks.create_task(self._heartbeat(port))
 
@@ -207,7 +207,7 @@ class Node:
         if run := self._runs.get(uid):
             run.update(pod)
             return
-        if uid in self._tasks or (is_over(pod) and pod.metadata.deletion_timestamp is None):
+        if uid in self._tasks or (is_terminal(pod) and pod.metadata.deletion_timestamp is None):
             return
         self._tasks[uid] = asyncio.get_running_loop().create_task(self._live(uid))
         self._tasks[uid].add_done_callback(lambda task: self._done(uid, task))
@@ -221,7 +221,7 @@ class Node:
 
     async def _live(self, uid: str) -> None:
         """A pod from the first look to its removal."""
-        place = Place(pod_ip=await self._address(uid), host_ip=self._settings.address)
+        place = PodNetwork(pod_ip=await self._address(uid), host_ip=self._settings.address)
         folder = self._folder / uid.replace("-", "")[:12]
         run = self._runs[uid] = PodRun(
             self._newest[uid],
@@ -250,17 +250,17 @@ class Node:
     async def _address(self, uid: str) -> str:
         while True:
             try:
-                return self._addresses.of(uid)
-            except NoAddressError as error:
+                return self._addresses.allocate(uid)
+            except AddressesExhaustedError as error:
                 self._say(self._newest[uid], "Warning", "FailedCreatePodSandBox", str(error))
                 await asyncio.sleep(2.0)
 
-    def _make_namespace(self, uid: str, address: str) -> Callable[[], Awaitable[Namespace]] | None:
+    def _make_namespace(self, uid: str, address: str) -> Callable[[], Awaitable[NetworkNamespace]] | None:
         """How the pod gets a network stack of its own; None if it runs on the node's."""
         spec = self._newest[uid].spec
         if self._namespaces is None or any(map(self._host_network, (*spec.init_containers, *spec.containers))):
             return None
-        return partial(self._namespaces.make, address)
+        return partial(self._namespaces.create, address)
 
     def _host_network(self, container: core.Container) -> bool:
         try:
@@ -286,7 +286,7 @@ class Node:
     def _refresh(self) -> None:
         for run in self._runs.values():
             run.refresh()
-        self._services.tell()
+        self._services.notify()
 
     def _say(self, pod: Pod, kind: str, reason: str, message: str) -> None:
         self._events.event(pod, cast(Literal["Normal", "Warning"], kind), reason, message)

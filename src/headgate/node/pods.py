@@ -28,13 +28,13 @@ from headgate.kube.client import ApiError, Client
 
 from . import log_files, log_times, volumes
 from .containers import ContainerRun, Machine, Room
-from .environment import NotThereError, Place, Sources, sources_of
-from .interests import Interests
+from .environment import ConfigSources, MissingReferenceError, PodNetwork, referenced_objects
 from .log_times import LogTimes
 from .mounts import mounts_of
-from .namespaces import Namespace, NamespaceError
-from .status import is_over, pod_status
-from .tokens import Tokens
+from .network_namespaces import NetworkNamespace, NetworkNamespaceError
+from .object_watches import ObjectWatches
+from .status import is_terminal, pod_status
+from .tokens import ServiceAccountTokens
 
 _log = structlog.get_logger("headgate.node")
 
@@ -73,11 +73,11 @@ class PodRun:
         *,
         client: Client,
         machine: Machine,
-        interests: Interests,
-        place: Place,
+        interests: ObjectWatches,
+        place: PodNetwork,
         folder: Path,
         say: Say,
-        make_namespace: Callable[[], Awaitable[Namespace]] | None = None,
+        make_namespace: Callable[[], Awaitable[NetworkNamespace]] | None = None,
     ) -> None:
         self.pod = pod
         self.folder = folder
@@ -87,7 +87,7 @@ class PodRun:
         self._place = place
         self._say = say
         self._make_namespace = make_namespace
-        self._namespace: Namespace | None = None
+        self._namespace: NetworkNamespace | None = None
         self._began = machine.clock()
         self._reported: PodStatus = pod.status
         self._dirty = asyncio.Event()
@@ -100,13 +100,13 @@ class PodRun:
         self.is_removed = False
         self.log_times: dict[str, LogTimes] = {}
         self._volumes = {each.name: volumes.folder_of(each, folder / "volumes") for each in pod.spec.volumes}
-        self._tokens = Tokens(client, pod, self._news.set)
+        self._tokens = ServiceAccountTokens(client, pod, self._news.set)
         self._room = Room(
             pod=lambda: self.pod,
             place=place,
             sources=self._sources,
             folder=folder,
-            entrance=lambda: self._namespace.entrance if self._namespace else (),
+            entrance=lambda: self._namespace.command_prefix if self._namespace else (),
             say=lambda kind, reason, message: say(self.pod, kind, reason, message),
             changed=self._dirty.set,
         )
@@ -161,9 +161,9 @@ class PodRun:
     async def run(self) -> None:
         """From the first status to the last. Does not delete the pod: that is for who knows why it ended."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        config_maps, secrets = sources_of(self.pod)
+        config_maps, secrets = referenced_objects(self.pod)
         wanted: list[Any] = [*((ConfigMap, key) for key in config_maps), *((Secret, key) for key in secrets)]
-        self._interests.want(self.pod.metadata.uid, wanted)
+        self._interests.require(self.pod.metadata.uid, wanted)
         reporter = asyncio.ensure_future(self._report())
         self._dirty.set()
         work = asyncio.ensure_future(self._work(wanted))
@@ -178,14 +178,14 @@ class PodRun:
             for task in (work, stopped, reporter):
                 task.cancel()
             await asyncio.gather(work, stopped, reporter, return_exceptions=True)
-            self._interests.drop(self.pod.metadata.uid)
+            self._interests.release(self.pod.metadata.uid)
             if self._namespace is not None:
                 self._namespace.close()
             self.ended = True
         await self._write_status()
 
     async def _work(self, wanted: list[Any]) -> None:
-        tokens = asyncio.ensure_future(self._tokens.keep())
+        tokens = asyncio.ensure_future(self._tokens.keep_fresh())
         beside = [tokens]
         try:
             await self._enter()
@@ -235,7 +235,7 @@ class PodRun:
         while self._make_namespace is not None and self._namespace is None and not self._stop.is_set():
             try:
                 self._namespace = await self._make_namespace()
-            except NamespaceError as error:
+            except NetworkNamespaceError as error:
                 self._room.say("Warning", "FailedCreatePodSandBox", str(error))
                 await asyncio.sleep(_PAUSE)
 
@@ -247,7 +247,7 @@ class PodRun:
         while not self._stop.is_set():
             self._news.clear()
             missing = None
-            if self._interests.ready(wanted):
+            if self._interests.are_synced(wanted):
                 missing = self._publish()
                 if missing is None:
                     return
@@ -282,7 +282,7 @@ class PodRun:
                 continue
             try:
                 volumes.publish(self._volumes[volume.name], volumes.files(volume, self.pod, self._place, sources))
-            except NotThereError as missing:
+            except MissingReferenceError as missing:
                 problem = f'MountVolume.SetUp failed for volume "{volume.name}": {missing}'
         return problem
 
@@ -291,8 +291,8 @@ class PodRun:
             async with asyncio.timeout(seconds):
                 await self._news.wait()
 
-    def _sources(self) -> Sources:
-        return Sources(self._interests.config_maps(), self._interests.secrets(), self._tokens.known)
+    def _sources(self) -> ConfigSources:
+        return ConfigSources(self._interests.config_maps(), self._interests.secrets(), self._tokens.tokens)
 
     # ── status ───────────────────────────────────────────────────────────────
 
@@ -352,7 +352,7 @@ class PodRun:
     @property
     def is_over(self) -> bool:
         """Whether it ended by itself, for good."""
-        return is_over(msgspec.structs.replace(self.pod, status=self.status()))
+        return is_terminal(msgspec.structs.replace(self.pod, status=self.status()))
 
 
 def _taken_over(status: ContainerStatus, before: ContainerStatus, policy: str) -> ContainerStatus:

@@ -34,7 +34,7 @@ class Action(Protocol):
         """A connection."""
 
 
-class Target(msgspec.Struct, frozen=True):
+class ProbeTarget(msgspec.Struct, frozen=True):
     """The container that is probed, as it runs."""
 
     container: Container
@@ -42,7 +42,7 @@ class Target(msgspec.Struct, frozen=True):
     environment: Mapping[str, str]
     folder: Path
     #: Replaces mount paths in the words of a command, and lets it run in the pod's network.
-    place: Callable[[Sequence[str]], tuple[str, ...]]
+    map_command: Callable[[Sequence[str]], tuple[str, ...]]
 
     def __repr__(self) -> str:
         return f"Target({self.container.name!r}, {self.address!r})"
@@ -59,7 +59,7 @@ class Target(msgspec.Struct, frozen=True):
         raise ValueError(f"container {self.container.name!r} has no port named {port!r}")
 
 
-async def check(action: Action, target: Target, timeout: float) -> str | None:
+async def run_probe(action: Action, target: ProbeTarget, timeout: float) -> str | None:
     """Performs the action; None, or why it failed."""
     try:
         return await _perform(action, target, timeout)
@@ -69,7 +69,7 @@ async def check(action: Action, target: Target, timeout: float) -> str | None:
         return str(error) or type(error).__name__
 
 
-async def _perform(action: Action, target: Target, timeout: float) -> str | None:
+async def _perform(action: Action, target: ProbeTarget, timeout: float) -> str | None:
     if (get := action.http_get) is not None:
         async with asyncio.timeout(timeout):
             return await _get(get, target)
@@ -84,7 +84,7 @@ async def _perform(action: Action, target: Target, timeout: float) -> str | None
     return None
 
 
-async def _get(get: HTTPGetAction, target: Target) -> str | None:
+async def _get(get: HTTPGetAction, target: ProbeTarget) -> str | None:
     host, port = get.host or target.address, target.port(get.port)
     path = get.path if get.path.startswith("/") else f"/{get.path}"
     tls = _trusting() if get.scheme.upper() == "HTTPS" else None
@@ -104,23 +104,23 @@ async def _get(get: HTTPGetAction, target: Target) -> str | None:
     return None if 200 <= status < 400 else f"HTTP probe failed with statuscode: {status}"
 
 
-async def _connect(tcp: TCPSocketAction, target: Target) -> None:
+async def _connect(tcp: TCPSocketAction, target: ProbeTarget) -> None:
     _, writer = await asyncio.open_connection(tcp.host or target.address, target.port(tcp.port))
     writer.close()
     with contextlib.suppress(*_FAILED):
         await writer.wait_closed()
 
 
-async def _run(command: ExecAction, target: Target, timeout: float) -> str | None:
+async def _run(command: ExecAction, target: ProbeTarget, timeout: float) -> str | None:
     if not command.command:
         return "exec: there is no command"
-    code, output = await processes.run(target.place(command.command), target.environment, target.folder, timeout)
+    code, output = await processes.run(target.map_command(command.command), target.environment, target.folder, timeout)
     if code == 0:
         return None
     return output or f"command exited with {code}"
 
 
-async def _ask_health(grpc: GRPCAction, target: Target, timeout: float) -> str | None:
+async def _ask_health(grpc: GRPCAction, target: ProbeTarget, timeout: float) -> str | None:
     """`grpc.health.v1.Health/Check`; its two messages are so small that their bytes are written here."""
     import grpc as library  # noqa: PLC0415 - only who probes by gRPC pays for it
 

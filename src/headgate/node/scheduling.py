@@ -12,7 +12,7 @@ Network = ipaddress.IPv4Network
 DEFAULT_SCHEDULER = "default-scheduler"
 
 
-def is_waiting(pod: Pod) -> bool:
+def is_schedulable(pod: Pod) -> bool:
     """A pod without a node that may get one."""
     return (
         not pod.spec.node_name
@@ -22,7 +22,7 @@ def is_waiting(pod: Pod) -> bool:
     )
 
 
-def wants_address(service: Service) -> bool:
+def needs_address(service: Service) -> bool:
     """A load balancer that nobody else is asked for and that has no address yet, or not the one that it asks for.
 
     One that asks for an address that cannot be had keeps what it has: somebody may still listen there.

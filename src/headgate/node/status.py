@@ -6,7 +6,7 @@ from headgate.api.core import ContainerStatus, Pod, PodCondition, PodIP, PodStat
 from headgate.api.times import rfc3339
 
 #: The conditions that a node writes; others in a pod's status belong to others.
-OURS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
 
 
 def pod_status(
@@ -52,7 +52,7 @@ def phase_of(pod: Pod, init: Sequence[ContainerStatus], containers: Sequence[Con
     return "Failed" if policy == "Never" else "Running"
 
 
-def is_over(pod: Pod) -> bool:
+def is_terminal(pod: Pod) -> bool:
     """It has ended and never runs again."""
     return pod.status.phase in ("Succeeded", "Failed")
 
@@ -87,7 +87,7 @@ def _conditions(
         initialized = PodCondition(
             type="Initialized", status="False", reason="ContainersNotInitialized", message=message
         )
-    kept = [condition for condition in pod.status.conditions if condition.type not in OURS]
+    kept = [condition for condition in pod.status.conditions if condition.type not in OWN_CONDITIONS]
     return [
         PodCondition(type="PodReadyToStartContainers", status="True" if has_address else "False"),
         initialized,

@@ -30,16 +30,16 @@ class _Answer(msgspec.Struct):
     status: _Status
 
 
-class Tokens:
+class ServiceAccountTokens:
     """The tokens of one pod. `changed` is called when one is new."""
 
     def __init__(self, client: Client, pod: Pod, changed: Callable[[], None]) -> None:
-        self.known: dict[ServiceAccountTokenProjection, str] = {}
+        self.tokens: dict[ServiceAccountTokenProjection, str] = {}
         self._client = client
         self._pod = pod
         self._changed = changed
 
-    async def keep(self) -> None:
+    async def keep_fresh(self) -> None:
         """Until cancelled; at once when the pod has no such volume."""
         async with asyncio.TaskGroup() as tasks:
             for volume in self._pod.spec.volumes:
@@ -58,7 +58,7 @@ class Tokens:
                     _log.warning("no token", pod=str(self._pod.key), error=said)
                 await asyncio.sleep(_PAUSE)
                 continue
-            self.known[wanted] = answer.token
+            self.tokens[wanted] = answer.token
             self._changed()
             expires = seconds(answer.expiration_timestamp) or time.time() + wanted.expiration_seconds
             await asyncio.sleep(max(_PAUSE, (expires - time.time()) * _RENEW))

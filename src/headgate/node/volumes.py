@@ -25,7 +25,7 @@ from headgate.api.core import (
 from headgate.api.meta import Key
 from headgate.host.files import private_folder, write_private
 
-from .environment import NotThereError, Place, Sources, field, whole_map
+from .environment import ConfigSources, MissingReferenceError, PodNetwork, field_value, metadata_map
 
 
 class Files(msgspec.Struct, frozen=True):
@@ -45,7 +45,7 @@ class Files(msgspec.Struct, frozen=True):
         return digest.hexdigest()[:16]
 
 
-def files(volume: Volume, pod: Pod, place: Place, sources: Sources) -> Files | None:
+def files(volume: Volume, pod: Pod, network: PodNetwork, sources: ConfigSources) -> Files | None:
     """What a volume should hold; None for a folder that starts empty.
 
     Raises:
@@ -60,55 +60,57 @@ def files(volume: Volume, pod: Pod, place: Place, sources: Sources) -> Files | N
         named = ConfigProjection(name=secret.secret_name, items=secret.items, optional=secret.optional)
         return Files(_secret(named, pod, sources))
     if (fields := volume.downward_api) is not None:
-        return Files(_fields(fields, pod, place))
+        return Files(_fields(fields, pod, network))
     if (projected := volume.projected) is not None:
         content: dict[str, bytes] = {}
         for each in projected.sources:
-            content |= _projection(each, pod, place, sources)
+            content |= _projection(each, pod, network, sources)
         return Files(content)
-    raise NotThereError(
+    raise MissingReferenceError(
         f"volume {volume.name!r}: this node has secret, configMap, emptyDir, projected, downwardAPI and hostPath only"
     )
 
 
-def _projection(source: VolumeProjection, pod: Pod, place: Place, sources: Sources) -> dict[str, bytes]:
+def _projection(source: VolumeProjection, pod: Pod, network: PodNetwork, sources: ConfigSources) -> dict[str, bytes]:
     if source.config_map is not None:
         return _config_map(source.config_map, pod, sources)
     if source.secret is not None:
         return _secret(source.secret, pod, sources)
     if source.downward_api is not None:
-        return _fields(source.downward_api, pod, place)
+        return _fields(source.downward_api, pod, network)
     if (token := source.service_account_token) is not None:
         if token not in sources.tokens:
-            raise NotThereError(f"waiting for a token of service account {pod.spec.service_account_name or 'default'}")
+            raise MissingReferenceError(
+                f"waiting for a token of service account {pod.spec.service_account_name or 'default'}"
+            )
         return {_inside(token.path, "serviceAccountToken"): sources.tokens[token].encode()}
     return {}
 
 
-def _config_map(source: ConfigMapVolumeSource | ConfigProjection, pod: Pod, sources: Sources) -> dict[str, bytes]:
+def _config_map(source: ConfigMapVolumeSource | ConfigProjection, pod: Pod, sources: ConfigSources) -> dict[str, bytes]:
     found = sources.config_maps.get(Key(pod.metadata.namespace, source.name))
     if found is None and not source.optional:
-        raise NotThereError(f'configmap "{source.name}" not found')
+        raise MissingReferenceError(f'configmap "{source.name}" not found')
     texts = {name: text.encode() for name, text in found.data.items()} if found else {}
     binary = {name: base64.b64decode(data) for name, data in found.binary_data.items()} if found else {}
     return _chosen({**texts, **binary}, source.items, source.optional, f"ConfigMap {source.name}")
 
 
-def _secret(source: ConfigProjection, pod: Pod, sources: Sources) -> dict[str, bytes]:
+def _secret(source: ConfigProjection, pod: Pod, sources: ConfigSources) -> dict[str, bytes]:
     found = sources.secrets.get(Key(pod.metadata.namespace, source.name))
     if found is None and not source.optional:
-        raise NotThereError(f'secret "{source.name}" not found')
+        raise MissingReferenceError(f'secret "{source.name}" not found')
     content = {name: base64.b64decode(data) for name, data in found.data.items()} if found else {}
     return _chosen(content, source.items, source.optional, f"Secret {source.name}")
 
 
-def _fields(source: DownwardAPIVolumeSource, pod: Pod, place: Place) -> dict[str, bytes]:
+def _fields(source: DownwardAPIVolumeSource, pod: Pod, network: PodNetwork) -> dict[str, bytes]:
     found = {}
     for item in source.items:
         if item.field_ref is None:
-            raise NotThereError(f"downwardAPI {item.path!r}: only fieldRef is known here")
-        text = whole_map(item.field_ref.field_path, pod)
-        value = field(item.field_ref.field_path, pod, place) if text is None else text
+            raise MissingReferenceError(f"downwardAPI {item.path!r}: only fieldRef is known here")
+        text = metadata_map(item.field_ref.field_path, pod)
+        value = field_value(item.field_ref.field_path, pod, network) if text is None else text
         found[_inside(item.path, "downwardAPI")] = value.encode()
     return found
 
@@ -121,14 +123,14 @@ def _chosen(content: dict[str, bytes], items: tuple[KeyToPath, ...], optional: b
         if item.key in content:
             chosen[_inside(item.path, what)] = content[item.key]
         elif not optional:
-            raise NotThereError(f"{what}: there is no key {item.key!r}")
+            raise MissingReferenceError(f"{what}: there is no key {item.key!r}")
     return chosen
 
 
 def _inside(path: str, what: str) -> str:
     parts = PurePosixPath(path)
     if parts.is_absolute() or ".." in parts.parts:
-        raise NotThereError(f"{what}: the path {path!r} leads out of the volume")
+        raise MissingReferenceError(f"{what}: the path {path!r} leads out of the volume")
     return path
 
 

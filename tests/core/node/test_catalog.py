@@ -12,29 +12,39 @@ from headgate.api.core import Pod, Service
 from headgate.api.meta import ObjectMeta, OwnerReference
 from headgate.node.images import headgate_echo
 from headgate.node.images.builtin import builtin
-from headgate.node.images.catalog import Catalog, Launch, Mapped, Name, Order, UnknownImageError, parse
+from headgate.node.images.catalog import (
+    Catalog,
+    CommandImage,
+    ImageName,
+    Launch,
+    LaunchRequest,
+    UnknownImageError,
+    parse_image,
+)
 from headgate.node.images.headgate import Headgate
 
 
-class Nobody:
-    """Surroundings without Services."""
+class NoServices:
+    """A directory without Services."""
 
-    def services_of(self, pod: Pod) -> Iterable[Service]:
+    def selecting(self, pod: Pod) -> Iterable[Service]:
         return ()
 
-    async def addresses(self, host: str, port: int) -> list[tuple[str, int]]:
+    async def resolve(self, host: str, port: int) -> list[tuple[str, int]]:
         return [(host, port)]
 
-    async def changed(self) -> None:
+    async def wait_for_change(self) -> None:
         return None
 
 
-def order(image: str, *, command: tuple[str, ...] = (), args: tuple[str, ...] = (), pod: Pod | None = None) -> Order:
-    environment = {"POD_IP": "127.20.0.3", "HEADGATE_IMAGE_TAG": parse(image).tag}
-    return Order(
+def launch_request(
+    image: str, *, command: tuple[str, ...] = (), args: tuple[str, ...] = (), pod: Pod | None = None
+) -> LaunchRequest:
+    environment = {"POD_IP": "127.20.0.3", "HEADGATE_IMAGE_TAG": parse_image(image).tag}
+    return LaunchRequest(
         pod=pod or Pod(metadata=ObjectMeta(name="one", namespace="shop")),
         container="app",
-        image=parse(image),
+        image=parse_image(image),
         command=command,
         args=args,
         environment=environment,
@@ -44,21 +54,21 @@ def order(image: str, *, command: tuple[str, ...] = (), args: tuple[str, ...] = 
 
 
 def mapped(command: str, *, words: tuple[str, ...] = (), args: tuple[str, ...] = ()) -> Launch:
-    wanted = order("shop:2.0", command=words, args=args)
-    return asyncio.run(Mapped(command, Path("/start")).launch(wanted, Nobody()))
+    request = launch_request("shop:2.0", command=words, args=args)
+    return asyncio.run(CommandImage(command, Path("/start")).launch(request, NoServices()))
 
 
 @pytest.mark.parametrize(
     ("image", "name"),
     [
-        ("envoy", Name("envoy", "latest")),
-        ("docker.io/envoyproxy/envoy:v1.40.0", Name("docker.io/envoyproxy/envoy", "v1.40.0")),
-        ("registry:5000/team/shop", Name("registry:5000/team/shop", "latest")),
-        ("registry:5000/team/shop:1.0@sha256:abc", Name("registry:5000/team/shop", "1.0")),
+        ("envoy", ImageName("envoy", "latest")),
+        ("docker.io/envoyproxy/envoy:v1.40.0", ImageName("docker.io/envoyproxy/envoy", "v1.40.0")),
+        ("registry:5000/team/shop", ImageName("registry:5000/team/shop", "latest")),
+        ("registry:5000/team/shop:1.0@sha256:abc", ImageName("registry:5000/team/shop", "1.0")),
     ],
 )
-def test_an_images_name_is_taken_apart(image: str, name: Name) -> None:
-    assert parse(image) == name
+def test_an_images_name_is_taken_apart(image: str, name: ImageName) -> None:
+    assert parse_image(image) == name
 
 
 @pytest.mark.parametrize("image", ["shop", "shop:1.0", "ghcr.io/acme/shop:2.0", "localhost:5000/shop@sha256:abc"])
@@ -114,13 +124,13 @@ def test_the_built_in_images_are_those_of_the_package() -> None:
 def test_echo_says_the_name_of_the_deployment_behind_its_pod() -> None:
     owner = OwnerReference(api_version="apps/v1", kind="ReplicaSet", name="shop-primary-5d4c", uid="u", controller=True)
     about = ObjectMeta(name="shop-primary-5d4c-abcde", labels={"pod-template-hash": "5d4c"}, owner_references=(owner,))
-    assert headgate_echo.owner(order("headgate-echo:1", pod=Pod(metadata=about))) == "shop-primary"
+    assert headgate_echo.owner(launch_request("headgate-echo:1", pod=Pod(metadata=about))) == "shop-primary"
 
 
 async def test_echo_gets_its_version_from_the_tag() -> None:
-    launch = await headgate_echo.HeadgateEcho().launch(order("x/headgate-echo:7.1"), Nobody())
+    launch = await headgate_echo.HeadgateEcho().launch(launch_request("x/headgate-echo:7.1"), NoServices())
     assert launch.extra["VERSION"] == "7.1"
 
 
 def test_the_text_of_an_order_holds_no_environment() -> None:
-    assert "POD_IP" not in repr(order("shop"))
+    assert "POD_IP" not in repr(launch_request("shop"))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.node.mounts import Mounts
+from headgate.node.mounts import MountPaths
 
-MOUNTS = Mounts({"/etc/thing": "/data/v1", "/etc/thing/deep": "/data/v2", "/": "/never"})
+MOUNTS = MountPaths({"/etc/thing": "/data/v1", "/etc/thing/deep": "/data/v2", "/": "/never"})
 
 
 @pytest.mark.parametrize(
@@ -32,8 +32,8 @@ def test_whole_paths_are_replaced_and_nothing_else(text: str, expected: str) -> 
 
 
 def test_what_was_replaced_is_not_replaced_again() -> None:
-    assert Mounts({"/data": "/data/pods/data"})("/data/x") == "/data/pods/data/x"
+    assert MountPaths({"/data": "/data/pods/data"})("/data/x") == "/data/pods/data/x"
 
 
 def test_without_mounts_texts_stay() -> None:
-    assert Mounts({})("/etc/thing") == "/etc/thing"
+    assert MountPaths({})("/etc/thing") == "/etc/thing"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from headgate.cluster.places import Folder
+from headgate.cluster.places import DataFolder
 from headgate.host import process_records
 from support import waiting
 from support.local_cluster import HEADGATE, LocalCluster
@@ -30,7 +30,7 @@ def headgate(cluster: LocalCluster, *arguments: str) -> subprocess.CompletedProc
 
 def recorded(cluster: LocalCluster) -> list[process_records.ProcessRecord]:
     """The supervised processes and those of pods."""
-    folder = Folder(cluster.data)
+    folder = DataFolder(cluster.data)
     return [
         *process_records.read_all(folder.processes).values(),
         *process_records.read_all(folder.node_processes).values(),
@@ -59,7 +59,7 @@ def run_a_pod(cluster: LocalCluster) -> None:
             await client.create(pod)
 
     asyncio.run(create())
-    folder = Folder(cluster.data).node_processes
+    folder = DataFolder(cluster.data).node_processes
     waiting.until(lambda: process_records.read_all(folder), says="the pod's process", running=cluster.up)
 
 
@@ -94,16 +94,18 @@ def test_the_next_up_ends_what_a_kill_9_left_and_has_the_objects(tmp_path: Path)
         (tmp_path / "up.log").rename(tmp_path / "first.log")
         cluster.start()
         assert left(records) == []
-        waiting.until(lambda: process_records.read_all(Folder(cluster.data).node_processes), says="the pod runs again")
+        waiting.until(
+            lambda: process_records.read_all(DataFolder(cluster.data).node_processes), says="the pod runs again"
+        )
 
 
 def test_a_killed_part_is_started_again_and_the_others_go_on(tmp_path: Path) -> None:
     with LocalCluster(tmp_path) as cluster:
-        before = process_records.read_all(Folder(cluster.data).processes)
-        controller = before[Folder(cluster.data).processes / "controller.json"]
+        before = process_records.read_all(DataFolder(cluster.data).processes)
+        controller = before[DataFolder(cluster.data).processes / "controller.json"]
         os.kill(controller.pid, signal.SIGKILL)
         waiting.until(lambda: cluster.up.output().count("controller   ready") == 2, running=cluster.up)
-        after = process_records.read_all(Folder(cluster.data).processes)
+        after = process_records.read_all(DataFolder(cluster.data).processes)
         assert {file.stem for file in after if after[file] != before[file]} == {"controller"}
 
 

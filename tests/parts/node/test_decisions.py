@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from headgate.api.core import Pod, Probe, Service
-from headgate.node import peers, scheduling
-from headgate.node.addresses import Addresses, NoAddressError
+from headgate.node import scheduling, socket_owners
 from headgate.node.containers import BackOff
-from headgate.node.locks import TakenError, is_local, take
-from headgate.node.probing import Tally
+from headgate.node.locks import InUseError, is_local, lock_node
+from headgate.node.pod_addresses import AddressesExhaustedError, PodAddresses
+from headgate.node.probe_thresholds import ProbeState
 
 NETWORK = ipaddress.IPv4Network("127.30.0.0/28")
 
@@ -30,32 +30,32 @@ def waiting(**spec: Any) -> Pod:
 
 
 def test_a_pod_keeps_its_address(tmp_path: Path) -> None:
-    addresses = Addresses(NETWORK, tmp_path / "a")
-    assert addresses.of("one") == addresses.of("one")
+    addresses = PodAddresses(NETWORK, tmp_path / "a")
+    assert addresses.allocate("one") == addresses.allocate("one")
 
 
 def test_a_node_that_starts_again_knows_the_addresses(tmp_path: Path) -> None:
-    before = Addresses(NETWORK, tmp_path / "a").of("one")
-    assert Addresses(NETWORK, tmp_path / "a").of("one") == before
+    before = PodAddresses(NETWORK, tmp_path / "a").allocate("one")
+    assert PodAddresses(NETWORK, tmp_path / "a").allocate("one") == before
 
 
 def test_an_address_that_was_freed_is_not_given_to_the_next_pod(tmp_path: Path) -> None:
-    addresses = Addresses(NETWORK, tmp_path / "a")
-    first = addresses.of("one")
+    addresses = PodAddresses(NETWORK, tmp_path / "a")
+    first = addresses.allocate("one")
     addresses.release("one")
-    assert addresses.of("two") != first
+    assert addresses.allocate("two") != first
 
 
 def test_a_full_network_is_said_so(tmp_path: Path) -> None:
-    addresses = Addresses(NETWORK, tmp_path / "a")
-    with pytest.raises(NoAddressError, match=r"all 13 addresses of the pod network 127\.30\.0\.0/28"):
+    addresses = PodAddresses(NETWORK, tmp_path / "a")
+    with pytest.raises(AddressesExhaustedError, match=r"all 13 addresses of the pod network 127\.30\.0\.0/28"):
         for number in range(20):
-            addresses.of(str(number))
+            addresses.allocate(str(number))
 
 
 def test_every_address_is_used_before_the_network_is_full(tmp_path: Path) -> None:
-    addresses = Addresses(NETWORK, tmp_path / "a")
-    assert len({addresses.of(str(number)) for number in range(13)}) == 13
+    addresses = PodAddresses(NETWORK, tmp_path / "a")
+    assert len({addresses.allocate(str(number)) for number in range(13)}) == 13
 
 
 def test_a_load_balancer_gets_the_first_free_address() -> None:
@@ -92,7 +92,7 @@ def test_an_address_that_is_taken_or_foreign_is_not_given(asked: str) -> None:
     ],
 )
 def test_only_load_balancers_that_lack_what_they_ask_for_want_an_address(service: Service, wants: bool) -> None:
-    assert scheduling.wants_address(service) is wants
+    assert scheduling.needs_address(service) is wants
 
 
 @pytest.mark.parametrize(
@@ -100,13 +100,13 @@ def test_only_load_balancers_that_lack_what_they_ask_for_want_an_address(service
     [(waiting(), True), (waiting(nodeName="x"), False), (waiting(schedulerName="other"), False)],
 )
 def test_pods_without_a_node_are_taken_unless_another_scheduler_is_asked_for(pod: Pod, waits: bool) -> None:
-    assert scheduling.is_waiting(pod) is waits
+    assert scheduling.is_schedulable(pod) is waits
 
 
 def verdicts(probe: Probe, results: str, passed: bool = False) -> str:
-    tally, found = Tally(passed=passed), ""
+    tally, found = ProbeState(passed=passed), ""
     for result in results:
-        tally = tally.count(probe, result == "+")
+        tally = tally.record(probe, result == "+")
         found += "+" if tally.passed else "-"
     return found
 
@@ -128,7 +128,7 @@ def test_the_owner_of_a_connection_is_read_from_the_table_of_the_kernel() -> Non
         "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
         "   0: 0100007F:1F90 0100007F:A0B1 01 00000000:00000000 00:00000000 00000000  1000        0 1 1\n"
     )
-    assert peers.owner(table, ("127.0.0.1", 0x1F90), ("127.0.0.1", 0xA0B1)) == 1000
+    assert socket_owners.owner(table, ("127.0.0.1", 0x1F90), ("127.0.0.1", 0xA0B1)) == 1000
 
 
 @pytest.mark.parametrize(
@@ -148,9 +148,9 @@ def test_an_api_is_on_this_machine_when_all_its_addresses_are(server: str, local
 def test_two_nodes_do_not_share_a_data_folder(tmp_path: Path) -> None:
     other = ipaddress.IPv4Network("127.99.0.16/28")
     with (
-        take(tmp_path, ipaddress.IPv4Network("127.99.0.0/28")),
-        pytest.raises(TakenError, match="belongs to another node"),
-        take(tmp_path, other),
+        lock_node(tmp_path, ipaddress.IPv4Network("127.99.0.0/28")),
+        pytest.raises(InUseError, match="belongs to another node"),
+        lock_node(tmp_path, other),
     ):
         pass
 
@@ -158,8 +158,8 @@ def test_two_nodes_do_not_share_a_data_folder(tmp_path: Path) -> None:
 def test_two_nodes_do_not_share_a_pod_network(tmp_path: Path) -> None:
     network = ipaddress.IPv4Network("127.99.1.0/28")
     with (
-        take(tmp_path / "a", network),
-        pytest.raises(TakenError, match="choose another --pod-cidr"),
-        take(tmp_path / "b", network),
+        lock_node(tmp_path / "a", network),
+        pytest.raises(InUseError, match="choose another --pod-cidr"),
+        lock_node(tmp_path / "b", network),
     ):
         pass

@@ -13,7 +13,7 @@ import pytest
 
 from headgate.api.core import Pod, Service
 from headgate.api.meta import ObjectMeta
-from headgate.node.images.catalog import Launch, NotYetError, Order, parse
+from headgate.node.images.catalog import Launch, LaunchRequest, WaitingError, parse_image
 from headgate.node.images.envoy import GATEWAY_LABEL, Envoy, low_ports_allowed, system_authorities
 from support.local_node import Api, LocalNode, pod
 from support.waiting import until
@@ -21,22 +21,22 @@ from support.waiting import until
 ADDRESS = "127.99.0.1"
 
 
-class Around:
-    """Surroundings with these Services, and one name."""
+class FakeServices:
+    """A directory with these Services and names."""
 
     def __init__(self, *services: Service, names: dict[str, list[tuple[str, int]]] | None = None) -> None:
         self.services = services
         self.names = names or {}
 
-    def services_of(self, pod: Pod) -> Iterable[Service]:
+    def selecting(self, pod: Pod) -> Iterable[Service]:
         return self.services
 
-    async def addresses(self, host: str, port: int) -> list[tuple[str, int]]:
+    async def resolve(self, host: str, port: int) -> list[tuple[str, int]]:
         if host not in self.names:
-            raise NotYetError(f"no pod of {host}:{port} is ready")
+            raise WaitingError(f"no pod of {host}:{port} is ready")
         return self.names[host]
 
-    async def changed(self) -> None:
+    async def wait_for_change(self) -> None:
         await asyncio.Event().wait()
 
 
@@ -57,20 +57,22 @@ def bootstrap(host: str = "127.0.0.1") -> dict[str, Any]:
     }
 
 
-def launch(config: Any, folder: Path, around: Around, *, gateway: bool = True, args: tuple[str, ...] = ()) -> Launch:
+def launch(
+    config: Any, folder: Path, services: FakeServices, *, gateway: bool = True, args: tuple[str, ...] = ()
+) -> Launch:
     labels = {GATEWAY_LABEL: "front"} if gateway else {}
     text = config if isinstance(config, str) else json.dumps(config)
-    order = Order(
+    request = LaunchRequest(
         pod=Pod(metadata=ObjectMeta(name="one", namespace="shop", labels=labels)),
         container="envoy",
-        image=parse("docker.io/envoyproxy/envoy:v1.40.0"),
+        image=parse_image("docker.io/envoyproxy/envoy:v1.40.0"),
         command=(),
         args=(*args, "--config-yaml", text, "--disable-hot-restart"),
         environment={},
         address="127.20.0.3",
         folder=folder,
     )
-    return asyncio.run(Envoy().launch(order, around))
+    return asyncio.run(Envoy().launch(request, services))
 
 
 def config_of(started: Launch) -> dict[str, Any]:
@@ -79,7 +81,7 @@ def config_of(started: Launch) -> dict[str, Any]:
 
 
 def test_the_bootstrap_of_a_gateway_says_which_address_to_bind(tmp_path: Path) -> None:
-    started = launch(bootstrap(), tmp_path, Around(balancer(ADDRESS)))
+    started = launch(bootstrap(), tmp_path, FakeServices(balancer(ADDRESS)))
     offset = 0 if low_ports_allowed(ADDRESS) else 10_000
     assert config_of(started)["node"]["metadata"] == {
         "bind": "service",
@@ -99,33 +101,33 @@ def test_the_authorities_of_the_system_are_the_first_file_that_is_there(tmp_path
 
 
 def test_everything_else_of_a_bootstrap_stays(tmp_path: Path) -> None:
-    started = launch(bootstrap(), tmp_path, Around(balancer(ADDRESS)), args=("--concurrency", "1"))
+    started = launch(bootstrap(), tmp_path, FakeServices(balancer(ADDRESS)), args=("--concurrency", "1"))
     assert config_of(started) == bootstrap() | {"node": config_of(started)["node"]}
     assert started.argv[1:3] == ("--concurrency", "1")
 
 
 def test_a_gateways_envoy_waits_for_the_address_of_its_service(tmp_path: Path) -> None:
-    with pytest.raises(NotYetError, match="waiting for an address of Service shop/front"):
-        launch(bootstrap(), tmp_path, Around(balancer()))
+    with pytest.raises(WaitingError, match="waiting for an address of Service shop/front"):
+        launch(bootstrap(), tmp_path, FakeServices(balancer()))
 
 
 def test_a_gateways_envoy_waits_for_its_service(tmp_path: Path) -> None:
-    with pytest.raises(NotYetError, match="waiting for a Service of type LoadBalancer"):
-        launch(bootstrap(), tmp_path, Around())
+    with pytest.raises(WaitingError, match="waiting for a Service of type LoadBalancer"):
+        launch(bootstrap(), tmp_path, FakeServices())
 
 
 def test_an_envoy_of_nobody_is_started_as_it_is(tmp_path: Path) -> None:
-    assert config_of(launch(bootstrap(), tmp_path, Around(), gateway=False)) == bootstrap()
+    assert config_of(launch(bootstrap(), tmp_path, FakeServices(), gateway=False)) == bootstrap()
 
 
 def test_a_bootstrap_may_be_yaml(tmp_path: Path) -> None:
-    started = launch("node: {id: a}\nadmin: {}\n", tmp_path, Around(), gateway=False)
+    started = launch("node: {id: a}\nadmin: {}\n", tmp_path, FakeServices(), gateway=False)
     assert config_of(started) == {"node": {"id": "a"}, "admin": {}}
 
 
 def test_a_cluster_of_a_services_name_reads_its_endpoints_from_a_file(tmp_path: Path) -> None:
-    around = Around(names={"headgate.system.svc": [("127.20.0.9", 18000)]})
-    started = launch(bootstrap("headgate.system.svc"), tmp_path, around, gateway=False)
+    services = FakeServices(names={"headgate.system.svc": [("127.20.0.9", 18000)]})
+    started = launch(bootstrap("headgate.system.svc"), tmp_path, services, gateway=False)
     (cluster,) = config_of(started)["static_resources"]["clusters"]
     file = Path(cluster["eds_cluster_config"]["eds_config"]["path_config_source"]["path"])
     (resource,) = json.loads(file.read_text())["resources"]
@@ -135,8 +137,8 @@ def test_a_cluster_of_a_services_name_reads_its_endpoints_from_a_file(tmp_path: 
 
 
 def test_a_name_that_leads_nowhere_yet_is_waited_for(tmp_path: Path) -> None:
-    with pytest.raises(NotYetError, match=r"headgate\.system\.svc:18000"):
-        launch(bootstrap("headgate.system.svc"), tmp_path, Around(), gateway=False)
+    with pytest.raises(WaitingError, match=r"headgate\.system\.svc:18000"):
+        launch(bootstrap("headgate.system.svc"), tmp_path, FakeServices(), gateway=False)
 
 
 LISTENER = """

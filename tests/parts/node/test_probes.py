@@ -21,13 +21,13 @@ from headgate.api.core import (
     Probe,
     TCPSocketAction,
 )
-from headgate.node.probes import Target, check
+from headgate.node.probes import ProbeTarget, run_probe
 from support.addresses import free_port
 
 
-def target(*ports: ContainerPort) -> Target:
+def target(*ports: ContainerPort) -> ProbeTarget:
     container = Container(name="app", ports=ports)
-    return Target(container, "127.0.0.1", {"PATH": "/usr/bin:/bin"}, Path("/"), tuple)
+    return ProbeTarget(container, "127.0.0.1", {"PATH": "/usr/bin:/bin"}, Path("/"), tuple)
 
 
 @asynccontextmanager
@@ -52,7 +52,7 @@ async def ask(
 ) -> tuple[str | None, bytes]:
     """The failure of a probe of a server that sends `answer`, if any, and the request that the server got."""
     async with answering(answer, wait=wait) as (port, seen):
-        failure = await check(make(port), target(ContainerPort(container_port=port, name="web")), timeout)
+        failure = await run_probe(make(port), target(ContainerPort(container_port=port, name="web")), timeout)
         return failure, b"".join(seen)
 
 
@@ -100,12 +100,12 @@ async def test_a_connection_is_enough_for_a_tcp_probe() -> None:
 
 async def test_a_refused_connection_is_a_failure() -> None:
     port = free_port()
-    failure = await check(Probe(tcp_socket=TCPSocketAction(port=port)), target(), 1.0)
+    failure = await run_probe(Probe(tcp_socket=TCPSocketAction(port=port)), target(), 1.0)
     assert failure is not None
 
 
 async def run(*command: str, timeout: float = 2.0) -> str | None:
-    return await check(Probe(exec=ExecAction(command=command)), target(), timeout)
+    return await run_probe(Probe(exec=ExecAction(command=command)), target(), timeout)
 
 
 async def test_a_command_that_exits_with_0_is_well() -> None:
@@ -139,7 +139,7 @@ async def test_a_grpc_probe_asks_the_health_service(answer: bytes, well: bool) -
     server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
     try:
-        failure = await check(Probe(grpc=GRPCAction(port=port, service="shop")), target(), 5.0)
+        failure = await run_probe(Probe(grpc=GRPCAction(port=port, service="shop")), target(), 5.0)
     finally:
         await server.stop(None)
     assert (failure is None) is well

@@ -11,12 +11,12 @@ import pytest
 
 from headgate.api.core import ConfigMap, Pod, Secret, ServiceAccountTokenProjection, Volume
 from headgate.api.meta import Key, ObjectMeta
-from headgate.node.environment import NotThereError, Place, Sources
+from headgate.node.environment import ConfigSources, MissingReferenceError, PodNetwork
 from headgate.node.volumes import Files, files, folder_of, publish
 
 POD = Pod(metadata=ObjectMeta(name="one", namespace="shop", labels={"a": "1"}))
-PLACE = Place(pod_ip="127.20.0.3", host_ip="127.0.0.1")
-SOURCES = Sources(
+NETWORK = PodNetwork(pod_ip="127.20.0.3", host_ip="127.0.0.1")
+SOURCES = ConfigSources(
     config_maps={Key("shop", "c"): ConfigMap(data={"x": "1", "y": "2"}, binary_data={"z": "AAE="})},
     secrets={Key("shop", "s"): Secret(data={"k": base64.b64encode(b"v").decode()})},
     tokens={ServiceAccountTokenProjection(path="token"): "the-token"},
@@ -24,13 +24,13 @@ SOURCES = Sources(
 
 
 def content(**source: Any) -> dict[str, bytes]:
-    found = files(msgspec.convert({"name": "v", **source}, Volume), POD, PLACE, SOURCES)
+    found = files(msgspec.convert({"name": "v", **source}, Volume), POD, NETWORK, SOURCES)
     assert found is not None
     return dict(found.content)
 
 
 def refusal(**source: Any) -> str:
-    with pytest.raises(NotThereError) as error:
+    with pytest.raises(MissingReferenceError) as error:
         content(**source)
     return str(error.value)
 

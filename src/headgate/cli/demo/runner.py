@@ -15,10 +15,10 @@ from headgate.cli.demo.observations import SAMPLE_EVERY, Observations, WeightCha
 from headgate.cli.demo.report import ReleaseResult, Results, WeightStep
 from headgate.cli.exits import Failed
 from headgate.cli.progress import Progress
-from headgate.cluster.components import Choices
+from headgate.cluster.components import ClusterOptions
+from headgate.cluster.lifecycle import Cluster, delete_cluster, find_or_register, run_cluster
 from headgate.cluster.log_files import last_lines
 from headgate.cluster.registry import Registry
-from headgate.cluster.running import Cluster, choose, delete, running
 from headgate.kube.client import Client
 from headgate.traffic import Load, Plan, Request, Target
 
@@ -47,14 +47,14 @@ async def _temporary_cluster() -> AsyncIterator[Cluster]:
     """A cluster for the block; it is deleted afterwards, with its data."""
     registry = Registry()
     with tempfile.TemporaryDirectory(prefix="headgate-demo-") as folder:
-        cluster = choose(registry, f"demo-{os.getpid()}", Path(folder), only_for_us=True)
+        cluster = find_or_register(registry, f"demo-{os.getpid()}", Path(folder), ephemeral=True)
         try:
             screen.line("Starting a temporary local cluster")
-            async with running(cluster, Choices(), Progress()):
+            async with run_cluster(cluster, ClusterOptions(), Progress()):
                 screen.line(f"Applying the manifests of {scenario.examples()}")
                 yield cluster
         finally:
-            delete(registry, cluster)
+            delete_cluster(registry, cluster)
 
 
 async def _set_up(observations: Observations, cluster: Cluster) -> None:

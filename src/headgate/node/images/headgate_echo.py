@@ -5,7 +5,7 @@ import sys
 
 from headgate.workloads import owners
 
-from .catalog import Launch, Order, Surroundings
+from .catalog import Launch, LaunchRequest, ServiceDirectory
 
 NAME = "headgate-echo"
 
@@ -15,29 +15,29 @@ class HeadgateEcho:
 
     host_network = False
 
-    async def launch(self, order: Order, around: Surroundings) -> Launch:
+    async def launch(self, request: LaunchRequest, services: ServiceDirectory) -> Launch:
         """The interpreter that runs us, and the program."""
-        del around
-        about = order.pod.metadata
+        del services
+        about = request.pod.metadata
         extra = {
             "POD_NAME": about.name,
             "POD_NAMESPACE": about.namespace,
-            "POD_OWNER": owner(order),
-            "VERSION": order.image.tag,
+            "POD_OWNER": owner(request),
+            "VERSION": request.image.tag,
         }
-        return Launch((sys.executable, "-m", "headgate.node.images.echo", *order.args), extra)
+        return Launch((sys.executable, "-m", "headgate.node.images.echo", *request.args), extra)
 
-    async def keep(self, order: Order, around: Surroundings) -> None:
+    async def maintain(self, request: LaunchRequest, services: ServiceDirectory) -> None:
         """Nothing."""
 
-    async def drain(self, order: Order) -> None:
+    async def drain(self, request: LaunchRequest) -> None:
         """Nothing: SIGTERM begins its own grace."""
 
 
-def owner(order: Order) -> str:
+def owner(request: LaunchRequest) -> str:
     """The name of the workload behind a pod: that of its Deployment, its ReplicaSet, or its own."""
-    about = order.pod.metadata
-    controller = owners.controller_of(order.pod)
+    about = request.pod.metadata
+    controller = owners.controller_of(request.pod)
     name = controller.name if controller else about.name
     hashed = about.labels.get("pod-template-hash")
     return re.sub(rf"-{re.escape(hashed)}$", "", name) if hashed else name

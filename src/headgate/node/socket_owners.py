@@ -12,7 +12,7 @@ from pathlib import Path
 _TABLE = Path("/proc/net/tcp")
 
 
-def may_ask(peer: tuple[str, int], here: tuple[str, int]) -> bool:
+def is_trusted_peer(peer: tuple[str, int], here: tuple[str, int]) -> bool:
     """Whether the owner of the peer's socket is this user or root; True where the system does not tell."""
     if not _TABLE.exists():
         return True

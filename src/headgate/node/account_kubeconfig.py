@@ -9,12 +9,12 @@ from pathlib import Path
 
 from headgate.host.files import write_atomically
 
-from .mounts import Mounts
+from .mounts import MountPaths
 
 ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
-def variables(mounts: Mounts, server: str, namespace: str, folder: Path) -> dict[str, str]:
+def variables(mounts: MountPaths, server: str, namespace: str, folder: Path) -> dict[str, str]:
     """`KUBECONFIG` for a container that has the volume of its account; nothing for others."""
     place = mounts(ACCOUNT)
     if place == ACCOUNT:

@@ -10,21 +10,21 @@ from headgate.api.meta import Key
 from headgate.kube import resolve_names
 from headgate.kube.watch import Batch
 
-from .images.catalog import NotYetError
-from .interests import Interests
+from .images.catalog import WaitingError
+from .object_watches import ObjectWatches
 
 
-class Services:
+class WatchedServices:
     """All Services, and the EndpointSlices of those whose names somebody uses."""
 
-    def __init__(self, interests: Interests) -> None:
+    def __init__(self, interests: ObjectWatches) -> None:
         self.by_key: dict[Key, Service] = {}
         self.synced = asyncio.Event()
         self._interests = interests
         self._waiting: set[asyncio.Future[None]] = set()
         self._listeners: list[Callable[[], None]] = []
 
-    def see(self, batch: Batch[Service]) -> None:
+    def handle_batch(self, batch: Batch[Service]) -> None:
         """The sink of a watch."""
         for change in batch.changes:
             if change.object is None:
@@ -33,18 +33,18 @@ class Services:
                 self.by_key[change.key] = change.object
         if batch.synced:
             self.synced.set()
-        self.tell()
+        self.notify()
 
-    def note(self, service: Service) -> None:
+    def store(self, service: Service) -> None:
         """The answer to a write of ours, before the watch tells of it."""
         self.by_key[service.key] = service
-        self.tell()
+        self.notify()
 
-    def listen(self, listener: Callable[[], None]) -> None:
+    def subscribe(self, listener: Callable[[], None]) -> None:
         """Call it after each change."""
         self._listeners.append(listener)
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Something changed."""
         for future in self._waiting:
             if not future.done():
@@ -54,7 +54,7 @@ class Services:
 
     # ── as images see it ─────────────────────────────────────────────────────
 
-    def services_of(self, pod: Pod) -> Iterable[Service]:
+    def selecting(self, pod: Pod) -> Iterable[Service]:
         """The Services that select a pod."""
         labels = pod.metadata.labels.items()
         for key, service in sorted(self.by_key.items()):
@@ -62,29 +62,29 @@ class Services:
             if key.namespace == pod.metadata.namespace and selector and selector.items() <= labels:
                 yield service
 
-    async def addresses(self, host: str, port: int) -> list[tuple[str, int]]:
+    async def resolve(self, host: str, port: int) -> list[tuple[str, int]]:
         """Where a host name of a Service leads now. Raises `NotYetError`."""
         name = resolve_names.parse(host)
         if name is None:
             return [(host, port)]
         slices = (EndpointSlice, name.key)
-        self._interests.want(f"the name {name.key}", [slices])
-        if not self._interests.ready([slices]):
+        self._interests.require(f"the name {name.key}", [slices])
+        if not self._interests.are_synced([slices]):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
-                    await self.changed()
+                    await self.wait_for_change()
         service = self.by_key.get(name.key)
         if service is None:
-            raise NotYetError(f"there is no Service {name.key}")
+            raise WaitingError(f"there is no Service {name.key}")
         try:
-            found = resolve_names.addresses_of(service, self._interests.slices(name.key), port)
+            found = resolve_names.addresses_of(service, self._interests.endpoint_slices(name.key), port)
         except resolve_names.NameUnknownError as error:
-            raise NotYetError(str(error)) from None
+            raise WaitingError(str(error)) from None
         if not found:
-            raise NotYetError(f"no pod of Service {name.key} is ready")
+            raise WaitingError(f"no pod of Service {name.key} is ready")
         return found
 
-    async def changed(self) -> None:
+    async def wait_for_change(self) -> None:
         """Until a Service or an EndpointSlice changed."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.add(future)

@@ -14,11 +14,11 @@ from headgate.host.files import write_atomically
 Network = ipaddress.IPv4Network
 
 
-class NoAddressError(Exception):
+class AddressesExhaustedError(Exception):
     """Every address of the pod network is in use."""
 
 
-class Addresses:
+class PodAddresses:
     """The addresses of one pod network, by the uid of the pod that has it."""
 
     def __init__(self, network: Network, file: Path) -> None:
@@ -30,7 +30,7 @@ class Addresses:
         }
         self._last: int = known.get("last", 0)
 
-    def of(self, uid: str) -> str:
+    def allocate(self, uid: str) -> str:
         """The address of a pod; it gets one with the first question. Raises `NoAddressError`."""
         if uid not in self._given:
             self._given[uid] = self._free()
@@ -58,7 +58,7 @@ class Addresses:
             if address not in taken:
                 self._last = place
                 return address
-        raise NoAddressError(f"all {len(usable)} addresses of the pod network {self._network} are in use")
+        raise AddressesExhaustedError(f"all {len(usable)} addresses of the pod network {self._network} are in use")
 
     def _save(self) -> None:
         write_atomically(self._file, json.dumps({"last": self._last, "given": self._given}).encode())

@@ -20,7 +20,7 @@ import structlog
 
 from headgate.host import processes
 
-from .addresses import Network
+from .pod_addresses import Network
 
 _log = structlog.get_logger("headgate.node")
 
@@ -42,15 +42,15 @@ ip route add default via "$4" src "$3"
 """
 
 
-class NamespaceError(Exception):
+class NetworkNamespaceError(Exception):
     """No namespace can be made; the text says what is refused."""
 
 
-class Namespace:
+class NetworkNamespace:
     """One pod's network stack, until it is closed and its processes have ended."""
 
     def __init__(self, descriptor: int, entrance: tuple[str, ...]) -> None:
-        self.entrance = entrance
+        self.command_prefix = entrance
         """Words before those of a command, which then runs in the namespace, under the pid that was started."""
         self._descriptor = descriptor
 
@@ -59,7 +59,7 @@ class Namespace:
         os.close(self._descriptor)
 
 
-class Namespaces:
+class NetworkNamespaces:
     """The namespaces of one pod network. Its first usable address, which no pod gets, is the node's."""
 
     def __init__(self, network: Network) -> None:
@@ -72,16 +72,16 @@ class Namespaces:
         await self._run(self._tools["ip"], "address", "replace", f"{self._node}/32", "dev", "lo")
         try:
             os.close(await self._new())
-        except NamespaceError:
+        except NetworkNamespaceError:
             await self.stop()
             raise
 
     async def stop(self) -> None:
         """Takes the node's address away."""
-        with contextlib.suppress(NamespaceError):
+        with contextlib.suppress(NetworkNamespaceError):
             await self._run(self._tools["ip"], "address", "delete", f"{self._node}/32", "dev", "lo")
 
-    async def make(self, address: str) -> Namespace:
+    async def create(self, address: str) -> NetworkNamespace:
         """A namespace with this address, reachable from the node. Raises `NamespaceError`."""
         descriptor = await self._new()
         try:
@@ -95,7 +95,7 @@ class Namespaces:
         except BaseException:
             os.close(descriptor)
             raise
-        return Namespace(descriptor, entrance)
+        return NetworkNamespace(descriptor, entrance)
 
     async def _new(self) -> int:
         """An open descriptor of a new, empty namespace."""
@@ -114,10 +114,10 @@ class Namespaces:
                 # What comes back was written by `cat`, so the namespace is there.
                 holder.stdin.write(b"\n")
                 if await holder.stdout.read(1) != b"\n":
-                    raise NamespaceError((await holder.stderr.read()).decode(errors="replace").strip())
+                    raise NetworkNamespaceError((await holder.stderr.read()).decode(errors="replace").strip())
             return os.open(f"/proc/{holder.pid}/ns/net", os.O_RDONLY)
         except TimeoutError:
-            raise NamespaceError(f"unshare: no answer within {_PATIENCE:g}s") from None
+            raise NetworkNamespaceError(f"unshare: no answer within {_PATIENCE:g}s") from None
         finally:
             holder.stdin.close()
             with contextlib.suppress(ProcessLookupError):
@@ -127,7 +127,7 @@ class Namespaces:
     async def _run(self, *argv: str) -> None:
         code, output = await processes.run(argv, self._environment, Path("/"), _PATIENCE)
         if code != 0:
-            raise NamespaceError(output or f"{' '.join(argv[:3])}: exit code {code}")
+            raise NetworkNamespaceError(output or f"{' '.join(argv[:3])}: exit code {code}")
 
 
 def _forward(device: str) -> None:
@@ -142,5 +142,5 @@ def _forward(device: str) -> None:
 def _find(program: str) -> str:
     found = shutil.which(program, path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin")))
     if found is None:
-        raise NamespaceError(f"the program {program} is missing (Debian: iproute2, util-linux)")
+        raise NetworkNamespaceError(f"the program {program} is missing (Debian: iproute2, util-linux)")
     return found

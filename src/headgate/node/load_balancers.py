@@ -15,16 +15,16 @@ from headgate.kube.client import ApiError, Client
 from headgate.kube.events import EventRecorder
 
 from . import scheduling
-from .addresses import Network
-from .surroundings import Services
+from .pod_addresses import Network
+from .service_directory import WatchedServices
 
 _log = structlog.get_logger("headgate.node")
 
 
-class Balancers:
+class LoadBalancerAddresses:
     """One network of addresses."""
 
-    def __init__(self, client: Client, services: Services, network: Network, events: EventRecorder) -> None:
+    def __init__(self, client: Client, services: WatchedServices, network: Network, events: EventRecorder) -> None:
         self._client = client
         self._services = services
         self._network = network
@@ -36,13 +36,13 @@ class Balancers:
 
     async def run(self) -> Never:
         """One Service after the other, so that no two get the same address."""
-        self._services.listen(self._changed.set)
+        self._services.subscribe(self._changed.set)
         await self._services.synced.wait()
         self._changed.set()
         while True:
             await self._changed.wait()
             self._changed.clear()
-            for service in [each for each in self._services.by_key.values() if scheduling.wants_address(each)]:
+            for service in [each for each in self._services.by_key.values() if scheduling.needs_address(each)]:
                 in_use = scheduling.addresses_in_use(self._services.by_key.values())
                 address = scheduling.address_for(service, self._network, in_use, self._last)
                 if address is None:
@@ -71,5 +71,5 @@ class Balancers:
                 _log.warning("no address given", service=str(service.key), error=str(error))
                 asyncio.get_running_loop().call_later(1.0, self._changed.set)
             return
-        self._services.note(codec.convert(Service, answer))
+        self._services.store(codec.convert(Service, answer))
         self._events.event(service, "Normal", "EnsuredLoadBalancer", f"The address is {address}")

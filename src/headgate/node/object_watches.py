@@ -31,7 +31,7 @@ class _Followed:
         self.task: asyncio.Task[Any] | None = None
 
 
-class Interests:
+class ObjectWatches:
     """ConfigMaps and Secrets by name, EndpointSlices by the name of their Service. Each change is told to `changed`."""
 
     def __init__(self, client: Client, changed: Callable[[], None]) -> None:
@@ -39,7 +39,7 @@ class Interests:
         self._changed = changed
         self._followed: dict[_What, _Followed] = {}
 
-    def want(self, user: str, wanted: Iterable[_What]) -> None:
+    def require(self, user: str, wanted: Iterable[_What]) -> None:
         """From now on `user` needs these, and nothing else."""
         wanted = set(wanted)
         for what, followed in list(self._followed.items()):
@@ -49,11 +49,11 @@ class Interests:
             followed = self._followed.get(what) or self._follow(what)
             followed.users.add(user)
 
-    def drop(self, user: str) -> None:
+    def release(self, user: str) -> None:
         """`user` needs nothing any more."""
-        self.want(user, ())
+        self.require(user, ())
 
-    def ready(self, wanted: Iterable[_What]) -> bool:
+    def are_synced(self, wanted: Iterable[_What]) -> bool:
         """Whether it is known of all of these whether they exist."""
         return all((followed := self._followed.get(what)) is not None and followed.synced for what in wanted)
 
@@ -65,7 +65,7 @@ class Interests:
         """Those that exist."""
         return self._all(Secret)
 
-    def slices(self, service: Key) -> list[EndpointSlice]:
+    def endpoint_slices(self, service: Key) -> list[EndpointSlice]:
         """The EndpointSlices of a Service that somebody is interested in."""
         followed = self._followed.get((EndpointSlice, service))
         return list(followed.objects.values()) if followed else []

@@ -9,9 +9,11 @@ from typing import Any
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
+from headgate.api import codec
 from headgate.api.apps import Deployment
 from headgate.api.delivery import Canary, CanaryAnalysis
 from headgate.api.gateway import HTTPRoute
+from headgate.rollout import strategies
 from headgate.rollout.queries import Query, QueryResult, RequestCounts
 from headgate.rollout.strategies import canary as strategy
 from support.rollout_world import RolloutWorld, canary, deployment
@@ -49,6 +51,7 @@ class Watched(RolloutWorld):
     def __init__(self, *others: dict[str, Any], **analysis: Any) -> None:
         self.images = 0
         self.foreign = False
+        self.unmatched = 0
         super().__init__(canary(analysis), deployment("good:0"), *others)
         self.answer = self._by_image
         self.run()
@@ -58,13 +61,27 @@ class Watched(RolloutWorld):
         errors = self.requests if self.image("podinfo").startswith("bad") else 0
         return RequestCounts(self.coverage, self.requests, errors, ((50.0, self.requests),))
 
-    def _note(self, ref: Any) -> None:
-        before = self.weights[-1] if self.weights else 0
-        super()._note(ref)
-        if ref.kind == "HTTPRoute" and not self.foreign:
-            after = self.weights[-1]
-            intended = int(self.status.get("canaryWeight", 0))
-            assert after <= max(before, intended), f"{after} % of traffic, after {before} %, with {intended} % intended"
+    def _note(self, reference: Any) -> None:
+        before, before_unmatched = self.weights[-1] if self.weights else 0, self.unmatched
+        super()._note(reference)
+        if reference.kind != "HTTPRoute":
+            return
+        self.unmatched = unmatched_percent(self.raw(HTTPRoute))
+        if self.foreign:
+            return
+        canary = codec.convert(Canary, self.raw(Canary))
+        split = strategies.split_at(canary, strategies.progress(canary.status))
+        assert self.weights[-1] <= max(before, before_unmatched, float(100 * split.canary)), (before, split)
+        assert self.unmatched <= max(before_unmatched, float(100 * split.unmatched)), (before_unmatched, split)
+
+
+def unmatched_percent(route: dict[str, Any]) -> int:
+    """The canary's share of requests that meet no condition: what the last rule with the canary gives it."""
+    for rule in reversed(route["spec"]["rules"]):
+        weights: dict[str, int] = {ref["name"]: ref.get("weight", 1) for ref in rule.get("backendRefs", ())}
+        if "podinfo-canary" in weights:
+            return round(100 * weights["podinfo-canary"] / (sum(weights.values()) or 1))
+    return 0
 
 
 def wait(seconds: int) -> Action:
@@ -134,6 +151,14 @@ def edit_analysis(**fields: Any) -> Action:
     return act
 
 
+def switch_to_ab_test(iterations: int, condition: str) -> Action:
+    return edit_analysis(iterations=iterations, match=[{"headers": {"x-user": {"exact": condition}}}])
+
+
+def switch_to_weights(world: Watched) -> None:
+    edit_analysis(iterations=0, match=[])(world)
+
+
 def somebody_deletes_the_route(world: Watched) -> None:
     if world.has(HTTPRoute, "podinfo") and "team" not in world.raw(HTTPRoute)["metadata"]["annotations"]:
         world.delete(HTTPRoute, "podinfo")
@@ -156,10 +181,13 @@ ACTIONS: st.SearchStrategy[Action] = st.one_of(
     st.builds(lambda value: edit_analysis(stepWeightPromotion=value), st.sampled_from([0, 30])),
     st.builds(lambda value: edit_analysis(mirror=value), st.booleans()),
     st.just(somebody_deletes_the_route),
+    st.builds(switch_to_ab_test, st.integers(1, 4), st.sampled_from("ab")),
+    st.just(switch_to_weights),
 )
 #: A release has begun some time ago; then things happen.
 HISTORIES = st.builds(
-    lambda good, seconds, rest: [release(good), wait(seconds), *rest],
+    lambda ab, good, seconds, rest: [*ab, release(good), wait(seconds), *rest],
+    st.sampled_from([[], [switch_to_ab_test(3, "a")]]),
     st.booleans(),
     st.integers(0, 65),
     st.lists(ACTIONS, max_size=12),
@@ -193,7 +221,9 @@ def test_every_rollout_ends(history: list[Action]) -> None:
 def test_a_rollout_that_ended_leaves_traffic_on_the_primary_unless_only_the_canary_works(history: list[Action]) -> None:
     world = ended(history)
     promotion_failed = "Promotion failed" in world.status["conditions"][0]["message"]
-    assert (world.weight, world.status["canaryWeight"]) == ((100, 100) if promotion_failed and world.weight else (0, 0))
+    expected = (100, 100) if promotion_failed and world.unmatched else (0, 0)
+    assert (world.unmatched, world.weight) == expected
+    assert world.status["canaryWeight"] == expected[0]
 
 
 @settings(max_examples=60)
@@ -211,7 +241,8 @@ def test_the_route_never_exceeds_the_maximum_while_a_revision_is_judged(history:
         action(world)
         world.run()
         if world.phase == "Progressing":
-            assert world.weight <= world.raw(Canary)["spec"]["analysis"]["maxWeight"]
+            analysis = world.raw(Canary)["spec"]["analysis"]
+            assert world.unmatched <= (0 if analysis.get("iterations") else analysis["maxWeight"])
 
 
 @settings(max_examples=60)
@@ -223,7 +254,7 @@ def test_what_a_user_wrote_into_the_route_survives_every_rollout(history: list[A
         "matches": [{"path": {"type": "PathPrefix", "value": "/static"}}],
         "backendRefs": [{"name": "static", "port": 80, "weight": 3, "group": "", "kind": "Service"}],
     }
-    assert route["spec"]["rules"][1]["filters"] == USERS_ROUTE["spec"]["rules"][1]["filters"]
+    assert route["spec"]["rules"][-1]["filters"] == USERS_ROUTE["spec"]["rules"][1]["filters"]
     assert route["metadata"]["annotations"]["team"] == "shop"
 
 

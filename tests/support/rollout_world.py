@@ -224,7 +224,7 @@ class RolloutWorld:
         objects: dict[Ref, Plain | None] = {}
         typed = codec.convert(Canary, raw)
         while missing := {item for item in snapshots.references(typed, objects, self.settings) if item not in objects}:
-            objects |= {item: copy.deepcopy(self._objects.get(item)) for item in missing}
+            objects |= {item: json.loads(json.dumps(self._objects.get(item))) for item in missing}
         return Snapshot(raw, objects, memory=self.memory, query_results=results or {})
 
     def decide(self) -> Decision:

@@ -26,12 +26,20 @@ _FRESH: dict[str, Any] = {"canary_weight": 0, "failed_checks": 0, "iterations": 
 # ── resting ──────────────────────────────────────────────────────────────────
 
 
+def repair(release: Release) -> Decision | None:
+    """After a failed promotion the canary serves everything. A fix goes to the broken primary without an analysis."""
+    if not (release.has_new_revision and release.progress.weight > 0 and release.primary_unready):
+        return None
+    if release.canary_unready:
+        return wait(release, f"canary deployment {release.target_name} not ready: {release.canary_unready.message}")
+    after = enter_phase(release.with_revision(release.status), "Promoting", release.kind, release.now)
+    return act(release, _detected(release), write(release, after))
+
+
 def new_revision(release: Release) -> Decision | None:
     """A resting Canary whose target changed: scale it up, begin the analysis."""
     if not release.has_new_revision:
         return None
-    if release.progress.weight > 0 and release.primary_unready:
-        return _repair(release)
     return act(release, _detected(release), write(release, _progressing(release)), _scale_up(release))
 
 
@@ -48,14 +56,6 @@ def promotion_resumes(release: Release) -> Decision | None:
     if promoted or release.primary_unready or not release.primary_has_revision:
         return None
     return act(release, write(release, enter_phase(release.status, "Promoting", release.kind, release.now)))
-
-
-def _repair(release: Release) -> Decision:
-    """After a failed promotion the canary serves everything. A fix goes to the broken primary without an analysis."""
-    if release.canary_unready:
-        return wait(release, f"canary deployment {release.target_name} not ready: {release.canary_unready.message}")
-    after = enter_phase(release.with_revision(release.status), "Promoting", release.kind, release.now)
-    return act(release, _detected(release), write(release, after))
 
 
 # ── analysed ─────────────────────────────────────────────────────────────────

@@ -1,4 +1,4 @@
-"""What changed in a collection, for the shell."""
+"""What changed in a collection since the last time."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class Delta(Generic[K, V]):
-    """What changed in a collection between two calls of a collector: current values, and keys that are gone."""
+    """Changes between two calls of `Collector.take`: the current values, and the keys that are gone."""
 
     set: dict[K, V]
     removed: frozenset[K]
@@ -33,7 +33,7 @@ class Collector(Generic[K, V]):
         self._before.setdefault(key, old)
 
     def take(self) -> Delta[K, V]:
-        """Changes since the last call; a value that changed and came back is no change."""
+        """Changes since the last call. A value that changed and changed back is no change."""
         before, self._before = self._before, {}
         current = self._current
         changed: dict[K, V] = {}

@@ -1,13 +1,15 @@
-"""The graph, and the order in which it is brought up to date."""
+"""The graph of collections, and the order in which they are brought up to date."""
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any, TypeVar
 
-from .collections import Collection, Failure, Journal, Read, Source, Union
+from .collections import Collection, Failure, Journal, Source, Union
 from .collector import Collector
+from .derived import Read
+from .folds import Fold, GroupSize, Ordered
 from .functions import FlatMap, Map
-from .groups import Fold, Index, Ordered, Sized
+from .index import Index
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -18,7 +20,7 @@ C = TypeVar("C", bound=Collection[Any, Any])
 
 
 class Engine:
-    """A graph of collections; see the package's text."""
+    """A graph of collections; the package's docstring has the rules."""
 
     def __init__(self) -> None:
         self._journal = Journal()
@@ -26,16 +28,16 @@ class Engine:
 
     @property
     def runs(self) -> Counter[str]:
-        """How often each collection's function ran, by collection name: the law of equal counts looks at this."""
+        """How often each collection's function ran, by the collection's name; tests compare these counts."""
         return self._journal.runs
 
     @property
     def failures(self) -> dict[tuple[str, Hashable], Failure]:
-        """Functions that raised, until they succeed."""
+        """Functions that raised, by collection and key, until they succeed."""
         return self._journal.failures
 
     def source(self, name: str) -> Source[Any, Any]:
-        """A collection fed from outside."""
+        """A collection that is set from outside."""
         return self._add(Source(self._journal, name))
 
     def map(self, name: str, over: Collection[K, V], function: Callable[[Read, K, V], V2 | None]) -> Collection[K, V2]:
@@ -45,8 +47,10 @@ class Engine:
     def flat_map(
         self, name: str, over: Collection[K, V], function: Callable[[Read, K, V], Iterable[tuple[K2, V2]]]
     ) -> Collection[K2, V2]:
-        """Any number of keyed results per key. An output key must contain its input key,
-        so that no two inputs make the same one."""
+        """Any number of results per key, each with a key of its own.
+
+        An output key must contain its input key, so that no two inputs have an output key in common.
+        """
         return self._add(FlatMap(self._journal, name, over, function))
 
     def index(self, name: str, over: Collection[K, V], groups: Callable[[K, V], Iterable[G]]) -> Index[G, K]:
@@ -58,14 +62,14 @@ class Engine:
         return self._add(Union(self._journal, name, parts))
 
     def count(self, name: str, over: Collection[K, V], group: Callable[[K, V], G | None]) -> Collection[G, int]:
-        """How many members each group has; empty groups are absent."""
-        return self._add(Sized(self._journal, name, over, group, lambda _group, size: size))
+        """The number of members of each group; an empty group is absent. A change costs O(1)."""
+        return self._add(GroupSize(self._journal, name, over, group, lambda _group, size: size))
 
     def distinct(
         self, name: str, over: Collection[K, V], group: Callable[[K, V], G | None], value: Callable[[G], V2]
     ) -> Collection[G, V2]:
-        """The groups that have members, each with a value that only the group decides."""
-        return self._add(Sized(self._journal, name, over, group, lambda found, _size: value(found)))
+        """A value for each group that has members, made from the group alone. A change costs O(1)."""
+        return self._add(GroupSize(self._journal, name, over, group, lambda key, _size: value(key)))
 
     def least(
         self,
@@ -74,7 +78,10 @@ class Engine:
         group: Callable[[K, V], G | None],
         order: Callable[[K, V], Ordered],
     ) -> Collection[G, V]:
-        """The value that comes first in each group; equal orders are settled by the key."""
+        """The value that comes first in each group; of equal orders, the one with the smaller key.
+
+        A change costs O(log n) comparisons and a copy of n references, n being the size of the group.
+        """
         held = over._held
         return self._add(Fold(self._journal, name, over, group, order, lambda members: held[members[0][1]]))
 
@@ -85,7 +92,10 @@ class Engine:
         group: Callable[[K, V], G | None],
         order: Callable[[K, V], Ordered],
     ) -> Collection[G, tuple[tuple[K, V], ...]]:
-        """All keys and values of each group in order; equal orders are settled by the key."""
+        """All keys and values of each group in order; equal orders are ordered by key.
+
+        A change costs O(log n) comparisons and copies of n references; what reads the result reads all of it.
+        """
         held = over._held
         return self._add(
             Fold(
@@ -99,7 +109,7 @@ class Engine:
         )
 
     def collect(self, over: Collection[K, V]) -> Collector[K, V]:
-        """A reader for the shell of what changes in a collection."""
+        """Collects what changes in a collection, to be taken between runs."""
         return Collector(over)
 
     def run(self) -> None:

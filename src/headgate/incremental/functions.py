@@ -3,7 +3,8 @@
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Generic, TypeVar
 
-from .collections import ABSENT, Collection, Derived, Journal, Read
+from .collections import ABSENT, Collection, Journal
+from .derived import Derived, Read
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -23,7 +24,7 @@ class Map(Derived[K, V2]):
         over._followers.append(self._follow)
 
     def _follow(self, key: K, _old: Any, _new: Any) -> None:
-        self._dirty[key] = None
+        self.dirty[key] = None
 
     def _recompute(self, key: K) -> None:
         value: Any = self._over.get(key, ABSENT)
@@ -37,7 +38,7 @@ class Map(Derived[K, V2]):
 
 
 class _Several(tuple[Any, ...]):
-    """The keys that one key made, when there are more than one."""
+    """More than one output key of a key."""
 
 
 class FlatMap(Derived[K2, V2], Generic[K, V, K2, V2]):
@@ -53,12 +54,12 @@ class FlatMap(Derived[K2, V2], Generic[K, V, K2, V2]):
         super().__init__(journal, name)
         self._over = over._held
         self._function = function
-        #: What each key made: one key or `_Several`; keys that made nothing are not in it.
-        self._made: dict[K, Any] = {}
+        #: The output keys of each key: one key or `_Several`. A key without output is not in it.
+        self._outputs: dict[K, Any] = {}
         over._followers.append(self._follow)
 
     def _follow(self, key: K, _old: Any, _new: Any) -> None:
-        self._dirty[key] = None
+        self.dirty[key] = None
 
     def _recompute(self, key: K) -> None:
         value: Any = self._over.get(key, ABSENT)
@@ -70,15 +71,15 @@ class FlatMap(Derived[K2, V2], Generic[K, V, K2, V2]):
         if result is not ABSENT:
             self._replace(key, result)
 
-    def _replace(self, key: K, made: dict[K2, V2]) -> None:
-        before = self._made.pop(key, ABSENT)
+    def _replace(self, key: K, outputs: dict[K2, V2]) -> None:
+        before = self._outputs.pop(key, ABSENT)
         if type(before) is _Several:
             for old in before:
-                if old not in made:
+                if old not in outputs:
                     self._put(old, ABSENT)
-        elif before is not ABSENT and before not in made:
+        elif before is not ABSENT and before not in outputs:
             self._put(before, ABSENT)
-        if made:
-            self._made[key] = next(iter(made)) if len(made) == 1 else _Several(made)
-        for new, value in made.items():
+        if outputs:
+            self._outputs[key] = next(iter(outputs)) if len(outputs) == 1 else _Several(outputs)
+        for new, value in outputs.items():
             self._put(new, value)

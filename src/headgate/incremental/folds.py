@@ -1,10 +1,11 @@
-"""Groups of a collection's keys: to join by, to count, to fold in order."""
+"""Folds: one value per group of a collection's members, by their number or in their order."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 from typing import Any, Generic, Protocol, TypeVar
 
-from .collections import ABSENT, Collection, Derived, Journal
+from .collections import ABSENT, Collection, Journal
+from .derived import Derived
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -19,56 +20,6 @@ class Ordered(Protocol):
         """Less than."""
 
 
-class Index(Collection[G, tuple[K, ...]], Generic[G, K]):
-    """Groups of the keys of a collection. A reader of a group runs again when its membership changes, not when the
-    value of a member does: read those too.
-    """
-
-    def __init__(
-        self, journal: Journal, name: str, over: Collection[K, V], groups: Callable[[K, V], Iterable[G]]
-    ) -> None:
-        super().__init__(journal, name)
-        self._groups = groups
-        #: One key or a set of them; a key that is a tuple, say, is no set.
-        self._members: dict[G, Any] = {}
-        over._followers.append(self._follow)
-
-    def members(self, group: G) -> tuple[K, ...]:
-        """The keys in a group, sorted."""
-        found = self._members.get(group, ABSENT)
-        if found is ABSENT:
-            return ()
-        return tuple(sorted(found)) if type(found) is set else (found,)
-
-    def _follow(self, key: K, old: Any, new: Any) -> None:
-        before = () if old is ABSENT else set(self._groups(key, old))
-        after = () if new is ABSENT else set(self._groups(key, new))
-        for group in before:
-            if group not in after:
-                self._leave(group, key)
-                self._changed(group, None, None)
-        for group in after:
-            if group not in before:
-                self._join(group, key)
-                self._changed(group, None, None)
-
-    def _join(self, group: G, key: K) -> None:
-        found = self._members.get(group, ABSENT)
-        if found is ABSENT:
-            self._members[group] = key
-        elif type(found) is set:
-            found.add(key)
-        else:
-            self._members[group] = {found, key}
-
-    def _leave(self, group: G, key: K) -> None:
-        found = self._members[group]
-        if type(found) is set and len(found) > 1:
-            found.discard(key)
-        else:
-            del self._members[group]
-
-
 class _Grouped(Derived[G, V2], Generic[K, V, G, V2]):
     """One value per group of a collection's members."""
 
@@ -80,8 +31,8 @@ class _Grouped(Derived[G, V2], Generic[K, V, G, V2]):
         raise NotImplementedError
 
 
-class Sized(_Grouped[K, V, G, V2]):
-    """The value of a group is made of the group and its size."""
+class GroupSize(_Grouped[K, V, G, V2]):
+    """A value per group, made from the group and its number of members. A change costs O(1)."""
 
     def __init__(
         self,
@@ -102,12 +53,12 @@ class Sized(_Grouped[K, V, G, V2]):
         if before == after:
             return
         if before is not None:
-            self._dirty[before] = None
+            self.dirty[before] = None
             self._sizes[before] -= 1
             if not self._sizes[before]:
                 del self._sizes[before]
         if after is not None:
-            self._dirty[after] = None
+            self.dirty[after] = None
             self._sizes[after] = self._sizes.get(after, 0) + 1
 
     def _recompute(self, key: G) -> None:
@@ -117,7 +68,11 @@ class Sized(_Grouped[K, V, G, V2]):
 
 
 class Fold(_Grouped[K, V, G, V2]):
-    """Members of each group in order; the fold's value is made from the ordered pairs of order and key."""
+    """A value per group, made from the ordered pairs of order and key.
+
+    A change finds its place with O(log n) comparisons and copies the group's tuple of n pairs: O(n), less than
+    a millisecond for 10,000 members. Most groups have few members, and a tuple takes the least memory for those.
+    """
 
     def __init__(
         self,
@@ -147,15 +102,15 @@ class Fold(_Grouped[K, V, G, V2]):
                 at = bisect_left(members, entry)
                 if len(members) > 1:
                     self._ordered[group] = members[:at] + members[at + 1 :]
-                self._dirty[group] = None
+                self.dirty[group] = None
             if after is not None:
                 group, entry = after
                 members = self._ordered.get(group, ())
                 at = bisect_left(members, entry)
                 self._ordered[group] = (*members[:at], entry, *members[at:])
-                self._dirty[group] = None
+                self.dirty[group] = None
         elif after is not None:
-            self._dirty[after[0]] = None
+            self.dirty[after[0]] = None
 
     def _recompute(self, key: G) -> None:
         self._journal.runs[self.name] += 1

@@ -1,4 +1,4 @@
-"""Why every other route lost."""
+"""Why every other route was not selected."""
 
 import msgspec
 
@@ -6,39 +6,38 @@ from headgate.api.meta import Key
 from headgate.ir import precedence
 from headgate.ir import routing as ir
 from headgate.ir.http import Request
-from headgate.world import Routing
 
-from .requests import RequestOutcome, ask, choose_listener, normalised, virtual_host
+from .lookup import RoutingTables
+from .requests import RequestOutcome, ask, choose_listener, normalize_path, virtual_host
 
 
 class RejectedMatch(msgspec.Struct, frozen=True):
-    """A match that did not get the request, and the reason."""
+    """A match that was not selected for the request, and the reason."""
 
     origin: ir.Origin
     reason: str
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """The outcome, and everybody on the Gateway who did not get the request, in order of precedence."""
+    """The outcome, and every match on the Gateway that was not selected, in order of precedence."""
 
     outcome: RequestOutcome
     rejected: tuple[RejectedMatch, ...]
 
 
-def explain(routing: Routing, gateway: Key, request: Request) -> Explanation:
-    """The outcome and the reasons. Looks at every route of the Gateway: for people, not for the hot path."""
+def explain(routing: RoutingTables, gateway: Key, request: Request) -> Explanation:
+    """The outcome and the reasons. Reads every route of the Gateway, so it is for people, not for each request."""
     outcome = ask(routing, gateway, request)
     port = routing.ports.get((gateway, "TCP", request.port))
     listener = choose_listener(port, request) if port else None
     host = virtual_host(routing, gateway, listener, request) if listener else None
-    asked = normalised(request)
+    normalized = normalize_path(request)
     reasons: dict[ir.Origin, str] = {}
     if host is not None and outcome.listener is None:
-        reasons |= {
-            route.origin: outcome.reason for route in host.routes
-        }  # the connection is closed before any is asked
+        # The connection is closed before a route is looked up.
+        reasons |= {route.origin: outcome.reason for route in host.routes}
     elif host is not None:
-        reasons |= _on_host(host, asked, outcome.winner)
+        reasons |= _on_host(host, normalized, outcome.winner)
     for key, other in sorted(routing.hosts.items()):
         if key[0] == gateway and other is not host:
             for route in other.routes:

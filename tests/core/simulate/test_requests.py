@@ -8,7 +8,7 @@ from golden import cases as golden
 from headgate.api.meta import Key
 from headgate.ir.http import Request
 from headgate.simulate import ask, explain
-from headgate.simulate.requests import normalised
+from headgate.simulate.requests import normalize_path
 
 GATEWAY = Key("shop", "shared")
 
@@ -32,7 +32,7 @@ def case(name: str) -> golden.Running:
     ],
 )
 def test_dot_segments_are_taken_out_of_the_path_and_not_of_the_query(target: str, path: str) -> None:
-    assert normalised(Request(host="h", target=target)).target == path
+    assert normalize_path(Request(host="h", target=target)).target == path
 
 
 def test_a_port_without_a_listener_refuses_the_connection() -> None:

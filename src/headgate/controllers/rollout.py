@@ -20,6 +20,7 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from headgate.api import codec
 from headgate.api.core import ObjectReference, Secret
 from headgate.api.delivery import Canary
+from headgate.api.json_pointer import lookup, parts
 from headgate.api.meta import Key, Object, Ref
 from headgate.kube.client import ApiError, Client
 from headgate.kube.defined import Defined, follow_defined
@@ -349,7 +350,7 @@ class Rollouts:
             return True
         current = await self._read(effect.type, effect.key)
         return current is None or not all(
-            _at(current, operation["path"]) == operation["value"]
+            lookup(current, parts(operation["path"])) == operation["value"]
             for operation in effect.operations
             if operation["op"] == "test"
         )
@@ -384,16 +385,3 @@ def _title(effect: Effect) -> str:
         return type(effect).__name__
     verb = "create" if isinstance(effect, Create) else "update"
     return f"{codec.kind_of(effect.type).kind.lower()} {effect.key.name}.{effect.key.namespace} {verb}"
-
-
-def _at(document: Any, pointer: str) -> Any:
-    """The value at a JSON Pointer, None if there is none."""
-    for part in pointer.split("/")[1:]:
-        name = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(document, list):
-            document = document[int(name)] if name.isdigit() and int(name) < len(document) else None
-        elif isinstance(document, dict):
-            document = document.get(name)
-        else:
-            return None
-    return document

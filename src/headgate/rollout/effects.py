@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from headgate.api.json_pointer import pointer
 from headgate.api.meta import Key, Object
 
 from .queries import HTTPRequest, Query
@@ -118,11 +119,6 @@ def normal(message: str) -> EmitEvent:
 def warning(message: str) -> EmitEvent:
     """An event of type Warning."""
     return EmitEvent("Warning", message)
-
-
-def pointer(*parts: str | int) -> str:
-    """A JSON Pointer (RFC 6901): `pointer("metadata", "labels", "a/b")` -> `/metadata/labels/a~1b`."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
 def merge_map(path: tuple[str, ...], current: Json | None, desired: Mapping[str, str]) -> list[Json]:

@@ -15,9 +15,10 @@ import msgspec
 
 from headgate.api.delivery import CanaryService
 from headgate.api.gateway import HTTPRouteFilter, HTTPRouteMatch, ParentReference
+from headgate.api.json_pointer import pointer
 
 from . import istio_match, routes
-from .effects import Json, merge_map, pointer
+from .effects import Json, merge_map
 from .names import Names
 from .ownership import FLUX_OPT_OUT, owner_reference
 from .pairs import Pair, rules_of

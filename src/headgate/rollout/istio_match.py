@@ -18,8 +18,8 @@ from headgate.api.delivery import (
     HTTPMatchRequest,
     StringMatch,
 )
+from headgate.api.durations import go_seconds
 
-from . import go_format
 from .effects import Json
 from .problem import NotAcceptedError
 
@@ -144,7 +144,7 @@ def _cors(policy: CorsPolicy) -> Json:
     cors = {name: value for name, value in cors.items() if value not in (None, [])}
     if policy.max_age:
         try:
-            cors["maxAge"] = int(go_format.seconds(policy.max_age))
+            cors["maxAge"] = int(go_seconds(policy.max_age))
         except ValueError as error:
             raise NotAcceptedError("spec.service.corsPolicy.maxAge", str(error)) from None
     return cors

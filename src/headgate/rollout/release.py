@@ -7,9 +7,10 @@ import msgspec
 from headgate.api import codec, times
 from headgate.api.core import Service
 from headgate.api.delivery import Canary, CanaryService, CanaryStatus
+from headgate.api.durations import go_seconds
 from headgate.api.gateway import HTTPRoute
 
-from . import configs, go_format, pod_template, revision, strategies, targets
+from . import configs, pod_template, revision, strategies, targets
 from .configs import TrackedConfig
 from .effects import Json
 from .names import Names
@@ -55,7 +56,7 @@ class Release:
     def interval(self) -> float:
         """Seconds between two ticks of the analysis."""
         try:
-            return max(SHORTEST_INTERVAL, go_format.seconds(self.canary.spec.analysis.interval or "1m"))
+            return max(SHORTEST_INTERVAL, go_seconds(self.canary.spec.analysis.interval or "1m"))
         except ValueError:
             return 60.0
 

@@ -19,8 +19,9 @@ from typing import Any
 import msgspec
 
 from headgate.api.gateway import HTTPRoute, HTTPRouteMatch, HTTPRouteRule
+from headgate.api.json_pointer import pointer
 
-from .effects import Json, Patch, merge_map, pointer
+from .effects import Json, Patch, merge_map
 from .names import Names
 from .pairs import Pair, pairs, refers_to, rules_of, weight_of
 from .problem import NotAcceptedError

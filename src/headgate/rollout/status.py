@@ -11,9 +11,10 @@ import msgspec
 
 from headgate.api import times
 from headgate.api.delivery import Canary, CanaryCondition, CanaryStatus
+from headgate.api.json_pointer import pointer
 from headgate.api.meta import Key
 
-from .effects import Json, Patch, pointer
+from .effects import Json, Patch
 from .problem import Problem
 
 PROMOTED = "Promoted"

@@ -7,8 +7,9 @@ Each problem names the field, what is there and what would work. It becomes an e
 from collections.abc import Iterator
 
 from headgate.api.delivery import Canary
+from headgate.api.durations import go_seconds
 
-from . import go_format, strategies, targets
+from . import strategies, targets
 from .problem import NotAcceptedError, Problem
 from .settings import Settings
 
@@ -76,7 +77,7 @@ def _metrics(canary: Canary, settings: Settings) -> Iterator[Problem]:
         path = f"spec.analysis.metrics[{index}]"
         if metric.interval:
             try:
-                go_format.seconds(metric.interval)
+                go_seconds(metric.interval)
             except ValueError as error:
                 yield Problem(f"{path}.interval", str(error), "Invalid")
         namespace = metric.template_ref.namespace if metric.template_ref else None

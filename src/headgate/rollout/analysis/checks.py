@@ -16,9 +16,10 @@ import msgspec
 
 from headgate.api.core import Secret
 from headgate.api.delivery import Canary, CanaryMetric, MetricTemplate
+from headgate.api.durations import go_seconds
 from headgate.api.meta import Key
 
-from .. import go_format, providers
+from .. import providers
 from ..effects import Json
 from ..providers import Provider, QueryError, Source, prometheus
 from ..queries import Query, QueryResult, QueryResults
@@ -157,7 +158,7 @@ def _plain(canary: Canary, metric: CanaryMetric, sources: Sources) -> Iterator[C
 def _rendered(canary: Canary, metric: CanaryMetric, kind: Kind, server: str, query: str, now: float) -> Check:
     try:
         text = query_template.render(query, query_template.template_variables(canary, metric))
-        source = Source(server, go_format.seconds(metric.interval or "1m"), now)
+        source = Source(server, go_seconds(metric.interval or "1m"), now)
         read = _read_milliseconds if kind == "duration" else prometheus.read
         return Check(metric, kind, prometheus.ask(source, text), partial(read, source))
     except (query_template.TemplateError, QueryError) as error:
@@ -193,7 +194,7 @@ def _template_check(canary: Canary, metric: CanaryMetric, sources: Sources, onli
         provider = providers.of(config.type)
         source = Source(
             config.address or "",
-            go_format.seconds(metric.interval or "1m"),
+            go_seconds(metric.interval or "1m"),
             sources.now,
             headers=config.headers,
             credentials=_credentials(template, key, title, sources.objects),

@@ -1,8 +1,9 @@
 """The built-in metrics from the statistics of our own Envoys, for a Canary without a metrics server."""
 
 from headgate.api.delivery import Canary, CanaryMetric
+from headgate.api.durations import go_seconds
 
-from .. import go_format, route_status
+from .. import route_status
 from ..effects import Json
 from ..names import Names
 from ..providers import NoValuesError, QueryError
@@ -22,7 +23,7 @@ def ask(canary: Canary, metric: CanaryMetric, route: Json | None, age: float) ->
     port = canary.spec.service.port if canary.spec.service else 0
     name = stat_name(names.namespace, names.canary_service, port)
     gateways = route_status.parent_gateways(route) if route else ()
-    return ProxyQuery(gateways, name, max(1.0, min(go_format.seconds(metric.interval or "1m"), age)))
+    return ProxyQuery(gateways, name, max(1.0, min(go_seconds(metric.interval or "1m"), age)))
 
 
 def read_success_rate(result: QueryResult) -> float:

@@ -10,6 +10,7 @@
 import msgspec
 
 from headgate.api.delivery import Canary
+from headgate.api.durations import go_duration
 
 from .. import go_format
 from ..effects import ObserveMetric
@@ -68,7 +69,7 @@ def _not_covered(check: Check, coverage: float) -> str:
     window = check.query.window if isinstance(check.query, ProxyQuery) else 0.0
     return (
         f"No verdict on {check.metric.name}: only {coverage:.0%} of the last "
-        f"{go_format.duration(window)} is covered by the telemetry of every proxy"
+        f"{go_duration(window)} is covered by the telemetry of every proxy"
     )
 
 
@@ -94,7 +95,7 @@ def _halt(canary: Canary, check: Check, value: float, sign: str, bound: float) -
     if check.kind == "success-rate":
         return f"{start} success rate {value:.2f}% {sign} {go_format.number(bound)}%"
     if check.kind == "duration":
-        return f"{start} request duration {go_format.duration(value / 1000)} {sign} {go_format.duration(bound / 1000)}"
+        return f"{start} request duration {go_duration(value / 1000)} {sign} {go_duration(bound / 1000)}"
     return f"{start} {check.metric.name} {value:.2f} {sign} {go_format.number(bound)}"
 
 

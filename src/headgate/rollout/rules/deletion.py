@@ -6,10 +6,11 @@ An HTTPRoute that is not the Canary's own gets `<apex>` back in place of primary
 from headgate.api.core import Service
 from headgate.api.delivery import Canary
 from headgate.api.gateway import HTTPRoute
+from headgate.api.json_pointer import pointer
 
 from .. import intent, routes
 from ..decision import act, rest, wait, write
-from ..effects import Decision, Json, Patch, normal, pointer
+from ..effects import Decision, Json, Patch, normal
 from ..ownership import is_owned
 from ..release import Release
 from ..status import enter_phase

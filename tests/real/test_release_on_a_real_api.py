@@ -14,9 +14,10 @@ from support.installed import NAMESPACE, Installed
 from support.observer import Observer
 from support.shop import Shop, analysis
 
-pytest.register_assert_rewrite("support.stories")
+pytest.register_assert_rewrite("support.stories", "support.ab_stories")
 
-from support.stories import Promoted, RolledBack, Story  # noqa: E402 - its assertions are those of these tests
+from support import ab_stories  # noqa: E402 - its assertions are those of these tests
+from support.stories import Promoted, RolledBack, Story  # noqa: E402 - as above
 
 
 class TestGoodVersion(Promoted):
@@ -50,6 +51,22 @@ class TestBadVersion(RolledBack):
     def test_an_event_says_by_how_much_it_failed(self, story: Story) -> None:
         halted = f"Halt shop.{story.shop.namespace} advancement success rate "
         assert any(event.startswith(halted) for event in story.shop.events())
+
+
+class TestABTest(ab_stories.Promoted):
+    """Requests with a header or a cookie reach the canary, and no others; then all get the new version."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def story(cls, kubernetes: ControlPlane, installed: Installed) -> Iterator[ab_stories.Story]:
+        story = ab_stories.Story(kubernetes.kubectl, "ab-test")
+        try:
+            story.tell("1.1.0")
+        except BaseException:
+            print(installed.controller_log())
+            raise
+        yield story
+        story.shop.close()
 
 
 class TestKilledController(Promoted):

@@ -1,7 +1,8 @@
-"""The program: world and facts in, everything that a Gateway needs out, as one graph of remembered functions.
+"""The program: objects and facts in, everything that a Gateway needs out, as one graph of remembered functions.
 
-It is declared once; afterwards the price of a change does not depend on how many routes there are (see
-`headgate.incremental`). `resolve` and `translate` do not know each other: they meet here, over `world.Routing`.
+The graph is declared once. After that, the cost of a change does not depend on the number of routes (see
+`headgate.incremental`). `resolve` and `translate` do not import each other; this module connects them with
+`world.Routing`.
 """
 
 from headgate import resolve, translate
@@ -11,24 +12,25 @@ from headgate.world.facts import Facts
 
 
 def program(world: World, facts: Facts) -> Outputs:
-    """Declare everything over the sources. Then: set sources, `Engine.run`, take what changed."""
+    """Declare the graph over the sources. To use it: set sources, call `Engine.run`, and collect what changed."""
     resolved = resolve.declare(world)
     translated = translate.declare(world, resolved.routing)
     statuses = status.declare(
         status.StatusInputs(
-            world,
-            facts,
-            resolved.gateways,
-            resolved.merged_listeners,
-            resolved.listeners,
-            resolved.attached,
-            resolved.rules,
-            resolved.client_certificates,
-            translated.listener_versions,
+            world=world,
+            facts=facts,
+            gateways=resolved.gateways,
+            merged_listeners=resolved.merged_listeners,
+            listeners=resolved.listeners,
+            attached=resolved.attached,
+            rules=resolved.rules,
+            client_certificates=resolved.client_certificates,
+            versions=translated.listener_versions,
         )
     )
     return Outputs(
         routing=resolved.routing,
+        problems=resolved.problems,
         class_statuses=statuses.classes,
         gateway_statuses=statuses.gateways,
         listener_set_statuses=statuses.listener_sets,

@@ -12,7 +12,7 @@ A case is one file `<case>.in.yaml`. Its first document says
 * `bundles`: `name: authority`, ClusterTrustBundles with its certificate;
 * `probers`: `port: {authority: …, names: …}`, what a client must show on a port to be let in;
 * `expect`: requests and where they go; answered by `headgate.simulate` and by a real Envoy, and never re-blessed;
-* `show`: which outputs stand beside the case (`status`, `routes`, `envoy`); `make bless` writes those.
+* `show`: which outputs stand beside the case (`status`, `problems`, `routes`, `envoy`); `make bless` writes those.
 
 The documents after it are manifests. A GatewayClass `headgate` is always there.
 """
@@ -35,6 +35,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from headgate.api import certificates, core, discovery, gateway
 from headgate.api.meta import Key, Object, ObjectMeta
+from headgate.api.problems import Problem
 from headgate.envoy.names import LISTENER
 from headgate.incremental import Engine
 from headgate.ir.routing import Binding
@@ -365,4 +366,13 @@ def _resources(made: Running) -> Iterator[str]:
         yield f"{gateway_key} Weights {weights_key}: {dict(weights.clusters)}"
 
 
-_SHOWN = {"status": _statuses, "routes": _routes, "envoy": _envoy}
+def _problems(made: Running) -> Any:
+    return {str(ref): [_problem(problem) for problem in found] for ref, found in sorted(made.outputs.problems.items())}
+
+
+def _problem(problem: Problem) -> dict[str, str]:
+    found = msgspec.to_builtins(problem) | {"subject": str(problem.subject), "reference": str(problem.reference or "")}
+    return {field: value for field, value in found.items() if value and (field, value) != ("severity", "error")}
+
+
+_SHOWN = {"status": _statuses, "problems": _problems, "routes": _routes, "envoy": _envoy}

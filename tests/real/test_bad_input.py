@@ -111,7 +111,7 @@ def test_a_listener_that_envoy_refuses_says_so_itself_and_stops_no_other(site: S
     with socket.create_server((site.address(), TAKEN["port"])):
         site.gateway("edge", [LISTENER, TAKEN])
         refused = site.said("gateway", "edge", "Programmed", "False", "Invalid", listener="taken")
-        assert refused.startswith("Envoy refused the listener: ")
+        assert refused.startswith("Envoy rejected the listener: ")
         assert "cannot bind" in refused
         assert site.condition("gateway", "edge", "Programmed", listener="http")[0] == "True"
         assert site.condition("gateway", "edge", "Programmed")[0] == "True"
@@ -151,5 +151,5 @@ def test_a_pattern_that_re2_refuses_is_named_and_other_routes_go_on(site: Site, 
     spec = {"parentRefs": [{"name": "edge"}], "hostnames": ["odd.example.com"], "rules": [bad]}
     site.apply("HTTPRoute", "odd", spec=spec)
     said = site.said("httproute", "odd", "Accepted", "False", "UnsupportedValue")
-    assert said.startswith("spec.rules[0].matches[0].path.value: '/a(?=b)' is no regular expression of RE2")
+    assert said.startswith("spec.rules[0].matches[0].path.value: '/a(?=b)' is not a valid RE2 regular expression")
     site.kubectl("delete", "httproute", "odd")

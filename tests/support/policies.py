@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from headgate.api.gateway import BackendObjectReference
-from headgate.api.meta import Key
+from headgate.api.meta import Key, Ref
 from headgate.conditions import http_route
 from headgate.ir.routing import Backend
 from headgate.policies.base import CACertificates
@@ -21,7 +21,7 @@ class Refers:
     def backend(self, path: str, ref: BackendObjectReference, *, grpc: bool = False) -> Backend:
         """The Service port of the reference."""
         if ref.name == "missing":
-            raise http_route.backend_not_found(path, ref.namespace or "shop", ref.name)
+            raise http_route.backend_not_found(path, Ref("Service", ref.namespace or "shop", ref.name))
         key = Key(ref.namespace or "shop", ref.name)
         return Backend(key, ref.port or 80, "http2" if grpc else "http1")
 

@@ -18,20 +18,14 @@ from typing import Any
 import msgspec
 import re2
 
+from .problems import Problem
+
 Schema = Mapping[str, Any]
 
 _INT_OR_STRING = "x-kubernetes-int-or-string"
 _PRESERVE = "x-kubernetes-preserve-unknown-fields"
 _EMBEDDED = "x-kubernetes-embedded-resource"
 _TYPE_META = frozenset({"apiVersion", "kind", "metadata"})
-
-
-class Problem(msgspec.Struct, frozen=True):
-    """One thing that does not fit. `reason` is the word of Kubernetes' `StatusCause`, `message` what would work."""
-
-    path: str
-    reason: str
-    message: str
 
 
 def at(path: str, part: str | int) -> str:

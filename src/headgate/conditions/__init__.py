@@ -1,13 +1,26 @@
-"""Every condition and reason that Headgate can utter, as named constructors: one file per kind.
+"""Every condition and reason of Headgate's statuses, as named constructors: one file per kind.
 
-A constructor returns a `Condition` without time and without generation, so that equal verdicts are equal values;
-`stamp` adds the generation that was judged, and whoever writes the status adds the time of the change. Sentences name
-the field, what is there, and what would work.
+A constructor returns a `Condition` without time and generation, so that equal results are equal values. `stamp` adds
+the observed generation; the writer of the status adds the transition time. Other constructors return a `Problem`, or
+an `Invalid` to raise, which a status turns into a condition with `condition_from`.
 
-Reasons are those of Gateway API v1.7 (the constants of `apis/v1/*_types.go`); no other ones exist here.
+Reasons are those of Gateway API v1.7 (the constants of `apis/v1/*_types.go`). A message says what is wrong, at which
+field, and what would work.
 """
 
-from .build import condition_from, new_condition, stamp
-from .invalid import Invalid, Problem, first_problem, joined_messages
+from headgate.api.problems import Problem, about
 
-__all__ = ["Invalid", "Problem", "condition_from", "first_problem", "joined_messages", "new_condition", "stamp"]
+from .build import condition_from, new_condition, stamp
+from .invalid import Invalid, first_problem, joined_messages, new_problem
+
+__all__ = [
+    "Invalid",
+    "Problem",
+    "about",
+    "condition_from",
+    "first_problem",
+    "joined_messages",
+    "new_condition",
+    "new_problem",
+    "stamp",
+]

@@ -1,10 +1,11 @@
 """Conditions of a BackendTLSPolicy, per Gateway (`apis/v1/policy_types.go`, `backendtlspolicy_types.go`)."""
 
 from headgate.api.meta import Condition, Key
+from headgate.api.problems import Problem
 
 from . import ca_certificates
 from .build import new_condition
-from .invalid import Invalid, Problem
+from .invalid import Invalid, new_problem
 from .policies import ACCEPTED, RESOLVED_REFS, refs_resolved
 
 __all__ = ["ACCEPTED", "RESOLVED_REFS", "refs_resolved"]
@@ -20,7 +21,7 @@ def accepted() -> Condition:
 
 def bad_hostname(path: str, hostname: str) -> Problem:
     """The server name is not a DNS name."""
-    return Problem(ACCEPTED, "Invalid", path, f"{hostname!r} is not a DNS name; use one like web.example.com")
+    return new_problem(ACCEPTED, "Invalid", path, f"{hostname!r} is not a DNS name; use one like web.example.com")
 
 
 def unknown_name_type(path: str, name_type: str) -> Invalid:
@@ -39,12 +40,12 @@ def bad_name(path: str, name: str | None, works: str) -> Invalid:
 
 def unknown_well_known(path: str, name: str) -> Problem:
     """A set of CA certificates that Headgate does not have."""
-    return Problem(ACCEPTED, "Invalid", path, f"{name!r} is not supported; use 'System'")
+    return new_problem(ACCEPTED, "Invalid", path, f"{name!r} is not supported; use 'System'")
 
 
 def two_ca_certificate_sources(path: str) -> Problem:
     """References and a well-known set."""
-    return Problem(
+    return new_problem(
         ACCEPTED,
         "Invalid",
         path,
@@ -54,7 +55,7 @@ def two_ca_certificate_sources(path: str) -> Problem:
 
 def no_ca_certificate_source(path: str) -> Problem:
     """Neither references nor a well-known set."""
-    return Problem(
+    return new_problem(
         ACCEPTED,
         "Invalid",
         path,
@@ -64,17 +65,23 @@ def no_ca_certificate_source(path: str) -> Problem:
 
 def unsupported_ca_certificate_kind(path: str, group: str, kind: str) -> Problem:
     """A reference of a kind that is not supported, or that the API does not serve."""
-    return Problem(RESOLVED_REFS, "InvalidKind", path, ca_certificates.unsupported_kind_message(group, kind))
+    return new_problem(RESOLVED_REFS, "InvalidKind", path, ca_certificates.unsupported_kind(group, kind))
 
 
 def invalid_ca_certificate(path: str, key: Key, reason: str) -> Problem:
     """The ConfigMap, or the ClusterTrustBundle without a namespace, is missing or holds no certificate."""
-    return Problem(RESOLVED_REFS, "InvalidCACertificateRef", path, ca_certificates.invalid_message(key, reason))
+    return new_problem(
+        RESOLVED_REFS,
+        "InvalidCACertificateRef",
+        path,
+        ca_certificates.invalid(key, reason),
+        ca_certificates.reference(key),
+    )
 
 
 def no_valid_ca_certificate(path: str) -> Problem:
     """No reference resolves. The policy fails closed: the backend gets nothing, and never plain text."""
-    return Problem(
+    return new_problem(
         ACCEPTED,
         "NoValidCACertificate",
         path,

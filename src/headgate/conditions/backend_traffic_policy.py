@@ -1,9 +1,12 @@
 """Conditions of an XBackendTrafficPolicy, per Gateway (`apis/v1/policy_types.go`)."""
 
+import msgspec
+
 from headgate.api.meta import Condition
+from headgate.api.problems import Problem
 
 from .build import new_condition
-from .invalid import Invalid, Problem
+from .invalid import Invalid
 from .policies import ACCEPTED
 
 
@@ -24,4 +27,4 @@ def bad_duration(path: str, text: str) -> Invalid:
 
 def invalid_session_persistence(problem: Problem) -> Problem:
     """A problem of `sessionPersistence`, as a condition of the policy."""
-    return Problem(ACCEPTED, "Invalid", problem.path, problem.message)
+    return msgspec.structs.replace(problem, condition=ACCEPTED, reason="Invalid")

@@ -1,13 +1,15 @@
-"""What a Gateway is told about itself (`apis/v1/gateway_types.go`)."""
+"""Conditions of a Gateway (`apis/v1/gateway_types.go`)."""
 
 from collections.abc import Sequence
 
 import msgspec
 
-from headgate.api.meta import Condition
+from headgate.api.meta import Condition, Ref
+from headgate.api.problems import Problem
 
 from .build import new_condition
-from .invalid import Problem
+from .invalid import new_problem
+from .listener import listener_names
 
 ACCEPTED = "Accepted"
 PROGRAMMED = "Programmed"
@@ -16,145 +18,155 @@ INSECURE_FRONTEND_VALIDATION_MODE = "InsecureFrontendValidationMode"
 ADDRESSES_ASSIGNED = "AddressesAssigned"
 
 
+# Accepted.
+
+
 def accepted() -> Condition:
-    """All listeners are valid."""
+    """The Gateway and its listeners are valid."""
     return new_condition(ACCEPTED, True, "Accepted", "the Gateway and all its listeners are valid")
 
 
 def listeners_not_valid(names: Sequence[str]) -> Condition:
-    """Accepted all the same: the other listeners serve."""
+    """Some listeners are invalid. The Gateway is accepted, because the others serve."""
     return new_condition(
         ACCEPTED,
         True,
         "ListenersNotValid",
-        f"not valid: {_listeners(names)}; their own conditions say why, the other listeners serve",
+        f"invalid: {listener_names(names)}; see their conditions. The other listeners are served",
     )
 
 
 def no_valid_listener(names: Sequence[str]) -> Condition:
-    """Nothing to serve."""
-    return new_condition(
-        ACCEPTED, False, "ListenersNotValid", f"no listener is valid: {_listeners(names)}; their conditions say why"
-    )
-
-
-def invalid_parameters(kind: str, name: str) -> Condition:
-    """`spec.infrastructure.parametersRef` points to something that we do not read."""
+    """No listener is valid."""
     return new_condition(
         ACCEPTED,
         False,
+        "ListenersNotValid",
+        f"no listener is valid: {listener_names(names)}; see their conditions",
+    )
+
+
+def invalid_parameters(parameters: Ref) -> Problem:
+    """`spec.infrastructure.parametersRef` is set; no kind of parameters is supported."""
+    return new_problem(
+        ACCEPTED,
         "InvalidParameters",
-        f"spec.infrastructure.parametersRef: {kind} {name!r} is not something that Headgate reads;"
-        " leave parametersRef out",
+        "spec.infrastructure.parametersRef",
+        f"{parameters.kind} {parameters.name!r} is not supported as parameters; remove parametersRef",
     )
 
 
-def unsupported_address(index: int, kind: str) -> Condition:
-    """An address of a type that we cannot give."""
-    return new_condition(
-        ACCEPTED,
-        False,
-        "UnsupportedAddress",
-        f"spec.addresses[{index}].type: {kind!r} is not supported; IPAddress is",
+def unsupported_address(index: int, kind: str) -> Problem:
+    """The type of an address is not supported."""
+    return new_problem(
+        ACCEPTED, "UnsupportedAddress", f"spec.addresses[{index}].type", f"{kind!r} is not supported; use IPAddress"
     )
+
+
+# Programmed.
 
 
 def programmed(addresses: Sequence[str], ports: Sequence[tuple[int, int]]) -> Condition:
-    """Envoys serve. `ports` are the ports of listeners that had to be served on another one: (wanted, real)."""
-    where = f"Envoys serve on {', '.join(addresses)}"
+    """Envoys serve the Gateway. `ports` are pairs of a listener's port and the port that Envoy binds instead."""
+    message = f"Envoys serve on {', '.join(addresses)}"
     if ports:
-        where += "; ports below 1024 cannot be bound here: " + ", ".join(
-            f"port {wanted} is served on {real}" for wanted, real in ports
+        message += "; ports below 1024 cannot be bound here: " + ", ".join(
+            f"port {port} is served on {bound}" for port, bound in ports
         )
-    return new_condition(PROGRAMMED, True, "Programmed", where)
+    return new_condition(PROGRAMMED, True, "Programmed", message)
 
 
 def not_accepted() -> Condition:
-    """Nothing was programmed, because nothing is valid."""
-    return new_condition(PROGRAMMED, False, "Invalid", "the Gateway is not accepted; condition Accepted says why")
+    """The Gateway is not programmed, because it is not accepted."""
+    return new_condition(PROGRAMMED, False, "Invalid", "the Gateway is not accepted; see condition Accepted")
 
 
 def address_not_assigned(service: str) -> Condition:
-    """The Service of the Envoys has no address yet."""
+    """The Service of the Envoys has no address."""
     return new_condition(
         PROGRAMMED,
         False,
         "AddressNotAssigned",
-        f"Service {service} of type LoadBalancer has no address in status.loadBalancer yet;"
-        " a cloud's load balancer controller gives it one, or `headgate node --load-balancer-cidr`",
+        f"Service {service} of type LoadBalancer has no address in status.loadBalancer;"
+        " install a load balancer controller, or start `headgate node` with --load-balancer-cidr",
     )
 
 
 def address_not_usable(missing: Sequence[tuple[int, str]], count: int) -> Condition:
-    """Addresses that were asked for and are not had: their places in `spec.addresses`, of `count` with a value."""
+    """Requested addresses were not assigned: pairs of the index in `spec.addresses` and the value, of `count`."""
     fields = ", ".join(f"spec.addresses[{index}].value {address}" for index, address in missing)
-    why = "is taken, or is none that the cluster's load balancer gives"
-    remedy = "choose another, or leave value out to take any"
+    remedy = "request another address, or remove value to get any"
     if count > 1:
-        remedy = "a Gateway has one address: name one, or leave value out to take any"
-    return new_condition(PROGRAMMED, False, "AddressNotUsable", f"{fields} was not assigned: it {why}; {remedy}")
-
-
-def addresses_assigned(addresses: Sequence[str], missing: Sequence[str]) -> Condition:
-    """What of the addresses that were asked for is had; `missing` are the fields of the others."""
-    if not missing:
-        return new_condition(ADDRESSES_ASSIGNED, True, "AddressesAssigned", f"assigned: {', '.join(addresses)}")
-    lacking = (
-        f"not assigned: {', '.join(missing)}; an address can be what the load balancer gives (no routability), or the"
-        " ClusterIP of the Envoys' Service (routability Cluster without a value) where the cluster routes that to pods"
+        remedy = "a Gateway has one address: request one, or remove value to get any"
+    return new_condition(
+        PROGRAMMED,
+        False,
+        "AddressNotUsable",
+        f"{fields} was not assigned: it is in use, or outside the load balancer's address pool; {remedy}",
     )
-    if addresses:
-        return new_condition(
-            ADDRESSES_ASSIGNED, False, "PartiallyAssigned", f"assigned: {', '.join(addresses)}; {lacking}"
-        )
-    return new_condition(ADDRESSES_ASSIGNED, False, "NotAssigned", lacking)
 
 
 def no_address_assigned() -> Condition:
-    """None of the addresses that were asked for is had."""
+    """None of the requested addresses is assigned."""
     return new_condition(
-        PROGRAMMED, False, "AddressNotAssigned", "no address is assigned; condition AddressesAssigned says why"
+        PROGRAMMED, False, "AddressNotAssigned", "no address is assigned; see condition AddressesAssigned"
     )
 
 
-def pending(why: str) -> Condition:
-    """No Envoy has taken the configuration yet."""
-    return new_condition(PROGRAMMED, False, "Pending", why)
+def pending(message: str) -> Condition:
+    """No Envoy has accepted the configuration."""
+    return new_condition(PROGRAMMED, False, "Pending", message)
+
+
+# AddressesAssigned (GEP-5093).
+
+
+def addresses_assigned(addresses: Sequence[str], missing: Sequence[str]) -> Condition:
+    """Which of the requested addresses are assigned; `missing` are the fields of the others."""
+    if not missing:
+        return new_condition(ADDRESSES_ASSIGNED, True, "AddressesAssigned", f"assigned: {', '.join(addresses)}")
+    message = (
+        f"not assigned: {', '.join(missing)}; request an address of the load balancer (without routability), or the"
+        " ClusterIP of the Envoys' Service (routability Cluster without a value) where the cluster routes it to pods"
+    )
+    if not addresses:
+        return new_condition(ADDRESSES_ASSIGNED, False, "NotAssigned", message)
+    return new_condition(ADDRESSES_ASSIGNED, False, "PartiallyAssigned", f"assigned: {', '.join(addresses)}; {message}")
+
+
+# ResolvedRefs.
 
 
 def refs_resolved() -> Condition:
-    """The Gateway's own references and those of its listeners lead somewhere."""
+    """The references of the Gateway and of its listeners resolve."""
     return new_condition(RESOLVED_REFS, True, "ResolvedRefs", "all references are resolved")
 
 
-def refs_not_resolved(problem: Problem) -> Condition:
-    """A reference of the Gateway itself."""
-    return new_condition(RESOLVED_REFS, False, problem.reason, str(problem))
-
-
 def listener_refs_not_resolved(names: Sequence[str]) -> Condition:
-    """References of listeners."""
+    """References of listeners do not resolve."""
     return new_condition(
-        RESOLVED_REFS, False, "ListenersNotResolved", f"not resolved: {_listeners(names)}; their conditions say why"
+        RESOLVED_REFS,
+        False,
+        "ListenersNotResolved",
+        f"unresolved references in {listener_names(names)}; see their conditions",
     )
 
 
 def as_client_certificate(problem: Problem) -> Problem:
-    """What is wrong with the certificate for backends, in the words for a listener's."""
+    """The problem of a listener's certificateRef as one of `spec.tls.backend.clientCertificateRef`."""
     reason = "InvalidClientCertificateRef" if problem.reason == "InvalidCertificateRef" else problem.reason
     return msgspec.structs.replace(problem, condition=RESOLVED_REFS, reason=reason)
 
 
+# InsecureFrontendValidationMode (GEP-91).
+
+
 def insecure_frontend_validation_mode(paths: Sequence[str]) -> Condition:
-    """Clients without a valid certificate are let in; only said while it is so."""
+    """Clients without a valid certificate are admitted. The condition is present only while this is so."""
     return new_condition(
         INSECURE_FRONTEND_VALIDATION_MODE,
         True,
         "ConfigurationChanged",
-        f"{', '.join(paths)}: AllowInsecureFallback lets clients in that show no certificate, or one that nobody"
-        " signed; AllowValidOnly turns them away",
+        f"{', '.join(paths)}: AllowInsecureFallback admits clients without a certificate, and clients whose"
+        " certificate no trusted CA has signed; use AllowValidOnly to reject them",
     )
-
-
-def _listeners(names: Sequence[str]) -> str:
-    return ", ".join(f"listener {name!r}" for name in names)

@@ -1,44 +1,46 @@
-"""What a GatewayClass is told (`apis/v1/gatewayclass_types.go`)."""
+"""Conditions of a GatewayClass (`apis/v1/gatewayclass_types.go`)."""
 
 from collections.abc import Mapping
 
-from headgate.api.meta import Condition
+from headgate.api.meta import Condition, Ref
+from headgate.api.problems import Problem
 
 from .build import new_condition
+from .invalid import new_problem
 
 ACCEPTED = "Accepted"
 SUPPORTED_VERSION = "SupportedVersion"
 
 
 def accepted() -> Condition:
-    """We serve the Gateways of this class."""
-    return new_condition(ACCEPTED, True, "Accepted", "Headgate serves the Gateways of this class")
+    """The controller manages the Gateways of this class."""
+    return new_condition(ACCEPTED, True, "Accepted", "Headgate manages the Gateways of this class")
 
 
-def invalid_parameters(kind: str, name: str) -> Condition:
-    """The class points to parameters, and we know none."""
-    return new_condition(
+def invalid_parameters(parameters: Ref) -> Problem:
+    """`spec.parametersRef` is set; no kind of parameters is supported."""
+    return new_problem(
         ACCEPTED,
-        False,
         "InvalidParameters",
-        f"spec.parametersRef: {kind} {name!r} is not something that Headgate reads; leave parametersRef out",
+        "spec.parametersRef",
+        f"{parameters.kind} {parameters.name!r} is not supported as parameters; remove parametersRef",
     )
 
 
 def supported_version() -> Condition:
-    """The cluster's definitions are of releases that we know."""
+    """The installed CRDs are of supported releases."""
     return new_condition(
-        SUPPORTED_VERSION, True, "SupportedVersion", "the definitions of the Gateway API are of releases that are known"
+        SUPPORTED_VERSION, True, "SupportedVersion", "the installed Gateway API CRDs are of supported versions"
     )
 
 
 def unsupported_version(releases: Mapping[str, str], first: str, last: str) -> Condition:
-    """Some are not, by kind (empty: the definition does not say); what we know of them is served all the same."""
-    found = ", ".join(f"{kind} {release or 'of no release'}" for kind, release in sorted(releases.items()))
+    """Some CRDs are of other releases, by kind (empty: the CRD has no version annotation)."""
+    versions = ", ".join(f"{kind}: {release or 'unknown'}" for kind, release in sorted(releases.items()))
     return new_condition(
         SUPPORTED_VERSION,
         False,
         "UnsupportedVersion",
-        f"CustomResourceDefinitions: {found}; known are the releases {first} to {last} of the Gateway API, and of these"
-        " definitions only what those have is served",
+        f"unsupported Gateway API CRD version ({versions}); supported: {first} to {last}."
+        " Fields that those releases do not have are ignored; install CRDs of a supported version",
     )

@@ -1,43 +1,33 @@
-"""What is wrong with an object, at which field, and what would work.
+"""Problems that turn a condition False, and the exception that carries one.
 
-Leaves of `resolve` raise `Invalid`; one loop per kind collects the problems, so an object reports all of them at once.
-The same sentence is a condition, a finding of a check and an error of the command line.
+Functions that read a single field raise `Invalid`. The reader of the object collects the problems, so that a status
+reports all of them at once.
 """
 
 from collections.abc import Iterable
 
-import msgspec
+from headgate.api.meta import Ref
+from headgate.api.problems import Problem
 
 
-class Problem(msgspec.Struct, frozen=True, gc=False, order=True):
-    """One thing that is wrong.
-
-    `condition` is the type that turns False (Accepted, ResolvedRefs, …), `reason` its reason, `path` the field,
-    `message` what is there and what would work.
-    """
-
-    condition: str
-    reason: str
-    path: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.message}" if self.path else self.message
+def new_problem(condition: str, reason: str, path: str, message: str, reference: Ref | None = None) -> Problem:
+    """A problem that turns `condition` False with this reason; `reference` is the object that was not resolved."""
+    return Problem(path, reason, message, reference=reference, condition=condition)
 
 
 class Invalid(Exception):  # noqa: N818 - it is the word of the field: a value is invalid
-    """Raised by a leaf that met a `Problem`."""
+    """A field is invalid, or its reference does not resolve; `problem` says why."""
 
-    def __init__(self, condition: str, reason: str, path: str, message: str) -> None:
-        self.problem = Problem(condition, reason, path, message)
+    def __init__(self, condition: str, reason: str, path: str, message: str, reference: Ref | None = None) -> None:
+        self.problem = new_problem(condition, reason, path, message, reference)
         super().__init__(str(self.problem))
 
 
 def first_problem(problems: Iterable[Problem], condition: str) -> Problem | None:
-    """The first problem of a condition: its reason is the condition's reason."""
-    return next((each for each in problems if each.condition == condition), None)
+    """The first problem of a condition: its reason becomes the reason of the condition."""
+    return next((problem for problem in problems if problem.condition == condition), None)
 
 
 def joined_messages(problems: Iterable[Problem], condition: str) -> str:
-    """All problems of a condition in one message, each once."""
-    return "; ".join(dict.fromkeys(str(each) for each in problems if each.condition == condition))
+    """The messages of all problems of a condition, with their paths, without repetition."""
+    return "; ".join(dict.fromkeys(str(problem) for problem in problems if problem.condition == condition))

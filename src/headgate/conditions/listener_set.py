@@ -1,72 +1,78 @@
-"""What a ListenerSet is told about itself (`apis/v1/listenerset_types.go`)."""
+"""Conditions of a ListenerSet (`apis/v1/listenerset_types.go`)."""
 
 from collections.abc import Sequence
 
-from headgate.api.meta import Condition
+from headgate.api.meta import Condition, Ref
+from headgate.api.problems import Problem
 
 from .build import new_condition
-from .invalid import Problem
+from .invalid import new_problem
+from .listener import listener_names
 
 ACCEPTED = "Accepted"
 PROGRAMMED = "Programmed"
 
 
 def accepted(invalid: Sequence[str]) -> Condition:
-    """The Gateway takes it, and at least one of its listeners is valid."""
+    """The Gateway accepts the ListenerSet, and at least one of its listeners is valid; `invalid` are the others."""
     if not invalid:
         return new_condition(ACCEPTED, True, "Accepted", "the ListenerSet and all its listeners are valid")
     return new_condition(
         ACCEPTED,
         True,
         "ListenersNotValid",
-        f"not valid: {_names(invalid)}; their own conditions say why, the other listeners serve",
+        f"invalid: {listener_names(invalid)}; see their conditions. The other listeners are served",
     )
 
 
 def not_accepted(problem: Problem) -> Condition:
-    """The Gateway does not take it."""
+    """The Gateway does not accept the ListenerSet."""
     return new_condition(ACCEPTED, False, problem.reason, str(problem))
 
 
+def not_programmed(problem: Problem) -> Condition:
+    """The Gateway does not accept the ListenerSet; Accepted has the same reason."""
+    return new_condition(PROGRAMMED, False, problem.reason, str(problem))
+
+
 def no_valid_listener(type_: str, invalid: Sequence[str]) -> Condition:
-    """Nothing to serve: said of Accepted and of Programmed."""
+    """No listener is valid. `type_` is Accepted or Programmed; both conditions are False then."""
     return new_condition(
-        type_, False, "ListenersNotValid", f"no listener is valid: {_names(invalid)}; their conditions say why"
+        type_,
+        False,
+        "ListenersNotValid",
+        f"no listener is valid: {listener_names(invalid)}; see their conditions",
     )
 
 
 def programmed() -> Condition:
-    """Envoys serve at least one of its listeners."""
+    """Envoys serve at least one of the listeners."""
     return new_condition(PROGRAMMED, True, "Programmed", "Envoys serve the listeners")
 
 
-def not_programmed(problem: Problem) -> Condition:
-    """The Gateway does not take it; both conditions give the same reason."""
-    return new_condition(PROGRAMMED, False, problem.reason, str(problem))
+def pending(message: str) -> Condition:
+    """No Envoy has accepted a listener."""
+    return new_condition(PROGRAMMED, False, "Pending", message)
 
 
-def pending(why: str) -> Condition:
-    """No Envoy has taken a listener yet."""
-    return new_condition(PROGRAMMED, False, "Pending", why)
-
-
-def not_allowed(gateway: str, which: str) -> Problem:
-    """`allowedListeners` of the Gateway does not select the namespace."""
-    works = f"takes ListenerSets only {which}" if which else "takes no ListenerSet"
-    return Problem(
+def not_allowed(gateway: Ref, allowed: str) -> Problem:
+    """`allowedListeners` of the Gateway does not admit the namespace; `allowed` are the namespaces that it does."""
+    accepts = f"accepts ListenerSets only {allowed}" if allowed else "accepts no ListenerSets"
+    return new_problem(
         ACCEPTED,
         "NotAllowed",
         "spec.parentRef",
-        f"Gateway {gateway} {works}; its spec.allowedListeners.namespaces can allow this one",
+        f"{gateway} {accepts}; allow this namespace in its spec.allowedListeners.namespaces",
+        gateway,
     )
 
 
-def parent_not_accepted(gateway: str) -> Problem:
-    """The Gateway itself is refused."""
-    return Problem(
-        ACCEPTED, "ParentNotAccepted", "spec.parentRef", f"Gateway {gateway} is not accepted; its condition says why"
+def parent_not_accepted(gateway: Ref) -> Problem:
+    """The Gateway itself is not accepted."""
+    return new_problem(
+        ACCEPTED,
+        "ParentNotAccepted",
+        "spec.parentRef",
+        f"{gateway} is not accepted; see its condition Accepted",
+        gateway,
     )
-
-
-def _names(names: Sequence[str]) -> str:
-    return ", ".join(f"listener {name!r}" for name in names)

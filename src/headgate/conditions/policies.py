@@ -6,9 +6,10 @@ A condition stands in an entry of `status.ancestors`. `policy_kind` is the kind 
 from collections.abc import Sequence
 
 from headgate.api.meta import Condition, Key
+from headgate.api.problems import Problem
 
 from .build import new_condition
-from .invalid import Problem
+from .invalid import new_problem
 
 ACCEPTED = "Accepted"
 RESOLVED_REFS = "ResolvedRefs"
@@ -29,7 +30,7 @@ def refs_resolved() -> Condition:
 
 def unsupported_target(path: str, group: str, kind: str, policy_kind: str, supported: Sequence[str]) -> Problem:
     """A kind that policies of this kind do not target."""
-    return Problem(
+    return new_problem(
         ACCEPTED,
         "Invalid",
         path,
@@ -39,7 +40,7 @@ def unsupported_target(path: str, group: str, kind: str, policy_kind: str, suppo
 
 def section_unsupported(path: str, section: str, policy_kind: str, kind: str) -> Problem:
     """A section, where policies of this kind target whole objects."""
-    return Problem(
+    return new_problem(
         ACCEPTED,
         "Invalid",
         path,
@@ -50,7 +51,7 @@ def section_unsupported(path: str, section: str, policy_kind: str, kind: str) ->
 def section_not_found(path: str, kind: str, key: Key, section: str, section_name: str, known: Sequence[str]) -> Problem:
     """The target exists and has no section of this name; `section_name` is what a section is called there."""
     names = ", ".join(repr(name) for name in known if name) or "none with a name"
-    return Problem(
+    return new_problem(
         ACCEPTED,
         "TargetNotFound",
         f"{path}.sectionName",
@@ -60,7 +61,7 @@ def section_not_found(path: str, kind: str, key: Key, section: str, section_name
 
 def conflicted(path: str, target: str, policy_kind: str, winner: Key) -> Problem:
     """Another policy of the same kind has the same target and takes precedence."""
-    return Problem(
+    return new_problem(
         ACCEPTED,
         "Conflicted",
         path,

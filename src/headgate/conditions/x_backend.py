@@ -2,10 +2,13 @@
 refer to one.
 """
 
-from headgate.api.meta import Condition
+import msgspec
+
+from headgate.api.meta import Condition, Ref
+from headgate.api.problems import Problem
 
 from .build import new_condition
-from .invalid import Invalid, Problem
+from .invalid import Invalid, new_problem
 
 ACCEPTED = "Accepted"
 RESOLVED_REFS = "ResolvedRefs"
@@ -18,22 +21,22 @@ def accepted() -> Condition:
 
 def missing_field(path: str, kind: str) -> Problem:
     """The field that belongs to the declared type is not set."""
-    return Problem(ACCEPTED, "Invalid", path, f"is missing; it is required for type {kind}")
+    return new_problem(ACCEPTED, "Invalid", path, f"is missing; it is required for type {kind}")
 
 
 def unsupported(path: str, value: str | None, works: str) -> Problem:
     """A value that this version does not support."""
-    return Problem(ACCEPTED, "Invalid", path, f"{value!r} is not supported; use {works}")
+    return new_problem(ACCEPTED, "Invalid", path, f"{value!r} is not supported; use {works}")
 
 
 def invalid_reference(path: str, name: str, reason: str) -> Problem:
     """A referenced object is missing or holds no certificate."""
-    return Problem(ACCEPTED, "Invalid", path, f"{name}: {reason}")
+    return new_problem(ACCEPTED, "Invalid", path, f"{name}: {reason}")
 
 
 def bad_hostname(path: str, hostname: str) -> Problem:
     """Not a host outside of the cluster."""
-    return Problem(
+    return new_problem(
         ACCEPTED,
         "Invalid",
         path,
@@ -43,12 +46,12 @@ def bad_hostname(path: str, hostname: str) -> Problem:
 
 def protocol_and_tls(path: str, protocol: str, works: str) -> Problem:
     """A protocol that never runs over TLS, or only over TLS."""
-    return Problem(ACCEPTED, "Invalid", path, f"protocol {protocol} requires {works}")
+    return new_problem(ACCEPTED, "Invalid", path, f"protocol {protocol} requires {works}")
 
 
 def of_part(problem: Problem) -> Problem:
     """A problem of a part that other kinds have as well, as a condition of the XBackend."""
-    return Problem(ACCEPTED, "Invalid", problem.path, problem.message)
+    return msgspec.structs.replace(problem, condition=ACCEPTED, reason="Invalid")
 
 
 # Problems of routes.
@@ -60,7 +63,8 @@ def not_found(path: str, namespace: str, name: str) -> Invalid:
         RESOLVED_REFS,
         "BackendNotFound",
         path,
-        f"no XBackend {name!r} in namespace {namespace!r}; create it or change the name",
+        f"XBackend {name!r} does not exist in namespace {namespace!r}; create it or change the name",
+        Ref("XBackend", namespace, name),
     )
 
 
@@ -70,7 +74,8 @@ def of_another_namespace(path: str, namespace: str, name: str) -> Invalid:
         RESOLVED_REFS,
         "RefNotPermitted",
         path,
-        f"XBackend {name!r} is in namespace {namespace!r}; routes can use XBackends of their own namespace only",
+        f"XBackend {name!r} is in namespace {namespace!r}; use one of the route's own namespace",
+        Ref("XBackend", namespace, name),
     )
 
 

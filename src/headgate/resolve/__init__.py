@@ -1,10 +1,13 @@
-"""World to IR and statuses. Pure, remembered per key. One package per subject:
+"""Resolves the objects of Kubernetes to the IR and to statuses. Pure; results are remembered per key.
+
+One package per subject:
 
 * `gateways` – GatewayClasses and Gateways of this controller;
 * `attachment` – listeners of Gateways and ListenerSets, and the routes that attach to them;
 * `references` – references to Services, Secrets, CA certificates and XBackends;
 * `routing` – rules, virtual hosts, backends and endpoints;
 * `policies` – which policy takes effect on a target, and the statuses of policies;
+* `problems` – what is wrong with each object;
 * `status` – statuses of every kind. The only package of the core that may read what Envoys answered.
 """
 
@@ -16,6 +19,7 @@ from headgate.api.meta import Key, Ref
 from headgate.incremental import Collection
 from headgate.world import EnvoyFleetSpec, PodSelection, Routing, World
 
+from . import problems
 from .attachment import listeners, merged_listeners, routes
 from .gateways import client_certificates, managed
 from .policies import hierarchy as policy_hierarchy
@@ -23,14 +27,14 @@ from .policies import statuses as policy_statuses
 from .policies import tracing, xbackend_status
 from .policies.attachment import AttachedPolicies
 from .references import resolver
-from .routing import backends, rules, streams, virtual_hosts
+from .routing import backends, endpoints, rules, streams, virtual_hosts
 
 __all__ = ["Resolved", "declare"]
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """Everything but the statuses."""
+    """Everything but the statuses of Gateways, listeners and routes."""
 
     routing: Routing
     fleet_specs: Collection[Key, EnvoyFleetSpec]
@@ -42,57 +46,64 @@ class Resolved:
     client_certificates: Collection[Key, client_certificates.ClientCertificate]
     policy_statuses: Collection[Ref, tuple[PolicyAncestorStatus, ...]]
     pod_selections: Collection[Key, PodSelection]
+    problems: problems.Problems
 
 
 def declare(world: World) -> Resolved:
     """Declare the collections, in the order in which they depend on each other."""
     references = resolver.declare(world)
-    owned = managed.declare(world)
-    wanted = merged_listeners.declare(world, owned)
-    judged = listeners.declare(world, references, owned, wanted)
-    attached = routes.declare(world, owned, wanted, judged)
-    streamed = streams.declare(world, references, judged, attached)
-    ruled = rules.declare(world, references, attached, streamed.problems)
-    hosted = virtual_hosts.declare(world, judged, attached, ruled)
-    traced = tracing.declare(world, references, owned)
-    served = backends.declare(world, references, attached, ruled, streamed, traced.tracing, judged.backends)
-    shown = client_certificates.declare(world, references, owned)
-    xbackends = xbackend_status.declare(world, references, owned, attached, traced.tracing)
-    policies: tuple[AttachedPolicies[Any], ...] = (*references.backend_policies.kinds, *traced.kinds)
+    gateways = managed.declare(world)
+    merged = merged_listeners.declare(world, gateways)
+    all_listeners = listeners.declare(world, references, gateways, merged)
+    attached = routes.declare(world, gateways, merged, all_listeners)
+    stream_routes = streams.declare(world, references, all_listeners, attached)
+    all_rules = rules.declare(world, references, attached, stream_routes.problems)
+    hosts = virtual_hosts.declare(world, all_listeners, attached, all_rules)
+    traces = tracing.declare(world, references, gateways)
+    used = backends.declare(world, attached, all_rules, stream_routes, traces.tracing, all_listeners.backends)
+    certificates = client_certificates.declare(world, references, gateways)
+    xbackends = xbackend_status.declare(world, references, gateways, attached, traces.tracing)
+    policies: tuple[AttachedPolicies[Any], ...] = (*references.backend_policies.kinds, *traces.kinds)
     hierarchy = policy_hierarchy.declare(
         world,
-        [each.kind for each in policies],
-        gateways=owned.managed,
-        listener_sets=wanted.listener_sets,
+        [attached_policies.kind for attached_policies in policies],
+        gateways=gateways.managed,
+        listener_sets=merged.listener_sets,
         attached=attached,
-        shapes=ruled.unweighted,
+        shapes=all_rules.unweighted,
         services=references.services,
-        used=served.used,
+        used=used.used,
     )
     return Resolved(
         routing=Routing(
-            ports=judged.ports,
-            hosts=hosted,
-            shares=ruled.shares,
-            backends=served.backends,
-            used=served.used,
-            endpoints=served.endpoints,
-            streams=streamed.streams,
-            weighted_backends=streamed.pools,
-            client_certificates=client_certificates.valid(world, shown),
-            tracing=traced.tracing,
+            ports=all_listeners.ports,
+            hosts=hosts,
+            shares=all_rules.shares,
+            backends=used.backends,
+            used=used.used,
+            endpoints=endpoints.declare(world, references, used.all),
+            streams=stream_routes.streams,
+            weighted_backends=stream_routes.weighted_backends,
+            client_certificates=client_certificates.valid(world, certificates),
+            tracing=traces.tracing,
         ),
-        fleet_specs=managed.fleet_specs(world, owned, judged.accepted_ports),
-        gateways=owned,
-        merged_listeners=wanted,
-        listeners=judged,
+        fleet_specs=managed.fleet_specs(world, gateways, all_listeners.accepted_ports),
+        gateways=gateways,
+        merged_listeners=merged,
+        listeners=all_listeners,
         attached=attached,
-        rules=ruled,
-        client_certificates=shown,
+        rules=all_rules,
+        client_certificates=certificates,
         policy_statuses=world.engine.union(
-            "statuses of policies and backends",
-            *(policy_statuses.declare(world.engine, owned, each, hierarchy) for each in policies),
+            "statuses of policies and XBackends",
+            *(policy_statuses.declare(world.engine, gateways, each, hierarchy) for each in policies),
             xbackends.statuses,
         ),
         pod_selections=xbackends.selections,
+        problems=world.engine.union(
+            "problems",
+            problems.of_gateways(world, gateways, merged, all_listeners, certificates),
+            problems.of_routes(world, attached, all_rules),
+            problems.of_policies(world, policies, references.xbackends.backends),
+        ),
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from headgate.api import gateway
 from headgate.api.meta import Key, Ref
+from headgate.api.problems import Problem
 from headgate.envoy.resources import Resource, VirtualHost, Weights
 from headgate.incremental import Collection
 from headgate.ir import routing as ir
@@ -49,6 +50,9 @@ class Outputs:
     """
 
     routing: Routing
+
+    #: Per object: what is wrong with it, whether or not its status reports it. Objects without problems are absent.
+    problems: Collection[Ref, tuple[Problem, ...]]
 
     class_statuses: Collection[Key, gateway.GatewayClassStatus]
     gateway_statuses: Collection[Key, gateway.GatewayStatus]

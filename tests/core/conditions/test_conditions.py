@@ -39,8 +39,8 @@ def test_all_problems_of_a_condition_stand_in_one_sentence_each_once_with_its_pa
 
 
 def test_an_invalid_says_field_and_remedy() -> None:
-    error = route.invalid_value("spec.hostnames[0]", "foo.*", "a hostname is like shop.example.com")
-    assert str(error) == "spec.hostnames[0]: 'foo.*' cannot be used; a hostname is like shop.example.com"
+    error = route.invalid_value("spec.hostnames[0]", "foo.*", "use a hostname like shop.example.com")
+    assert str(error) == "spec.hostnames[0]: 'foo.*' is invalid; use a hostname like shop.example.com"
 
 
 def test_envoys_words_come_without_the_dump_of_what_it_refused() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headgate.api.discovery import EndpointPort
 from headgate.ir.routing import Endpoint
-from headgate.resolve.routing.backends import SliceEndpoints, ready_endpoints
+from headgate.resolve.routing.endpoints import SliceEndpoints, ready_endpoints
 
 HTTP = (EndpointPort(name="http", port=8080),)
 

@@ -7,10 +7,11 @@ import pytest
 from headgate.api.gateway import AllowedRoutes, Listener, RouteGroupKind
 from headgate.api.meta import Ref
 from headgate.resolve.attachment.listener_conflicts import conflicts
-from headgate.resolve.attachment.listeners import HTTPListener, supported_kinds
+from headgate.resolve.attachment.listener_validation import supported_kinds
+from headgate.resolve.attachment.listeners import HTTPListener
 from headgate.resolve.attachment.merged_listeners import listener_entries
 from headgate.resolve.attachment.routes import intersect_hostnames
-from headgate.resolve.routing.virtual_hosts import shadowed
+from headgate.resolve.routing.virtual_hosts import is_shadowed
 
 
 def listener(name: str, port: int = 80, hostname: str | None = None, protocol: str = "HTTP") -> Listener:
@@ -101,8 +102,8 @@ def door(name: str, hostname: str, port: int = 80) -> HTTPListener:
 
 def test_a_more_specific_listener_of_the_port_takes_the_hosts_it_covers() -> None:
     wide, narrow = door("wide", ""), door("narrow", "*.foo.com")
-    assert shadowed("a.foo.com", wide, [wide, narrow])
-    assert shadowed("*.foo.com", wide, [wide, narrow])
-    assert not shadowed("*.com", wide, [wide, narrow])
-    assert not shadowed("a.foo.com", narrow, [wide, narrow])
-    assert not shadowed("a.foo.com", wide, [wide, door("narrow", "*.foo.com", 81)])
+    assert is_shadowed("a.foo.com", wide, [wide, narrow])
+    assert is_shadowed("*.foo.com", wide, [wide, narrow])
+    assert not is_shadowed("*.com", wide, [wide, narrow])
+    assert not is_shadowed("a.foo.com", narrow, [wide, narrow])
+    assert not is_shadowed("a.foo.com", wide, [wide, door("narrow", "*.foo.com", 81)])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from headgate.api.meta import Key, Ref
 from headgate.ir import routing as ir
-from headgate.resolve.attachment.listeners import HTTPListener, ValidatedListener
+from headgate.resolve.attachment.listener_validation import ValidatedListener
+from headgate.resolve.attachment.listeners import HTTPListener
 from headgate.resolve.attachment.tls_overlaps import overlapping_listeners
 from headgate.resolve.routing.virtual_hosts import misdirected
 

@@ -26,7 +26,8 @@ def test_a_refused_certificate_is_said_on_the_listener_that_shows_it() -> None:
     made.run()
     found = programmed(made, "shop")
     assert (found.status, found.reason) == ("False", "Invalid")
-    assert found.message == "Envoy refused the certificate of Secret shop/example-tls: Failed to load certificate chain"
+    message = "Envoy rejected the certificate of Secret shop/example-tls: Failed to load certificate chain"
+    assert found.message == message
 
 
 def test_listeners_with_other_certificates_stay_programmed() -> None:

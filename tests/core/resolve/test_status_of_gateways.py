@@ -185,9 +185,7 @@ def test_a_class_says_that_definitions_of_known_releases_are_supported() -> None
 def test_a_class_is_accepted_and_names_the_definitions_of_unknown_releases(release: str) -> None:
     found = class_conditions({"Gateway": "v1.7.0", "HTTPRoute": release})
     assert (found["Accepted"][0], found["SupportedVersion"][0]) == ("True", "False")
-    assert (
-        f"HTTPRoute {release or 'of no release'}; known are the releases v1.3 to v1.7" in found["SupportedVersion"][1]
-    )
+    assert f"(HTTPRoute: {release or 'unknown'}); supported: v1.3 to v1.7" in found["SupportedVersion"][1]
 
 
 def test_while_nothing_is_known_of_definitions_nothing_is_said_of_them() -> None:
@@ -198,7 +196,7 @@ def test_parameters_of_a_gateway_are_refused_with_the_remedy() -> None:
     ref = {"group": "example.com", "kind": "Proxy", "name": "x"}
     made = connected(world(infrastructure={"parametersRef": ref}))
     assert said(made, "Accepted") == ("False", "InvalidParameters")
-    assert "leave parametersRef out" in condition(made, "Accepted").message
+    assert "remove parametersRef" in condition(made, "Accepted").message
     assert said(made, "Programmed") == ("False", "Invalid")
 
 
@@ -224,7 +222,7 @@ def test_of_two_addresses_only_the_one_that_is_usable_is_shown_and_the_remedy_is
     both = [{"type": "IPAddress", "value": value} for value in ("192.0.2.1", "192.0.2.99")]
     made = answered(connected(world(addresses=both)))
     assert said(made, "Programmed") == ("False", "AddressNotUsable")
-    assert "a Gateway has one address: name one" in condition(made, "Programmed").message
+    assert "a Gateway has one address: request one" in condition(made, "Programmed").message
     assert status(made).addresses == (api.GatewayStatusAddress(value="192.0.2.1"),)
 
 

@@ -149,4 +149,4 @@ def test_every_condition_is_stamped_with_the_generation_it_judges() -> None:
 def test_a_duration_that_is_none_is_named_with_what_would_work() -> None:
     made = world({**backend("s0"), "timeouts": {"request": "ten seconds"}})
     assert said(made)["Accepted"] == ("False", "UnsupportedValue")
-    assert "a duration is like 10s" in message(made, "Accepted")
+    assert "use a duration like 10s" in message(made, "Accepted")

@@ -90,7 +90,7 @@ def test_other_weights_and_other_backends_change_endpoints_only() -> None:
 def test_a_route_has_one_rule_and_says_so() -> None:
     found = accepted(world(route("TCPRoute", REF, rules=2)), "TCPRoute")
     assert (found.status, found.reason) == ("False", "UnsupportedValue")
-    assert "spec.rules: '2 rules' cannot be used; there must be one" in found.message
+    assert "spec.rules: '2 rules' is invalid; use one rule" in found.message
 
 
 def test_the_service_of_a_gateway_has_its_udp_ports() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from headgate.api.schema import Problem, at, correlated
+from headgate.api.problems import Problem
+from headgate.api.schema import at, correlated
 
 from .library import SIZE
 from .programs import EvaluationError, ExpressionError, Program, compiled, optional, scope

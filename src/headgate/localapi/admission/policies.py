@@ -13,7 +13,7 @@ import msgspec
 
 from headgate.api.cel.programs import EvaluationError, ExpressionError, compiled, scope
 from headgate.api.meta import Key
-from headgate.api.schema import Problem
+from headgate.api.problems import Problem
 from headgate.localapi.http.reviews import who
 from headgate.localapi.registry import status_errors
 from headgate.localapi.resources.served import Object, Registry

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from headgate.api.schema import Problem
+from headgate.api.problems import Problem
 from headgate.api.selectors import selector_text
 from headgate.api.times import rfc3339
 from headgate.localapi.registry import status_errors, strategy

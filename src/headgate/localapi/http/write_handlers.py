@@ -8,7 +8,7 @@ import msgspec
 import yaml
 
 from headgate.api import patch as patches
-from headgate.api.schema import Problem
+from headgate.api.problems import Problem
 from headgate.localapi.registry import status_errors, strategy
 from headgate.localapi.registry.api import Api, WriteOptions, decode
 from headgate.localapi.resources.served import Object, Resource

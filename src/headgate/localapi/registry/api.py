@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from headgate.api.meta import Key
-from headgate.api.schema import Problem
+from headgate.api.problems import Problem
 from headgate.api.times import rfc3339
 from headgate.localapi.admission.matching import AdmissionRequest
 from headgate.localapi.resources import served

@@ -7,7 +7,8 @@ and their writes cost nothing.
 from typing import Any
 
 from headgate.api import apply as ssa
-from headgate.api.schema import Problem, Schema
+from headgate.api.problems import Problem
+from headgate.api.schema import Schema
 from headgate.localapi.resources import schemas
 from headgate.localapi.resources.served import Object, Resource
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from headgate.api.schema import Problem
+from headgate.api.problems import Problem
 
 
 class StatusError(Exception):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from headgate.api import schema as schemas_
 from headgate.api.cel import rules
-from headgate.api.schema import Problem
+from headgate.api.problems import Problem
 from headgate.localapi.resources import schemas
 from headgate.localapi.resources.served import Object, Resource
 

@@ -7,7 +7,8 @@ import re2
 
 from headgate.api.cel import rules
 from headgate.api.cel.programs import ExpressionError
-from headgate.api.schema import Problem, at
+from headgate.api.problems import Problem
+from headgate.api.schema import at
 from headgate.localapi.garbage_collector import DEFINITION_FINALIZER
 
 from .jsonpath import JSONPathError, compile_path

@@ -8,7 +8,7 @@ import msgspec
 from headgate.api import json_pointer
 from headgate.api.cel.rules import Node
 from headgate.api.meta import Key
-from headgate.api.schema import Problem
+from headgate.api.problems import Problem
 from headgate.localapi.storage.cache import Record
 from headgate.localapi.storage.store import Row
 

@@ -1,4 +1,4 @@
-"""From which namespaces a Gateway or ListenerSet takes others: `allowedRoutes` and `allowedListeners` say it alike."""
+"""Namespaces that a Gateway or ListenerSet admits: `allowedRoutes` and `allowedListeners` have the same rules."""
 
 from headgate.api import core, selectors
 from headgate.api import gateway as api
@@ -11,23 +11,29 @@ NamespaceLabels = Collection[Key, dict[str, str]]
 
 def labels(world: World) -> NamespaceLabels:
     """The labels of every namespace."""
-    return world.engine.map("labels of a namespace", world.namespaces, _labels)
+    return world.engine.map("labels of Namespaces", world.namespaces, _labels)
 
 
-def _labels(_read: Read, _key: Key, found: core.Namespace) -> dict[str, str]:
-    return found.metadata.labels
+def _labels(_read: Read, _key: Key, namespace: core.Namespace) -> dict[str, str]:
+    return namespace.metadata.labels
 
 
 def admits(
-    read: Read, known: NamespaceLabels, allowed: api.RouteNamespaces | api.ListenerNamespaces, home: str, visitor: str
+    read: Read,
+    namespace_labels: NamespaceLabels,
+    allowed: api.RouteNamespaces | api.ListenerNamespaces,
+    owner_namespace: str,
+    namespace: str,
 ) -> bool:
-    """Whether something of namespace `visitor` may come to what lives in `home`. What is not known lets nobody in."""
+    """Whether `allowedRoutes` or `allowedListeners` in `owner_namespace` admits `namespace`. An unknown value of `from`
+    admits none; a selector admits no unknown namespace unless it is empty.
+    """
     match allowed.from_:
         case "All":
             return True
         case "Same":
-            return visitor == home
+            return namespace == owner_namespace
         case "Selector" if allowed.selector is not None:
-            theirs = read(known, Key("", visitor)) or {}
-            return selectors.from_selector(allowed.selector).matches(theirs)
+            known = read(namespace_labels, Key("", namespace)) or {}
+            return selectors.from_selector(allowed.selector).matches(known)
     return False

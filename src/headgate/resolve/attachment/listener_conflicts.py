@@ -1,9 +1,9 @@
-"""Listeners that want the same port.
+"""Conflicts between listeners of one Gateway that use the same port.
 
-Within one owner conflicting listeners have no winner (`Gateway.spec.listeners`): all of them are out. Between a Gateway
-and its ListenerSets there is one: the Gateway, then the older ListenerSet, then the first by `namespace/name`
-(`ListenerSet.spec.listeners`). HTTPS and TLS share a port, since both choose by server name; UDP shares a number with
-anything else.
+Within one owner, conflicting listeners are all rejected (`Gateway.spec.listeners`). Between owners the first has
+precedence: the Gateway, then the older ListenerSet, then the first by `namespace/name`
+(`ListenerSet.spec.listeners`). HTTPS and TLS can share a port, because both select by server name. A UDP port does not
+conflict with a TCP port of the same number.
 """
 
 from collections import defaultdict
@@ -17,59 +17,69 @@ from headgate.ir.routing import FAMILIES, Transport, transport
 from .merged_listeners import ListenerEntry
 
 
-def conflicts(asks: Sequence[ListenerEntry]) -> dict[int, Problem]:
-    """What is wrong with listeners that want what another one has; by their place in `asks`, which are in order of
-    precedence. Protocols that nobody knows want nothing.
+def conflicts(entries: Sequence[ListenerEntry]) -> dict[int, Problem]:
+    """The conflict of each conflicting listener, by its index in `entries`, which are in order of precedence. Listeners
+    with unknown protocols take no part.
     """
     ports: dict[tuple[Transport, int], list[int]] = defaultdict(list)
-    for at, ask in enumerate(asks):
-        if ask.listener.protocol in FAMILIES:
-            ports[transport(ask.listener.protocol), ask.listener.port].append(at)
+    for index, entry in enumerate(entries):
+        if entry.listener.protocol in FAMILIES:
+            ports[transport(entry.listener.protocol), entry.listener.port].append(index)
     problems: dict[int, Problem] = {}
-    for wanted in ports.values():
-        if len(wanted) > 1:
-            problems |= _on_one_port(asks, wanted)
+    for indexes in ports.values():
+        if len(indexes) > 1:
+            problems |= _conflicts_on_port(entries, indexes)
     return problems
 
 
-def _on_one_port(asks: Sequence[ListenerEntry], wanted: Sequence[int]) -> dict[int, Problem]:
+def _conflicts_on_port(entries: Sequence[ListenerEntry], indexes: Sequence[int]) -> dict[int, Problem]:
     problems: dict[int, Problem] = {}
-    held: list[int] = []
-    for mine in _by_owner(asks, wanted):
-        before = [asks[there] for there in held]
-        kept: list[int] = []
-        for at in mine:
-            if (problem := _clash(asks[at], before, of_owner=False)) is not None:
-                problems[at] = problem
+    accepted: list[int] = []
+    for of_owner in _by_owner(entries, indexes):
+        preceding = [entries[index] for index in accepted]
+        remaining: list[int] = []
+        for index in of_owner:
+            if (problem := _conflict(entries[index], preceding, same_owner=False)) is not None:
+                problems[index] = problem
             else:
-                kept.append(at)
-        for at in kept:
-            others = [asks[there] for there in kept if there != at]
-            if (problem := _clash(asks[at], others, of_owner=True)) is not None:
-                problems[at] = problem
-        held += kept
+                remaining.append(index)
+        for index in remaining:
+            others = [entries[other] for other in remaining if other != index]
+            if (problem := _conflict(entries[index], others, same_owner=True)) is not None:
+                problems[index] = problem
+        accepted += remaining
     return problems
 
 
-def _by_owner(asks: Sequence[ListenerEntry], wanted: Sequence[int]) -> Iterable[list[int]]:
+def _by_owner(entries: Sequence[ListenerEntry], indexes: Sequence[int]) -> Iterable[list[int]]:
     owners: dict[object, list[int]] = defaultdict(list)
-    for at in wanted:
-        owners[asks[at].owner].append(at)
+    for index in indexes:
+        owners[entries[index].owner].append(index)
     return owners.values()
 
 
-def _clash(ask: ListenerEntry, others: Sequence[ListenerEntry], *, of_owner: bool) -> Problem | None:
-    """The conflict of one listener with others. Names of another owner's listeners are not told: they may be secret."""
-    asked = ask.listener
-    family = FAMILIES[asked.protocol]
-    if foreign := [each.listener.name for each in others if FAMILIES[each.listener.protocol] != family]:
-        return conditions.protocol_conflict(ask.path, asked.port, foreign if of_owner else ())
+def _conflict(entry: ListenerEntry, others: Sequence[ListenerEntry], *, same_owner: bool) -> Problem | None:
+    """The conflict of a listener with others. Listeners of other owners are not named: their names may be private."""
+    listener = entry.listener
+    family = FAMILIES[listener.protocol]
+    other_family = [other for other in others if FAMILIES[other.listener.protocol] != family]
+    if other_family:
+        return _protocol_conflict(entry, other_family if same_owner else ())
     if family in ("TCP", "UDP") and others:
-        return conditions.protocol_conflict(
-            ask.path, asked.port, [each.listener.name for each in others] if of_owner else ()
-        )
-    same = [each for each in others if normalize(each.listener.hostname) == normalize(asked.hostname)]
-    names = [each.listener.name for each in same] if of_owner else []
-    if any(each.listener.protocol != asked.protocol for each in same):
-        return conditions.protocol_conflict(ask.path, asked.port, names)
-    return conditions.hostname_conflict(ask.path, asked.port, normalize(asked.hostname), names) if same else None
+        return _protocol_conflict(entry, others if same_owner else ())
+    hostname = normalize(listener.hostname)
+    same_hostname = [other for other in others if normalize(other.listener.hostname) == hostname]
+    named = same_hostname if same_owner else ()
+    if any(other.listener.protocol != listener.protocol for other in same_hostname):
+        return _protocol_conflict(entry, named)
+    if same_hostname:
+        return conditions.hostname_conflict(entry.path, listener.port, hostname, _names(named))
+    return None
+
+
+def _protocol_conflict(entry: ListenerEntry, others: Sequence[ListenerEntry]) -> Problem:
+    return conditions.protocol_conflict(entry.path, entry.listener.port, _names(others))
+
+
+def _names(entries: Sequence[ListenerEntry]) -> list[str]:
+    return [entry.listener.name for entry in entries]

@@ -1,43 +1,35 @@
-"""What do requests pass on a listener before a route is chosen (GEP-5224)?"""
+"""Filters of a listener, which requests pass before a route is selected (GEP-5224)."""
 
 from headgate import filters
 from headgate.api import gateway as api
 from headgate.conditions import Invalid, Problem
 from headgate.conditions import listener as conditions
-from headgate.incremental import Read
-from headgate.ir.routing import Backend
 
-from ..references import resolver
-from ..references.resolver import References
+from ..references.resolver import Resolver
 from .merged_listeners import ListenerEntry
 
 _WITH_REQUESTS = ("HTTP", "HTTPS")
 
 
-def filters_of(
-    read: Read, references: References, ask: ListenerEntry
-) -> tuple[list[filters.HTTPFilter], list[Problem]]:
-    """The filters of a listener, and what is wrong with them. None is left out: a listener that skipped one would let
-    everything through.
+def filters_of(resolver: Resolver, entry: ListenerEntry) -> tuple[list[filters.HTTPFilter], list[Problem]]:
+    """The filters of a listener, and their problems. An invalid filter is never skipped: without it the listener would
+    admit requests that the filter denies, so the listener is not served.
     """
-    listener, found, problems = ask.listener, list[filters.HTTPFilter](), list[Problem]()
-
-    def backend(path: str, ref: api.BackendObjectReference) -> Backend:
-        return resolver.backend(read, references, path, ref, ask.owner)
-
-    for at, each in enumerate(listener.filters.requests if listener.filters else ()):
-        path = f"{ask.path}.filters.requests[{at}]"
+    listener, parsed, problems = entry.listener, list[filters.HTTPFilter](), list[Problem]()
+    for index, declared in enumerate(listener.filters.requests if listener.filters else ()):
+        path = f"{entry.path}.filters.requests[{index}]"
         if listener.protocol not in _WITH_REQUESTS:
             problems.append(conditions.invalid_listener_filter(path, listener.protocol))
             continue
-        as_of_a_route = api.HTTPRouteFilter(
-            type=each.type, external_auth=each.external_auth, extension_ref=each.extension_ref
+        as_route_filter = api.HTTPRouteFilter(
+            type=declared.type, external_auth=declared.external_auth, extension_ref=declared.extension_ref
         )
+        where = filters.ParseContext(path, filters.Scope.LISTENER, False, resolver.backend)
         try:
-            parsed = filters.parse(as_of_a_route, filters.ParseContext(path, filters.Scope.LISTENER, False, backend))
+            found = filters.parse(as_route_filter, where)
         except Invalid as error:
             problems.append(conditions.as_listener_filter(error.problem))
             continue
-        found.append(parsed)
-        problems += map(conditions.as_listener_filter, parsed.problems)
-    return found, problems
+        parsed.append(found)
+        problems += map(conditions.as_listener_filter, found.problems)
+    return parsed, problems

@@ -1,6 +1,7 @@
-"""Which listeners are asked for at a Gateway: its own, then those of the ListenerSets that it allows (GEP-1713).
+"""The listeners of a Gateway: its own, then those of the ListenerSets that it accepts (GEP-1713).
 
-ListenerSets come by age, then by `namespace/name`; that is also the order in which they may have a port and hostname.
+ListenerSets are ordered by age, then by `namespace/name`. The order is also the precedence between listeners with the
+same port, protocol and hostname.
 """
 
 from collections.abc import Iterable
@@ -15,13 +16,14 @@ from headgate.conditions import listener_set as conditions
 from headgate.incremental import Collection, Read
 from headgate.world import World
 
-from ..gateways.managed import ManagedGateway, ManagedGateways, is_rejected
+from ..gateways import managed
+from ..gateways.managed import ManagedGateway, ManagedGateways
 from . import allowed_namespaces
 from .allowed_namespaces import NamespaceLabels, admits
 
 
 class ListenerEntry(msgspec.Struct, frozen=True, gc=False):
-    """A listener as it is written. `owner` is the Gateway or a ListenerSet, `index` its place there."""
+    """A listener in the spec of its owner, a Gateway or a ListenerSet, at `index`."""
 
     owner: Ref
     index: int
@@ -29,22 +31,24 @@ class ListenerEntry(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def name(self) -> str:
-        """Unique within the Gateway: a section name of its own, `namespace/set/section` of a ListenerSet."""
+        """A name that is unique within the Gateway; see `unique_name`."""
         return unique_name(self.owner, self.listener.name)
 
     @property
     def path(self) -> str:
-        """Where it is written in its owner."""
+        """The field path in the owner."""
         return f"spec.listeners[{self.index}]"
 
 
 def unique_name(owner: Ref, section: str) -> str:
-    """Names of sections may repeat across a Gateway and its ListenerSets; section names have no slash."""
+    """`section` for a Gateway's own listener, `namespace/name/section` for one of a ListenerSet. Section names contain
+    no slash, and may repeat across a Gateway and its ListenerSets.
+    """
     return section if owner.kind == "Gateway" else f"{owner.namespace}/{owner.name}/{section}"
 
 
 class ManagedListenerSet(msgspec.Struct, frozen=True, gc=False):
-    """A ListenerSet whose parent is a Gateway of ours; `refusal` says why the Gateway does not take it."""
+    """A ListenerSet whose parent is a managed Gateway. With a `problem` the Gateway does not accept it."""
 
     uid: str
     generation: int
@@ -56,76 +60,84 @@ class ManagedListenerSet(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class MergedListeners:
-    """All that is asked for."""
+    """The listeners of all Gateways and ListenerSets, before validation."""
 
     #: Per Gateway, in order of precedence.
     listeners: Collection[Key, tuple[ListenerEntry, ...]]
-    #: ListenerSets with a parent of ours.
+    #: ListenerSets whose parent is a managed Gateway.
     listener_sets: Collection[Key, ManagedListenerSet]
-    #: Per Gateway: the ListenerSets that it takes, in order of precedence.
+    #: Per Gateway: the ListenerSets that it accepts, in order of precedence.
     listener_sets_of: Collection[Key, tuple[Key, ...]]
     #: Labels per namespace.
     namespace_labels: NamespaceLabels
 
 
 def declare(world: World, gateways: ManagedGateways) -> MergedListeners:
-    """Judge every ListenerSet as a whole, and concatenate."""
+    """Decide which ListenerSets each Gateway accepts, and merge the listeners."""
     engine = world.engine
     labels = allowed_namespaces.labels(world)
 
-    def judged(read: Read, key: Key, found: api.ListenerSet) -> ManagedListenerSet | None:
-        parent = found.spec.parent_ref
-        gateway = Key(parent.namespace or key.namespace, parent.name)
-        owner = read(gateways.managed, gateway) if (parent.group, parent.kind) == (api.GROUP, "Gateway") else None
-        if owner is None:
+    def managed_set(read: Read, key: Key, listener_set: api.ListenerSet) -> ManagedListenerSet | None:
+        parent = listener_set.spec.parent_ref
+        parent_key = Key(parent.namespace or key.namespace, parent.name)
+        if (parent.group, parent.kind) != (api.GROUP, "Gateway"):
             return None
-        meta = found.metadata
-        why = _refusal(read, labels, gateway, owner, key.namespace)
+        gateway = read(gateways.managed, parent_key)
+        if gateway is None:
+            return None
+        meta = listener_set.metadata
+        problem = _problem(read, labels, parent_key, gateway, key)
         return ManagedListenerSet(
-            meta.uid, meta.generation, meta.creation_timestamp, gateway, found.spec.listeners, why
+            meta.uid, meta.generation, meta.creation_timestamp, parent_key, listener_set.spec.listeners, problem
         )
 
-    sets = engine.map("listener sets", world.listener_sets, judged)
+    listener_sets = engine.map("managed ListenerSets", world.listener_sets, managed_set)
     of_gateway = engine.index(
-        "listener sets of a gateway", sets, lambda _key, found: () if found.problem else (found.gateway,)
+        "ListenerSets by Gateway",
+        listener_sets,
+        lambda _key, listener_set: () if listener_set.problem else (listener_set.gateway,),
     )
 
-    def taken(read: Read, key: Key, _owned: ManagedGateway) -> tuple[Key, ...]:
-        found = [(each, read(sets, each)) for each in read.group(of_gateway, key)]
-        return tuple(name for _, name in sorted((each.created, name) for name, each in found if each is not None))
+    def accepted_sets(read: Read, key: Key, _gateway: ManagedGateway) -> tuple[Key, ...]:
+        by_key = [(name, read(listener_sets, name)) for name in read.group(of_gateway, key)]
+        ordered = sorted((listener_set.created, name) for name, listener_set in by_key if listener_set is not None)
+        return tuple(name for _, name in ordered)
 
-    sets_of = engine.map("listener sets that are taken", gateways.managed, taken)
+    listener_sets_of = engine.map("accepted ListenerSets of Gateways", gateways.managed, accepted_sets)
 
-    def listeners(read: Read, key: Key, found: ManagedGateway) -> tuple[ListenerEntry, ...]:
-        every = [*listener_entries(Ref("Gateway", key.namespace, key.name), found.spec.listeners)]
-        for name in read(sets_of, key) or ():
-            each = read(sets, name)
-            every += listener_entries(Ref("ListenerSet", name.namespace, name.name), each.listeners if each else ())
-        return tuple(every)
+    def listeners(read: Read, key: Key, gateway: ManagedGateway) -> tuple[ListenerEntry, ...]:
+        merged = [*listener_entries(Ref("Gateway", key.namespace, key.name), gateway.spec.listeners)]
+        for name in read(listener_sets_of, key) or ():
+            if (listener_set := read(listener_sets, name)) is not None:
+                merged += listener_entries(Ref("ListenerSet", name.namespace, name.name), listener_set.listeners)
+        return tuple(merged)
 
-    return MergedListeners(engine.map("listeners asked for", gateways.managed, listeners), sets, sets_of, labels)
+    merged = engine.map("merged listeners of Gateways", gateways.managed, listeners)
+    return MergedListeners(merged, listener_sets, listener_sets_of, labels)
 
 
 def listener_entries(owner: Ref, listeners: Iterable[api.Listener]) -> Iterable[ListenerEntry]:
     """The listeners of one owner."""
-    for at, each in enumerate(listeners):
-        yield ListenerEntry(owner, at, each)
+    for index, listener in enumerate(listeners):
+        yield ListenerEntry(owner, index, listener)
 
 
-def _refusal(
-    read: Read, labels: NamespaceLabels, gateway: Key, owner: ManagedGateway, namespace: str
+def _problem(
+    read: Read, labels: NamespaceLabels, parent: Key, gateway: ManagedGateway, listener_set: Key
 ) -> Problem | None:
-    """Why a Gateway does not take a ListenerSet from a namespace, or None if it does."""
-    if is_rejected(owner.spec):
-        return conditions.parent_not_accepted(str(gateway))
-    allowed = (owner.spec.allowed_listeners or api.AllowedListeners()).namespaces
-    if admits(read, labels, allowed, gateway.namespace, namespace):
+    """Why a Gateway does not accept a ListenerSet, or None if it does."""
+    parent_ref = Ref("Gateway", parent.namespace, parent.name)
+    subject = Ref("ListenerSet", listener_set.namespace, listener_set.name)
+    if managed.problems(parent, gateway.spec):
+        return msgspec.structs.replace(conditions.parent_not_accepted(parent_ref), subject=subject)
+    allowed = (gateway.spec.allowed_listeners or api.AllowedListeners()).namespaces
+    if admits(read, labels, allowed, parent.namespace, listener_set.namespace):
         return None
     match allowed.from_:
         case "Same":
-            which = "from its own namespace"
+            namespaces = "from its own namespace"
         case "Selector" if allowed.selector is not None:
-            which = "from namespaces with labels that this one lacks"
+            namespaces = "from namespaces with labels that this one does not have"
         case _:
-            which = ""
-    return conditions.not_allowed(str(gateway), which)
+            namespaces = ""
+    return msgspec.structs.replace(conditions.not_allowed(parent_ref, namespaces), subject=subject)

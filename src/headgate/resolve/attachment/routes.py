@@ -1,8 +1,8 @@
-"""Which route stands on which listener, for which hostnames. All kinds of routes attach in one way.
+"""Attaches routes of every kind to listeners and intersects their hostnames.
 
-The order of checks is the specification's: a listener with this name and port (else NoMatchingParent), which takes
-this kind from this namespace (else NotAllowedByListeners), whose hostname has something in common with the route's
-(else NoMatchingListenerHostname). One listener that passes is enough.
+The order of checks is the specification's: the parent has a listener with this name and port (else NoMatchingParent);
+the listener admits this kind from this namespace (else NotAllowedByListeners); its hostname intersects with the route's
+(else NoMatchingListenerHostname). One listener that passes all checks is enough.
 """
 
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ from .merged_listeners import MergedListeners
 
 
 class RouteSnapshot(msgspec.Struct, frozen=True, gc=False):
-    """All of a route that anything depends on."""
+    """The fields of a route that anything depends on; its status and other metadata are not among them."""
 
     uid: str
     generation: int
@@ -35,26 +35,27 @@ class RouteSnapshot(msgspec.Struct, frozen=True, gc=False):
 
 
 class ParentRefs(msgspec.Struct, frozen=True, gc=False):
-    """What a route asks for before its rules are looked at: a change of rules or weights leaves it as it is."""
+    """The fields of a route that decide where it attaches; a change of its rules or weights leaves them as they are."""
 
     created: str
     parent_refs: tuple[api.ParentReference, ...]
     hostnames: tuple[str, ...]
-    #: Whether it wants every default Gateway as well.
+    #: Whether the route attaches to all default Gateways as well (`useDefaultGateways`, GEP-3793).
     use_default_gateways: bool = False
 
 
 class Attachment(msgspec.Struct, frozen=True, gc=False):
-    """A listener that a route stands on. `hostnames` are pairs: what is served, and what is written on the route."""
+    """A listener that a route is attached to. `hostnames` are pairs: the intersection, and the hostname of the route
+    that it comes from.
+    """
 
     listener: str
     hostnames: tuple[tuple[str, str], ...]
 
 
 class ParentResult(msgspec.Struct, frozen=True, gc=False):
-    """What became of one parentRef to a Gateway of ours or to a ListenerSet of one: places, or the problem.
-
-    A default Gateway that a route wants (`useDefaultGateways`) is a parent like those that are written.
+    """The result for one parentRef: attachments, or the problem. A default Gateway that the route uses has a result
+    like a parentRef.
     """
 
     ref: api.ParentReference
@@ -65,135 +66,149 @@ class ParentResult(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class AttachedRoutes:
-    """Routes and where they stand."""
+    """Routes, and the listeners that they are attached to."""
 
     snapshots: Collection[Ref, RouteSnapshot]
     parent_refs: Collection[Ref, ParentRefs]
-    #: Per route: one entry for each parentRef to a Gateway of ours or to a ListenerSet of one.
+    #: Per route: a result for each parentRef to a managed Gateway or to a ListenerSet of one.
     parents: Collection[Ref, tuple[ParentResult, ...]]
-    #: Per route: the Gateways that it stands on, sorted.
+    #: Per route: the Gateways that it is attached to, sorted.
     gateways: Collection[Ref, tuple[Key, ...]]
     #: Per Gateway, listener and route.
     attachments: Collection[tuple[Key, str, Ref], Attachment]
 
 
-def declare(world: World, gateways: ManagedGateways, asked: MergedListeners, listeners: Listeners) -> AttachedRoutes:
-    """Judge every parentRef."""
+def declare(world: World, gateways: ManagedGateways, merged: MergedListeners, listeners: Listeners) -> AttachedRoutes:
+    """Attach every route by each of its parentRefs."""
     engine = world.engine
     sources = [world.sources[kind.type] for kind in ROUTE_KINDS]
-    specs = engine.union("specs", *(engine.flat_map(f"specs of {each.name}", each, _spec) for each in sources))
-    claims = engine.map("claims", specs, _claim)
+    snapshots = engine.union(
+        "routes", *(engine.flat_map(f"{source.name} snapshots", source, _snapshot) for source in sources)
+    )
+    all_parent_refs = engine.map("parentRefs of routes", snapshots, _parent_refs)
 
-    def parents(read: Read, key: Ref, claim: ParentRefs) -> tuple[ParentResult, ...]:
-        wanted = [(f"spec.parentRefs[{at}]", ref) for at, ref in enumerate(claim.parent_refs)]
-        if claim.use_default_gateways:
-            wanted += _defaults(claim.parent_refs, key, read.group(gateways.defaults, DEFAULT_SCOPE))
-        found = []
-        for path, ref in wanted:
-            parent = Ref(ref.kind, ref.namespace or key.namespace, ref.name)
-            doors = read(listeners.route_parents, parent) if ref.group == api.GROUP else None
-            if doors is not None:
-                found.append(_attach(read, asked.namespace_labels, key, path, ref, parent, doors, claim.hostnames))
-        return tuple(found)
+    def parents(read: Read, route: Ref, declared: ParentRefs) -> tuple[ParentResult, ...]:
+        refs = [(f"spec.parentRefs[{index}]", ref) for index, ref in enumerate(declared.parent_refs)]
+        if declared.use_default_gateways:
+            refs += _default_gateways(declared.parent_refs, route, read.group(gateways.defaults, DEFAULT_SCOPE))
+        results = []
+        for path, ref in refs:
+            parent = Ref(ref.kind, ref.namespace or route.namespace, ref.name)
+            known = read(listeners.route_parents, parent) if ref.group == api.GROUP else None
+            if known is not None:
+                attach = _Attach(read, merged.namespace_labels, route, declared.hostnames)
+                results.append(attach.to(path, ref, parent, known))
+        return tuple(results)
 
-    all_parents = engine.map("parents", claims, parents)
+    all_parents = engine.map("parents of attached routes", all_parent_refs, parents)
     return AttachedRoutes(
-        snapshots=specs,
-        parent_refs=claims,
+        snapshots=snapshots,
+        parent_refs=all_parent_refs,
         parents=all_parents,
-        gateways=engine.map("gateways of a route", all_parents, lambda _read, _key, found: _gateways(found)),
-        attachments=engine.flat_map("places", all_parents, lambda _read, key, found: _places(key, found)),
+        gateways=engine.map("Gateways of routes", all_parents, _gateways),
+        attachments=engine.flat_map("attachments of routes", all_parents, _attachments),
     )
 
 
-def _spec(_read: Read, _key: Key, found: api.Route) -> Iterable[tuple[Ref, RouteSnapshot]]:
-    meta = found.metadata
-    yield found.ref, RouteSnapshot(meta.uid, meta.generation, meta.creation_timestamp, found.spec)
+def _snapshot(_read: Read, _key: Key, route: api.Route) -> Iterable[tuple[Ref, RouteSnapshot]]:
+    meta = route.metadata
+    yield route.ref, RouteSnapshot(meta.uid, meta.generation, meta.creation_timestamp, route.spec)
 
 
-def _claim(_read: Read, _key: Ref, found: RouteSnapshot) -> ParentRefs:
-    spec = found.spec
-    defaults = spec.use_default_gateways == "All"
-    return ParentRefs(found.created, spec.parent_refs, getattr(spec, "hostnames", ()), defaults)
+def _parent_refs(_read: Read, _key: Ref, route: RouteSnapshot) -> ParentRefs:
+    spec = route.spec
+    return ParentRefs(
+        route.created, spec.parent_refs, getattr(spec, "hostnames", ()), spec.use_default_gateways == "All"
+    )
 
 
-def _defaults(
-    written: Iterable[api.ParentReference], route: Ref, gateways: Iterable[Key]
+def _default_gateways(
+    declared: Iterable[api.ParentReference], route: Ref, gateways: Iterable[Key]
 ) -> Iterable[tuple[str, api.ParentReference]]:
-    """The default Gateways that a route does not name itself."""
-    named = {Key(ref.namespace or route.namespace, ref.name) for ref in written if ref.kind == "Gateway"}
+    """The default Gateways that the route has no parentRef to."""
+    named = {Key(ref.namespace or route.namespace, ref.name) for ref in declared if ref.kind == "Gateway"}
     for gateway in gateways:
         if gateway not in named:
             yield "spec.useDefaultGateways", api.ParentReference(name=gateway.name, namespace=gateway.namespace)
 
 
-def _gateways(parents: tuple[ParentResult, ...]) -> tuple[Key, ...]:
+def _gateways(_read: Read, _route: Ref, parents: tuple[ParentResult, ...]) -> tuple[Key, ...]:
     return tuple(sorted({parent.gateway for parent in parents if parent.attachments}))
 
 
-def _places(route: Ref, parents: tuple[ParentResult, ...]) -> Iterable[tuple[tuple[Key, str, Ref], Attachment]]:
+def _attachments(
+    _read: Read, route: Ref, parents: tuple[ParentResult, ...]
+) -> Iterable[tuple[tuple[Key, str, Ref], Attachment]]:
     for parent in parents:
-        for place in parent.attachments:
-            yield (parent.gateway, place.listener, route), place
+        for attachment in parent.attachments:
+            yield (parent.gateway, attachment.listener, route), attachment
 
 
-def _attach(
-    read: Read,
-    labels: NamespaceLabels,
-    route: Ref,
-    path: str,
-    ref: api.ParentReference,
-    parent: Ref,
-    found: RouteParent,
-    hostnames: tuple[str, ...],
-) -> ParentResult:
-    def refused(problem: Problem) -> ParentResult:
-        return ParentResult(ref, found.gateway, (), problem)
+class _Attach:
+    """Attaches one route, with these hostnames, to its parents."""
 
-    if found.not_accepted:
-        return refused(conditions.parent_not_accepted(path, parent, found.not_accepted))
-    doors = found.listeners
-    named = [door for door in doors if ref.section_name in (None, door.section) and ref.port in (None, door.port)]
-    if not named:
-        known = [f"{door.section!r} on port {door.port}" for door in doors]
-        return refused(conditions.no_matching_parent(path, parent, ref.section_name, ref.port, known))
-    whys = {door.name: _why_not_allowed(read, labels, door, parent, route) for door in named}
-    allowed = [door for door in named if whys[door.name] is None]
-    if not allowed:
-        return refused(conditions.not_allowed_by_listeners(path, parent, [why for why in whys.values() if why]))
-    places = [(door, intersect_hostnames(door.hostname, hostnames)) for door in allowed]
-    taken = tuple(Attachment(door.name, served) for door, served in places if served)
-    if not taken:
-        theirs = [door.hostname or "every host" for door in allowed]
-        return refused(conditions.no_matching_listener_hostname(path, hostnames, theirs))
-    return ParentResult(ref, found.gateway, taken)
+    def __init__(self, read: Read, labels: NamespaceLabels, route: Ref, hostnames: tuple[str, ...]) -> None:
+        self._read = read
+        self._labels = labels
+        self._route = route
+        self._hostnames = hostnames
 
+    def to(self, path: str, ref: api.ParentReference, parent: Ref, known: RouteParent) -> ParentResult:
+        """The result for one parentRef at a path."""
+        result = self._attachments(path, ref, parent, known)
+        if isinstance(result, Problem):
+            return ParentResult(ref, known.gateway, (), msgspec.structs.replace(result, subject=self._route))
+        return ParentResult(ref, known.gateway, result)
 
-def _why_not_allowed(
-    read: Read, labels: NamespaceLabels, door: AttachableListener, parent: Ref, route: Ref
-) -> str | None:
-    """Why a listener does not take a route, or None if it does."""
-    where = f"listener {door.section!r}"
-    if route.kind not in door.kinds:
-        return f"{where} takes {', '.join(door.kinds) or 'no route'}, not {route.kind}"
-    if admits(read, labels, door.namespaces, parent.namespace, route.namespace):
-        return None
-    match door.namespaces.from_:
-        case "Same":
-            return f"{where} takes routes from its own namespace {parent.namespace!r} only (allowedRoutes)"
-        case "Selector" if door.namespaces.selector is not None:
-            return f"{where} takes routes from selected namespaces, and {route.namespace!r} lacks the labels"
-        case other:
-            return f"{where} takes routes from no namespace (allowedRoutes.namespaces.from: {other})"
+    def _attachments(
+        self, path: str, ref: api.ParentReference, parent: Ref, known: RouteParent
+    ) -> tuple[Attachment, ...] | Problem:
+        if known.not_accepted:
+            return conditions.parent_not_accepted(path, parent, known.not_accepted)
+        section, port = ref.section_name, ref.port
+        named = [each for each in known.listeners if section in (None, each.section) and port in (None, each.port)]
+        if not named:
+            descriptions = [f"{listener.section!r} on port {listener.port}" for listener in known.listeners]
+            return conditions.no_matching_parent(path, parent, section, port, descriptions)
+        refusals = {listener.name: self._refusal(listener, parent) for listener in named}
+        admitting = [listener for listener in named if refusals[listener.name] is None]
+        if not admitting:
+            return conditions.not_allowed_by_listeners(path, parent, list(filter(None, refusals.values())))
+        pairs = [(listener, intersect_hostnames(listener.hostname, self._hostnames)) for listener in admitting]
+        attachments = tuple(Attachment(listener.name, hostnames) for listener, hostnames in pairs if hostnames)
+        if not attachments:
+            of_listeners = [listener.hostname or "every host" for listener in admitting]
+            return conditions.no_matching_listener_hostname(path, self._hostnames, of_listeners)
+        return attachments
+
+    def _refusal(self, listener: AttachableListener, parent: Ref) -> str | None:
+        """Why a listener does not admit the route, or None if it does."""
+        route, name = self._route, f"listener {listener.section!r}"
+        if route.kind not in listener.kinds:
+            return f"{name} admits {' and '.join(listener.kinds) or 'no route kind'}, not {route.kind}"
+        if admits(self._read, self._labels, listener.namespaces, parent.namespace, route.namespace):
+            return None
+        match listener.namespaces.from_:
+            case "Same":
+                return f"{name} admits routes from its own namespace {parent.namespace!r} only (allowedRoutes)"
+            case "Selector" if listener.namespaces.selector is not None:
+                return (
+                    f"{name} admits routes from selected namespaces, and the labels of {route.namespace!r} do not match"
+                    " (allowedRoutes)"
+                )
+            case other:
+                return f"{name} admits routes from no namespace (allowedRoutes.namespaces.from: {other})"
 
 
 def intersect_hostnames(listener: str, hostnames: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """What is served of a route's hostnames on a listener: (served, as written), the best writing for each, sorted."""
+    """The intersections of a listener's hostname with a route's, sorted, each with the most specific hostname of the
+    route that it comes from.
+    """
     best: dict[str, str] = {}
-    for written in map(normalize, hostnames or (ANY_HOST,)):
-        if written != ANY_HOST and not is_hostname(written):
+    for declared in map(normalize, hostnames or (ANY_HOST,)):
+        if declared != ANY_HOST and not is_hostname(declared):
             continue
-        served = intersect(listener, written)
-        if served is not None and (served not in best or rank(written) < rank(best[served])):
-            best[served] = written
+        intersection = intersect(listener, declared)
+        if intersection is not None and (intersection not in best or rank(declared) < rank(best[intersection])):
+            best[intersection] = declared
     return tuple(sorted(best.items()))

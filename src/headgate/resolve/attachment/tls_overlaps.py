@@ -1,5 +1,5 @@
-"""HTTPS listeners of a port between which a client may reuse a connection (RFC 9113, 9.1.1): their hostnames overlap,
-or the names of their certificates do. Every one of them is told (`ListenerConditionOverlappingTLSConfig`).
+"""HTTPS listeners on one port between which a client may reuse a connection (RFC 9113, 9.1.1; GEP-3567): their
+hostnames overlap, or the names in their certificates do. Each of them gets the condition OverlappingTLSConfig.
 """
 
 from collections import defaultdict
@@ -9,62 +9,62 @@ from headgate.api.meta import Condition
 from headgate.conditions import listener as conditions
 from headgate.ir.hostnames import covering_hostnames
 
-from .listeners import ValidatedListener
+from .listener_validation import ValidatedListener
 
-#: As many other listeners as are named.
-_NAMED = 5
+#: The largest number of other listeners in a message.
+_MAX_NAMED = 5
 
 
-def overlapping_listeners(judged: Sequence[ValidatedListener]) -> dict[str, Condition]:
+def overlapping_listeners(listeners: Sequence[ValidatedListener]) -> dict[str, Condition]:
     """The condition of each listener that overlaps with another, by its name within the Gateway."""
     ports: dict[int, list[ValidatedListener]] = defaultdict(list)
-    for each in judged:
-        if each.listener is not None and each.listener.protocol == "HTTPS":
-            ports[each.listener.port].append(each)
-    found: dict[str, Condition] = {}
-    for port, listeners in ports.items():
-        by_name = {each.name: each for each in listeners}
-        hostnames = _pairs({each.name: [each.listener.hostname] for each in listeners if each.listener})
-        certificates = _pairs({each.name: _certified(each) for each in listeners})
-        for name, each in by_name.items():
+    for validated in listeners:
+        if validated.listener is not None and validated.listener.protocol == "HTTPS":
+            ports[validated.listener.port].append(validated)
+    result: dict[str, Condition] = {}
+    for port, on_port in ports.items():
+        by_name = {validated.name: validated for validated in on_port}
+        hostnames = _overlaps({each.name: [each.listener.hostname] for each in on_port if each.listener})
+        certificates = _overlaps({each.name: _certificate_names(each) for each in on_port})
+        for name, validated in by_name.items():
             reason, others = "OverlappingCertificates", certificates.get(name)
             if not others:
                 reason, others = "OverlappingHostnames", hostnames.get(name)
             if others:
-                found[name] = conditions.overlapping_tls_config(
-                    reason, port, _words(each, [by_name[other] for other in sorted(others)])
-                )
-    return found
+                named = _descriptions(validated, [by_name[other] for other in sorted(others)])
+                result[name] = conditions.overlapping_tls_config(reason, port, named)
+    return result
 
 
-def _certified(judged: ValidatedListener) -> list[str]:
-    certificates = judged.listener.certificates if judged.listener else ()
+def _certificate_names(validated: ValidatedListener) -> list[str]:
+    certificates = validated.listener.certificates if validated.listener else ()
     return [name for certificate in certificates for name in certificate.names]
 
 
-def _pairs(names: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
-    """Who has a name that covers one of another's, or the other way round. O(number of names · labels)."""
+def _overlaps(names: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
+    """Per listener: the others with a hostname that covers, or is covered by, one of its own. O(hostnames · labels)."""
     holders: dict[str, set[str]] = defaultdict(set)
-    for listener, own in names.items():
-        for each in own:
-            holders[each].add(listener)
-    found: dict[str, set[str]] = defaultdict(set)
-    for listener, own in names.items():
-        for each in own:
-            for wide in covering_hostnames(each):
+    for listener, hostnames in names.items():
+        for hostname in hostnames:
+            holders[hostname].add(listener)
+    overlaps: dict[str, set[str]] = defaultdict(set)
+    for listener, hostnames in names.items():
+        for hostname in hostnames:
+            for wide in covering_hostnames(hostname):
                 for other in holders.get(wide, set()) - {listener}:
-                    found[listener].add(other)
-                    found[other].add(listener)
-    return found
+                    overlaps[listener].add(other)
+                    overlaps[other].add(listener)
+    return overlaps
 
 
-def _words(judged: ValidatedListener, others: Sequence[ValidatedListener]) -> list[str]:
-    """How others are called: by name those of the same owner, and not too many."""
-    own = [f"listener {each.section!r}" for each in others if each.owner == judged.owner]
-    foreign = len(others) - len(own)
-    words = own[:_NAMED]
-    if len(own) > _NAMED:
-        words.append(f"{len(own) - _NAMED} others")
+def _descriptions(listener: ValidatedListener, others: Sequence[ValidatedListener]) -> list[str]:
+    """The others in a message: at most five of the same owner by name, all others by their number."""
+    same_owner = [f"listener {other.section!r}" for other in others if other.owner == listener.owner]
+    foreign = len(others) - len(same_owner)
+    descriptions = same_owner[:_MAX_NAMED]
+    if len(same_owner) > _MAX_NAMED:
+        descriptions.append(f"{len(same_owner) - _MAX_NAMED} others")
     if foreign:
-        words.append(f"{foreign} of {'a ListenerSet' if judged.owner.kind == 'Gateway' else 'another owner'}")
-    return words
+        owner = "a ListenerSet" if listener.owner.kind == "Gateway" else "another owner"
+        descriptions.append(f"{foreign} of {owner}")
+    return descriptions

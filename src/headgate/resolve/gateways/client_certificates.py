@@ -1,4 +1,4 @@
-"""Which certificate a Gateway shows to backends that it speaks TLS with (`Gateway.spec.tls.backend`; GEP-3155)."""
+"""The client certificate that a Gateway presents to backends with TLS (`Gateway.spec.tls.backend`; GEP-3155)."""
 
 import msgspec
 
@@ -9,36 +9,40 @@ from headgate.incremental import Collection, Read
 from headgate.ir.routing import Certificate
 from headgate.world import World
 
-from ..references import resolver
-from ..references.resolver import References
+from ..references.resolver import References, Resolver
 from .managed import ManagedGateway, ManagedGateways
 
 _PATH = "spec.tls.backend.clientCertificateRef"
 
 
 class ClientCertificate(msgspec.Struct, frozen=True, gc=False):
-    """The certificate, or why there is none although the Gateway refers to one."""
+    """The certificate, or the problem of the reference to it."""
 
     certificate: Certificate | None
     problem: Problem | None = None
 
 
 def declare(world: World, references: References, gateways: ManagedGateways) -> Collection[Key, ClientCertificate]:
-    """Gateways that refer to one."""
+    """The client certificates of Gateways that refer to one."""
 
-    def shown(read: Read, key: Key, found: ManagedGateway) -> ClientCertificate | None:
-        backend = found.spec.tls.backend if found.spec.tls else None
+    def client_certificate(read: Read, key: Key, gateway: ManagedGateway) -> ClientCertificate | None:
+        backend = gateway.spec.tls.backend if gateway.spec.tls else None
         if backend is None or backend.client_certificate_ref is None:
             return None
-        at = Ref("Gateway", key.namespace, key.name)
+        owner = Ref("Gateway", key.namespace, key.name)
         try:
-            return ClientCertificate(resolver.certificate(read, references, _PATH, backend.client_certificate_ref, at))
+            return ClientCertificate(
+                Resolver(read, references, owner).certificate(_PATH, backend.client_certificate_ref)
+            )
         except Invalid as error:
-            return ClientCertificate(None, conditions.as_client_certificate(error.problem))
+            problem = conditions.as_client_certificate(error.problem)
+            return ClientCertificate(None, msgspec.structs.replace(problem, subject=owner))
 
-    return world.engine.map("certificates for backends", gateways.managed, shown)
+    return world.engine.map("client certificates of Gateways", gateways.managed, client_certificate)
 
 
-def valid(world: World, found: Collection[Key, ClientCertificate]) -> Collection[Key, Certificate]:
-    """Only those that can be shown."""
-    return world.engine.map("usable certificates for backends", found, lambda _read, _key, each: each.certificate)
+def valid(world: World, certificates: Collection[Key, ClientCertificate]) -> Collection[Key, Certificate]:
+    """The certificates whose reference resolved."""
+    return world.engine.map(
+        "valid client certificates of Gateways", certificates, lambda _read, _key, found: found.certificate
+    )

@@ -102,7 +102,11 @@ def _authority(read: Read, references: References, gateway: Key, path: str, ref:
         what=("", "ConfigMap", config_map.name),
         namespace=config_map.namespace,
     ):
-        raise say.ca_certificate_ref_not_permitted(path, config_map, gateway)
+        raise say.ca_certificate_ref_not_permitted(
+            path,
+            Ref("ConfigMap", config_map.namespace, config_map.name),
+            Ref("Gateway", gateway.namespace, gateway.name),
+        )
     if why := ca_certificates.problem(read, references.ca_bundles, config_map):
         raise say.invalid_ca_certificate(path, config_map, why)
     return config_map

@@ -1,11 +1,15 @@
-"""Which classes and Gateways are ours."""
+"""The GatewayClasses and Gateways that this controller manages."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
 
 from headgate.api import gateway as api
-from headgate.api.meta import Key
+from headgate.api.meta import Key, Ref
+from headgate.conditions import Problem
+from headgate.conditions import gateway as conditions
+from headgate.conditions import gateway_class as class_conditions
 from headgate.incremental import Collection, Index, Read
 from headgate.ir.routing import Transport
 from headgate.world import EnvoyFleetSpec, Settings, World
@@ -13,20 +17,20 @@ from headgate.world.objects import SETTINGS
 
 from . import routability
 
-#: The group of the default Gateways.
+#: The key of the default Gateways in their index.
 DEFAULT_SCOPE = "All"
 
 
 class ManagedClass(msgspec.Struct, frozen=True, gc=False):
-    """A GatewayClass with one of our controller names."""
+    """A GatewayClass with a controller name of ours."""
 
     controller: str
     generation: int
-    parameters: api.ParametersReference | None
+    problems: tuple[Problem, ...]
 
 
 class ManagedGateway(msgspec.Struct, frozen=True, gc=False):
-    """A Gateway of an accepted class of ours: all of it that anything depends on."""
+    """A Gateway of an accepted class of ours, with the fields that anything depends on."""
 
     uid: str
     generation: int
@@ -37,84 +41,96 @@ class ManagedGateway(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class ManagedGateways:
-    """Ours."""
+    """The GatewayClasses and Gateways of this controller."""
 
     classes: Collection[Key, ManagedClass]
     managed: Collection[Key, ManagedGateway]
-    #: The controller name under which we speak of a Gateway.
+    #: Per Gateway: the controller name for its statuses.
     controllers: Collection[Key, str]
-    #: Those that routes may want without naming them, under the one group `DEFAULT` (`spec.defaultScope`, GEP-3793).
+    #: The Gateways that routes may attach to without a parentRef, all under the key `DEFAULT_SCOPE`
+    #: (`spec.defaultScope`, GEP-3793).
     defaults: Index[str, Key]
 
 
 def declare(world: World) -> ManagedGateways:
-    """Classes by controller name, Gateways by class."""
+    """Select classes by controller name, and Gateways by class."""
     engine = world.engine
 
-    def class_(read: Read, _key: Key, found: api.GatewayClass) -> ManagedClass | None:
+    def managed_class(read: Read, key: Key, gateway_class: api.GatewayClass) -> ManagedClass | None:
+        spec = gateway_class.spec
         settings = read(world.settings, SETTINGS) or Settings()
-        if found.spec.controller_name not in settings.controller_names:
+        if spec.controller_name not in settings.controller_names:
             return None
-        return ManagedClass(found.spec.controller_name, found.metadata.generation, found.spec.parameters_ref)
+        return ManagedClass(spec.controller_name, gateway_class.metadata.generation, tuple(_class_problems(key, spec)))
 
-    classes = engine.map("classes of ours", world.gateway_classes, class_)
+    classes = engine.map("managed GatewayClasses", world.gateway_classes, managed_class)
 
-    def owned(read: Read, _key: Key, found: api.Gateway) -> ManagedGateway | None:
-        of = read(classes, Key("", found.spec.gateway_class_name))
-        if of is None or of.parameters is not None:
+    def managed_gateway(read: Read, _key: Key, gateway: api.Gateway) -> ManagedGateway | None:
+        of_class = read(classes, Key("", gateway.spec.gateway_class_name))
+        if of_class is None or of_class.problems:
             return None
-        return ManagedGateway(
-            found.metadata.uid, found.metadata.generation, found.api_version, of.controller, found.spec
-        )
+        meta = gateway.metadata
+        return ManagedGateway(meta.uid, meta.generation, gateway.api_version, of_class.controller, gateway.spec)
 
-    ours = engine.map("gateways of ours", world.gateways, owned)
+    managed = engine.map("managed Gateways", world.gateways, managed_gateway)
     return ManagedGateways(
         classes=classes,
-        managed=ours,
-        controllers=engine.map("controller of a gateway", ours, lambda _read, _key, found: found.controller),
+        managed=managed,
+        controllers=engine.map("controllers of Gateways", managed, lambda _read, _key, gateway: gateway.controller),
         defaults=engine.index(
-            "default gateways", ours, lambda _key, found: (DEFAULT_SCOPE,) if found.spec.default_scope == "All" else ()
+            "default Gateways", managed, lambda _key, gateway: (DEFAULT_SCOPE,) if _is_default(gateway.spec) else ()
         ),
     )
 
 
-def is_rejected(spec: api.GatewaySpec) -> bool:
-    """Whether a Gateway as a whole cannot be accepted, whatever its listeners are."""
-    return unsupported_parameters(spec) is not None or unsupported_address(spec) is not None
+def _is_default(spec: api.GatewaySpec) -> bool:
+    return spec.default_scope == "All"
 
 
-def unsupported_parameters(spec: api.GatewaySpec) -> api.LocalParametersReference | None:
-    """The parameters that it refers to; we read none."""
-    return spec.infrastructure.parameters_ref if spec.infrastructure else None
+def _class_problems(key: Key, spec: api.GatewayClassSpec) -> Iterable[Problem]:
+    if (ref := spec.parameters_ref) is not None:
+        problem = class_conditions.invalid_parameters(Ref(ref.kind, ref.namespace or "", ref.name))
+        yield msgspec.structs.replace(problem, subject=Ref("GatewayClass", "", key.name))
 
 
-def unsupported_address(spec: api.GatewaySpec) -> int | None:
-    """The index of an address that we cannot give."""
-    return next((at for at, address in enumerate(spec.addresses) if address.type != "IPAddress"), None)
+def problems(key: Key, spec: api.GatewaySpec) -> tuple[Problem, ...]:
+    """The problems of a Gateway as a whole. With any of them it is not accepted, whatever its listeners are."""
+    infrastructure = spec.infrastructure
+    found = []
+    if infrastructure is not None and (ref := infrastructure.parameters_ref) is not None:
+        found.append(conditions.invalid_parameters(Ref(ref.kind, key.namespace, ref.name)))
+    for index, address in enumerate(spec.addresses):
+        if address.type != "IPAddress":
+            found.append(conditions.unsupported_address(index, address.type))
+    subject = Ref("Gateway", key.namespace, key.name)
+    return tuple(msgspec.structs.replace(problem, subject=subject) for problem in found)
 
 
 def requested_addresses(spec: api.GatewaySpec) -> tuple[str, ...]:
-    """The addresses that the load balancer must give; those without a value may be any."""
-    return tuple(each.value for each in spec.addresses if each.value and routability.from_load_balancer(each))
+    """The addresses that the load balancer must assign; an address without a value may be any."""
+    return tuple(
+        address.value for address in spec.addresses if address.value and routability.from_load_balancer(address)
+    )
 
 
 def fleet_specs(
     world: World, gateways: ManagedGateways, ports: Collection[Key, tuple[tuple[Transport, int], ...]]
 ) -> Collection[Key, EnvoyFleetSpec]:
-    """What each Gateway asks of its fleet."""
+    """Per accepted Gateway: the inputs of its Deployment and Service; `ports` are those of its accepted listeners."""
 
-    def needs_of(read: Read, key: Key, found: ManagedGateway) -> EnvoyFleetSpec | None:
-        infrastructure = found.spec.infrastructure or api.GatewayInfrastructure()
-        if is_rejected(found.spec):
+    def fleet_spec(read: Read, key: Key, gateway: ManagedGateway) -> EnvoyFleetSpec | None:
+        spec = gateway.spec
+        if problems(key, spec):
             return None
+        infrastructure = spec.infrastructure or api.GatewayInfrastructure()
         return EnvoyFleetSpec(
-            uid=found.uid,
-            class_name=found.spec.gateway_class_name,
+            uid=gateway.uid,
+            class_name=spec.gateway_class_name,
             ports=read(ports, key) or (),
             labels=infrastructure.labels,
             annotations=infrastructure.annotations,
-            addresses=requested_addresses(found.spec),
-            internal=routability.cluster_only(found.spec),
+            addresses=requested_addresses(spec),
+            internal=routability.cluster_only(spec),
         )
 
-    return world.engine.map("needs", gateways.managed, needs_of)
+    return world.engine.map("fleets of Gateways", gateways.managed, fleet_spec)

@@ -17,7 +17,7 @@ from headgate.world.objects import ROUTE_KINDS
 from ..attachment.merged_listeners import ManagedListenerSet
 from ..attachment.routes import AttachedRoutes, ParentResult
 from ..gateways.managed import ManagedGateway
-from ..references.resolver import ServicePorts
+from ..references.service_ports import ServicePorts
 from . import chains
 from .ancestors import Ancestor, of_gateway, of_listener_set
 from .chains import Chain

@@ -11,8 +11,7 @@ from headgate.ir.tracing import Tracing
 from headgate.world import World
 
 from ..gateways.managed import ManagedGateway, ManagedGateways
-from ..references import resolver
-from ..references.resolver import References
+from ..references.resolver import References, Resolver
 from . import attachment, chains
 from .attachment import AttachedPolicies
 from .references import PolicyReferences
@@ -35,7 +34,7 @@ def declare(world: World, references: References, gateways: ManagedGateways) -> 
 
     def resolvers(read: Read, owner: Ref) -> PolicyReferences:
         def backend(path: str, ref: BackendObjectReference, grpc: bool) -> Backend:
-            return resolver.backend(read, references, path, ref, owner, grpc=grpc)
+            return Resolver(read, references, owner).backend(path, ref, grpc=grpc)
 
         return PolicyReferences(read, world, references.ca_bundles, backend)
 

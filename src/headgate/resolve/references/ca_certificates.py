@@ -1,6 +1,6 @@
-"""Authorities: certificates in PEM, one or more, in ConfigMaps (`ca.crt`) and in ClusterTrustBundles.
+"""CA certificates: one or more certificates in PEM, in ConfigMaps (key `ca.crt`) and in ClusterTrustBundles.
 
-A key without a namespace is a ClusterTrustBundle's.
+A key without a namespace is that of a ClusterTrustBundle.
 """
 
 from collections.abc import Iterable
@@ -13,36 +13,33 @@ from headgate.incremental import Collection, Read
 from headgate.world import World
 from headgate.world.objects import SETTINGS
 
-#: What is said of a ConfigMap that is not there.
-MISSING = "is missing; create it with a key ca.crt"
-#: The same of a ClusterTrustBundle.
-MISSING_BUNDLE = "is missing; create it"
+#: The problem of a ConfigMap that does not exist.
+MISSING = "does not exist; create it with a key ca.crt"
+#: The problem of a ClusterTrustBundle that does not exist.
+MISSING_BUNDLE = "does not exist; create it"
 CLUSTER_TRUST_BUNDLE = "ClusterTrustBundle"
 
 
 class CABundle(msgspec.Struct, frozen=True, gc=False):
-    """Whether an object holds authorities; `trouble` is empty if it does.
+    """Whether an object has CA certificates; `problem` is empty if it does.
 
-    The certificates themselves are no part of it: whoever depends on this runs again when they come or go, and stays
-    as it is when they are renewed.
+    The certificates are not part of the value, so what depends on it does not run again when they are renewed.
     """
 
     problem: str = ""
 
 
 def declare(world: World) -> Collection[Key, CABundle]:
-    """Every object that may be one: it holds authorities, or somebody could expect it to."""
+    """All ConfigMaps and ClusterTrustBundles."""
     engine = world.engine
     return engine.union(
-        "authorities",
-        engine.map("authorities in config maps", world.config_maps, lambda _read, _key, found: _bundle(found)),
-        engine.map(
-            "authorities in trust bundles", world.cluster_trust_bundles, lambda _read, _key, found: _bundle(found)
-        ),
+        "CA certificates",
+        engine.map("CA certificates in ConfigMaps", world.config_maps, _bundle),
+        engine.map("CA certificates in ClusterTrustBundles", world.cluster_trust_bundles, _bundle),
     )
 
 
-def _bundle(found: core.ConfigMap | certificates.ClusterTrustBundle) -> CABundle:
+def _bundle(_read: Read, _key: Key, found: core.ConfigMap | certificates.ClusterTrustBundle) -> CABundle:
     try:
         tls.authorities(found)
     except tls.TlsError as error:
@@ -51,19 +48,19 @@ def _bundle(found: core.ConfigMap | certificates.ClusterTrustBundle) -> CABundle
 
 
 def problem(read: Read, bundles: Collection[Key, CABundle], key: Key) -> str:
-    """What is wrong with an object as a source of authorities; empty: nothing."""
-    found = read(bundles, key)
-    if found is None:
+    """Why an object has no usable CA certificates; empty if it has."""
+    bundle = read(bundles, key)
+    if bundle is None:
         return MISSING if key.namespace else MISSING_BUNDLE
-    return found.problem
+    return bundle.problem
 
 
 def any_usable(read: Read, bundles: Collection[Key, CABundle], keys: Iterable[Key]) -> bool:
-    """Whether any of them holds authorities."""
-    return any(not problem(read, bundles, each) for each in keys)
+    """Whether any of the objects has CA certificates."""
+    return any(not problem(read, bundles, key) for key in keys)
 
 
 def is_kind_served(read: Read, world: World, key: Key) -> bool:
-    """Whether the API has objects of that kind: not every one has ClusterTrustBundles."""
+    """Whether the API serves the kind of the object; ClusterTrustBundles are not served everywhere."""
     definitions = read(world.definitions, SETTINGS)
     return bool(key.namespace) or definitions is None or CLUSTER_TRUST_BUNDLE in definitions.fields

@@ -10,22 +10,22 @@ from headgate.world import World
 
 
 class TLSSecret(msgspec.Struct, frozen=True, gc=False):
-    """A Secret of type kubernetes.io/tls: its certificate, or what is wrong with it."""
+    """The certificate in a Secret of type kubernetes.io/tls, or its problem."""
 
     certificate: Certificate | None
     problem: str = ""
 
 
 def declare(world: World) -> Collection[Key, TLSSecret]:
-    """All of them."""
-    return world.engine.map("certificates", world.secrets, _certificate)
+    """The certificates of all Secrets of type kubernetes.io/tls."""
+    return world.engine.map("certificates in Secrets", world.secrets, _tls_secret)
 
 
-def _certificate(_read: Read, key: Key, found: core.Secret) -> TLSSecret | None:
-    if found.type != "kubernetes.io/tls":
+def _tls_secret(_read: Read, key: Key, secret: core.Secret) -> TLSSecret | None:
+    if secret.type != "kubernetes.io/tls":
         return None
     try:
-        pair = tls.of_secret(found)
+        pair = tls.of_secret(secret)
     except tls.TlsError as error:
         return TLSSecret(None, str(error))
     return TLSSecret(Certificate(key, pair.digest, pair.names))

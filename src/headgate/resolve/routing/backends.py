@@ -1,11 +1,8 @@
-"""Which backends a Gateway uses, and who serves them."""
+"""The backends that each Gateway uses: by its routes, by filters of its listeners, and for its traces."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import msgspec
-
-from headgate.api import discovery
 from headgate.api.meta import Key, Ref
 from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
@@ -14,137 +11,71 @@ from headgate.ir.tracing import Tracing
 from headgate.world import World
 
 from ..attachment.routes import AttachedRoutes
-from ..policies.backends import trusts_any_ca
-from ..references.resolver import References
 from .rules import Rules
 from .streams import StreamRoutes
 
 
-class SliceEndpoints(msgspec.Struct, frozen=True, gc=False):
-    """What routing needs of an EndpointSlice."""
-
-    address_type: str
-    ports: tuple[discovery.EndpointPort, ...]
-    #: Address, ready, serving.
-    endpoints: tuple[tuple[str, bool, bool], ...]
-
-
 @dataclass(frozen=True, slots=True)
 class Backends:
-    """By Gateway, and who serves."""
+    """The backends in use, each once."""
 
-    #: What routes of requests use.
+    #: Per Gateway: those with a cluster of their own, which are used by all but stream routes.
     backends: Collection[tuple[Key, ir.Backend], ir.Backend]
-    #: What any route uses.
+    #: Per Gateway: those of all routes.
     used: Collection[tuple[Key, ir.Backend], ir.Backend]
-    endpoints: Collection[ir.Backend, ir.Endpoints]
+    #: Those of all Gateways.
+    all: Collection[ir.Backend, ir.Backend]
 
 
 def declare(
     world: World,
-    references: References,
     attached: AttachedRoutes,
     rules: Rules,
-    of_streams: StreamRoutes,
+    streams: StreamRoutes,
     tracing: Collection[Key, Tracing],
     of_listeners: Collection[tuple[Key, ir.Backend, Ref], ir.Backend],
 ) -> Backends:
-    """Uses, folded to one per Gateway and backend."""
+    """Collect every use of a backend, and fold them to one per Gateway and backend."""
     engine = world.engine
 
-    def uses(
-        read: Read, route: Ref, shapes: tuple[ir.Rule, ...]
+    def of_routes(
+        read: Read, route: Ref, rules: tuple[ir.Rule, ...]
     ) -> Iterable[tuple[tuple[Key, ir.Backend, Ref], ir.Backend]]:
         for gateway in read(attached.gateways, route) or ():
-            for rule in shapes:
+            for rule in rules:
                 for backend in rule.backends:
                     yield (gateway, backend, route), backend
 
-    every = engine.union(
+    uses = engine.union(
         "uses of backends",
-        engine.flat_map("uses by routes", rules.unweighted, uses),
-        engine.flat_map("uses by tracing", tracing, _of_tracing),
+        engine.flat_map("backends of rules", rules.unweighted, of_routes),
+        engine.flat_map("backends of tracing", tracing, _of_tracing),
         of_listeners,
     )
     backends: Collection[tuple[Key, ir.Backend], ir.Backend] = engine.distinct(
-        "backends", every, lambda key, _backend: (key[0], key[1]), lambda group: group[1]
+        "backends of Gateways", uses, lambda key, _backend: (key[0], key[1]), lambda group: group[1]
     )
+    of_streams = engine.flat_map("backends of streams", streams.weighted_backends, _of_weighted)
     used: Collection[tuple[Key, ir.Backend], ir.Backend] = engine.distinct(
-        "backends of all routes",
-        engine.union("uses by all routes", every, engine.flat_map("uses by streams", of_streams.pools, _of_pool)),
+        "backends of Gateways, with streams",
+        engine.union("uses of backends, with streams", uses, of_streams),
         lambda key, _backend: (key[0], key[1]),
         lambda group: group[1],
     )
-    served: Collection[ir.Backend, ir.Backend] = engine.distinct(
-        "backends in use", used, lambda key, _backend: key[1], lambda backend: backend
+    distinct: Collection[ir.Backend, ir.Backend] = engine.distinct(
+        "backends", used, lambda key, _backend: key[1], lambda backend: backend
     )
-    slices = engine.map("endpoints of a slice", world.endpoint_slices, _slice)
-
-    def endpoints(read: Read, backend: ir.Backend, _same: ir.Backend) -> ir.Endpoints:
-        tls = backend.traffic.tls
-        if tls is not None and not trusts_any_ca(read, references.ca_bundles, tls):
-            return ir.Endpoints(backend)  # nobody's certificate would be taken, so there is nobody to send to
-        service = read(references.services, backend.service)
-        ports = service.ports if service else ()
-        names = {port.name for port in ports if (port.port, port.protocol) == (backend.port, backend.transport)}
-        found = [read(slices, key) for key in read.group(world.slices_of_service, backend.service)]
-        return ir.Endpoints(
-            backend, ready_endpoints([each for each in found if each is not None], names, backend.transport)
-        )
-
-    return Backends(backends, used, engine.map("endpoints", served, endpoints))
+    return Backends(backends, used, distinct)
 
 
-def _of_pool(
-    _read: Read, key: tuple[Key, WeightedBackendsKey], pool: WeightedBackends
+def _of_weighted(
+    _read: Read, key: tuple[Key, WeightedBackendsKey], weighted: WeightedBackends
 ) -> Iterable[tuple[tuple[Key, ir.Backend, WeightedBackendsKey], ir.Backend]]:
-    for backend in sorted({target for target in pool.backends if target is not None}):
+    for backend in sorted({backend for backend in weighted.backends if backend is not None}):
         yield (key[0], backend, key[1]), backend
 
 
-def _of_tracing(_read: Read, gateway: Key, found: Tracing) -> Iterable[tuple[tuple[Key, ir.Backend, Ref], ir.Backend]]:
-    yield (gateway, found.collector, Ref("Gateway", gateway.namespace, gateway.name)), found.collector
-
-
-def ready_endpoints(
-    slices: Iterable[SliceEndpoints], port_names: Iterable[str], transport: ir.Transport = "TCP"
-) -> tuple[ir.Endpoint, ...]:
-    """The ready endpoints, each once, sorted; when none is ready, those that still serve while they terminate.
-
-    A pod of a cluster with both families has an address of each: IPv6 counts where there is no IPv4.
-    """
-    found, names = tuple(slices), frozenset(port_names)
-    return _serving(found, "IPv4", names, transport) or _serving(found, "IPv6", names, transport)
-
-
-def _serving(
-    slices: Iterable[SliceEndpoints], family: str, names: frozenset[str], transport: ir.Transport
-) -> tuple[ir.Endpoint, ...]:
-    ready: set[ir.Endpoint] = set()
-    ending: set[ir.Endpoint] = set()
-    for each in slices:
-        if each.address_type != family:
-            continue
-        numbers = [port.port for port in each.ports if port.name in names and port.port and port.protocol == transport]
-        for address, is_ready, is_serving in each.endpoints:
-            if is_ready:
-                ready.update(ir.Endpoint(address, number) for number in numbers)
-            elif is_serving:
-                ending.update(ir.Endpoint(address, number) for number in numbers)
-    return tuple(sorted(ready or ending))
-
-
-def _slice(_read: Read, _key: Key, found: discovery.EndpointSlice) -> SliceEndpoints:
-    return SliceEndpoints(
-        address_type=found.address_type,
-        ports=found.ports,
-        endpoints=tuple(
-            (each.addresses[0], each.conditions.ready is not False, _still_serves(each.conditions))
-            for each in found.endpoints
-            if each.addresses
-        ),
-    )
-
-
-def _still_serves(conditions: discovery.EndpointConditions) -> bool:
-    return bool(conditions.terminating) and conditions.serving is not False
+def _of_tracing(
+    _read: Read, gateway: Key, tracing: Tracing
+) -> Iterable[tuple[tuple[Key, ir.Backend, Ref], ir.Backend]]:
+    yield (gateway, tracing.collector, Ref("Gateway", gateway.namespace, gateway.name)), tracing.collector

@@ -1,7 +1,7 @@
-"""GRPCRoute as what it is on the wire: HTTP/2 requests to `/<service>/<method>` (GEP-1016).
+"""Rules of a GRPCRoute as rules of HTTP: a call is an HTTP/2 request to `/<service>/<method>` (GEP-1016).
 
-Its rules are read like those of an HTTPRoute; only matches, the protocol of backends (always HTTP/2) and the answer for
-what leads nowhere (UNAVAILABLE, which is 503) are its own.
+A GRPCRoute is read like an HTTPRoute. Only three things differ: its matches, the protocol of its backends (always
+HTTP/2), and the response for a rule without a usable backend: 503, which a gRPC client reports as UNAVAILABLE.
 """
 
 import re
@@ -21,8 +21,10 @@ _ANY = "[^/]+"
 
 
 def as_http(spec: api.GRPCRouteSpec) -> api.HTTPRouteSpec:
-    """The same parents, hostnames, filters and backends. Matches keep their content, not their meaning: see
-    `matches`.
+    """The spec of an HTTPRoute with the same parents, hostnames, filters and backends.
+
+    Its matches only identify a rule: they have the content of the gRPC matches, not their meaning, which `matches`
+    gives.
     """
     return api.HTTPRouteSpec(
         parent_refs=spec.parent_refs,
@@ -32,7 +34,7 @@ def as_http(spec: api.GRPCRouteSpec) -> api.HTTPRouteSpec:
                 name=rule.name,
                 matches=tuple(map(_content, rule.matches)),
                 filters=tuple(map(_filter, rule.filters)),
-                backend_refs=tuple(map(_backend, rule.backend_refs)),
+                backend_refs=tuple(map(_backend_ref, rule.backend_refs)),
                 session_persistence=rule.session_persistence,
             )
             for rule in spec.rules
@@ -40,68 +42,74 @@ def as_http(spec: api.GRPCRouteSpec) -> api.HTTPRouteSpec:
     )
 
 
-def _content(found: api.GRPCRouteMatch) -> api.HTTPRouteMatch:
-    called = found.method or api.GRPCMethodMatch()
-    headers = tuple(api.HTTPHeaderMatch(name=each.name, value=each.value, type=each.type) for each in found.headers)
-    path = api.HTTPPathMatch(type=called.type, value=f"/{called.service or ''}/{called.method or ''}")
+def _content(declared: api.GRPCRouteMatch) -> api.HTTPRouteMatch:
+    call = declared.method or api.GRPCMethodMatch()
+    headers = tuple(
+        api.HTTPHeaderMatch(name=header.name, value=header.value, type=header.type) for header in declared.headers
+    )
+    path = api.HTTPPathMatch(type=call.type, value=f"/{call.service or ''}/{call.method or ''}")
     return api.HTTPRouteMatch(path=path, headers=headers)
 
 
-def _filter(found: api.GRPCRouteFilter) -> api.HTTPRouteFilter:
+def _filter(declared: api.GRPCRouteFilter) -> api.HTTPRouteFilter:
     return api.HTTPRouteFilter(
-        type=found.type,
-        request_header_modifier=found.request_header_modifier,
-        response_header_modifier=found.response_header_modifier,
-        request_mirror=found.request_mirror,
-        extension_ref=found.extension_ref,
+        type=declared.type,
+        request_header_modifier=declared.request_header_modifier,
+        response_header_modifier=declared.response_header_modifier,
+        request_mirror=declared.request_mirror,
+        extension_ref=declared.extension_ref,
     )
 
 
-def _backend(found: api.GRPCBackendRef) -> api.HTTPBackendRef:
+def _backend_ref(declared: api.GRPCBackendRef) -> api.HTTPBackendRef:
     return api.HTTPBackendRef(
-        name=found.name,
-        group=found.group,
-        kind=found.kind,
-        namespace=found.namespace,
-        port=found.port,
-        weight=found.weight,
-        filters=tuple(map(_filter, found.filters)),
+        name=declared.name,
+        group=declared.group,
+        kind=declared.kind,
+        namespace=declared.namespace,
+        port=declared.port,
+        weight=declared.weight,
+        filters=tuple(map(_filter, declared.filters)),
     )
 
 
 def matches(path: str, rule: api.GRPCRouteRule) -> Iterable[tuple[int, Match] | Problem]:
-    """The matches of a rule (all calls, if there are none), and what is wrong with the others."""
-    for at, found in enumerate(rule.matches or (api.GRPCRouteMatch(),)):
+    """The valid matches of a rule with their index, and the problems of the others. A rule without matches matches all
+    calls.
+    """
+    for index, declared in enumerate(rule.matches or (api.GRPCRouteMatch(),)):
         try:
-            yield at, match(f"{path}.matches[{at}]", found)
+            yield index, match(f"{path}.matches[{index}]", declared)
         except Invalid as error:
             yield error.problem
 
 
-def match(path: str, found: api.GRPCRouteMatch) -> Match:
+def match(path: str, declared: api.GRPCRouteMatch) -> Match:
     """One match; raises `Invalid`."""
-    called = found.method or api.GRPCMethodMatch()
-    where = f"{path}.method"
-    if called.type not in ("Exact", "RegularExpression"):
-        raise conditions.unsupported_value(f"{where}.type", called.type, "Exact and RegularExpression are")
-    exact = called.type == "Exact"
-    service = _part(f"{where}.service", called.service, exact, _SERVICE, "a service is like foo.bar.Greeter")
-    method = _part(f"{where}.method", called.method, exact, _METHOD, "a method is like SayHello")
+    call = declared.method or api.GRPCMethodMatch()
+    field = f"{path}.method"
+    if call.type not in ("Exact", "RegularExpression"):
+        raise conditions.unsupported_value(f"{field}.type", call.type, "use Exact or RegularExpression")
+    exact = call.type == "Exact"
+    service = _part(f"{field}.service", call.service, exact, _SERVICE, "use a service like foo.bar.Greeter")
+    method = _part(f"{field}.method", call.method, exact, _METHOD, "use a method like SayHello")
     return Match(
         path=_path(service, method),
-        headers=rule_fields.texts(f"{path}.headers", ((each.name.lower(), each) for each in found.headers)),
-        grpc=GRPCMethod(called.service or "", called.method or ""),
+        headers=rule_fields.string_matches(
+            f"{path}.headers", ((header.name.lower(), header) for header in declared.headers)
+        ),
+        grpc=GRPCMethod(call.service or "", call.method or ""),
     )
 
 
-def _part(path: str, value: str | None, exact: bool, allowed: re.Pattern[str], works: str) -> StringMatch | None:
+def _part(path: str, value: str | None, exact: bool, allowed: re.Pattern[str], remedy: str) -> StringMatch | None:
     if not value:
         return None
     if not exact:
         rule_fields.check_regex(path, value)
         return StringMatch("RegularExpression", value)
     if not allowed.fullmatch(value):
-        raise conditions.invalid_value(path, value, works)
+        raise conditions.invalid_value(path, value, remedy)
     return StringMatch("Exact", value)
 
 

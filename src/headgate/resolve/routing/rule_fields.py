@@ -1,4 +1,4 @@
-"""Fields of a rule as values: pure, each raises `Invalid` with the path of the field and what would work."""
+"""Reads single fields of a rule: hostnames, matches, timeouts and retries. Pure; a problem is raised as `Invalid`."""
 
 import re
 from collections.abc import Iterable
@@ -14,136 +14,146 @@ from headgate.ir.matching import Match, PathMatch, StringMatch, regex_error
 #: `HTTPMethod` of the API.
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
 
-
 #: `HTTPHeaderName`: a token of RFC 7230.
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256}")
 
 
-def hostnames(found: Iterable[str]) -> Iterable[Problem]:
-    """What is wrong with the hostnames of a route."""
-    for at, hostname in enumerate(found):
+# Hostnames and matches.
+
+
+def hostnames(declared: Iterable[str]) -> Iterable[Problem]:
+    """The problems of a route's hostnames."""
+    for index, hostname in enumerate(declared):
         if hostname and not is_hostname(normalize(hostname)):
             yield conditions.invalid_value(
-                f"spec.hostnames[{at}]", hostname, "a hostname is like shop.example.com or *.example.com"
+                f"spec.hostnames[{index}]", hostname, "use a hostname like shop.example.com or *.example.com"
             ).problem
 
 
 def matches(path: str, rule: api.HTTPRouteRule) -> Iterable[tuple[int, Match] | Problem]:
-    """The matches of a rule (all requests, if there are none), and what is wrong with the others."""
-    for at, found in enumerate(rule.matches or (api.HTTPRouteMatch(),)):
+    """The valid matches of a rule with their index, and the problems of the others. A rule without matches matches all
+    requests.
+    """
+    for index, declared in enumerate(rule.matches or (api.HTTPRouteMatch(),)):
         try:
-            yield at, match(f"{path}.matches[{at}]", found)
+            yield index, match(f"{path}.matches[{index}]", declared)
         except Invalid as error:
             yield error.problem
 
 
-def match(path: str, found: api.HTTPRouteMatch) -> Match:
-    """One match."""
-    if found.method is not None and found.method not in METHODS:
-        raise conditions.unsupported_value(f"{path}.method", found.method, f"one of {', '.join(METHODS)} is")
-    for at, header in enumerate(found.headers):
+def match(path: str, declared: api.HTTPRouteMatch) -> Match:
+    """One match; raises `Invalid`."""
+    if declared.method is not None and declared.method not in METHODS:
+        raise conditions.unsupported_value(f"{path}.method", declared.method, f"use one of {', '.join(METHODS)}")
+    for index, header in enumerate(declared.headers):
         if not _TOKEN.fullmatch(header.name):
             raise conditions.invalid_value(
-                f"{path}.headers[{at}].name", header.name, "a header name is a token of RFC 7230"
+                f"{path}.headers[{index}].name", header.name, "use a header name, which is a token of RFC 7230"
             )
-    for at, query in enumerate(found.query_params):
+    for index, query in enumerate(declared.query_params):
         if not query.name:
-            raise conditions.invalid_value(f"{path}.queryParams[{at}].name", query.name, "a query parameter has a name")
+            raise conditions.invalid_value(
+                f"{path}.queryParams[{index}].name", query.name, "use the name of a query parameter"
+            )
     return Match(
-        path=path_match(f"{path}.path", found.path),
-        method=found.method,
-        headers=texts(f"{path}.headers", ((each.name.lower(), each) for each in found.headers)),
-        query=texts(f"{path}.queryParams", ((each.name, each) for each in found.query_params)),
+        path=path_match(f"{path}.path", declared.path),
+        method=declared.method,
+        headers=string_matches(f"{path}.headers", ((header.name.lower(), header) for header in declared.headers)),
+        query=string_matches(f"{path}.queryParams", ((query.name, query) for query in declared.query_params)),
     )
 
 
-def path_match(path: str, found: api.HTTPPathMatch) -> PathMatch:
-    """A path; a prefix loses its trailing slash, which has no meaning."""
-    if found.type == "RegularExpression":
-        check_regex(f"{path}.value", found.value)
-        return PathMatch("RegularExpression", found.value)
-    if found.type not in ("Exact", "PathPrefix"):
-        raise conditions.unsupported_value(f"{path}.type", found.type, "Exact, PathPrefix and RegularExpression are")
-    if not found.value.startswith("/") or any(sign in found.value for sign in "?#"):
-        raise conditions.invalid_value(f"{path}.value", found.value, "a path begins with / and has neither ? nor #")
-    if found.type == "Exact":
-        return PathMatch("Exact", found.value)
-    return PathMatch("PathPrefix", found.value.rstrip("/"))
+def path_match(path: str, declared: api.HTTPPathMatch) -> PathMatch:
+    """The match of a path. A prefix loses its trailing slash, which has no meaning."""
+    if declared.type == "RegularExpression":
+        check_regex(f"{path}.value", declared.value)
+        return PathMatch("RegularExpression", declared.value)
+    if declared.type not in ("Exact", "PathPrefix"):
+        raise conditions.unsupported_value(f"{path}.type", declared.type, "use Exact, PathPrefix or RegularExpression")
+    if not declared.value.startswith("/") or any(character in declared.value for character in "?#"):
+        raise conditions.invalid_value(
+            f"{path}.value", declared.value, "use a path that starts with / and contains neither ? nor #"
+        )
+    if declared.type == "Exact":
+        return PathMatch("Exact", declared.value)
+    return PathMatch("PathPrefix", declared.value.rstrip("/"))
 
 
-def texts(
-    path: str, named: Iterable[tuple[str, api.HTTPHeaderMatch | api.HTTPQueryParamMatch | api.GRPCHeaderMatch]]
+def string_matches(
+    path: str, declared: Iterable[tuple[str, api.HTTPHeaderMatch | api.HTTPQueryParamMatch | api.GRPCHeaderMatch]]
 ) -> tuple[tuple[str, StringMatch], ...]:
-    """By name, sorted; of equal names only the first counts."""
-    found: dict[str, StringMatch] = {}
-    for at, (name, each) in enumerate(named):
-        if each.type == "RegularExpression":
-            check_regex(f"{path}[{at}].value", each.value)
-            found.setdefault(name, StringMatch("RegularExpression", each.value))
-        elif each.type == "Exact":
-            found.setdefault(name, StringMatch("Exact", each.value))
+    """Matches of headers or query parameters by name, sorted. Of several with one name only the first takes effect."""
+    by_name: dict[str, StringMatch] = {}
+    for index, (name, match_) in enumerate(declared):
+        if match_.type == "RegularExpression":
+            check_regex(f"{path}[{index}].value", match_.value)
+            by_name.setdefault(name, StringMatch("RegularExpression", match_.value))
+        elif match_.type == "Exact":
+            by_name.setdefault(name, StringMatch("Exact", match_.value))
         else:
-            raise conditions.unsupported_value(f"{path}[{at}].type", each.type, "Exact and RegularExpression are")
-    return tuple(sorted(found.items()))
+            raise conditions.unsupported_value(f"{path}[{index}].type", match_.type, "use Exact or RegularExpression")
+    return tuple(sorted(by_name.items()))
 
 
 def check_regex(path: str, pattern: str) -> None:
-    """Raises `Invalid` for what RE2 refuses."""
+    """Raises `Invalid` for a pattern that RE2 rejects."""
     if not pattern:
-        raise conditions.invalid_value(path, pattern, "a regular expression is not empty; .* matches everything")
-    if (why := regex_error(pattern)) is not None:
-        raise conditions.invalid_regex(path, pattern, why)
+        raise conditions.invalid_value(path, pattern, "use a regular expression; .* matches everything")
+    if (error := regex_error(pattern)) is not None:
+        raise conditions.invalid_regex(path, pattern, error)
 
 
-# Times.
+# Timeouts and retries.
 
-#: More is a mistake, and Envoy counts in 32 bits.
-_MOST_ATTEMPTS = 2**31 - 1
+#: Envoy counts attempts in 32 bits.
+_MAX_ATTEMPTS = 2**31 - 1
 
 
 def duration(path: str, text: str) -> float:
     """A duration of the Gateway API (GEP-2257: `1h30m`, `10s`, `500ms`) in seconds."""
-    found = durations.seconds(text)
-    if found is None:
-        raise conditions.invalid_value(path, text, "a duration is like 10s, 500ms or 1h30m")
-    return found
+    seconds = durations.seconds(text)
+    if seconds is None:
+        raise conditions.invalid_value(path, text, "use a duration like 10s, 500ms or 1h30m")
+    return seconds
 
 
 def limits(path: str, rule: api.HTTPRouteRule) -> Limits:
-    """How long a request may take, and how often it is tried.
+    """The timeouts and retries of a rule.
 
-    Without retries that reach a backend a second time, the time for one backend request and the time for the whole
-    request are one limit: the shorter one.
+    Without retries there is one backend request per request, so the two timeouts are one limit: the shorter one.
     """
-    times = rule.timeouts or api.HTTPRouteTimeouts()
-    whole = _limit(f"{path}.timeouts.request", times.request)
-    one = _limit(f"{path}.timeouts.backendRequest", times.backend_request)
-    if whole is not None and one is not None and one > whole:
+    timeouts = rule.timeouts or api.HTTPRouteTimeouts()
+    request = _timeout(f"{path}.timeouts.request", timeouts.request)
+    backend_request = _timeout(f"{path}.timeouts.backendRequest", timeouts.backend_request)
+    if request is not None and backend_request is not None and backend_request > request:
         raise conditions.invalid_value(
-            f"{path}.timeouts.backendRequest", str(times.backend_request), f"it is at most request, {times.request}"
+            f"{path}.timeouts.backendRequest",
+            str(timeouts.backend_request),
+            f"use at most the value of request, {timeouts.request}",
         )
-    again = _retries(f"{path}.retry", rule.retry)
-    said = times.request is not None or times.backend_request is not None
-    if again is None or not again.attempts:
-        return Limits(min((each for each in (whole, one) if each is not None), default=None), None, again, said)
-    return Limits(whole, one, again, said)
+    retries = _retries(f"{path}.retry", rule.retry)
+    is_declared = timeouts.request is not None or timeouts.backend_request is not None
+    if retries is not None and retries.attempts:
+        return Limits(request, backend_request, retries, is_declared)
+    shorter = min((seconds for seconds in (request, backend_request) if seconds is not None), default=None)
+    return Limits(shorter, None, retries, is_declared)
 
 
-def _limit(path: str, text: str | None) -> float | None:
-    """Seconds; 0 and nothing are no limit."""
+def _timeout(path: str, text: str | None) -> float | None:
+    """Seconds; None for no timeout, which is what 0 means."""
     return None if text is None else duration(path, text) or None
 
 
-def _retries(path: str, found: api.HTTPRouteRetry | None) -> Retries | None:
-    if found is None:
+def _retries(path: str, declared: api.HTTPRouteRetry | None) -> Retries | None:
+    if declared is None:
         return None
-    attempts = 1 if found.attempts is None else found.attempts
-    if not 0 <= attempts <= _MOST_ATTEMPTS:
+    attempts = 1 if declared.attempts is None else declared.attempts
+    if not 0 <= attempts <= _MAX_ATTEMPTS:
         raise conditions.invalid_value(
-            f"{path}.attempts", str(attempts), f"it is from 0, no retries, to {_MOST_ATTEMPTS}"
+            f"{path}.attempts", str(attempts), f"use a number from 0 (no retries) to {_MAX_ATTEMPTS}"
         )
-    for at, code in enumerate(found.codes):
+    for index, code in enumerate(declared.codes):
         if not 400 <= code <= 599:
-            raise conditions.unsupported_value(f"{path}.codes[{at}]", str(code), "400 to 599 are")
-    backoff = None if found.backoff is None else duration(f"{path}.backoff", found.backoff)
-    return Retries(attempts, tuple(sorted(set(found.codes))), backoff)
+            raise conditions.unsupported_value(f"{path}.codes[{index}]", str(code), "use a status from 400 to 599")
+    backoff = None if declared.backoff is None else duration(f"{path}.backoff", declared.backoff)
+    return Retries(attempts, tuple(sorted(set(declared.codes))), backoff)

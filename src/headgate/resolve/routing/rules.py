@@ -1,7 +1,7 @@
-"""What the rules of a route ask for: matches, filters, targets. All problems are collected, none hides another.
+"""Resolves the rules of HTTPRoutes and GRPCRoutes: matches, filters, backends, timeouts and session persistence.
 
-A rule that cannot do what it says answers 500 (`HTTPRouteRule.filters`, `.backendRefs`); it never falls through to
-another rule that happens to match as well. The other rules of the route serve on.
+All problems of a route are collected. A rule with an invalid filter or without a usable backend answers 500
+(`HTTPRouteRule.filters`, `.backendRefs`); its requests never fall through to another rule. The other rules are served.
 """
 
 import hashlib
@@ -14,24 +14,23 @@ import msgspec
 from headgate import filters
 from headgate.api import gateway as api
 from headgate.api.meta import Key, Ref
-from headgate.conditions import Invalid, Problem
+from headgate.conditions import Invalid, Problem, about
 from headgate.conditions import http_route as conditions
 from headgate.incremental import Collection, Read
 from headgate.ir import routing as ir
 from headgate.ir.limits import Limits
 from headgate.ir.matching import Match
 from headgate.ir.sessions import SessionPersistence
-from headgate.policies import session_persistence
+from headgate.policies import session_persistence as session_persistence_of
 from headgate.world import World
 
 from ..attachment.routes import AttachedRoutes, RouteSnapshot
-from ..references import resolver
-from ..references.resolver import References
+from ..references.resolver import References, Resolver
 from . import grpc_rules, rule_fields
 
 
 class ResolvedRules(msgspec.Struct, frozen=True, gc=False):
-    """The rules of a route: their shape, their weights, and what is wrong."""
+    """The rules of a route without their weights, the weights by weights key, and the problems."""
 
     rules: tuple[ir.Rule, ...]
     shares: tuple[tuple[str, ir.Shares], ...]
@@ -40,173 +39,166 @@ class ResolvedRules(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """A change of weights changes `ruled` and one of `shares`, and leaves `shapes` and `problems` as they are."""
+    """The rules of all routes. A change of weights changes `resolved` and one of `shares`; `unweighted` and `problems`
+    stay equal, so nothing that depends on those runs.
+    """
 
     resolved: Collection[Ref, ResolvedRules]
     unweighted: Collection[Ref, tuple[ir.Rule, ...]]
+    #: Per route of any kind.
     problems: Collection[Ref, tuple[Problem, ...]]
+    #: Per Gateway and weights key.
     shares: Collection[tuple[Key, str], ir.Shares]
 
 
 def declare(
-    world: World, references: References, attached: AttachedRoutes, of_streams: Collection[Ref, tuple[Problem, ...]]
+    world: World,
+    references: References,
+    attached: AttachedRoutes,
+    stream_problems: Collection[Ref, tuple[Problem, ...]],
 ) -> Rules:
-    """Read the rules of every route of requests; the problems are those of all kinds, `of_streams` included."""
+    """Resolve the rules of every HTTPRoute and GRPCRoute. `stream_problems` are those of routes of other kinds."""
     engine = world.engine
 
-    def ruled(read: Read, key: Ref, found: RouteSnapshot) -> ResolvedRules | None:
-        match found.spec:
+    def resolved(read: Read, route: Ref, snapshot: RouteSnapshot) -> ResolvedRules | None:
+        resolver = Resolver(read, references, route)
+        match snapshot.spec:
             case api.HTTPRouteSpec() as spec:
-                return _Reader(read, references, key, found, spec).ruled()
+                return _RuleResolver(resolver, route, snapshot.uid, spec).resolved()
             case api.GRPCRouteSpec() as spec:
-                return _GRPCReader(read, references, key, found, spec).ruled()
+                return _GRPCRuleResolver(resolver, route, snapshot.uid, spec).resolved()
         return None
 
-    def shares(read: Read, key: Ref, found: ResolvedRules) -> Iterable[tuple[tuple[Key, str], ir.Shares]]:
-        for gateway in read(attached.gateways, key) or ():
-            for weights_key, each in found.shares:
-                yield (gateway, weights_key), each
+    def shares(read: Read, route: Ref, rules: ResolvedRules) -> Iterable[tuple[tuple[Key, str], ir.Shares]]:
+        for gateway in read(attached.gateways, route) or ():
+            for weights_key, of_rule in rules.shares:
+                yield (gateway, weights_key), of_rule
 
-    every = engine.map("rules", attached.snapshots, ruled)
+    all_rules = engine.map("rules of routes", attached.snapshots, resolved)
     return Rules(
-        resolved=every,
-        unweighted=engine.map("shapes of rules", every, lambda _read, _key, found: found.rules),
+        resolved=all_rules,
+        unweighted=engine.map("rules without weights", all_rules, lambda _read, _key, rules: rules.rules),
         problems=engine.union(
-            "problems of routes",
-            engine.map("problems of rules", every, lambda _read, _key, found: found.problems),
-            of_streams,
+            "problems of rules",
+            engine.map("problems of HTTP rules", all_rules, lambda _read, _key, rules: rules.problems),
+            stream_problems,
         ),
-        shares=engine.flat_map("shares", every, shares),
+        shares=engine.flat_map("weights of rules", all_rules, shares),
     )
 
 
-class _Reader:
-    """Reads one HTTPRoute."""
+class _RuleResolver:
+    """Resolves the rules of one HTTPRoute."""
 
-    #: What is answered when a rule leads nowhere.
-    nowhere: ClassVar[Literal[500, 503]] = 500
+    #: The response of a rule that cannot forward.
+    unresolved_status: ClassVar[Literal[500, 503]] = 500
 
-    def __init__(
-        self, read: Read, references: References, ref: Ref, route: RouteSnapshot, spec: api.HTTPRouteSpec
-    ) -> None:
-        self._read = read
-        self._references = references
-        self._ref = ref
+    def __init__(self, resolver: Resolver, route: Ref, uid: str, spec: api.HTTPRouteSpec) -> None:
+        self._resolver = resolver
         self._route = route
+        self._uid = uid
         self._spec = spec
         self._problems: list[Problem] = []
         self._shares: dict[str, ir.Shares] = {}
 
-    def ruled(self) -> ResolvedRules:
-        rules, found = [], []
-        for at, rule in enumerate(self._spec.rules):
-            rules.append(self._rule(f"spec.rules[{at}]", at, rule))
-            found.append(tuple(self._problems))
+    def resolved(self) -> ResolvedRules:
+        """The rules, with the problems of all of them."""
+        rules, by_rule = [], []
+        for index, rule in enumerate(self._spec.rules):
+            rules.append(self._rule(f"spec.rules[{index}]", index, rule))
+            by_rule.append(tuple(self._problems))
             self._problems.clear()
-        problems = (*rule_fields.hostnames(self._spec.hostnames), *partially_invalid(found))
-        return ResolvedRules(tuple(rules), tuple(self._shares.items()), problems)
+        problems = (*rule_fields.hostnames(self._spec.hostnames), *partially_invalid(by_rule))
+        return ResolvedRules(tuple(rules), tuple(self._shares.items()), about(self._route, problems))
 
-    def _rule(self, path: str, at: int, rule: api.HTTPRouteRule) -> ir.Rule:
-        matches = tuple(self._valid_matches(path, at))
-        prefixes = all(each.path.type == "PathPrefix" for each in rule.matches)
-        found = self._filters(f"{path}.filters", rule.filters, filters.Scope.RULE, prefixes=prefixes)
+    def _rule(self, path: str, index: int, rule: api.HTTPRouteRule) -> ir.Rule:
+        matches = tuple(self._valid_matches(path, index))
+        prefixes = all(match.path.type == "PathPrefix" for match in rule.matches)
+        rule_filters = self._filters(f"{path}.filters", rule.filters, filters.Scope.RULE, prefixes=prefixes)
         limits = self._limits(path, rule)
-        session = self._session(f"{path}.sessionPersistence", rule)
-        wrong = [each for each in self._problems if each.condition == conditions.ACCEPTED]
-        action = self._action(path, rule, found, session, prefixes=prefixes)
-        if wrong:
-            found, action = (), ir.DirectResponse(self.nowhere, str(wrong[0]))
+        session_persistence = self._session_persistence(f"{path}.sessionPersistence", rule)
+        invalid = next((problem for problem in self._problems if problem.condition == conditions.ACCEPTED), None)
+        targets = tuple(
+            self._target(f"{path}.backendRefs[{at}]", ref, session_persistence, prefixes=prefixes)
+            for at, ref in enumerate(rule.backend_refs)
+        )
+        action = self._action(path, rule, rule_filters, targets)
+        if invalid is not None:
+            rule_filters, action = (), ir.DirectResponse(self.unresolved_status, str(invalid))
         elif isinstance(action, ir.Forward) and action.weights_key:
-            # Of two rules with the same content the second is never asked.
+            # Two rules with equal content have one weights key. The second gets no request: the first decides.
             weights = tuple(ref.weight for ref in rule.backend_refs)
             self._shares.setdefault(action.weights_key, ir.Shares(action.targets, weights))
-        return ir.Rule(matches, found, action, limits, rule.name or "", _backends(found, action))
+        return ir.Rule(matches, rule_filters, action, limits, rule.name or "", _backends(rule_filters, action))
 
-    # Matches.
-
-    def _valid_matches(self, path: str, at: int) -> Iterable[tuple[int, Match]]:
-        for found in self._matches(path, at):
-            if isinstance(found, Problem):
-                self._problems.append(found)
+    def _valid_matches(self, path: str, index: int) -> Iterable[tuple[int, Match]]:
+        for match in self._matches(path, index):
+            if isinstance(match, Problem):
+                self._problems.append(match)
             else:
-                yield found
+                yield match
 
-    def _matches(self, path: str, at: int) -> Iterable[tuple[int, Match] | Problem]:
-        return rule_fields.matches(path, self._spec.rules[at])
-
-    # Filters.
+    def _matches(self, path: str, index: int) -> Iterable[tuple[int, Match] | Problem]:
+        return rule_fields.matches(path, self._spec.rules[index])
 
     def _filters(
-        self, path: str, wanted: tuple[api.HTTPRouteFilter, ...], scope: filters.Scope, *, prefixes: bool = False
+        self, path: str, declared: tuple[api.HTTPRouteFilter, ...], scope: filters.Scope, *, prefixes: bool = False
     ) -> tuple[filters.HTTPFilter, ...]:
-        found: list[filters.HTTPFilter] = []
-        for at, each in enumerate(wanted):
+        parsed: list[filters.HTTPFilter] = []
+        for index, filter_ in enumerate(declared):
             try:
-                where = filters.ParseContext(f"{path}[{at}]", scope, prefixes, self._backend)
-                found.append(filters.parse(each, where))
+                context = filters.ParseContext(f"{path}[{index}]", scope, prefixes, self._resolver.backend)
+                parsed.append(filters.parse(filter_, context))
             except Invalid as error:
                 self._problems.append(error.problem)
         try:
-            filters.check_combination(path, found)
+            filters.check_combination(path, parsed)
         except Invalid as error:
             self._problems.append(error.problem)
-        self._problems += [problem for each in found for problem in each.problems]
-        return filters.sorted_by_phase(found)
-
-    # Where to.
-
-    def _backend(self, path: str, ref: api.BackendObjectReference) -> ir.Backend:
-        return resolver.backend(self._read, self._references, path, ref, self._ref)
+        self._problems += [problem for filter_ in parsed for problem in filter_.problems]
+        return filters.sorted_by_phase(parsed)
 
     def _target(
-        self, path: str, ref: api.HTTPBackendRef, session: SessionPersistence | None, *, prefixes: bool
+        self, path: str, ref: api.HTTPBackendRef, session_persistence: SessionPersistence | None, *, prefixes: bool
     ) -> ir.Target:
+        """One backendRef. The session persistence of the rule takes precedence over that of the backend."""
         before = len(self._problems)
-        own = self._filters(f"{path}.filters", ref.filters, filters.Scope.BACKEND, prefixes=prefixes)
-        if any(each.condition == conditions.ACCEPTED for each in self._problems[before:]):
-            return ir.Target(None, unresolved_status=self.nowhere)
+        own_filters = self._filters(f"{path}.filters", ref.filters, filters.Scope.BACKEND, prefixes=prefixes)
+        if any(problem.condition == conditions.ACCEPTED for problem in self._problems[before:]):
+            return ir.Target(None, unresolved_status=self.unresolved_status)
         try:
-            backend = self._backend(path, ref)
-            own_session = session or resolver.session_persistence(self._read, self._references, backend)
-            return ir.Target(backend, own, session_persistence=own_session)
+            backend = self._resolver.backend(path, ref)
+            session_persistence = session_persistence or self._resolver.session_persistence(backend)
+            return ir.Target(backend, own_filters, session_persistence=session_persistence)
         except Invalid as error:
             self._problems.append(error.problem)
-            return ir.Target(None, unresolved_status=self.nowhere)
+            return ir.Target(None, unresolved_status=self.unresolved_status)
 
     def _action(
         self,
         path: str,
         rule: api.HTTPRouteRule,
-        found: tuple[filters.HTTPFilter, ...],
-        session: SessionPersistence | None,
-        *,
-        prefixes: bool,
+        rule_filters: tuple[filters.HTTPFilter, ...],
+        targets: tuple[ir.Target, ...],
     ) -> ir.Forward | ir.DirectResponse:
-        targets = tuple(
-            self._target(f"{path}.backendRefs[{at}]", ref, session, prefixes=prefixes)
-            for at, ref in enumerate(rule.backend_refs)
-        )
-        if any(each.TERMINAL for each in found):
-            return ir.DirectResponse(500, "a filter answers before")
+        if any(filter_.TERMINAL for filter_ in rule_filters):
+            return ir.DirectResponse(500, "a filter responds first")
         if not targets:
-            return ir.DirectResponse(self.nowhere, f"{path}.backendRefs: there are none")
+            return ir.DirectResponse(self.unresolved_status, f"{path}.backendRefs is empty")
         if sum(ref.weight for ref in rule.backend_refs) == 0:
-            return ir.DirectResponse(self.nowhere, f"{path}.backendRefs: all weights are 0")
+            return ir.DirectResponse(self.unresolved_status, f"{path}.backendRefs: all weights are 0")
         if all(target.backend is None for target in targets):
-            return ir.DirectResponse(self.nowhere, f"{path}.backendRefs: none leads to a backend")
+            return ir.DirectResponse(self.unresolved_status, f"{path}.backendRefs: none resolves to a backend")
         if len(targets) == 1:
             return ir.Forward(targets)
-        return ir.Forward(targets, f"{self._route.uid or str(self._ref.key).replace('/', '_')}.{_content(rule)}")
+        return ir.Forward(targets, f"{self._uid or str(self._route.key).replace('/', '_')}.{_content_hash(rule)}")
 
-    def _session(self, path: str, rule: api.HTTPRouteRule) -> SessionPersistence | None:
-        """What the rule itself says: it comes before what its backends say."""
+    def _session_persistence(self, path: str, rule: api.HTTPRouteRule) -> SessionPersistence | None:
         try:
-            return session_persistence.read(path, rule.session_persistence) if rule.session_persistence else None
+            return session_persistence_of.read(path, rule.session_persistence) if rule.session_persistence else None
         except Invalid as error:
             self._problems.append(error.problem)
             return None
-
-    # Time-outs and retries.
 
     def _limits(self, path: str, rule: api.HTTPRouteRule) -> Limits:
         try:
@@ -216,46 +208,48 @@ class _Reader:
             return Limits()
 
 
-class _GRPCReader(_Reader):
-    """Reads one GRPCRoute."""
+class _GRPCRuleResolver(_RuleResolver):
+    """Resolves the rules of one GRPCRoute."""
 
-    nowhere = 503
+    unresolved_status = 503
 
-    def __init__(
-        self, read: Read, references: References, ref: Ref, route: RouteSnapshot, spec: api.GRPCRouteSpec
-    ) -> None:
-        super().__init__(read, references, ref, route, grpc_rules.as_http(spec))
-        self._calls = spec
+    def __init__(self, resolver: Resolver, route: Ref, uid: str, spec: api.GRPCRouteSpec) -> None:
+        super().__init__(resolver, route, uid, grpc_rules.as_http(spec))
+        self._grpc_spec = spec
 
-    def _matches(self, path: str, at: int) -> Iterable[tuple[int, Match] | Problem]:
-        return grpc_rules.matches(path, self._calls.rules[at])
+    def _matches(self, path: str, index: int) -> Iterable[tuple[int, Match] | Problem]:
+        return grpc_rules.matches(path, self._grpc_spec.rules[index])
 
 
-def partially_invalid(found: Sequence[tuple[Problem, ...]]) -> Iterable[Problem]:
-    """The problems of all rules: while some rule has nothing to be refused for, the route is accepted, without the
-    others (`RouteConditionPartiallyInvalid`).
+def partially_invalid(by_rule: Sequence[tuple[Problem, ...]]) -> Iterable[Problem]:
+    """The problems of all rules. While at least one rule is valid, the route is accepted without the others: their
+    problems belong to the condition PartiallyInvalid instead of Accepted.
     """
-    refused = [any(each.condition == conditions.ACCEPTED for each in problems) for problems in found]
-    for problem in (each for problems in found for each in problems):
-        if problem.condition == conditions.ACCEPTED and not all(refused):
+    is_invalid = [any(problem.condition == conditions.ACCEPTED for problem in problems) for problems in by_rule]
+    for problem in (problem for problems in by_rule for problem in problems):
+        if problem.condition == conditions.ACCEPTED and not all(is_invalid):
             yield msgspec.structs.replace(problem, condition=conditions.PARTIALLY_INVALID)
         else:
             yield problem
 
 
-def _backends(found: tuple[filters.HTTPFilter, ...], action: ir.Forward | ir.DirectResponse) -> tuple[ir.Backend, ...]:
-    """All that a rule may send something to: targets, and what filters of rule and targets use."""
+def _backends(
+    rule_filters: tuple[filters.HTTPFilter, ...], action: ir.Forward | ir.DirectResponse
+) -> tuple[ir.Backend, ...]:
+    """All backends that a rule may send a request to: its targets, and those of the filters of rule and targets."""
     targets = action.targets if isinstance(action, ir.Forward) else ()
-    own = [target.backend for target in targets if target.backend is not None]
-    every = (*found, *(each for target in targets for each in target.filters))
-    return tuple(sorted({*own, *(backend for each in every for backend in each.backends)}))
+    of_targets = [target.backend for target in targets if target.backend is not None]
+    all_filters = (*rule_filters, *(filter_ for target in targets for filter_ in target.filters))
+    return tuple(sorted({*of_targets, *(backend for filter_ in all_filters for backend in filter_.backends)}))
 
 
-def _content(rule: api.HTTPRouteRule) -> str:
-    """A hash of a rule without its weights. Not of its index: a rule inserted before must not rename it."""
-    plain = msgspec.structs.replace(
+def _content_hash(rule: api.HTTPRouteRule) -> str:
+    """A hash of a rule without its name and weights. Its index is not part of it, so that a rule that is inserted
+    before it does not change its weights key.
+    """
+    unweighted = msgspec.structs.replace(
         rule,
         name=None,
         backend_refs=tuple(msgspec.structs.replace(ref, weight=1) for ref in rule.backend_refs),
     )
-    return hashlib.blake2b(msgspec.json.encode(plain), digest_size=8).hexdigest()
+    return hashlib.blake2b(msgspec.json.encode(unweighted), digest_size=8).hexdigest()

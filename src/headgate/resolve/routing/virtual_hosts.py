@@ -1,14 +1,14 @@
-"""Which routes answer for a hostname on a listener, and in which order.
+"""Virtual hosts: the routes of each hostname on a listener, in order of precedence.
 
-Three rules of the specification meet here:
+Three rules of the specification apply:
 
-* *listener isolation*: a request belongs to the listener of its port with the most specific hostname, and what that
-  listener's routes do not take is a 404, even if a wider listener has a route for it;
-* between routes of *one* listener it is the other way round: what a route with a more specific hostname does not take
-  falls through to a route with a wider one. Envoy never falls through from one virtual host to another, so the virtual
-  host of a hostname holds the routes of every hostname that covers it;
-* *misdirected requests*: of HTTPS the server name of the connection chooses the listener. A request on it whose host
-  belongs to another listener of the port is a 421 (`Listener.hostname`), a host that belongs to none a 404.
+* *listener isolation*: a request belongs to the listener of its port with the most specific hostname. What the routes
+  of that listener do not match is a 404, even if a listener with a wider hostname has a route for it;
+* *fall-through between the routes of one listener*: what a route with a more specific hostname does not match falls
+  through to a route with a wider one. Envoy never falls through from one virtual host to another, so the virtual host
+  of a hostname has the routes of every hostname that covers it;
+* *misdirected requests*: on HTTPS the server name of the connection selects the listener. A request whose host belongs
+  to another listener of the port gets 421 (`Listener.hostname`); a host that belongs to no listener gets 404.
 """
 
 import itertools
@@ -29,130 +29,134 @@ from .rules import Rules
 
 #: Gateway, RouteConfiguration, listener, hostname.
 VirtualHostKey = tuple[Key, str, str, str]
-#: A route on a host; the origin is None for the listener's own hostname, which is there without any route.
+#: A route of a virtual host. The origin is None for the listener's own hostname, which exists without any route.
 EntryKey = tuple[VirtualHostKey, ir.Origin | None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
     route: ir.Route | None
-    refuse: ir.DirectResponse | None = None
-    #: Those of the listener.
+    direct_response: ir.DirectResponse | None = None
+    #: The filters of the listener.
     filters: tuple[ir.Filter, ...] = ()
 
 
 def declare(
     world: World, listeners: Listeners, attached: AttachedRoutes, rules: Rules
 ) -> Collection[VirtualHostKey, ir.VirtualHost]:
-    """Virtual hosts."""
+    """Declare the virtual hosts of all listeners of HTTP and HTTPS."""
     engine = world.engine
 
-    def entries(read: Read, key: tuple[Key, str, Ref], place: Attachment) -> Iterable[tuple[EntryKey, _Entry]]:
+    def of_routes(read: Read, key: tuple[Key, str, Ref], attachment: Attachment) -> Iterable[tuple[EntryKey, _Entry]]:
         gateway, name, route = key
-        doors = read(listeners.http_listeners, gateway) or ()
-        door = next((each for each in doors if each.name == name), None)
-        claim, shapes = read(attached.parent_refs, route), read(rules.unweighted, route)
-        if door is None or claim is None or shapes is None:
+        of_gateway = read(listeners.http_listeners, gateway) or ()
+        listener = next((each for each in of_gateway if each.name == name), None)
+        parent_refs, route_rules = read(attached.parent_refs, route), read(rules.unweighted, route)
+        if listener is None or parent_refs is None or route_rules is None:
             return
-        for served, written in place.hostnames:
-            if shadowed(served, door, doors):
+        for hostname, declared in attachment.hostnames:
+            if is_shadowed(hostname, listener, of_gateway):
                 continue
-            for at, rule in enumerate(shapes):
-                for found in _routes(route, at, rule, written, claim.created, door):
-                    yield (
-                        ((gateway, door.route_configuration, name, served), found.origin),
-                        _Entry(found, door.refuse, door.filters),
-                    )
+            host = (gateway, listener.route_configuration, name, hostname)
+            for index, rule in enumerate(route_rules):
+                for found in _routes(route, index, rule, declared, parent_refs.created, listener):
+                    yield (host, found.origin), _Entry(found, listener.direct_response, listener.filters)
 
-    def own_hosts(_read: Read, key: Key, doors: tuple[HTTPListener, ...]) -> Iterable[tuple[EntryKey, _Entry]]:
-        for door in doors:
-            yield (
-                ((key, door.route_configuration, door.name, door.hostname), None),
-                _Entry(None, door.refuse, door.filters),
-            )
-        for door, other in misdirected(doors):
-            yield ((key, door.route_configuration, door.name, other.hostname), None), _Entry(None, _refusal(other))
+    def of_listeners(
+        _read: Read, gateway: Key, of_gateway: tuple[HTTPListener, ...]
+    ) -> Iterable[tuple[EntryKey, _Entry]]:
+        for listener in of_gateway:
+            host = (gateway, listener.route_configuration, listener.name, listener.hostname)
+            yield (host, None), _Entry(None, listener.direct_response, listener.filters)
+        for listener, other in misdirected(of_gateway):
+            host = (gateway, listener.route_configuration, listener.name, other.hostname)
+            yield (host, None), _Entry(None, _misdirected_response(other))
 
-    every = engine.union(
-        "entries of hosts",
-        engine.flat_map("entries", attached.attachments, entries),
-        engine.flat_map("own hosts", listeners.http_listeners, own_hosts),
+    entries = engine.union(
+        "entries of virtual hosts",
+        engine.flat_map("routes of virtual hosts", attached.attachments, of_routes),
+        engine.flat_map("virtual hosts of listeners", listeners.http_listeners, of_listeners),
     )
-    lists: Collection[VirtualHostKey, tuple[tuple[EntryKey, _Entry], ...]] = engine.sorted(
-        "ordered entries",
-        every,
+    by_host: Collection[VirtualHostKey, tuple[tuple[EntryKey, _Entry], ...]] = engine.sorted(
+        "entries of virtual hosts by precedence",
+        entries,
         lambda key, _entry: key[0],
         lambda _key, entry: entry.route.order if entry.route else (),
     )
 
-    def host(read: Read, key: VirtualHostKey, own: tuple[tuple[EntryKey, _Entry], ...]) -> ir.VirtualHost:
+    def virtual_host(read: Read, key: VirtualHostKey, own: tuple[tuple[EntryKey, _Entry], ...]) -> ir.VirtualHost:
         gateway, configuration, listener, hostname = key
-        if (refuse := next((entry.refuse for _, entry in own if entry.refuse), None)) is not None:
-            return ir.VirtualHost(gateway, configuration, listener, hostname, direct_response=refuse)
-        found: dict[ir.Origin, ir.Route] = {}
+        direct_response = next((entry.direct_response for _, entry in own if entry.direct_response), None)
+        if direct_response is not None:
+            return ir.VirtualHost(gateway, configuration, listener, hostname, direct_response=direct_response)
+        by_origin: dict[ir.Origin, ir.Route] = {}
         for wide in covering_hostnames(hostname):
-            for _, entry in read(lists, (gateway, configuration, listener, wide)) or ():
+            for _, entry in read(by_host, (gateway, configuration, listener, wide)) or ():
                 if entry.route is not None:
-                    # A route with two hostnames that cover this one stands here once, by the more specific.
-                    found.setdefault(entry.route.origin, entry.route)
-        routes = sorted(found.values(), key=lambda route: route.order)
+                    # A route with two hostnames that cover this one is listed once, with the more specific one.
+                    by_origin.setdefault(entry.route.origin, entry.route)
+        routes = sorted(by_origin.values(), key=lambda route: route.order)
         return ir.VirtualHost(gateway, configuration, listener, hostname, tuple(routes), filters=own[0][1].filters)
 
-    return engine.map("hosts", lists, host)
+    return engine.map("virtual hosts by hostname", by_host, virtual_host)
 
 
-def shadowed(hostname: str, door: HTTPListener, doors: Iterable[HTTPListener]) -> bool:
-    """Whether another listener of the port takes all requests for a hostname that is served on `door`."""
+def is_shadowed(hostname: str, listener: HTTPListener, listeners: Iterable[HTTPListener]) -> bool:
+    """Whether another listener of the port gets all requests for a hostname of a route on `listener`."""
     return any(
-        other.port == door.port
-        and other.name != door.name
-        and rank(other.hostname) < rank(door.hostname)
+        other.port == listener.port
+        and other.name != listener.name
+        and rank(other.hostname) < rank(listener.hostname)
         and covers(other.hostname, hostname)
-        for other in doors
+        for other in listeners
     )
 
 
-#: Above so many HTTPS listeners on a port a host of another one is known as such only if the hostnames overlap.
-_ALL_PAIRS = 64
+#: Up to this number of HTTPS listeners on a port, every pair is checked; above it only overlapping hostnames are.
+_MAX_ALL_PAIRS = 64
 
 
-def misdirected(doors: Iterable[HTTPListener]) -> Iterable[tuple[HTTPListener, HTTPListener]]:
-    """A listener, and another one whose hosts must not come by its connections.
+def misdirected(listeners: Iterable[HTTPListener]) -> Iterable[tuple[HTTPListener, HTTPListener]]:
+    """Pairs of an HTTPS listener and another one whose hosts must not be requested on its connections.
 
-    Of hostnames that do not overlap the specification only wishes it (SHOULD), and pairs grow with the square.
+    For hostnames that do not overlap the specification only recommends it (SHOULD). The number of pairs grows with the
+    square of the listeners, so above 64 listeners those are left out.
     """
     ports: dict[int, list[HTTPListener]] = defaultdict(list)
-    for door in doors:
-        if door.secure:
-            ports[door.port].append(door)
-    for same in ports.values():
-        if len(same) <= _ALL_PAIRS:
-            yield from itertools.permutations(same, 2)
+    for listener in listeners:
+        if listener.secure:
+            ports[listener.port].append(listener)
+    for on_port in ports.values():
+        if len(on_port) <= _MAX_ALL_PAIRS:
+            yield from itertools.permutations(on_port, 2)
             continue
-        by_hostname = {door.hostname: door for door in same}
-        for narrow in same:
+        by_hostname = {listener.hostname: listener for listener in on_port}
+        for narrow in on_port:
             for hostname in covering_hostnames(narrow.hostname):
                 if hostname != narrow.hostname and (wide := by_hostname.get(hostname)) is not None:
                     yield narrow, wide
                     yield wide, narrow
 
 
-def _refusal(other: HTTPListener) -> ir.DirectResponse:
-    """What a request gets whose host is another listener's than the server name of its connection: 421 (RFC 9110,
-    15.5.20). A connection of its own would have come to the other listener, with the certificate of that one.
+def _misdirected_response(other: HTTPListener) -> ir.DirectResponse:
+    """The response to a request whose host belongs to another listener than the server name of its connection: 421
+    (RFC 9110, 15.5.20). A new connection would reach the other listener, with the certificate of that one.
     """
     return ir.DirectResponse(421, f"the host belongs to listener {other.name!r}, the connection does not")
 
 
-def _routes(route: Ref, at: int, rule: ir.Rule, written: str, created: str, door: HTTPListener) -> Iterable[ir.Route]:
-    for index, match in rule.matches:
+def _routes(
+    route: Ref, index: int, rule: ir.Rule, hostname: str, created: str, listener: HTTPListener
+) -> Iterable[ir.Route]:
+    """One route per match of a rule. `hostname` is the route's own, which decides the precedence."""
+    for match_index, match in rule.matches:
         yield ir.Route(
-            origin=ir.Origin(route, at, index),
-            order=precedence.order(written, match, created, route, at, index),
+            origin=ir.Origin(route, index, match_index),
+            order=precedence.order(hostname, match, created, route, index, match_index),
             match=match,
             filters=rule.filters,
             action=rule.action,
             limits=rule.limits,
-            port=door.port,
-            secure=door.secure,
+            port=listener.port,
+            secure=listener.secure,
         )

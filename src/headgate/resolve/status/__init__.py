@@ -1,7 +1,8 @@
-"""What everybody is told. The one room of the core that reads what Envoys answered (`headgate.world.facts`).
+"""Statuses of every kind, one module per kind. The only core package that may read what Envoys accepted or rejected
+(`headgate.world.facts`).
 
-One file per kind. A condition that was reported stays as it is while the fact that it came from is missing: after a
-restart of the controller nothing turns False only because no Envoy has spoken yet.
+A condition that was reported stays as it is while the fact behind it is missing: after a restart of the controller no
+condition turns False only because no Envoy has connected.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ __all__ = ["StatusInputs", "Statuses", "Versions", "declare"]
 
 @dataclass(frozen=True, slots=True)
 class Statuses:
-    """Per object; conditions without time, stamped with the generation that they judge."""
+    """Per object: conditions without time, with the generation that they observe."""
 
     classes: Collection[Key, api.GatewayClassStatus]
     gateways: Collection[Key, api.GatewayStatus]
@@ -26,12 +27,12 @@ class Statuses:
     routes: Collection[Ref, tuple[api.RouteParentStatus, ...]]
 
 
-def declare(grounds: StatusInputs) -> Statuses:
-    """Declare the statuses over everything else."""
-    told = listeners.declare(grounds)
+def declare(inputs: StatusInputs) -> Statuses:
+    """Declare the statuses of every kind."""
+    listener_statuses = listeners.declare(inputs)
     return Statuses(
-        classes=classes.declare(grounds),
-        gateways=gateways.declare(grounds, told),
-        listener_sets=listener_sets.declare(grounds, told),
-        routes=routes.declare(grounds),
+        classes=classes.declare(inputs),
+        gateways=gateways.declare(inputs, listener_statuses),
+        listener_sets=listener_sets.declare(inputs, listener_statuses),
+        routes=routes.declare(inputs),
     )

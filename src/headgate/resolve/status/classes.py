@@ -1,12 +1,12 @@
-"""GatewayClass."""
+"""Status of a GatewayClass."""
 
 import re
 from collections.abc import Mapping
 
 from headgate.api import gateway as api
 from headgate.api.meta import Condition, Key
+from headgate.conditions import condition_from, stamp
 from headgate.conditions import gateway_class as conditions
-from headgate.conditions import stamp
 from headgate.incremental import Collection, Read
 from headgate.world.objects import SETTINGS
 
@@ -14,38 +14,31 @@ from ..gateways.managed import ManagedClass
 from ..gateways.supported_features import supported_features
 from .inputs import StatusInputs
 
-#: The releases of the Gateway API whose definitions are known; patches and candidates of the same minor count.
+#: The supported releases of the Gateway API CRDs, with their patches and release candidates.
 FIRST, LAST = "v1.3", "v1.7"
-_MINOR = re.compile(r"v1\.[3-7]\.")
+_SUPPORTED = re.compile(r"v1\.[3-7]\.")
 
 
-def declare(grounds: StatusInputs) -> Collection[Key, api.GatewayClassStatus]:
-    """Per class of ours."""
-    definitions = grounds.world.definitions
+def declare(inputs: StatusInputs) -> Collection[Key, api.GatewayClassStatus]:
+    """The status of every managed GatewayClass."""
+    definitions = inputs.world.definitions
 
-    def status(read: Read, _key: Key, found: ManagedClass) -> api.GatewayClassStatus:
-        defined = read(definitions, SETTINGS)
-        versions = () if defined is None else (supported_version(defined.releases),)
+    def status(read: Read, _key: Key, gateway_class: ManagedClass) -> api.GatewayClassStatus:
+        installed = read(definitions, SETTINGS)
+        accepted = condition_from(conditions.accepted(), gateway_class.problems)
+        versions = () if installed is None else (supported_version(installed.releases),)
+        features = supported_features(installed.fields if installed else None)
         return api.GatewayClassStatus(
-            conditions=stamp((accepted(found), *versions), found.generation),
-            supported_features=tuple(
-                api.SupportedFeature(name=name) for name in supported_features(defined.fields if defined else None)
-            ),
+            conditions=stamp((accepted, *versions), gateway_class.generation),
+            supported_features=tuple(api.SupportedFeature(name=name) for name in features),
         )
 
-    return grounds.world.engine.map("class statuses", grounds.gateways.classes, status)
-
-
-def accepted(found: ManagedClass) -> Condition:
-    """Accepted, unless it has parameters, which we do not read."""
-    if found.parameters is None:
-        return conditions.accepted()
-    return conditions.invalid_parameters(found.parameters.kind, found.parameters.name)
+    return inputs.world.engine.map("statuses of GatewayClasses", inputs.gateways.classes, status)
 
 
 def supported_version(releases: Mapping[str, str]) -> Condition:
-    """SupportedVersion: whether every definition says that it is of a release that we know."""
-    other = {kind: release for kind, release in releases.items() if _MINOR.match(release) is None}
-    if not other:
+    """SupportedVersion: whether every installed CRD is of a supported release. `releases` are by kind."""
+    unsupported = {kind: release for kind, release in releases.items() if _SUPPORTED.match(release) is None}
+    if not unsupported:
         return conditions.supported_version()
-    return conditions.unsupported_version(other, FIRST, LAST)
+    return conditions.unsupported_version(unsupported, FIRST, LAST)

@@ -1,154 +1,148 @@
-"""Gateway."""
+"""Status of a Gateway."""
 
 import ipaddress
 from collections.abc import Sequence
 
 from headgate.api import gateway as api
 from headgate.api.meta import Condition, Key
-from headgate.conditions import first_problem, stamp
+from headgate.conditions import Problem, condition_from, first_problem, stamp
 from headgate.conditions import gateway as conditions
-from headgate.conditions.listener import RESOLVED_REFS
 from headgate.incremental import Collection, Read
 from headgate.ir.routing import Binding
 from headgate.world import EnvoyFleetStatus
 
-from ..attachment.listeners import ValidatedListener
-from ..gateways import frontend_validation, routability
-from ..gateways import managed as ours
+from ..gateways import frontend_validation, managed, routability
 from ..gateways.client_certificates import ClientCertificate
 from ..gateways.managed import ManagedGateway
 from .inputs import StatusInputs
-from .listener_sets import attached
+from .listener_sets import attached_listener_sets
 from .listeners import GATEWAY, WAITING_FOR_ENVOY, ListenerConditions, ListenerStatuses
 
 
-def declare(grounds: StatusInputs, listening: ListenerStatuses) -> Collection[Key, api.GatewayStatus]:
-    """Per Gateway of ours."""
-    world = grounds.world
+def declare(inputs: StatusInputs, listener_statuses: ListenerStatuses) -> Collection[Key, api.GatewayStatus]:
+    """The status of every managed Gateway."""
+    world = inputs.world
 
-    def status(read: Read, key: Key, found: ManagedGateway) -> api.GatewayStatus:
-        every = read(listening.conditions, key) or ()
-        own = [each for each in every if each.listener.owner.kind == "Gateway"]
+    def status(read: Read, key: Key, gateway: ManagedGateway) -> api.GatewayStatus:
+        spec = gateway.spec
+        listeners = read(listener_statuses.conditions, key) or ()
+        own = [listener for listener in listeners if listener.validated.owner.kind == "Gateway"]
         fleet = read(world.fleet_statuses, key) or EnvoyFleetStatus()
         binding = read(world.bindings, key)
-        reported = GATEWAY in (read(listening.reported, key) or ())
-        whole = (
-            accepted(found.spec, [each.listener for each in own]),
-            programmed(found.spec, own, every, fleet, binding, reported=reported),
-            refs(read(grounds.client_certificates, key), own),
-            *insecure_frontend(found.spec),
-            *addresses_assigned(found.spec, fleet, binding),
+        was_programmed = GATEWAY in (read(listener_statuses.reported, key) or ())
+        accepted = _accepted(managed.problems(key, spec), own)
+        every = (
+            accepted,
+            _programmed(spec, listeners, fleet, binding, was_programmed)
+            if accepted.status == "True"
+            else conditions.not_accepted(),
+            _resolved_refs(read(inputs.client_certificates, key), own),
+            *_insecure_frontend(spec),
+            *_addresses_assigned(spec, fleet, binding),
         )
+        with_routability = routability.status_has_routability(read, world, spec)
         return api.GatewayStatus(
-            addresses=addresses(
-                found.spec, fleet, binding, told=routability.status_has_routability(read, world, found.spec)
-            ),
-            attached_listener_sets=attached(every) if found.spec.allowed_listeners else None,
-            conditions=stamp(whole, found.generation),
-            listeners=tuple(each.status(found.generation) for each in own),
+            addresses=_addresses(spec, fleet, binding, with_routability=with_routability),
+            attached_listener_sets=attached_listener_sets(listeners) if spec.allowed_listeners else None,
+            conditions=stamp(every, gateway.generation),
+            listeners=tuple(listener.status(gateway.generation) for listener in own),
         )
 
-    return world.engine.map("gateway statuses", grounds.gateways.managed, status)
+    return world.engine.map("statuses of Gateways", inputs.gateways.managed, status)
 
 
-def accepted(spec: api.GatewaySpec, judged: Sequence[ValidatedListener]) -> Condition:
-    """Accepted: as a whole, then by its own listeners."""
-    if (parameters := ours.unsupported_parameters(spec)) is not None:
-        return conditions.invalid_parameters(parameters.kind, parameters.name)
-    if (at := ours.unsupported_address(spec)) is not None:
-        return conditions.unsupported_address(at, spec.addresses[at].type)
-    bad = [each.section for each in judged if not each.accepted]
-    if not bad:
-        return conditions.accepted()
-    if len(bad) == len(judged):
-        return conditions.no_valid_listener(bad)
-    return conditions.listeners_not_valid(bad)
+def _accepted(problems: Sequence[Problem], own: Sequence[ListenerConditions]) -> Condition:
+    """Accepted: the problems of the Gateway as a whole, then those of its own listeners."""
+    accepted = condition_from(conditions.accepted(), problems)
+    if accepted.status != "True":
+        return accepted
+    invalid = [listener.validated.section for listener in own if not listener.validated.accepted]
+    if not invalid:
+        return accepted
+    if len(invalid) == len(own):
+        return conditions.no_valid_listener(invalid)
+    return conditions.listeners_not_valid(invalid)
 
 
-def refs(shown: ClientCertificate | None, own: Sequence[ListenerConditions]) -> Condition:
+def _resolved_refs(certificate: ClientCertificate | None, own: Sequence[ListenerConditions]) -> Condition:
     """ResolvedRefs: the Gateway's own reference, then those of its listeners."""
-    if shown is not None and shown.problem is not None:
-        return conditions.refs_not_resolved(shown.problem)
-    bad = [each.listener.section for each in own if first_problem(each.listener.problems, RESOLVED_REFS) is not None]
-    return conditions.listener_refs_not_resolved(bad) if bad else conditions.refs_resolved()
+    if certificate is not None and certificate.problem is not None:
+        return condition_from(conditions.refs_resolved(), [certificate.problem])
+    unresolved = [
+        listener.validated.section
+        for listener in own
+        if first_problem(listener.validated.problems, conditions.RESOLVED_REFS) is not None
+    ]
+    return conditions.listener_refs_not_resolved(unresolved) if unresolved else conditions.refs_resolved()
 
 
-def insecure_frontend(spec: api.GatewaySpec) -> Sequence[Condition]:
-    """InsecureFrontendValidationMode, while it is so."""
+def _insecure_frontend(spec: api.GatewaySpec) -> Sequence[Condition]:
+    """InsecureFrontendValidationMode, while a field has that mode."""
     paths = frontend_validation.insecure(spec)
     return (conditions.insecure_frontend_validation_mode(paths),) if paths else ()
 
 
-def programmed(
+def _programmed(
     spec: api.GatewaySpec,
-    own: Sequence[ListenerConditions],
-    every: Sequence[ListenerConditions],
+    listeners: Sequence[ListenerConditions],
     fleet: EnvoyFleetStatus,
     binding: Binding | None,
-    *,
-    reported: bool,
+    was_programmed: bool,
 ) -> Condition:
-    """Programmed: it has an address, and an Envoy has taken at least one listener.
+    """Programmed: the Gateway has an address, and an Envoy has accepted at least one listener.
 
-    A Gateway none of whose listeners can serve yet, because references are not resolved, is programmed as soon as an
-    Envoy is there.
+    A Gateway without a valid listener, because references do not resolve, is programmed once an Envoy has connected.
     """
-    if accepted(spec, [each.listener for each in own]).status != "True":
-        return conditions.not_accepted()
-    if (waits := _no_address(spec, fleet, binding)) is not None:
-        return waits
-    idle = not any(each.listener.listener for each in every)
-    if any(each.serving for each in every) or (idle and (binding is not None or reported)):
-        moved = () if binding is None else _moved(every, binding)
-        return conditions.programmed([each.value for each in addresses(spec, fleet, binding)], moved)
+    if (no_address := _no_address(spec, fleet, binding)) is not None:
+        return no_address
+    has_valid = any(listener.validated.listener for listener in listeners)
+    is_idle = not has_valid and (binding is not None or was_programmed)
+    if is_idle or any(listener.serving for listener in listeners):
+        moved = () if binding is None else _moved_ports(listeners, binding)
+        return conditions.programmed([address.value for address in _addresses(spec, fleet, binding)], moved)
     return conditions.pending(fleet.reason_unavailable or WAITING_FOR_ENVOY)
 
 
 def _no_address(spec: api.GatewaySpec, fleet: EnvoyFleetStatus, binding: Binding | None) -> Condition | None:
-    """Why nothing can be sent to it; None: it has an address."""
+    """Programmed, if the Gateway has no address; otherwise None."""
     if routability.is_requested(spec):
         if binding is None:
             return conditions.pending(fleet.reason_unavailable or WAITING_FOR_ENVOY)
-        return (
-            None if routability.assigned_addresses(spec, fleet, binding).addresses else conditions.no_address_assigned()
-        )
-    wanted = [(index, address.value) for index, address in enumerate(spec.addresses) if address.value]
-    if missing := [(index, value) for index, value in wanted if value not in fleet.addresses]:
-        return conditions.address_not_usable(missing, len(wanted))
-    if not fleet.addresses:
-        return (
-            conditions.pending(fleet.reason_unavailable)
-            if fleet.reason_unavailable
-            else conditions.address_not_assigned(fleet.service or "of the Envoys")
-        )
-    return None
+        assigned = routability.assigned_addresses(spec, fleet, binding).addresses
+        return None if assigned else conditions.no_address_assigned()
+    requested = [(index, address.value) for index, address in enumerate(spec.addresses) if address.value]
+    if missing := [(index, value) for index, value in requested if value not in fleet.addresses]:
+        return conditions.address_not_usable(missing, len(requested))
+    if fleet.addresses:
+        return None
+    if fleet.reason_unavailable:
+        return conditions.pending(fleet.reason_unavailable)
+    return conditions.address_not_assigned(fleet.service or "of the Envoys")
 
 
-def _moved(every: Sequence[ListenerConditions], binding: Binding) -> tuple[tuple[int, int], ...]:
-    ports = sorted({each.listener.listener.port for each in every if each.listener.listener})
+def _moved_ports(listeners: Sequence[ListenerConditions], binding: Binding) -> tuple[tuple[int, int], ...]:
+    ports = sorted({each.validated.listener.port for each in listeners if each.validated.listener})
     return tuple((port, binding.port(port)) for port in ports if binding.port(port) != port)
 
 
-def addresses_assigned(spec: api.GatewaySpec, fleet: EnvoyFleetStatus, binding: Binding | None) -> Sequence[Condition]:
-    """AddressesAssigned, once it can be judged, where somebody asked for more than an address."""
+def _addresses_assigned(spec: api.GatewaySpec, fleet: EnvoyFleetStatus, binding: Binding | None) -> Sequence[Condition]:
+    """AddressesAssigned, if an address has a routability and an Envoy has connected."""
     if not routability.is_requested(spec) or binding is None:
         return ()
-    found = routability.assigned_addresses(spec, fleet, binding)
-    return (conditions.addresses_assigned([address for address, _ in found.addresses], found.missing),)
+    assigned = routability.assigned_addresses(spec, fleet, binding)
+    return (conditions.addresses_assigned([address for address, _ in assigned.addresses], assigned.missing),)
 
 
-def addresses(
-    spec: api.GatewaySpec, fleet: EnvoyFleetStatus, binding: Binding | None = None, *, told: bool = False
+def _addresses(
+    spec: api.GatewaySpec, fleet: EnvoyFleetStatus, binding: Binding | None = None, *, with_routability: bool = False
 ) -> tuple[api.GatewayStatusAddress, ...]:
-    """The addresses that were assigned; of those only the ones that were asked for, if any were. With `told` each says
-    from where it can be reached.
-    """
+    """The assigned addresses; only the requested ones, if the spec requests any."""
     if routability.is_requested(spec):
-        had = routability.assigned_addresses(spec, fleet, binding).addresses if binding else ()
+        assigned = routability.assigned_addresses(spec, fleet, binding).addresses if binding else ()
     else:
-        wanted = ours.requested_addresses(spec)
-        had = tuple((each, "") for each in fleet.addresses if not wanted or each in wanted)
-    return tuple(_address(value, scope if told else None) for value, scope in had)
+        requested = managed.requested_addresses(spec)
+        assigned = tuple((address, "") for address in fleet.addresses if not requested or address in requested)
+    return tuple(_address(value, scope if with_routability else None) for value, scope in assigned)
 
 
 def _address(value: str, scope: str | None) -> api.GatewayStatusAddress:

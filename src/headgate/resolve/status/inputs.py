@@ -1,4 +1,4 @@
-"""What statuses are made from."""
+"""Inputs of the statuses."""
 
 from dataclasses import dataclass
 
@@ -15,13 +15,13 @@ from ..gateways.client_certificates import ClientCertificate
 from ..gateways.managed import ManagedGateways
 from ..routing.rules import Rules
 
-#: Name and version of the Envoy resource that serves a port of a Gateway; none while no Envoy ever connected.
+#: Name and version of the Envoy listener that serves a port of a Gateway; absent while no Envoy has ever connected.
 Versions = Collection[tuple[Key, Transport, int], tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class StatusInputs:
-    """Everything that was resolved, what was sent of it, and what Envoys answered."""
+    """What was resolved, the versions that were sent, and what Envoys accepted or rejected."""
 
     world: World
     facts: Facts

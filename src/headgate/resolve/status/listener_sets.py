@@ -1,4 +1,4 @@
-"""ListenerSet (GEP-1713)."""
+"""Status of a ListenerSet (GEP-1713)."""
 
 from collections.abc import Sequence
 
@@ -13,37 +13,42 @@ from .inputs import StatusInputs
 from .listeners import WAITING_FOR_ENVOY, ListenerConditions, ListenerStatuses
 
 
-def declare(grounds: StatusInputs, listening: ListenerStatuses) -> Collection[Key, api.ListenerSetStatus]:
-    """Per ListenerSet with a parent of ours."""
+def declare(inputs: StatusInputs, listener_statuses: ListenerStatuses) -> Collection[Key, api.ListenerSetStatus]:
+    """The status of every ListenerSet whose parent is a managed Gateway."""
 
-    def status(read: Read, key: Key, found: ManagedListenerSet) -> api.ListenerSetStatus:
-        if found.problem is not None:
-            both = (conditions.not_accepted(found.problem), conditions.not_programmed(found.problem))
-            return api.ListenerSetStatus(conditions=stamp(both, found.generation))
+    def status(read: Read, key: Key, listener_set: ManagedListenerSet) -> api.ListenerSetStatus:
+        generation = listener_set.generation
+        if (problem := listener_set.problem) is not None:
+            both = (conditions.not_accepted(problem), conditions.not_programmed(problem))
+            return api.ListenerSetStatus(conditions=stamp(both, generation))
         owner = Ref("ListenerSet", key.namespace, key.name)
-        own = [each for each in read(listening.conditions, found.gateway) or () if each.listener.owner == owner]
+        of_gateway = read(listener_statuses.conditions, listener_set.gateway) or ()
+        own = [listener for listener in of_gateway if listener.validated.owner == owner]
         return api.ListenerSetStatus(
-            conditions=stamp(_whole(own), found.generation),
-            listeners=tuple(each.status(found.generation) for each in own),
+            conditions=stamp(_accepted_and_programmed(own), generation),
+            listeners=tuple(listener.status(generation) for listener in own),
         )
 
-    return grounds.world.engine.map("listener set statuses", grounds.merged_listeners.listener_sets, status)
+    return inputs.world.engine.map("statuses of ListenerSets", inputs.merged_listeners.listener_sets, status)
 
 
-def attached(every: Sequence[ListenerConditions]) -> int:
-    """How many ListenerSets are attached to a Gateway: those with a valid listener."""
-    return len({each.listener.owner for each in every if each.listener.owner.kind == "ListenerSet" and _valid(each)})
+def attached_listener_sets(listeners: Sequence[ListenerConditions]) -> int:
+    """The number of ListenerSets that are attached to a Gateway: those with a valid listener."""
+    owners = {listener.validated.owner for listener in listeners if _is_valid(listener)}
+    return sum(1 for owner in owners if owner.kind == "ListenerSet")
 
 
-def _valid(told: ListenerConditions) -> bool:
-    return told.listener.listener is not None
+def _is_valid(listener: ListenerConditions) -> bool:
+    return listener.validated.listener is not None
 
 
-def _whole(own: Sequence[ListenerConditions]) -> tuple[Condition, Condition]:
-    invalid = [each.listener.section for each in own if not _valid(each)]
+def _accepted_and_programmed(own: Sequence[ListenerConditions]) -> tuple[Condition, Condition]:
+    invalid = [listener.validated.section for listener in own if not _is_valid(listener)]
     if len(invalid) == len(own):
-        return conditions.no_valid_listener(conditions.ACCEPTED, invalid), conditions.no_valid_listener(
-            conditions.PROGRAMMED, invalid
+        return (
+            conditions.no_valid_listener(conditions.ACCEPTED, invalid),
+            conditions.no_valid_listener(conditions.PROGRAMMED, invalid),
         )
-    serving = conditions.programmed() if any(each.serving for each in own) else conditions.pending(WAITING_FOR_ENVOY)
-    return conditions.accepted(invalid), serving
+    is_serving = any(listener.serving for listener in own)
+    programmed = conditions.programmed() if is_serving else conditions.pending(WAITING_FOR_ENVOY)
+    return conditions.accepted(invalid), programmed

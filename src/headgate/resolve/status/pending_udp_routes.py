@@ -1,47 +1,46 @@
-"""UDPRoutes that wait: a datagram that comes too early is lost, and nobody says it again, so nobody is told "Accepted"
-before an Envoy has taken the listener with the route.
+"""UDPRoutes whose listener no Envoy has accepted. A datagram that arrives too early is lost and not repeated, so a
+UDPRoute is accepted only once an Envoy has the listener with the route.
 """
 
 from headgate.api import gateway as api
 from headgate.api.meta import Key, Ref
 from headgate.conditions import http_route as conditions
-from headgate.incremental import Collection, Read
+from headgate.incremental import Read
 
 from ..attachment.routes import ParentResult
 from .inputs import StatusInputs
 
-#: The Gateways and ListenerSets that a UDPRoute's status says it is accepted by.
-Reported = Collection[Key, frozenset[api.ParentReference]]
+
+class PendingUDPRoutes:
+    """Decides which UDPRoutes are pending. One that was reported as accepted does not become pending again."""
+
+    def __init__(self, inputs: StatusInputs) -> None:
+        self._inputs = inputs
+        self._reported = inputs.world.engine.map(
+            "UDPRoutes reported as accepted", inputs.world.udp_routes, _reported_accepted
+        )
+
+    def is_pending(self, read: Read, route: Ref, parent: ParentResult) -> bool:
+        """Whether the route is a UDPRoute on a listener whose current version no Envoy has accepted."""
+        if route.kind != "UDPRoute" or parent.ref in (read(self._reported, route.key) or ()):
+            return False
+        inputs = self._inputs
+        by_name = {listener.name: listener for listener in read(inputs.listeners.validated, parent.gateway) or ()}
+        for attachment in parent.attachments:
+            validated = by_name.get(attachment.listener)
+            if validated is None or validated.listener is None:
+                continue
+            version = read(inputs.versions, (parent.gateway, *validated.port))
+            fact = read(inputs.facts.listeners, (parent.gateway, version[0])) if version else None
+            if version is None or fact is None or fact.acked != version[1]:
+                return True
+        return False
 
 
-def reported_accepted(grounds: StatusInputs) -> Reported:
-    """What was told before; a fact that is missing takes nothing back."""
-    return grounds.world.engine.map(
-        "UDP routes that were accepted", grounds.world.udp_routes, lambda _read, _key, found: _accepted(found)
-    )
-
-
-def _accepted(found: api.UDPRoute) -> frozenset[api.ParentReference]:
+def _reported_accepted(_read: Read, _key: Key, route: api.UDPRoute) -> frozenset[api.ParentReference]:
+    """The parents that the status of the route reports as accepting it."""
     return frozenset(
         entry.parent_ref
-        for entry in found.status.parents
-        if any(each.type == conditions.ACCEPTED and each.status == "True" for each in entry.conditions)
+        for entry in route.status.parents
+        if any(condition.type == conditions.ACCEPTED and condition.status == "True" for condition in entry.conditions)
     )
-
-
-def is_pending(
-    read: Read, grounds: StatusInputs, before: Reported, route: Ref, ref: api.ParentReference, parent: ParentResult
-) -> bool:
-    """Whether a UDPRoute stands on a listener that no Envoy has taken as it is now."""
-    if route.kind != "UDPRoute" or ref in (read(before, route.key) or ()):
-        return False
-    judged = {each.name: each for each in read(grounds.listeners.validated, parent.gateway) or ()}
-    for place in parent.attachments:
-        listener = judged.get(place.listener)
-        if listener is None or listener.listener is None:
-            continue
-        version = read(grounds.versions, (parent.gateway, *listener.port))
-        fact = read(grounds.facts.listeners, (parent.gateway, version[0])) if version else None
-        if version is None or fact is None or fact.acked != version[1]:
-            return True
-    return False

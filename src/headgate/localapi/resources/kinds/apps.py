@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from headgate.api.meta import LabelSelector
-from headgate.api.schema import Problem
+from headgate.api.problems import Problem
 from headgate.api.selectors import from_selector, selector_text
 from headgate.localapi.http import tables
 from headgate.localapi.registry import names

@@ -4,7 +4,7 @@ import base64
 import re
 from collections.abc import Iterator
 
-from headgate.api.schema import Problem
+from headgate.api.problems import Problem
 from headgate.localapi.http import tables
 from headgate.localapi.resources.served import Column, Object, Strategy
 

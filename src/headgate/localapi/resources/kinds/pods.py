@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from headgate.api.schema import Problem, at
+from headgate.api.problems import Problem
+from headgate.api.schema import at
 from headgate.localapi.http import tables
 from headgate.localapi.registry import names
 from headgate.localapi.resources.served import Column, Object, Strategy

@@ -4,7 +4,8 @@ import ipaddress
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from headgate.api.schema import Problem, at
+from headgate.api.problems import Problem
+from headgate.api.schema import at
 from headgate.localapi.http import tables
 from headgate.localapi.registry import status_errors
 from headgate.localapi.resources.served import Column, Object, Strategy

@@ -17,7 +17,7 @@ import msgspec
 import uvloop
 
 from bench import rig
-from headgate.traffic import Histogram, Load, Outcome, Plan, Request, Target
+from headgate.traffic import Histogram, Load, Plan, Request, RequestResult, Target
 
 #: Failures that are kept to be shown.
 SHOWN = 20
@@ -73,7 +73,7 @@ class _Count:
         self._latency = Histogram()
         self._began = time.monotonic()
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: RequestResult) -> None:
         seen = self._seen
         if outcome.failure == "unsent":
             seen.unsent += 1

@@ -133,15 +133,15 @@ def probe(envoy: str = ENVOY_ADDRESS) -> Iterator[Connection]:
 
 
 @contextlib.asynccontextmanager
-async def envoy(authority: pki.Authority, xds_port: int) -> AsyncIterator[subprocess.Popen[bytes]]:
+async def envoy(authority: pki.CertificateAuthority, xds_port: int) -> AsyncIterator[subprocess.Popen[bytes]]:
     """An Envoy of `GATEWAY`, started as a node starts it, on one worker."""
     with tempfile.TemporaryDirectory() as folder:
-        held = pki.issue_client(authority, pki.gateway_id(GATEWAY), time.time())
+        held = pki.issue_client(authority, pki.spiffe_id(GATEWAY), time.time())
         files = {
-            "ca.crt": held.authority,
+            "ca.crt": held.ca_certificates,
             "tls.crt": held.certificate,
             "tls.key": held.key,
-            **bootstrap.identity_documents(held.authority, held.certificate, held.key),
+            **bootstrap.identity_documents(held.ca_certificates, held.certificate, held.key),
         }
         _write(Path(folder), files)
         configuration = bootstrap.bootstrap(
@@ -172,10 +172,10 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
         path.write_bytes(content)
 
 
-def authority_and_server() -> tuple[pki.Authority, pki.Certified]:
+def authority_and_server() -> tuple[pki.CertificateAuthority, pki.IssuedCertificate]:
     """A fresh authority and the xDS server's certificate."""
     now = time.time()
-    made = pki.create_authority(now)
+    made = pki.create_ca(now)
     return made, pki.issue_server(made, [XDS_SERVER], now)
 
 

@@ -32,8 +32,8 @@ from headgate.api.meta import Key
 from headgate.api.times import rfc3339
 
 TRUST_DOMAIN = "headgate.dev"
-AUTHORITY_LIFE = 3650 * 86_400.0
-LEAF_LIFE = 90 * 86_400.0
+CA_LIFETIME = 3650 * 86_400.0
+LEAF_LIFETIME = 90 * 86_400.0
 #: Clocks of two machines may differ by this much.
 _SKEW = 600.0
 
@@ -43,18 +43,18 @@ _PART = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
 _GATEWAY = re.compile(rf"spiffe://{re.escape(TRUST_DOMAIN)}/ns/({_LABEL})/gateway/({_PART}(?:\.{_PART})*)")
 
 
-class Certified(msgspec.Struct, frozen=True):
+class IssuedCertificate(msgspec.Struct, frozen=True):
     """A certificate and its key with the authorities that its bearer trusts, all PEM."""
 
     certificate: bytes
     key: bytes
-    authority: bytes
+    ca_certificates: bytes
 
     def __repr__(self) -> str:
         return f"Certified({len(self.certificate)} bytes of certificate)"
 
 
-class Authority(msgspec.Struct, frozen=True):
+class CertificateAuthority(msgspec.Struct, frozen=True):
     """What signs. `certificates` is a bundle: the one that signs first, then older ones that are still trusted."""
 
     certificates: bytes
@@ -67,98 +67,102 @@ class Authority(msgspec.Struct, frozen=True):
 # ── the authority ────────────────────────────────────────────────────────────
 
 
-def create_authority(now: float) -> Authority:
+def create_ca(now: float) -> CertificateAuthority:
     """A new authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     # Two authorities that are trusted side by side need two names.
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"headgate {rfc3339(now)}")])
     usage = _usage(key_cert_sign=True, crl_sign=True)
     certificate = (
-        _builder(name, name, key.public_key(), now, AUTHORITY_LIFE)
+        _builder(name, name, key.public_key(), now, CA_LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(usage, critical=True)
         .sign(key, hashes.SHA256())
     )
-    return Authority(_pem(certificate), _key_pem(key))
+    return CertificateAuthority(_pem(certificate), _key_pem(key))
 
 
-def succeed_authority(old: Authority, now: float) -> Authority:
+def rotate_ca(old: CertificateAuthority, now: float) -> CertificateAuthority:
     """A new authority beside the old one, whose certificates stay trusted until they end."""
-    new = create_authority(now)
+    new = create_ca(now)
     trusted = [each for each in tls.certificates(old.certificates) if each.not_valid_after_utc.timestamp() > now]
-    return Authority(b"".join([new.certificates, *map(_pem, trusted)]), new.key)
+    return CertificateAuthority(b"".join([new.certificates, *map(_pem, trusted)]), new.key)
 
 
-def authority_due(authority: Authority, now: float) -> bool:
+def ca_renewal_due(ca: CertificateAuthority, now: float) -> bool:
     """Whether the authority should be succeeded: after two thirds of its life."""
-    return now >= _renewal(tls.certificates(authority.certificates)[0])
+    return now >= _renewal(tls.certificates(ca.certificates)[0])
 
 
-def authority_data(authority: Authority) -> dict[str, str]:
+def ca_data(ca: CertificateAuthority) -> dict[str, str]:
     """The authority as the `data` of the Secret that the controller keeps in its own namespace."""
-    return {tls.CERTIFICATE: _base64(authority.certificates), tls.KEY: _base64(authority.key)}
+    return {tls.CERTIFICATE: _base64(ca.certificates), tls.KEY: _base64(ca.key)}
 
 
-def load_authority(data: Mapping[str, str]) -> Authority:
+def load_ca(data: Mapping[str, str]) -> CertificateAuthority:
     """The authority in a Secret's `data`. Raises `tls.TlsError`."""
     certificate, key = (_value(data, name) for name in (tls.CERTIFICATE, tls.KEY))
     tls.pair(certificate, key)
     if not _may_sign(tls.certificates(certificate)[0]):
         raise tls.TlsError(f"data[{tls.CERTIFICATE}]", "is not the certificate of an authority")
-    return Authority(certificate, key)
+    return CertificateAuthority(certificate, key)
 
 
 # ── what it issues ───────────────────────────────────────────────────────────
 
 
-def issue_server(authority: Authority, names: Sequence[str], now: float, *, life: float = LEAF_LIFE) -> Certified:
+def issue_server(
+    ca: CertificateAuthority, names: Sequence[str], now: float, *, life: float = LEAF_LIFETIME
+) -> IssuedCertificate:
     """A server certificate for DNS names and addresses."""
-    return _issue(authority, [_general_name(name) for name in names], ExtendedKeyUsageOID.SERVER_AUTH, now, life)
+    return _issue(ca, [_general_name(name) for name in names], ExtendedKeyUsageOID.SERVER_AUTH, now, life)
 
 
-def issue_client(authority: Authority, spiffe: str, now: float, *, life: float = LEAF_LIFE) -> Certified:
+def issue_client(
+    ca: CertificateAuthority, identity: str, now: float, *, life: float = LEAF_LIFETIME
+) -> IssuedCertificate:
     """A client certificate whose one identity is a SPIFFE id (see `gateway_id`)."""
-    name = x509.UniformResourceIdentifier(spiffe)
-    return _issue(authority, [name], ExtendedKeyUsageOID.CLIENT_AUTH, now, life)
+    name = x509.UniformResourceIdentifier(identity)
+    return _issue(ca, [name], ExtendedKeyUsageOID.CLIENT_AUTH, now, life)
 
 
-def certified_data(certified: Certified) -> dict[str, str]:
+def certificate_data(issued: IssuedCertificate) -> dict[str, str]:
     """A certificate as the `data` of a Secret: `ca.crt`, `tls.crt`, `tls.key`."""
     return {
-        tls.AUTHORITY: _base64(certified.authority),
-        tls.CERTIFICATE: _base64(certified.certificate),
-        tls.KEY: _base64(certified.key),
+        tls.AUTHORITY: _base64(issued.ca_certificates),
+        tls.CERTIFICATE: _base64(issued.certificate),
+        tls.KEY: _base64(issued.key),
     }
 
 
-def load_certified(data: Mapping[str, str]) -> Certified:
+def load_certificate(data: Mapping[str, str]) -> IssuedCertificate:
     """The certificate in a Secret's `data`. Raises `tls.TlsError`."""
-    certificate, key, authority = (_value(data, name) for name in (tls.CERTIFICATE, tls.KEY, tls.AUTHORITY))
+    certificate, key, ca_certificates = (_value(data, name) for name in (tls.CERTIFICATE, tls.KEY, tls.AUTHORITY))
     tls.pair(certificate, key)
-    tls.certificates(authority)
-    return Certified(certificate, key, authority)
+    tls.certificates(ca_certificates)
+    return IssuedCertificate(certificate, key, ca_certificates)
 
 
-def due(certified: Certified, authority: Authority, names: Sequence[str], now: float) -> bool:
+def renewal_due(issued: IssuedCertificate, ca: CertificateAuthority, names: Sequence[str], now: float) -> bool:
     """Whether a certificate must be issued anew.
 
     So it is after two thirds of its life, when the authority or the set of authorities to trust is another one, and
     when it is for other `names` (DNS names, addresses, or one SPIFFE id).
     """
     try:
-        leaf = tls.certificates(certified.certificate)[0]
+        leaf = tls.certificates(issued.certificate)[0]
     except tls.TlsError:
         return True
     return (
         now >= _renewal(leaf)
         or now < leaf.not_valid_before_utc.timestamp()
-        or certified.authority != authority.certificates
-        or not _signed_by(leaf, tls.certificates(authority.certificates)[0])
+        or issued.ca_certificates != ca.certificates
+        or not _signed_by(leaf, tls.certificates(ca.certificates)[0])
         or _identities(leaf) != frozenset(str(_general_name(name).value) for name in names)
     )
 
 
-def renewal_of(certificate: bytes) -> float:
+def renewal_time(certificate: bytes) -> float:
     """The moment from which a PEM certificate should be renewed. Raises `tls.TlsError`."""
     return _renewal(tls.certificates(certificate, tls.CERTIFICATE)[0])
 
@@ -166,7 +170,7 @@ def renewal_of(certificate: bytes) -> float:
 # ── who is this Envoy ────────────────────────────────────────────────────────
 
 
-def gateway_id(gateway: Key) -> str:
+def spiffe_id(gateway: Key) -> str:
     """The SPIFFE id of a Gateway's Envoys."""
     return f"spiffe://{TRUST_DOMAIN}/ns/{gateway.namespace}/gateway/{gateway.name}"
 
@@ -198,16 +202,16 @@ def gateway_of(certificate: bytes) -> Key | None:
 
 
 def _issue(
-    authority: Authority,
+    ca: CertificateAuthority,
     names: Sequence[x509.GeneralName],
     purpose: x509.ObjectIdentifier,
     now: float,
     life: float,
-) -> Certified:
+) -> IssuedCertificate:
     if not names:
         raise ValueError("a certificate needs at least one name")
-    signer = tls.certificates(authority.certificates)[0]
-    signing_key = load_pem_private_key(authority.key, password=None)
+    signer = tls.certificates(ca.certificates)[0]
+    signing_key = load_pem_private_key(ca.key, password=None)
     if not isinstance(signing_key, ec.EllipticCurvePrivateKey):
         raise TypeError("the authority's key is not ECDSA")
     key = ec.generate_private_key(ec.SECP256R1())
@@ -222,7 +226,7 @@ def _issue(
         .add_extension(_authority_key_identifier(signer), critical=False)
         .sign(signing_key, hashes.SHA256())
     )
-    return Certified(_pem(certificate), _key_pem(key), authority.certificates)
+    return IssuedCertificate(_pem(certificate), _key_pem(key), ca.certificates)
 
 
 def _builder(

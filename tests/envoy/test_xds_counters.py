@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from headgate.envoy import otlp
-from headgate.telemetry.counts import Store
+from headgate.telemetry.counter_store import CounterStore
 from headgate.xds.desired import Update
 from support.stage import Stage
 from support.stage import stage as set_up
@@ -74,7 +74,7 @@ def test_a_report_of_an_idle_envoy_says_how_long_it_is_about(stage: Stage) -> No
 
 
 def test_a_reading_covers_the_time_of_an_envoy_that_reports(stage: Stage) -> None:
-    store = Store()
+    store = CounterStore()
     store.connected(GATEWAY, "envoy-0", time.monotonic())
     seen = len(stage.plane.metrics)
 

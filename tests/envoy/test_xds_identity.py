@@ -33,7 +33,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield made
 
 
-def ask(plane: ControlPlane, certified: pki.Certified, node_id: str = "envoy-0") -> grpc.StatusCode:
+def ask(plane: ControlPlane, certified: pki.IssuedCertificate, node_id: str = "envoy-0") -> grpc.StatusCode:
     """How a stream with this certificate ends, when it asks for everything."""
     credentials = grpc.ssl_channel_credentials(plane.authority.certificates, certified.key, certified.certificate)
     options = (("grpc.ssl_target_name_override", names.XDS_SERVER),)
@@ -53,8 +53,8 @@ def test_a_certificate_of_our_authority_that_names_no_gateway_gets_nothing(stage
 
 
 def test_a_gateways_certificate_of_another_authority_gets_no_connection(stage: Stage) -> None:
-    forger = pki.create_authority(time.time())
-    certified = pki.issue_client(forger, pki.gateway_id(GATEWAY), time.time())
+    forger = pki.create_ca(time.time())
+    certified = pki.issue_client(forger, pki.spiffe_id(GATEWAY), time.time())
     assert ask(stage.plane, certified) == grpc.StatusCode.UNAVAILABLE
 
 
@@ -101,7 +101,7 @@ def test_an_empty_world_takes_nothing_away_before_it_is_complete(stage: Stage) -
 
 def test_a_server_shows_its_renewed_certificate_and_drops_no_stream(stage: Stage, tmp_path: Path) -> None:
     plane = stage.plane
-    plane.authority = pki.succeed_authority(plane.authority, time.time())
+    plane.authority = pki.rotate_ca(plane.authority, time.time())
     plane.certified = pki.issue_server(plane.authority, [names.XDS_SERVER], time.time())
     plane.facts.clear()
     plane.call(plane.server.renew, plane.certified)
@@ -116,7 +116,7 @@ def test_a_server_shows_its_renewed_certificate_and_drops_no_stream(stage: Stage
 
 def test_an_envoy_takes_its_renewed_certificate_and_authority_from_its_files(stage: Stage) -> None:
     plane = stage.plane
-    plane.authority = pki.create_authority(time.time())
+    plane.authority = pki.create_ca(time.time())
     plane.certified = pki.issue_server(plane.authority, [names.XDS_SERVER], time.time())
     plane.identity(stage.folder / "certificates")
     plane.facts.clear()

@@ -123,14 +123,14 @@ def test_an_envoy_has_the_one_certificate_of_its_gateway(town: Town) -> None:
 
 def test_a_stream_that_asks_for_another_gateways_secret_by_name_is_not_given_it(town: Town) -> None:
     mine, other = town.tenants[:2]
-    certified = pki.issue_client(town.plane.authority, pki.gateway_id(mine.key), time.time())
+    certified = pki.issue_client(town.plane.authority, pki.spiffe_id(mine.key), time.time())
     heard = ask(town.server, certified, [other.secret, f"l-{other.key.namespace}"], node_id="tenant-1/gate")
     assert mine.secret in heard
     assert other.key.namespace not in heard
 
 
 def test_a_stream_of_a_gateway_that_does_not_exist_is_given_nothing(town: Town) -> None:
-    certified = pki.issue_client(town.plane.authority, pki.gateway_id(Key("tenant-1", "other")), time.time())
+    certified = pki.issue_client(town.plane.authority, pki.spiffe_id(Key("tenant-1", "other")), time.time())
     assert ask(town.server, certified, [each.secret for each in town.tenants], node_id="envoy-0") == ""
 
 

@@ -156,7 +156,7 @@ def test_a_listener_whose_port_was_taken_serves_when_the_port_is_free(stage: Sta
 
 def certificate(host: str) -> Resource:
     """A certificate for a host, self-issued, under one name whatever it says."""
-    issued = pki.issue_server(pki.create_authority(time.time()), [host], time.time())
+    issued = pki.issue_server(pki.create_ca(time.time()), [host], time.time())
     return tls_certificate("web", issued.certificate, issued.key)
 
 

@@ -11,7 +11,7 @@ from headgate.api.core import ConfigMap, Container, PodSpec, PodTemplateSpec
 from headgate.api.gateway import ParentReference, RouteParentStatus
 from headgate.api.meta import Condition, ObjectMeta
 from headgate.api.patch import PatchError, json_patch
-from headgate.kube.ownership import ANNOTATION, desired_json, ensure_patch
+from headgate.kube.ownership import ANNOTATION, desired_json, desired_patch
 from headgate.kube.patches import diff, fields_patch
 from headgate.kube.statuses import conditions_patch, entries_patch
 
@@ -250,10 +250,10 @@ def test_of_maps_our_names_are_as_we_say_and_others_stay(
     others = {name: value for name, value in added.items() if name not in labels}
     raw["metadata"]["labels"] = {**raw["metadata"].get("labels", {}), **others}
     desired = config_map(new_labels, new_values)
-    after = stored(json_patch(raw, ensure_patch(raw, desired)))
+    after = stored(json_patch(raw, desired_patch(raw, desired)))
     assert after["metadata"].get("labels", {}) == {**others, **new_labels}
     assert after.get("data", {}) == new_values
-    assert ensure_patch(after, desired) == []
+    assert desired_patch(after, desired) == []
 
 
 @given(st.lists(names, unique=True), st.lists(names, unique=True), st.lists(names, unique=True), st.integers(0, 2))
@@ -262,12 +262,12 @@ def test_what_a_server_fills_in_stays_and_is_not_written_again(
 ) -> None:
     raw = defaulted(deployment(first, ["x"], 1))
     desired = deployment(second, arguments, replicas)
-    after = defaulted(json_patch(raw, ensure_patch(raw, desired)))
+    after = defaulted(json_patch(raw, desired_patch(raw, desired)))
     containers = after["spec"]["template"]["spec"].get("containers", [])
     assert [(each["name"], each.get("args", [])) for each in containers] == [(name, arguments) for name in second]
     assert all(each["imagePullPolicy"] == "IfNotPresent" for each in containers)
     assert after["spec"]["replicas"] == replicas
-    assert ensure_patch(after, desired) == []
+    assert desired_patch(after, desired) == []
 
 
 def deployment(containers: list[str], arguments: list[str], replicas: int) -> dict[str, Any]:

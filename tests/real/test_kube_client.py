@@ -30,10 +30,10 @@ from headgate.api.gateway import (
     RouteStatus,
 )
 from headgate.api.meta import Condition, Key, Object, ObjectMeta
-from headgate.kube.apply import ensure, status_patch, write
+from headgate.kube.apply import create_or_patch, patch_with_retry, status_patch
 from headgate.kube.client import ApiError, Client
 from headgate.kube.events import EventRecorder
-from headgate.kube.leases import Holder, Terms
+from headgate.kube.leases import LeaderElector, LeaseTiming
 from headgate.kube.watch import Batch, Change, follow
 from support.control_plane import ControlPlane
 from support.scripted_api import come_true
@@ -130,8 +130,8 @@ async def test_a_gateway_status_is_written_once(kubernetes: ControlPlane) -> Non
         def compute(raw: dict[str, Any]) -> list[dict[str, Any]]:
             return status_patch(raw, desired, time.time(), owned_conditions=("Accepted", "Programmed"))
 
-        assert await write(client, Gateway, key, compute, subresource="status")
-        assert not await write(client, Gateway, key, compute, subresource="status")
+        assert await patch_with_retry(client, Gateway, key, compute, subresource="status")
+        assert not await patch_with_retry(client, Gateway, key, compute, subresource="status")
         status = (await client.get(Gateway, "g", key.namespace)).status
         assert {each.type: each.status for each in status.conditions}["Accepted"] == "True"
         assert status.listeners[0].attached_routes == 0
@@ -154,7 +154,7 @@ async def test_a_hundred_writers_at_once_leave_each_others_entries_as_they_are(k
             def compute(raw: dict[str, Any], turn: int = turn) -> list[dict[str, Any]]:
                 return status_patch(raw, parents(controller, f"g-{turn}"), time.time(), controllers=(controller,))
 
-            assert await write(client, HTTPRoute, key, compute, subresource="status", attempts=400)
+            assert await patch_with_retry(client, HTTPRoute, key, compute, subresource="status", attempts=400)
 
     async with client_in(kubernetes, "client-crowd") as client:
         key = Key("client-crowd", "r")
@@ -197,7 +197,7 @@ async def test_what_the_api_refuses_for_good_is_asked_once(kubernetes: ControlPl
             return [{"op": "add", "path": "/data", "value": {"not a key": "x"}}]
 
         with pytest.raises(ApiError, match="not a key"):
-            await write(client, ConfigMap, Key("client-invalid", "m"), compute)
+            await patch_with_retry(client, ConfigMap, Key("client-invalid", "m"), compute)
         assert calls == 1
 
 
@@ -222,17 +222,17 @@ async def test_the_envoys_of_a_gateway_are_made_once_and_then_left(kubernetes: C
             return [found.secret, found.service_account, found.service, found.deployment]
 
         for each in made(80, labels={"team": "a"}):
-            assert await ensure(client, each) == "created"
+            assert await create_or_patch(client, each) == "created"
         deployment = next(each for each in made(80, labels={}) if isinstance(each, Deployment))
         await client.merge_patch(
             Deployment, deployment.key.name, where, {"metadata": {"labels": {"example.com/theirs": "1"}}}
         )
         for each in made(80, labels={"team": "a"}):
-            assert await ensure(client, each) == "unchanged"
+            assert await create_or_patch(client, each) == "unchanged"
         for each in made(80, 443, labels={"team": "b"}):
-            await ensure(client, each)
+            await create_or_patch(client, each)
         for each in made(80, 443, labels={"team": "b"}):
-            assert await ensure(client, each) == "unchanged"
+            assert await create_or_patch(client, each) == "unchanged"
         labels = (await client.get(Deployment, deployment.key.name, where)).metadata.labels
         assert (labels["example.com/theirs"], labels["team"]) == ("1", "b")
 
@@ -251,8 +251,8 @@ async def test_events_are_told_and_counted_and_kubectl_shows_them(kubernetes: Co
 async def test_a_lease_is_held_given_back_and_taken_over(kubernetes: ControlPlane) -> None:
     async with client_in(kubernetes, "client-lease") as client:
         key = Key("client-lease", "controller")
-        terms = Terms(duration=2, renew=1.5, retry=0.05)
-        first, second = (Holder(client, key, name, terms=terms) for name in ("first", "second"))
+        terms = LeaseTiming(lease_duration=2, renew_deadline=1.5, retry_period=0.05)
+        first, second = (LeaderElector(client, key, name, timing=terms) for name in ("first", "second"))
         one = asyncio.create_task(first.run())
         await first.until_held()
         two = asyncio.create_task(second.run())

@@ -26,7 +26,7 @@ from headgate.api.gateway import (
     RouteGroupKind,
 )
 from headgate.api.meta import Condition, Key, Object, ObjectMeta, Value
-from headgate.kube.apply import status_patch, write
+from headgate.kube.apply import patch_with_retry, status_patch
 from headgate.kube.client import ApiError, Client, UnreachableError
 from support.control_plane import ControlPlane
 
@@ -135,7 +135,7 @@ async def all_at_once(
             )
             while True:
                 try:
-                    await write(client, cls, key, compute, subresource="status", attempts=1000)
+                    await patch_with_retry(client, cls, key, compute, subresource="status", attempts=1000)
                     break
                 except UnreachableError:  # the queue of statuses would try again, too
                     continue
@@ -182,7 +182,7 @@ async def test_conditions_of_others_on_a_gateway_and_its_listeners_survive_a_hun
         spec = GatewaySpec(gateway_class_name="c", listeners=(Listener(name="http", port=80, protocol="HTTP"),))
         await client.create(Gateway(metadata=ObjectMeta(name="g", namespace=key.namespace), spec=spec))
         begin = partial(status_patch, desired=said(0), now=time.time())
-        await write(client, Gateway, key, begin, subresource="status")
+        await patch_with_retry(client, Gateway, key, begin, subresource="status")
         ours = [said(turn) for turn in range(1, OURS_TURNS + 1)]
         status, taken = await all_at_once(client, Gateway, key, ours, put_both, patch_one)
         last = {kinds[number % FOREIGN]: str(number) for number in taken}
@@ -228,7 +228,7 @@ async def test_ancestors_of_others_on_a_policy_survive_a_hundred_writers(kuberne
         spec = BackendTLSPolicySpec(target_refs=(target,), validation=validation)
         await client.create(BackendTLSPolicy(metadata=ObjectMeta(name="p", namespace=key.namespace), spec=spec))
         begin = partial(status_patch, desired=said(0), now=time.time(), controllers=(OURS,))
-        await write(client, BackendTLSPolicy, key, begin, subresource="status")
+        await patch_with_retry(client, BackendTLSPolicy, key, begin, subresource="status")
         ours = [said(turn) for turn in range(1, OURS_TURNS + 1)]
         status, taken = await all_at_once(client, BackendTLSPolicy, key, ours, put_theirs, patch_theirs)
         last = {controllers[number % len(controllers)]: str(number) for number in taken}

@@ -189,9 +189,9 @@ def test_the_admin_socket_is_a_file_that_only_its_user_may_open(cluster: Control
 
 
 def test_a_tenants_certificate_gets_nothing_of_another_tenant(cluster: ControlPlane) -> None:
-    def certified(tenant: str) -> pki.Certified:
+    def certified(tenant: str) -> pki.IssuedCertificate:
         secrets = cluster.kubectl.json("-n", tenant, "get", "secrets", "-l", "app.kubernetes.io/component=envoy")
-        return pki.load_certified(secrets["items"][0]["data"])
+        return pki.load_certificate(secrets["items"][0]["data"])
 
     wanted = [f"tenant-a/{name}" for name in ("tls", "edge")]
     leader = cluster.kubectl.json("-n", NAMESPACE, "get", "pods", "-l", "headgate.dev/leader=true")["items"][0]
@@ -204,11 +204,11 @@ def test_a_tenants_certificate_gets_nothing_of_another_tenant(cluster: ControlPl
 
 def test_a_stream_without_a_tenants_certificate_gets_nothing(cluster: ControlPlane) -> None:
     data = cluster.kubectl.json("-n", NAMESPACE, "get", "secret", "headgate-xds-authority")["data"]
-    authority = pki.load_authority(data)
-    forged = pki.issue_client(
-        pki.create_authority(time.time()), "spiffe://headgate.dev/ns/tenant-a/gateway/edge", time.time()
+    authority = pki.load_ca(data)
+    forged = pki.issue_client(pki.create_ca(time.time()), "spiffe://headgate.dev/ns/tenant-a/gateway/edge", time.time())
+    stranger = pki.IssuedCertificate(
+        certificate=forged.certificate, key=forged.key, ca_certificates=authority.certificates
     )
-    stranger = pki.Certified(certificate=forged.certificate, key=forged.key, authority=authority.certificates)
     leader = cluster.kubectl.json("-n", NAMESPACE, "get", "pods", "-l", "headgate.dev/leader=true")["items"][0]
     assert ask(f"{leader['status']['podIP']}:18000", stranger, [], node_id="edge-headgate") == ""
 

@@ -9,7 +9,7 @@ from collections import Counter
 from types import TracebackType
 from typing import Self
 
-from headgate.traffic import Load, Outcome, Plan, Request
+from headgate.traffic import Load, Plan, Request, RequestResult
 from support.observer import Answer
 from support.shop import Shop
 from support.waiting import until
@@ -45,7 +45,7 @@ class Audience:
         """Requests without a good answer, by status and failure."""
         return Counter((answer.status, answer.failure) for answer in self.answers if answer.status != 200)
 
-    def _answered(self, outcome: Outcome) -> None:
+    def _answered(self, outcome: RequestResult) -> None:
         now = time.monotonic()
         owner, _, version = outcome.body.decode(errors="replace").strip().partition(" ")
         answer = Answer(now - outcome.latency, now, outcome.status, outcome.failure, owner if version else "", version)

@@ -25,8 +25,8 @@ from typing import Any, NamedTuple, Self
 from headgate.api.delivery import Canary, CanaryStatus
 from headgate.api.gateway import HTTPRoute
 from headgate.kube.client import JSON, Client
-from headgate.kube.watch import Batch, Pace, follow
-from headgate.traffic import Load, Outcome, Plan, Request
+from headgate.kube.watch import Batch, WatchTiming, follow
+from headgate.traffic import Load, Plan, Request, RequestResult
 from support.envoys import OverSocket
 from support.shares import Window, excess
 from support.shop import CANARY, Shop
@@ -37,7 +37,7 @@ _SAMPLE = 0.03
 #: Seconds by which a running watch may be behind: Envoy may know a weight before the observer sees it declared.
 _BEHIND = 1.0
 #: The watches reconnect at once, unlike the controller's (up to 2 s): what is declared when an API is back shows soon.
-_PACE = Pace(first=0.05, most=0.5, dead=0.05)
+_PACE = WatchTiming(first=0.05, most=0.5, dead=0.05)
 #: Seconds by which Envoy's worker threads may be behind its main thread, which answers us.
 _WORKERS_BEHIND = 0.25
 
@@ -224,8 +224,8 @@ class Observer:
             routes.gaps = self.gaps
             namespace = self.shop.namespace
             watches = [
-                asyncio.create_task(follow(client, Canary, self._see_canaries, namespace=namespace, pace=_PACE)),
-                asyncio.create_task(follow(routes, HTTPRoute, self._see_routes, namespace=namespace, pace=_PACE)),
+                asyncio.create_task(follow(client, Canary, self._see_canaries, namespace=namespace, timing=_PACE)),
+                asyncio.create_task(follow(routes, HTTPRoute, self._see_routes, namespace=namespace, timing=_PACE)),
             ]
             self._started.set_result(None)
             await self._end.wait()
@@ -236,7 +236,7 @@ class Observer:
                 watch.cancel()
             await asyncio.gather(*watches, return_exceptions=True)
 
-    def _answered(self, outcome: Outcome) -> None:
+    def _answered(self, outcome: RequestResult) -> None:
         now = time.monotonic()
         owner, _, version = outcome.body.decode(errors="replace").strip().partition(" ")
         self.answers.append(
@@ -297,9 +297,9 @@ class _RouteClient(Client):
         *,
         params: Mapping[str, str] | None = None,
         accept: str = JSON,
-        silence: float | None = None,
+        idle_timeout: float | None = None,
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        async with super().stream(path, params=params, accept=accept, silence=silence) as chunks:
+        async with super().stream(path, params=params, accept=accept, idle_timeout=idle_timeout) as chunks:
             if self.gaps:
                 self.gaps[-1] = Gap(self.gaps[-1].lost, time.monotonic())
             try:

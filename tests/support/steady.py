@@ -8,7 +8,7 @@ from collections import Counter
 from types import TracebackType
 from typing import Self
 
-from headgate.traffic import Load, Outcome, Plan, Request, Target
+from headgate.traffic import Load, Plan, Request, RequestResult, Target
 from support.waiting import until
 
 #: Seconds for a request, and at the end for all that are still due: a busy machine may be far behind with them.
@@ -20,7 +20,7 @@ class Steady:
 
     def __init__(self, target: Target, *, path: str = "/version", kept: float = 100.0, fresh: float = 20.0) -> None:
         """`kept` requests per second on 16 kept connections; `fresh` ones each with a connection of its own."""
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[RequestResult] = []
         closing = Request(path, headers={"connection": "close"})
         self._loads = [
             Load(target, Plan(rate=rate, connections=16, timeout=_PATIENCE), [request])

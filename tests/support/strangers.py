@@ -19,9 +19,9 @@ TYPES = (names.CLUSTER, names.ENDPOINTS, names.LISTENER, names.ROUTES, names.SEC
 WHILE = 2.0
 
 
-def ask(server: str, certified: pki.Certified, wanted: Sequence[str], *, node_id: str) -> str:
+def ask(server: str, certified: pki.IssuedCertificate, wanted: Sequence[str], *, node_id: str) -> str:
     """Everything that a stream with this certificate gets in a while, asking for all there is and for these by name."""
-    credentials = grpc.ssl_channel_credentials(certified.authority, certified.key, certified.certificate)
+    credentials = grpc.ssl_channel_credentials(certified.ca_certificates, certified.key, certified.certificate)
     options = (("grpc.ssl_target_name_override", names.XDS_SERVER),)
     questions: SimpleQueue[bytes | None] = SimpleQueue()
     for kind in TYPES:

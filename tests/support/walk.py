@@ -20,7 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from headgate.traffic import Load, Outcome, Plan, Request, Tally, Target
+from headgate.traffic import Load, Plan, Request, RequestResult, Tally, Target
 from headgate.traffic.request import trusting_anyone
 from support import walk_manifests as manifests
 from support.kubectl import Kubectl
@@ -176,7 +176,7 @@ class Walk:
             until(lambda: set(self.shares(50)) == wanted, says=f"weights {stable}/{canary} at work")
 
 
-def _owner(outcome: Outcome) -> str:
+def _owner(outcome: RequestResult) -> str:
     return outcome.body.decode().split(" ")[0]
 
 

@@ -51,7 +51,7 @@ class ControlPlane:
         self.facts: list[Fact] = []
         self.metrics: list[tuple[Key, str, bytes]] = []
         self.now = time.time()
-        self.authority = pki.create_authority(self.now)
+        self.authority = pki.create_ca(self.now)
         self.certified = pki.issue_server(self.authority, [names.XDS_SERVER], self.now)
         self.port = 0
         self._grace = grace
@@ -106,8 +106,8 @@ class ControlPlane:
 
     def identity(self, folder: Path, gateway: Key = GATEWAY) -> None:
         """Write an Envoy's certificate."""
-        certified = pki.issue_client(self.authority, pki.gateway_id(gateway), time.time())
-        write_identity(folder, certified.authority, certified.certificate, certified.key)
+        certified = pki.issue_client(self.authority, pki.spiffe_id(gateway), time.time())
+        write_identity(folder, certified.ca_certificates, certified.certificate, certified.key)
 
     def envoy(
         self,

@@ -23,8 +23,8 @@ from headgate.api.delivery import Canary
 from headgate.api.json_pointer import lookup, parts
 from headgate.api.meta import Key, Object, Ref
 from headgate.kube.client import ApiError, Client
-from headgate.kube.defined import Defined, follow_defined
 from headgate.kube.events import EventRecorder, reference_of
+from headgate.kube.served_kinds import ServedKinds, follow_served
 from headgate.kube.watch import Batch, follow
 from headgate.rollout import snapshot as snapshots
 from headgate.rollout.effects import (
@@ -81,7 +81,7 @@ async def run(
     clock: Callable[[], float] = time.time,
     registry: CollectorRegistry = REGISTRY,
     synced: Callable[[], None] = lambda: None,
-    defined: Defined | None = None,
+    defined: ServedKinds | None = None,
 ) -> Never:
     """Releases Canaries until cancelled.
 
@@ -107,7 +107,7 @@ async def run(
             for cls in followed:
                 sink = rollouts.sink(cls, synced)
                 if defined is not None and cls in defined:
-                    tasks.create_task(follow_defined(defined, client, cls, sink, namespace=namespace))
+                    tasks.create_task(follow_served(defined, client, cls, sink, namespace=namespace))
                 else:
                     tasks.create_task(follow(client, cls, sink, namespace=namespace))
             tasks.create_task(rollouts.run())

@@ -9,7 +9,7 @@ import structlog
 from headgate.api.meta import Key
 from headgate.envoy import otlp
 from headgate.rollout.queries import RequestCounts
-from headgate.telemetry.counts import Store
+from headgate.telemetry.counter_store import CounterStore
 from headgate.xds.facts import Connected, Disconnected, Fact
 
 _log = structlog.get_logger("headgate.controllers.telemetry")
@@ -20,7 +20,7 @@ class TelemetryStore:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._store = Store()
+        self._store = CounterStore()
         #: The Gateways whose Envoys are ours; None until the first look at the world.
         self._served: set[Key] | None = None
 

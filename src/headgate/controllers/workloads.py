@@ -21,7 +21,7 @@ from headgate.kube.watch import Batch, follow
 from headgate.workloads import deployments, effects, endpoints, owners, replicasets
 from headgate.workloads.views import Deployment, ReplicaSet
 
-from .seen import Seen
+from .watch_cache import WatchCache
 from .work import WorkQueue
 
 T = TypeVar("T", bound=Object)
@@ -42,11 +42,11 @@ class Workloads:
         self._client = client
         self._say = say
         self._clock = clock
-        self._deployments: Seen[Deployment] = Seen()
-        self._replica_sets: Seen[ReplicaSet] = Seen()
-        self._pods: Seen[Pod] = Seen()
-        self._services: Seen[Service] = Seen()
-        self._slices: Seen[EndpointSlice] = Seen()
+        self._deployments: WatchCache[Deployment] = WatchCache()
+        self._replica_sets: WatchCache[ReplicaSet] = WatchCache()
+        self._pods: WatchCache[Pod] = WatchCache()
+        self._services: WatchCache[Service] = WatchCache()
+        self._slices: WatchCache[EndpointSlice] = WatchCache()
         self._queue: WorkQueue[_Task] = WorkQueue("workloads", self._work, workers=_WORKERS)
         self._early: set[_Task] | None = set()
         self.synced = asyncio.Event()
@@ -61,8 +61,8 @@ class Workloads:
 
     # ── seeing ───────────────────────────────────────────────────────────────
 
-    def _seen(self, cls: type[T]) -> Seen[T]:
-        stores: dict[type[Object], Seen[Any]] = {
+    def _seen(self, cls: type[T]) -> WatchCache[T]:
+        stores: dict[type[Object], WatchCache[Any]] = {
             Deployment: self._deployments,
             ReplicaSet: self._replica_sets,
             Pod: self._pods,
@@ -77,7 +77,7 @@ class Workloads:
         def sink(batch: Batch[T]) -> None:
             for key, error in batch.broken:
                 _log.warning("not readable", kind=codec.kind_of(cls).kind, key=str(key), error=str(error))
-            for was, now in seen.take(batch):
+            for was, now in seen.apply(batch):
                 self._changed(was, now)
             if self._early is not None and all(self._seen(kind).synced for kind in _KINDS):
                 early, self._early = self._early, None
@@ -111,18 +111,18 @@ class Workloads:
             case Pod():
                 yield from self._owners(obj, ReplicaSet, self._replica_sets)
                 yield from self._recreating(obj)
-                for service in self._services.within(namespace):
+                for service in self._services.in_namespace(namespace):
                     if service.spec.selector and service.spec.selector.items() <= obj.metadata.labels.items():
                         yield Service, service.key
 
-    def _owners(self, obj: Object, cls: type[Object], seen: Seen[Any]) -> Iterable[_Task]:
+    def _owners(self, obj: Object, cls: type[Object], seen: WatchCache[Any]) -> Iterable[_Task]:
         """The object's controller; for an orphan, everybody who would adopt it."""
         controller = owners.controller_of(obj)
         if controller is not None:
             if controller.kind == codec.kind_of(cls).kind:
                 yield cls, Key(obj.metadata.namespace, controller.name)
             return
-        for owner in seen.within(obj.metadata.namespace):
+        for owner in seen.in_namespace(obj.metadata.namespace):
             selector = owners.selecting(owner.spec.selector)
             if selector and selector.matches(obj.metadata.labels):
                 yield cls, owner.key
@@ -139,13 +139,13 @@ class Workloads:
     # ── deciding and doing ───────────────────────────────────────────────────
 
     def _decide(self, cls: type[Object], key: Key) -> effects.Decision:
-        now, pods = self._clock(), self._pods.within(key.namespace)
+        now, pods = self._clock(), self._pods.in_namespace(key.namespace)
         if cls is Deployment and (deployment := self._deployments.get(key)):
-            return deployments.decide(deployment, self._replica_sets.within(key.namespace), pods, now)
+            return deployments.decide(deployment, self._replica_sets.in_namespace(key.namespace), pods, now)
         if cls is ReplicaSet and (replica_set := self._replica_sets.get(key)):
             return replicasets.decide(replica_set, pods, now)
         if cls is Service and (service := self._services.get(key)):
-            return endpoints.decide(service, pods, self._slices.within(key.namespace))
+            return endpoints.decide(service, pods, self._slices.in_namespace(key.namespace))
         return effects.Decision()
 
     async def _work(self, task: _Task) -> None:
@@ -192,7 +192,7 @@ class Workloads:
             self._note(left)  # pods go on for a while, with a deletionTimestamp
 
     def _note(self, written: Object) -> None:
-        seen: Seen[Any] = self._seen(type(written))
+        seen: WatchCache[Any] = self._seen(type(written))
         was = seen.get(written.key)
-        if seen.note(written):
+        if seen.record_write(written):
             self._changed(was, written)

@@ -15,7 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 import msgspec
 import yaml
 
-from .credentials import Anonymous, Credentials, Exec, ExecSpec, Fixed, TokenFile
+from .credentials import Anonymous, Credentials, ExecPlugin, ExecSpec, StaticCredentials, TokenFile
 
 if TYPE_CHECKING:
     from lightkube.config.kubeconfig import SingleConfig
@@ -162,7 +162,7 @@ def _credentials(user: "User", tls: ssl.SSLContext | None) -> Credentials:
     if user.token_file:
         return TokenFile(Path(user.token_file))
     if user.token:
-        return Fixed.bearer(user.token)
+        return StaticCredentials.bearer(user.token)
     if user.exec:
         spec = ExecSpec(
             command=user.exec.command,
@@ -171,9 +171,9 @@ def _credentials(user: "User", tls: ssl.SSLContext | None) -> Credentials:
             api_version=user.exec.apiVersion,
             install_hint=user.exec.installHint or "",
         )
-        return Exec(spec, tls)
+        return ExecPlugin(spec, tls)
     if user.username and user.password:
-        return Fixed.basic(user.username, user.password)
+        return StaticCredentials.basic(user.username, user.password)
     if user.auth_provider:
         raise ValueError("auth-provider was removed from Kubernetes; use an exec plugin")
     return Anonymous()

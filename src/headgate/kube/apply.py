@@ -12,8 +12,8 @@ from headgate.api.meta import Key, Object
 
 from .backoff import Backoff
 from .client import ApiError, Client
-from .ownership import NotOursError, desired_json, ensure_patch
-from .patches import Operation, fields_patch, guard
+from .ownership import NotOwnedError, desired_json, desired_patch
+from .patches import Operation, fields_patch, optimistic_lock
 from .statuses import conditions_patch, entries_patch, merge_conditions, status_patch
 
 Compute = Callable[[dict[str, Any]], list[Operation]]
@@ -24,7 +24,7 @@ ATTEMPTS = 20
 BACKOFF = Backoff(first=0.02, limit=0.32, jitter=1.0)
 
 
-async def write(
+async def patch_with_retry(
     client: Client,
     cls: type[Object],
     key: Key,
@@ -66,7 +66,7 @@ async def write(
     raise AssertionError("the last attempt returns or raises")
 
 
-async def ensure(
+async def create_or_patch(
     client: Client, desired: Object, *, owned: Collection[str] = ()
 ) -> Literal["created", "patched", "unchanged"]:
     """Makes an object that we own as a whole be as desired: creates it, or changes exactly what differs.
@@ -93,7 +93,7 @@ async def ensure(
                     raise
                 continue
             return "created"
-        wrote = await write(client, cls, key, lambda raw: ensure_patch(raw, wanted), cached_raw=raw)
+        wrote = await patch_with_retry(client, cls, key, lambda raw: desired_patch(raw, wanted), cached_raw=raw)
         return "patched" if wrote else "unchanged"
     raise ApiError(409, "Conflict", f"{codec.kind_of(cls).kind} {key} comes and goes")
 
@@ -113,14 +113,14 @@ def _version(raw: dict[str, Any]) -> str:
 
 __all__ = [
     "ATTEMPTS",
-    "NotOursError",
+    "NotOwnedError",
     "Operation",
     "conditions_patch",
-    "ensure",
+    "create_or_patch",
     "entries_patch",
     "fields_patch",
-    "guard",
     "merge_conditions",
+    "optimistic_lock",
+    "patch_with_retry",
     "status_patch",
-    "write",
 ]

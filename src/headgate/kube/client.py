@@ -157,7 +157,7 @@ class Client:
                         return await answer.read()
                 except (aiohttp.ClientError, TimeoutError, OSError) as error:
                     if attempt == 2 or not again or not _was_closed(error):
-                        raise UnreachableError(f"{method} {self.server}{path}: {_words(error)}") from None
+                        raise UnreachableError(f"{method} {self.server}{path}: {_error_text(error)}") from None
         raise AssertionError("unreachable")
 
     @asynccontextmanager
@@ -167,7 +167,7 @@ class Client:
         *,
         params: Mapping[str, str] | None = None,
         accept: str = JSON,
-        silence: float | None = None,
+        idle_timeout: float | None = None,
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """A GET whose answer arrives bit by bit (watch, log): yields the chunks as they come.
 
@@ -177,7 +177,7 @@ class Client:
         Raises:
             ApiError: the API refused, or `UnreachableError` (also while reading).
         """
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=silence)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=idle_timeout)
         try:
             async with self._send("GET", path, params, None, {}, accept, timeout) as answer:
                 self._streams.add(answer.content)
@@ -186,7 +186,7 @@ class Client:
                 finally:
                     self._streams.discard(answer.content)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise UnreachableError(f"GET {self.server}{path}: {_words(error)}") from None
+            raise UnreachableError(f"GET {self.server}{path}: {_error_text(error)}") from None
 
     @asynccontextmanager
     async def _send(
@@ -243,7 +243,7 @@ class Client:
 
     async def get_raw(self, cls: type[Object], name: str, namespace: str | None = None) -> dict[str, Any]:
         """One object as it is, with everything that our types leave out."""
-        return _plain(await self.request("GET", self.path(cls, namespace, name)))
+        return _decoded(await self.request("GET", self.path(cls, namespace, name)))
 
     async def pages(
         self,
@@ -295,14 +295,14 @@ class Client:
         about = obj["metadata"]
         path = self.path(cls, about.get("namespace"))
         body = msgspec.json.encode(obj)
-        return _plain(await self.request("POST", path, body=body, repeatable=bool(about.get("name"))))
+        return _decoded(await self.request("POST", path, body=body, repeatable=bool(about.get("name"))))
 
     async def replace_raw(
         self, cls: type[Object], name: str, namespace: str | None, obj: Mapping[str, Any], *, subresource: str = ""
     ) -> dict[str, Any]:
         """PUT of a whole undecoded object; its resourceVersion makes it safe."""
         path = self.path(cls, namespace, name, subresource)
-        return _plain(await self.request("PUT", path, body=msgspec.json.encode(obj)))
+        return _decoded(await self.request("PUT", path, body=msgspec.json.encode(obj)))
 
     async def json_patch(
         self,
@@ -333,7 +333,7 @@ class Client:
     ) -> dict[str, Any]:
         path = self.path(cls, namespace, name, subresource)
         body = msgspec.json.encode(patch)
-        return _plain(await self.request("PATCH", path, body=body, content_type=content_type))
+        return _decoded(await self.request("PATCH", path, body=body, content_type=content_type))
 
     async def delete(
         self,
@@ -371,7 +371,7 @@ def selection(label_selector: str | None, field_selector: str | None) -> dict[st
     return {name: value for name, value in both.items() if value}
 
 
-def _plain(body: bytes) -> dict[str, Any]:
+def _decoded(body: bytes) -> dict[str, Any]:
     found = msgspec.json.decode(body)
     if not isinstance(found, dict):
         raise codec.DecodeError(f"expected an object, found {type(found).__name__}")
@@ -384,7 +384,7 @@ def _was_closed(error: BaseException) -> bool:
     return lost and not isinstance(error, aiohttp.ClientConnectorError)
 
 
-def _words(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
     return str(error) or type(error).__name__

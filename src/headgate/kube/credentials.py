@@ -50,19 +50,19 @@ class Anonymous:
         return False
 
 
-class Fixed:
+class StaticCredentials:
     """A token or a name and password that stands in the kubeconfig itself."""
 
     def __init__(self, header: str) -> None:
         self._header = header
 
     @classmethod
-    def bearer(cls, token: str) -> "Fixed":
+    def bearer(cls, token: str) -> "StaticCredentials":
         """`Authorization: Bearer …`."""
         return cls(f"Bearer {token}")
 
     @classmethod
-    def basic(cls, username: str, password: str) -> "Fixed":
+    def basic(cls, username: str, password: str) -> "StaticCredentials":
         """`Authorization: Basic …`."""
         return cls("Basic " + base64.b64encode(f"{username}:{password}".encode()).decode())
 
@@ -125,7 +125,7 @@ class _ExecCredential(msgspec.Struct, rename="camel"):
     status: _ExecStatus | None = None
 
 
-class Exec:
+class ExecPlugin:
     """Asks an exec plugin, never interactively; remembers the answer until it ends or the API answers 401."""
 
     def __init__(

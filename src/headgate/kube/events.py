@@ -29,9 +29,9 @@ _log = structlog.get_logger("headgate.kube.events")
 Type = Literal["Normal", "Warning"]
 
 #: An API forgets events after an hour; a repetition after that is a new event.
-REMEMBERED = 3600.0
+MAX_AGE = 3600.0
 #: Different events that we remember, at most.
-_MOST = 4096
+_MAX_REMEMBERED = 4096
 #: Events per object at once, and how many more per second.
 _BURST, _REFILL = 200.0, 1.0
 #: Events that wait to be written, at most; the API is away then, and the oldest matter least.
@@ -51,7 +51,7 @@ def reference_of(obj: Object) -> ObjectReference:
     )
 
 
-class Told(msgspec.Struct, frozen=True):
+class RecordedEvent(msgspec.Struct, frozen=True):
     """An event that was told: its name, how often, and when first and last (seconds since 1970)."""
 
     name: str
@@ -63,27 +63,29 @@ class Told(msgspec.Struct, frozen=True):
 _Identity = tuple[tuple[str, ...], str, str, str]
 
 
-class Correlator:
+class EventCorrelator:
     """Decides what becomes of an event: a new one, one more of an old one, or nothing. Time is a parameter."""
 
     def __init__(self) -> None:
-        self._told: OrderedDict[_Identity, Told] = OrderedDict()
+        self._recorded: OrderedDict[_Identity, RecordedEvent] = OrderedDict()
         self._allowance: OrderedDict[tuple[str, ...], tuple[float, float]] = OrderedDict()
 
-    def tell(self, about: ObjectReference, kind: str, reason: str, message: str, now: float) -> Told | None:
+    def correlate(
+        self, about: ObjectReference, kind: str, reason: str, message: str, now: float
+    ) -> RecordedEvent | None:
         """The event with its count, or None if this object has had too many."""
         who = (about.api_version, about.kind, about.namespace, about.name, about.uid)
         if not self._allowed(who, now):
             return None
         identity = (who, kind, reason, message)
-        old = self._told.pop(identity, None)
-        if old is None or now - old.last > REMEMBERED:
-            told = Told(name=f"{about.name}.{int(now * 1e9):x}", count=1, first=now, last=now)
+        old = self._recorded.pop(identity, None)
+        if old is None or now - old.last > MAX_AGE:
+            told = RecordedEvent(name=f"{about.name}.{int(now * 1e9):x}", count=1, first=now, last=now)
         else:
-            told = Told(name=old.name, count=old.count + 1, first=old.first, last=now)
-        self._told[identity] = told
-        if len(self._told) > _MOST:
-            self._told.popitem(last=False)
+            told = RecordedEvent(name=old.name, count=old.count + 1, first=old.first, last=now)
+        self._recorded[identity] = told
+        if len(self._recorded) > _MAX_REMEMBERED:
+            self._recorded.popitem(last=False)
         return told
 
     def _allowed(self, who: tuple[str, ...], now: float) -> bool:
@@ -91,7 +93,7 @@ class Correlator:
         left = min(_BURST, left + (now - since) * _REFILL)
         allowed = left >= 1.0
         self._allowance[who] = (left - 1.0 if allowed else left, now)
-        if len(self._allowance) > _MOST:
+        if len(self._allowance) > _MAX_REMEMBERED:
             self._allowance.popitem(last=False)
         return allowed
 
@@ -103,8 +105,8 @@ class EventRecorder:
         self._client = client
         self._component = component
         self._clock = clock
-        self._correlator = Correlator()
-        self._waiting: asyncio.Queue[tuple[Told, Event]] = asyncio.Queue(_QUEUE)
+        self._correlator = EventCorrelator()
+        self._waiting: asyncio.Queue[tuple[RecordedEvent, Event]] = asyncio.Queue(_QUEUE)
         self._writer: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -119,7 +121,7 @@ class EventRecorder:
         """Tell that something happened. Neither waits nor raises; needs a running event loop."""
         if isinstance(about, Object):
             about = reference_of(about)
-        told = self._correlator.tell(about, type, reason, message, self._clock())
+        told = self._correlator.correlate(about, type, reason, message, self._clock())
         if told is None:
             return
         if self._waiting.full():
@@ -145,7 +147,7 @@ class EventRecorder:
         if self._writer:
             self._writer.cancel()
 
-    def _event(self, told: Told, about: ObjectReference, kind: str, reason: str, message: str) -> Event:
+    def _event(self, told: RecordedEvent, about: ObjectReference, kind: str, reason: str, message: str) -> Event:
         return Event(
             # Events of objects without a namespace live in `default`.
             metadata=ObjectMeta(name=told.name, namespace=about.namespace or "default"),
@@ -164,13 +166,13 @@ class EventRecorder:
         while True:
             told, event = await self._waiting.get()
             try:
-                await self._tell(told, event)
+                await self._write_with_retry(told, event)
             except ApiError as error:
                 _log.warning("event lost", about=str(event.involved_object.name), reason=event.reason, why=str(error))
             finally:
                 self._waiting.task_done()
 
-    async def _tell(self, told: Told, event: Event) -> None:
+    async def _write_with_retry(self, told: RecordedEvent, event: Event) -> None:
         for pause in (0.2, 1.0, 3.0):
             try:
                 await self._put(told, event)
@@ -182,7 +184,7 @@ class EventRecorder:
             await asyncio.sleep(pause)
         await self._put(told, event)
 
-    async def _put(self, told: Told, event: Event) -> None:
+    async def _put(self, told: RecordedEvent, event: Event) -> None:
         if told.count > 1:
             again = {"count": told.count, "lastTimestamp": event.last_timestamp}
             try:

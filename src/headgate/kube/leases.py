@@ -35,57 +35,59 @@ from .patches import fields_patch
 _log = structlog.get_logger("headgate.kube.leases")
 
 
-class Terms(msgspec.Struct, frozen=True):
+class LeaseTiming(msgspec.Struct, frozen=True):
     """How long things take, in seconds; client-go's defaults."""
 
-    duration: float = 15.0
-    renew: float = 10.0
-    retry: float = 2.0
+    lease_duration: float = 15.0
+    renew_deadline: float = 10.0
+    retry_period: float = 2.0
 
     def __post_init__(self) -> None:
-        if not self.duration > self.renew > self.retry > 0:
+        if not self.lease_duration > self.renew_deadline > self.retry_period > 0:
             raise ValueError("a lease needs duration > renew > retry > 0")
 
 
-class Sight(msgspec.Struct, frozen=True):
+class ObservedLease(msgspec.Struct, frozen=True):
     """A Lease as we saw it, and since when it has looked like that (by our monotonic clock)."""
 
     lease: Lease | None
-    since: float
+    observed_at: float
 
 
-def look(before: Sight | None, lease: Lease | None, now: float) -> Sight:
+def observe(before: ObservedLease | None, lease: Lease | None, now: float) -> ObservedLease:
     """What we see now; a Lease that looks as before has done so since then."""
     if before and lease and before.lease and before.lease.spec == lease.spec:
-        return Sight(lease, before.since)
-    return Sight(lease, now)
+        return ObservedLease(lease, before.observed_at)
+    return ObservedLease(lease, now)
 
 
-def decide(sight: Sight, identity: str, now: float, dead: str = "") -> Literal["create", "take", "renew", "wait"]:
+def decide(
+    observed: ObservedLease, identity: str, now: float, dead_prefix: str = ""
+) -> Literal["create", "take", "renew", "wait"]:
     """What to do about a Lease (rules 1 and 3)."""
-    if sight.lease is None:
+    if observed.lease is None:
         return "create"
-    spec = sight.lease.spec
+    spec = observed.lease.spec
     if spec.holder_identity == identity:
         return "renew"
-    if dead and (spec.holder_identity or "").startswith(dead):
+    if dead_prefix and (spec.holder_identity or "").startswith(dead_prefix):
         return "take"
-    if not spec.holder_identity or now >= sight.since + float(spec.lease_duration_seconds or 0):
+    if not spec.holder_identity or now >= observed.observed_at + float(spec.lease_duration_seconds or 0):
         return "take"
     return "wait"
 
 
-def claim(old: LeaseSpec | None, identity: str, wall: float, terms: Terms) -> LeaseSpec:
+def held_by(old: LeaseSpec | None, identity: str, wall: float, terms: LeaseTiming) -> LeaseSpec:
     """The Lease with us as its holder; `wall` is the time of day, for people to read."""
     now = micro_time(wall)
-    same = old is not None and old.holder_identity == identity
+    still_held = old is not None and old.holder_identity == identity
     transitions = old.lease_transitions or 0 if old else 0
     return LeaseSpec(
         holder_identity=identity,
-        lease_duration_seconds=round(terms.duration),
-        acquire_time=old.acquire_time if old and same and old.acquire_time else now,
+        lease_duration_seconds=round(terms.lease_duration),
+        acquire_time=old.acquire_time if old and still_held and old.acquire_time else now,
         renew_time=now,
-        lease_transitions=transitions if same or old is None else transitions + 1,
+        lease_transitions=transitions if still_held or old is None else transitions + 1,
     )
 
 
@@ -100,7 +102,7 @@ def micro_time(wall: float) -> str:
     return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-class Holder:
+class LeaderElector:
     """Tries to hold a Lease, and knows at every moment whether it does.
 
     Args:
@@ -118,8 +120,8 @@ class Holder:
         lease: Key,
         identity: str,
         *,
-        dead: str = "",
-        terms: Terms | None = None,
+        dead_prefix: str = "",
+        timing: LeaseTiming | None = None,
         changed: Callable[[bool], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
@@ -127,23 +129,23 @@ class Holder:
         self._client = client
         self._key = lease
         self.identity = identity
-        self._dead = dead
-        self._terms = terms or Terms()
+        self._dead_prefix = dead_prefix
+        self._timing = timing or LeaseTiming()
         self._changed = changed
         self._clock = clock
         self._wall = wall
-        self._sight: Sight | None = None
+        self._observed: ObservedLease | None = None
         self._renewed: float | None = None
-        self._told = False
+        self._reported = False
         self._failing = ""
         self._held = asyncio.Event()
         self._not_held = asyncio.Event()
         self._not_held.set()
 
     @property
-    def holding(self) -> bool:
+    def is_leader(self) -> bool:
         """Whether we hold the Lease right now, by the clock."""
-        return self._renewed is not None and self._clock() < self._renewed + self._terms.renew
+        return self._renewed is not None and self._clock() < self._renewed + self._timing.renew_deadline
 
     async def until_held(self) -> None:
         """Waits until we hold the Lease."""
@@ -158,13 +160,13 @@ class Holder:
         try:
             while True:
                 await self._attempt()
-                self._tell()
+                self._report()
                 await asyncio.sleep(self._pause())
-                self._tell()
+                self._report()
         finally:
-            was_holding = self.holding
+            was_holding = self.is_leader
             self._renewed = None
-            self._tell()
+            self._report()
             if was_holding:
                 with contextlib.suppress(ApiError, TimeoutError):
                     async with asyncio.timeout(3.0):
@@ -172,35 +174,35 @@ class Holder:
 
     def _pause(self) -> float:
         if self._renewed is not None:
-            left = self._renewed + self._terms.renew - self._clock()
-            return max(0.0, min(self._terms.retry, left))
-        return self._terms.retry * random.uniform(1.0, 1.2)  # noqa: S311 - two candidates should not race in step
+            left = self._renewed + self._timing.renew_deadline - self._clock()
+            return max(0.0, min(self._timing.retry_period, left))
+        return self._timing.retry_period * random.uniform(1.0, 1.2)  # noqa: S311 - two candidates should not race in step
 
     async def _attempt(self) -> None:
         # Time counts from before the request: others may see our claim that early.
         began = self._clock()
         try:
-            async with asyncio.timeout(self._terms.renew):
-                lease = await self._claim()
+            async with asyncio.timeout(self._timing.renew_deadline):
+                lease = await self._acquire_or_renew()
         except (ApiError, TimeoutError) as error:
-            self._say(str(error) or "no answer in time")
+            self._log_failure(str(error) or "no answer in time")
             return
-        self._say("")
+        self._log_failure("")
         if lease is not None:
-            self._sight = look(self._sight, lease, began)
+            self._observed = observe(self._observed, lease, began)
             self._renewed = began
 
-    async def _claim(self) -> Lease | None:
+    async def _acquire_or_renew(self) -> Lease | None:
         """Reads and, if the rules let us, writes; the Lease that is ours then, or None."""
         raw = await self._read()
         found = codec.convert(Lease, raw) if raw is not None else None
         now = self._clock()
-        self._sight = look(self._sight, found, now)
-        action = decide(self._sight, self.identity, now, self._dead)
+        self._observed = observe(self._observed, found, now)
+        action = decide(self._observed, self.identity, now, self._dead_prefix)
         if action == "wait":
             self._renewed = None
             return None
-        spec = claim(found.spec if found else None, self.identity, self._wall(), self._terms)
+        spec = held_by(found.spec if found else None, self.identity, self._wall(), self._timing)
         try:
             return await (self._create(spec) if raw is None else self._write(raw, spec))
         except ApiError as error:
@@ -233,19 +235,19 @@ class Holder:
         if spec.holder_identity == self.identity:
             await self._write(raw, released(spec, self._wall()))
 
-    def _say(self, failing: str) -> None:
+    def _log_failure(self, failing: str) -> None:
         if failing and failing != self._failing:
             _log.warning("lease cannot be reached", lease=str(self._key), why=failing)
         self._failing = failing
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         """Says aloud what changed; `holding` itself needs no telling."""
-        held = self.holding
+        held = self.is_leader
         if not held:
             self._renewed = None
-        if held == self._told:
+        if held == self._reported:
             return
-        self._told = held
+        self._reported = held
         _log.info("lease held" if held else "lease not held", lease=str(self._key), identity=self.identity)
         (self._held if held else self._not_held).set()
         (self._not_held if held else self._held).clear()

@@ -17,7 +17,7 @@ from headgate.api.core import Secret
 from headgate.api.json_pointer import lookup
 from headgate.api.meta import Object
 
-from .patches import Operation, Raw, diff, guard, plain
+from .patches import Operation, Raw, diff, optimistic_lock, to_json
 
 ANNOTATION = "headgate.dev/applied"
 
@@ -28,13 +28,13 @@ Shape = dict[str, Any]
 _ITEM_KEYS = ("name", "mountPath", "containerPort", "port", "key", "uid", "ip")
 
 #: Set by the API alone.
-_SERVERS = ("uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "managedFields")
+_SET_BY_API = ("uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "managedFields")
 
 #: Fields that are maps of many people's names, not structures: of them only our names go.
 _MAPS = ("labels", "annotations", "data", "binaryData", "nodeSelector", "selector", "matchLabels")
 
 
-class NotOursError(Exception):
+class NotOwnedError(Exception):
     """An object of this name exists and belongs to somebody else; it is left alone."""
 
 
@@ -46,20 +46,20 @@ def desired_json(desired: Object, owned: Collection[str] = ()) -> dict[str, Any]
     """
     if isinstance(desired, Secret) and desired.string_data:
         raise ValueError(f"Secret {desired.key}: give data, string_data cannot be compared with what is stored")
-    json = _without(plain(codec.builtins(desired)), ("status",))
+    json = _without(to_json(codec.builtins(desired)), ("status",))
     for field in owned:
-        _say_default(json, desired, field)
-    metadata = _without(json["metadata"], _SERVERS)
+        _set_default(json, desired, field)
+    metadata = _without(json["metadata"], _SET_BY_API)
     shape = msgspec.json.encode(_shape({**_without(json, ("apiVersion", "kind")), "metadata": metadata})).decode()
     metadata["annotations"] = {**metadata.get("annotations", {}), ANNOTATION: shape}
     return {**json, "metadata": metadata}
 
 
-def _say_default(json: dict[str, Any], value: Any, field: str) -> None:
+def _set_default(json: dict[str, Any], value: Any, field: str) -> None:
     *parents, last = field.strip("/").split("/")
     for part in parents:
         value, json = _attribute(value, part), json.setdefault(part, {})
-    json[last] = plain(_attribute(value, last))
+    json[last] = to_json(_attribute(value, last))
 
 
 def _attribute(value: Any, name: str) -> Any:
@@ -69,7 +69,7 @@ def _attribute(value: Any, name: str) -> Any:
     raise ValueError(f"{type(value).__name__} has no field {name}")
 
 
-def ensure_patch(raw: Raw, desired: Raw) -> list[Operation]:
+def desired_patch(raw: Raw, desired: Raw) -> list[Operation]:
     """Operations that make an existing object so; none if it is.
 
     Args:
@@ -81,7 +81,7 @@ def ensure_patch(raw: Raw, desired: Raw) -> list[Operation]:
     """
     check_owner(raw, desired)
     operations = diff(raw, _merge(raw, desired, _applied(raw), ()))
-    return [guard(raw), *operations] if operations else []
+    return [optimistic_lock(raw), *operations] if operations else []
 
 
 def check_owner(raw: Raw, desired: Raw) -> None:
@@ -91,13 +91,13 @@ def check_owner(raw: Raw, desired: Raw) -> None:
         f"{raw.get('kind', desired['kind'])} {lookup(raw, ('metadata', 'namespace')) or ''}/{raw['metadata']['name']}"
     )
     if lookup(raw, ("metadata", "deletionTimestamp")):
-        raise NotOursError(f"{what} is being deleted; it is made anew when it is gone")
+        raise NotOwnedError(f"{what} is being deleted; it is made anew when it is gone")
     if theirs is not None and (ours is None or theirs.get("uid") != ours.get("uid")):
         former = ours is not None and (theirs.get("kind"), theirs.get("name")) == (ours.get("kind"), ours.get("name"))
         hint = " that was deleted; it goes with it" if former else ""
-        raise NotOursError(f"{what} belongs to {theirs.get('kind')} {theirs.get('name')}{hint}")
+        raise NotOwnedError(f"{what} belongs to {theirs.get('kind')} {theirs.get('name')}{hint}")
     if theirs is None and ours is not None and ANNOTATION not in (lookup(raw, ("metadata", "annotations")) or {}):
-        raise NotOursError(f"{what} exists and was not made by us; rename or delete it")
+        raise NotOwnedError(f"{what} exists and was not made by us; rename or delete it")
 
 
 def _controller(raw: Raw) -> Raw | None:

@@ -19,12 +19,12 @@ Operation = dict[str, Any]
 Raw = Mapping[str, Any]
 
 
-def guard(raw: Raw) -> Operation:
+def optimistic_lock(raw: Raw) -> Operation:
     """A test that the object is still the one that was read."""
     return {"op": "test", "path": "/metadata/resourceVersion", "value": raw["metadata"]["resourceVersion"]}
 
 
-def plain(value: Any) -> Any:
+def to_json(value: Any) -> Any:
     """Any value of ours as JSON has it: structs as dicts, tuples as lists."""
     return msgspec.json.decode(msgspec.json.encode(value))
 
@@ -67,7 +67,7 @@ def list_patch(
 
 def _whole_list(raw: Raw, path: Sequence[str], desired: Sequence[Raw]) -> list[Operation]:
     """The list is not there, or empty: only the object's version can tell that it still is so."""
-    return [guard(raw), *_parents(raw, path), {"op": "add", "path": pointer(*path), "value": list(desired)}]
+    return [optimistic_lock(raw), *_parents(raw, path), {"op": "add", "path": pointer(*path), "value": list(desired)}]
 
 
 def _parents(raw: Raw, path: Sequence[str]) -> list[Operation]:
@@ -88,13 +88,13 @@ def fields_patch(raw: Raw, path: Sequence[str], desired: Raw) -> list[Operation]
     version.
     """
     present = lookup(raw, path) or {}
-    merged = merge_fields(present, plain(desired))
+    merged = merge_fields(present, to_json(desired))
     operations = diff(present, merged, pointer(*path))
     if not operations:
         return []
     if lookup(raw, path) is None:
         operations = [{"op": "add", "path": pointer(*path), "value": merged}]
-    return [guard(raw), *_parents(raw, path), *operations]
+    return [optimistic_lock(raw), *_parents(raw, path), *operations]
 
 
 def merge_fields(present: Raw, desired: Raw) -> dict[str, Any]:

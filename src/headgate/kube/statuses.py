@@ -13,7 +13,7 @@ from headgate.api.json_pointer import lookup, pointer
 from headgate.api.meta import Value
 from headgate.api.times import rfc3339
 
-from .patches import Operation, Raw, diff, guard, list_patch, plain
+from .patches import Operation, Raw, diff, list_patch, optimistic_lock, to_json
 
 #: The longest lists that the Gateway API's schemas allow.
 MOST_CONDITIONS = 8
@@ -48,7 +48,7 @@ def status_patch(
     operations: list[Operation] = []
     if lookup(raw, ("status",)) is None:
         raw = {**raw, "status": {}}
-        operations = [guard(raw), {"op": "add", "path": "/status", "value": {}}]
+        operations = [optimistic_lock(raw), {"op": "add", "path": "/status", "value": {}}]
     created = len(operations)
     for field in msgspec.structs.fields(desired):
         if fields is not None and field.name not in fields:
@@ -71,7 +71,7 @@ def _field_patch(raw: Raw, path: tuple[str, ...], value: Any) -> list[Operation]
     present = lookup(raw, path)
     where = pointer(*path)
     if present is None:
-        return [] if value is _ABSENT else [guard(raw), {"op": "add", "path": where, "value": value}]
+        return [] if value is _ABSENT else [optimistic_lock(raw), {"op": "add", "path": where, "value": value}]
     test = {"op": "test", "path": where, "value": present}
     if value is _ABSENT:
         return [test, {"op": "remove", "path": where}]
@@ -213,7 +213,7 @@ def overlay(present: Raw, desired: Value, now: float, *, owned_conditions: Colle
         elif name in new:
             result[name] = new[name]
         elif isinstance(value, int | tuple):
-            result[name] = plain(value)  # many schemas require a zero or an empty list to be said
+            result[name] = to_json(value)  # many schemas require a zero or an empty list to be said
         else:
             result.pop(name, None)
     return result
@@ -234,9 +234,9 @@ def _overlay_value(present: Any, value: Any, now: float, owned: Collection[str])
         ]
     if value is None or (present is None and value in ((), {}, "", 0)):
         return _ABSENT
-    return plain(value)
+    return to_json(value)
 
 
 def _builtins(value: Value) -> dict[str, Any]:
-    builtins: dict[str, Any] = plain(value)
+    builtins: dict[str, Any] = to_json(value)
     return builtins

@@ -56,7 +56,7 @@ class Batch(msgspec.Struct, Generic[T], frozen=True):
     served: bool = True
 
 
-class Pace(msgspec.Struct, frozen=True):
+class WatchTiming(msgspec.Struct, frozen=True):
     """How patient `follow` is, in seconds; tests are less so."""
 
     first: float = 0.2
@@ -74,7 +74,7 @@ class Pace(msgspec.Struct, frozen=True):
         return min(most, self.first * 2.0 ** min(failures - 1, 16)) * random.uniform(0.7, 1.0)  # noqa: S311
 
 
-PATIENT = Pace()
+DEFAULT_TIMING = WatchTiming()
 
 
 async def follow(
@@ -86,7 +86,7 @@ async def follow(
     label_selector: str | None = None,
     field_selector: str | None = None,
     metadata_only: bool = False,
-    pace: Pace = PATIENT,
+    timing: WatchTiming = DEFAULT_TIMING,
 ) -> Never:
     """Keeps `sink` informed of a collection until cancelled; the rules stand in the module's docstring.
 
@@ -96,7 +96,7 @@ async def follow(
         metadata_only: objects come with nothing but their metadata.
     """
     selectors = selection(label_selector, field_selector)
-    await Follower(client, cls, sink, namespace, selectors, pace, metadata_only=metadata_only).run()
+    await Follower(client, cls, sink, namespace, selectors, timing, metadata_only=metadata_only).run()
 
 
 class _Metadata(msgspec.Struct, frozen=True, rename="camel"):
@@ -121,7 +121,7 @@ _identity = msgspec.json.Decoder(_Identity)
 _event = msgspec.json.Decoder(_Event)
 
 
-class _ForgottenError(Exception):
+class _ExpiredError(Exception):
     """The API has forgotten our resourceVersion."""
 
 
@@ -139,86 +139,86 @@ class Follower(Generic[T]):
         sink: Callable[[Batch[T]], None],
         namespace: str | None,
         selectors: dict[str, str],
-        pace: Pace,
+        timing: WatchTiming,
         *,
         metadata_only: bool = False,
-        guess: bool = True,
+        probe_versions: bool = True,
     ) -> None:
         self._metadata_only = metadata_only
-        self._guess = guess
+        self._probe_versions = probe_versions
         self._client = client
         self._cls = cls
         self._sink = sink
         self._namespace = namespace
         self._selectors = selectors
-        self._pace = pace
+        self._timing = timing
         self._known: dict[Key, tuple[str, str]] = {}
-        self._from = ""
+        self._resource_version = ""
         self._synced = False
         self._failures = 0
         self._relists = 0
-        self._said: str | None = None
+        self._logged: str | None = None
         kind = codec.kind_of(cls)
         self._kind = kind.kind
         self._versions = (kind.version, *kind.other_versions)
         self._tried = 0
 
-    def begin_anew(self) -> None:
+    def relist(self) -> None:
         """List again with the next `run`; what is known already and is still so is not handed over."""
-        self._from = ""
+        self._resource_version = ""
         self._failures = 0
 
-    def all_gone(self) -> None:
+    def clear(self) -> None:
         """There are no objects of the kind any more, and will be none for now: complete, and empty."""
-        self.begin_anew()
+        self.relist()
         self._synced = True
-        self._hand_over(self._gone(frozenset()), served=False)
+        self._deliver(self._deletions(frozenset()), served=False)
 
     async def run(self) -> Never:
         """Follow until cancelled."""
         while True:
             try:
-                if not self._from:
+                if not self._resource_version:
                     await self._list()
                 await self._watch()
-            except _ForgottenError:
-                await self._forgotten()
+            except _ExpiredError:
+                await self._on_expired()
             except ApiError as error:
-                await self._refused(error)
+                await self._on_error(error)
 
-    async def _refused(self, error: ApiError) -> None:
+    async def _on_error(self, error: ApiError) -> None:
         if error.status == 410:
-            await self._forgotten()
-        elif error.status == 404 and self._guess:
+            await self._on_expired()
+        elif error.status == 404 and self._probe_versions:
             await self._not_served()
         else:
             self._failures += 1
-            self._say(f"{error.reason}: {error.message}", attempts=self._failures)
-            await asyncio.sleep(self._pace.after(self._failures, dead=isinstance(error, UnreachableError)))
+            self._log_state(f"{error.reason}: {error.message}", attempts=self._failures)
+            await asyncio.sleep(self._timing.after(self._failures, dead=isinstance(error, UnreachableError)))
 
-    async def _forgotten(self) -> None:
-        self._from = ""
+    async def _on_expired(self) -> None:
+        self._resource_version = ""
         # Not a failure to reach the API: after an outage the first 410 is ordinary, and the list must not wait for the
         # pause that the outage has grown to. A server that answers 410 again and again is not asked in a tight loop.
         self._failures = 0
         self._relists += 1
         if self._relists > 1:
-            await asyncio.sleep(self._pace.after(self._relists - 1))
+            await asyncio.sleep(self._timing.after(self._relists - 1))
 
     async def _not_served(self) -> None:
-        self._from = ""
+        self._resource_version = ""
         self._tried += 1
         self._client.use_version(self._cls, self._versions[self._tried % len(self._versions)])
         if self._tried % len(self._versions):
             return
-        self._say("the API does not serve this kind")
-        self.all_gone()
-        await asyncio.sleep(self._pace.unserved * random.uniform(0.8, 1.0))  # noqa: S311
+        self._log_state("the API does not serve this kind")
+        self.clear()
+        await asyncio.sleep(self._timing.unserved * random.uniform(0.8, 1.0))  # noqa: S311
 
-    def _say(self, what: str | None, **more: object) -> None:
-        if what == self._said:
+    def _log_state(self, what: str | None, **more: object) -> None:
+        if what == self._logged:
             return
-        self._said = what
+        self._logged = what
         if what is None:
             _log.info("watch is back", kind=self._kind)
         else:
@@ -240,25 +240,25 @@ class Follower(Generic[T]):
             changes: list[Change[T]] = []
             broken: list[tuple[Key, codec.DecodeError]] = []
             for item in page.items:
-                key, unchanged = self._meet(item)
+                key, unchanged = self._note_version(item)
                 seen.add(key)
                 if not unchanged:
                     self._decode(key, item, changes, broken)
             version = page.resource_version
             if page.more:
-                self._hand_over(changes, broken)
+                self._deliver(changes, broken)
             else:
                 self._synced = True
-                self._hand_over([*changes, *self._gone(frozenset(seen))], broken)
-        self._from = version
+                self._deliver([*changes, *self._deletions(frozenset(seen))], broken)
+        self._resource_version = version
 
-    def _gone(self, seen: frozenset[Key]) -> list[Change[T]]:
+    def _deletions(self, seen: frozenset[Key]) -> list[Change[T]]:
         gone = [key for key in self._known if key not in seen]
         for key in gone:
             del self._known[key]
         return [Change("delete", key) for key in gone]
 
-    def _meet(self, item: msgspec.Raw) -> tuple[Key, bool]:
+    def _note_version(self, item: msgspec.Raw) -> tuple[Key, bool]:
         """Notes an object's identity; True if this very version of it is known already."""
         try:
             about = _identity.decode(item).metadata
@@ -272,10 +272,10 @@ class Follower(Generic[T]):
     # ── watch ────────────────────────────────────────────────────────────────
 
     async def _watch(self) -> None:
-        seconds = self._pace.watch * random.uniform(0.8, 1.0)  # noqa: S311
+        seconds = self._timing.watch * random.uniform(0.8, 1.0)  # noqa: S311
         params = self._selectors | {
             "watch": "true",
-            "resourceVersion": self._from,
+            "resourceVersion": self._resource_version,
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(max(1, round(seconds))),
         }
@@ -283,8 +283,8 @@ class Follower(Generic[T]):
         path = self._client.path(self._cls, self._namespace)
         heard = False
         accept = METADATA if self._metadata_only else JSON
-        async with self._client.stream(path, params=params, accept=accept, silence=seconds + 20) as chunks:
-            self._say(None)
+        async with self._client.stream(path, params=params, accept=accept, idle_timeout=seconds + 20) as chunks:
+            self._log_state(None)
             rest = b""
             async for chunk in chunks:
                 *lines, rest = (rest + chunk if rest else chunk).split(b"\n")
@@ -295,23 +295,23 @@ class Follower(Generic[T]):
         if not heard and asyncio.get_running_loop().time() - began < 1.0:
             # A server that hangs up at once, without a word, must not be asked in a tight loop.
             self._failures += 1
-            await asyncio.sleep(self._pace.after(self._failures))
+            await asyncio.sleep(self._timing.after(self._failures))
         else:
             self._failures = self._relists = 0
 
     def _take(self, lines: Iterable[bytes]) -> None:
         changes: list[Change[T]] = []
         broken: list[tuple[Key, codec.DecodeError]] = []
-        version = self._from
+        version = self._resource_version
         try:
             for line in lines:
                 if line:
                     version = self._event(line, changes, broken) or version
         finally:
             # What stood before an error in the same read is handed over all the same.
-            self._from = version
+            self._resource_version = version
             if changes or broken:
-                self._hand_over(changes, broken)
+                self._deliver(changes, broken)
 
     def _event(self, line: bytes, changes: list[Change[T]], broken: list[tuple[Key, codec.DecodeError]]) -> str:
         """Takes one event and gives its resourceVersion."""
@@ -321,12 +321,12 @@ class Follower(Generic[T]):
             raise ApiError(0, "BadWatch", f"not a watch event: {error}") from None
         if event.type == "ERROR":
             refusal = status_error(bytes(event.object))
-            raise _ForgottenError if refusal.status == 410 else refusal
+            raise _ExpiredError if refusal.status == 410 else refusal
         if event.type in ("ADDED", "MODIFIED"):
             try:
                 thing = codec.decode(self._cls, event.object)
             except codec.DecodeError as error:
-                broken.append((self._meet(event.object)[0], error))
+                broken.append((self._note_version(event.object)[0], error))
             else:
                 about = thing.metadata
                 self._known[thing.key] = (about.uid, about.resource_version)
@@ -354,7 +354,7 @@ class Follower(Generic[T]):
         except codec.DecodeError as error:
             broken.append((key, error))
 
-    def _hand_over(
+    def _deliver(
         self, changes: Iterable[Change[T]], broken: Iterable[tuple[Key, codec.DecodeError]] = (), *, served: bool = True
     ) -> None:
         self._sink(Batch(tuple(changes), tuple(broken), self._synced, served))

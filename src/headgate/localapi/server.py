@@ -92,13 +92,13 @@ class DataFolder:
         path.chmod(0o700)
         self.path = path
 
-    def authority(self, now: float) -> pki.Authority:
+    def authority(self, now: float) -> pki.CertificateAuthority:
         """The authority that clients trust; the same on every start."""
         path = self.path / "authority.json"
         if path.exists():
-            return pki.load_authority(msgspec.json.decode(path.read_bytes()))
-        authority = pki.create_authority(now)
-        _write_secret(path, msgspec.json.encode(pki.authority_data(authority)))
+            return pki.load_ca(msgspec.json.decode(path.read_bytes()))
+        authority = pki.create_ca(now)
+        _write_secret(path, msgspec.json.encode(pki.ca_data(authority)))
         return authority
 
     def token(self) -> str:
@@ -109,7 +109,7 @@ class DataFolder:
         """What signs the tokens of service accounts."""
         return _secret_file(self.path / "signing.key", secrets.token_bytes(32))
 
-    def certificate(self, authority: pki.Authority, address: str, now: float) -> tuple[Path, Path]:
+    def certificate(self, authority: pki.CertificateAuthority, address: str, now: float) -> tuple[Path, Path]:
         """Certificate and key of this start, as files."""
         names = sorted({address, "127.0.0.1", "localhost", "kubernetes.default.svc", "kubernetes"})
         certified = pki.issue_server(authority, names, now, life=365 * 86_400.0)

@@ -119,7 +119,7 @@ class KubeletServer:
 
     def _tls(self, address: str, client_ca: Path | None) -> ssl.SSLContext:
         now = time.time()
-        certified = pki.issue_server(pki.create_authority(now), [address, "localhost"], now)
+        certified = pki.issue_server(pki.create_ca(now), [address, "localhost"], now)
         file = self._folder / "kubelet.pem"
         write_atomically(file, certified.certificate + certified.key)
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -9,7 +9,7 @@ FINE = 60
 COARSE = 10
 
 
-class Entry:
+class Bucket:
     """What a cluster did in a stretch of time that ends at `end`."""
 
     __slots__ = ("by_class", "by_code", "end", "time")
@@ -20,7 +20,7 @@ class Entry:
         self.by_class: dict[str, int] = {}
         self.time: Histogram | None = None
 
-    def add(self, other: "Counts | Entry") -> None:
+    def add(self, other: "Counts | Bucket") -> None:
         """Count these, too."""
         for code, count in other.by_code.items():
             self.by_code[code] = self.by_code.get(code, 0) + count
@@ -33,8 +33,8 @@ class Series:
     """One cluster's entries, all its Envoys together."""
 
     def __init__(self) -> None:
-        self._fine: deque[Entry] = deque()
-        self._coarse: deque[Entry] = deque()
+        self._fine: deque[Bucket] = deque()
+        self._coarse: deque[Bucket] = deque()
 
     def __len__(self) -> int:
         return len(self._fine) + len(self._coarse)
@@ -52,9 +52,9 @@ class Series:
             while kept and kept[0].end <= now - horizon:
                 kept.popleft()
 
-    def between(self, begin: float, end: float) -> Entry:
+    def between(self, begin: float, end: float) -> Bucket:
         """All that was reported after `begin` and not after `end`."""
-        found = Entry(end)
+        found = Bucket(end)
         for kept in (self._coarse, self._fine):
             for entry in kept:
                 if begin < entry.end <= end:
@@ -76,9 +76,9 @@ def merge(one: Histogram | None, other: Histogram | None) -> Histogram | None:
     return Histogram(one.bounds, tuple(counts), one.sum + other.sum)
 
 
-def _put(kept: deque[Entry], what: Counts | Entry, now: float, grain: int) -> None:
+def _put(kept: deque[Bucket], what: Counts | Bucket, now: float, grain: int) -> None:
     """Add to the last entry if it lies in the same `grain` seconds, else begin one."""
     if not kept or kept[-1].end // grain != now // grain:
-        kept.append(Entry(now))
+        kept.append(Bucket(now))
     kept[-1].end = max(kept[-1].end, now)
     kept[-1].add(what)

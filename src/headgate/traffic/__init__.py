@@ -10,7 +10,7 @@ with the number of requests.
 
 from headgate.traffic.histogram import Histogram
 from headgate.traffic.load import Load, Plan
-from headgate.traffic.request import Outcome, Request, Target
-from headgate.traffic.tally import Counts, Tally
+from headgate.traffic.request import Request, RequestResult, Target
+from headgate.traffic.tally import ResultCounts, Tally
 
-__all__ = ["Counts", "Histogram", "Load", "Outcome", "Plan", "Request", "Tally", "Target"]
+__all__ = ["Histogram", "Load", "Plan", "Request", "RequestResult", "ResultCounts", "Tally", "Target"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from headgate.traffic.connection import Connection
-from headgate.traffic.request import Failure, Outcome, Request, Target
+from headgate.traffic.request import Failure, Request, RequestResult, Target
 
 #: Requests are sent in ticks: those due within one go out together.
 _TICK = 0.002
@@ -69,9 +69,9 @@ class Load:
         """Let no further request become due; `run` returns when those in flight have ended."""
         self._stopping = True
 
-    async def run(self, each: Callable[[Outcome], None]) -> None:
+    async def run(self, on_result: Callable[[RequestResult], None]) -> None:
         """Send everything; `each` is called with every outcome, in the event loop."""
-        self._each = each
+        self._on_result = on_result
         loop = asyncio.get_running_loop()
         self._begin = loop.time()
         try:
@@ -181,7 +181,7 @@ class Load:
 
     def _report(self, due: float, status: int, headers: dict[str, str], body: bytes, failure: Failure) -> None:
         now = asyncio.get_running_loop().time()
-        self._each(Outcome(due - self._begin, now - due, status, failure, headers, body))
+        self._on_result(RequestResult(due - self._begin, now - due, status, failure, headers, body))
 
     def _time_out(self, now: float) -> None:
         # Deadlines are in the order of sending, so the first one in the future ends the search.

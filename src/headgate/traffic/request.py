@@ -62,7 +62,7 @@ class Target:
 
 
 @dataclass(slots=True)
-class Outcome:
+class RequestResult:
     """What came of one request. Made for every request, so it is kept small and nobody should hold on to it.
 
     Args:

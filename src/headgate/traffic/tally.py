@@ -5,13 +5,13 @@ from collections.abc import Callable
 from typing import Self
 
 from headgate.traffic.histogram import Histogram
-from headgate.traffic.request import Outcome
+from headgate.traffic.request import RequestResult
 
 #: Says to which group an outcome belongs; outcomes without answer belong to none and are not asked about.
-Classify = Callable[[Outcome], str]
+Classify = Callable[[RequestResult], str]
 
 
-class Counts:
+class ResultCounts:
     """What came of a set of requests."""
 
     __slots__ = ("failed", "failures", "latency", "sent", "statuses")
@@ -23,7 +23,7 @@ class Counts:
         self.failures: Counter[str] = Counter()
         self.latency = Histogram()
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: RequestResult) -> None:
         """Count one outcome. Latency is that of answered requests."""
         self.sent += 1
         if not outcome.succeeded:
@@ -59,20 +59,20 @@ class Tally:
 
     def __init__(self, classify: Classify | None = None) -> None:
         self._classify = classify
-        self.all = Counts()
-        self.groups: dict[str, Counts] = {}
+        self.all = ResultCounts()
+        self.groups: dict[str, ResultCounts] = {}
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: RequestResult) -> None:
         """Count one outcome; the callback of `Load.run`."""
         self.all.add(outcome)
         if self._classify is not None and not outcome.failure:
             self.group(self._classify(outcome)).add(outcome)
 
-    def group(self, name: str) -> Counts:
+    def group(self, name: str) -> ResultCounts:
         """The counts of a group, empty ones if nothing was counted for it yet."""
         found = self.groups.get(name)
         if found is None:
-            found = self.groups[name] = Counts()
+            found = self.groups[name] = ResultCounts()
         return found
 
     def share(self, name: str) -> float | None:
@@ -89,6 +89,6 @@ class Tally:
         """What was counted after the copy `earlier` was made."""
         other = Tally(self._classify)
         other.all = self.all.since(earlier.all)
-        nothing = Counts()
+        nothing = ResultCounts()
         other.groups = {name: counts.since(earlier.groups.get(name, nothing)) for name, counts in self.groups.items()}
         return other

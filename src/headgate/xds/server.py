@@ -63,7 +63,7 @@ class XdsServer:
         self,
         address: str,
         port: int,
-        certified: pki.Certified,
+        certified: pki.IssuedCertificate,
         *,
         on_fact: Callable[[Fact], None],
         on_metrics: Callable[[Key, str, bytes], None],
@@ -115,7 +115,7 @@ class XdsServer:
         """Answer Envoys from now on: the first complete pass of the controllers has been applied."""
         self._opened.set()
 
-    def renew(self, certified: pki.Certified) -> None:
+    def renew(self, certified: pki.IssuedCertificate) -> None:
         """Use another server certificate, and other CA certificates, for connections made from now on."""
         self._certificate, self._renewed = _server_certificate(certified), True
 
@@ -239,7 +239,7 @@ async def _first(requests: AsyncIterator[bytes]) -> discovery.Request | None:
     return None
 
 
-def _server_certificate(certified: pki.Certified) -> Any:
+def _server_certificate(certified: pki.IssuedCertificate) -> Any:
     return grpc.ssl_server_certificate_configuration(
-        [(certified.key, certified.certificate)], root_certificates=certified.authority
+        [(certified.key, certified.certificate)], root_certificates=certified.ca_certificates
     )

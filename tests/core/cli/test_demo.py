@@ -9,7 +9,7 @@ from headgate.api.gateway import HTTPBackendRef, HTTPRoute, HTTPRouteRule, HTTPR
 from headgate.api.meta import ObjectMeta
 from headgate.cli.demo import report, scenario
 from headgate.cli.demo.observations import Observations, who_answered
-from headgate.traffic import Outcome, Tally
+from headgate.traffic import RequestResult, Tally
 from support.manifests import decode_manifest
 
 DEPLOYMENT = {
@@ -64,7 +64,7 @@ def test_a_release_is_a_new_tag_and_nobody_elses_environment() -> None:
     [(b"shop-primary 1.0.0\n", "primary"), (b"shop 1.1.0\n", "canary"), (b"upstream connect error", "gateway")],
 )
 def test_an_answer_says_who_gave_it(body: bytes, who: str) -> None:
-    assert who_answered(Outcome(0.0, 0.0, 200, body=body)) == who
+    assert who_answered(RequestResult(0.0, 0.0, 200, body=body)) == who
 
 
 def route(primary: int, canary: int) -> HTTPRoute:
@@ -96,9 +96,9 @@ def test_an_event_that_happens_again_is_said_with_its_count() -> None:
 def tally(primary: int, canary: int, failed: int = 0) -> Tally:
     made = Tally(who_answered)
     for _ in range(primary):
-        made.add(Outcome(0.0, 0.01, 200, body=b"shop-primary 1.0.0"))
+        made.add(RequestResult(0.0, 0.01, 200, body=b"shop-primary 1.0.0"))
     for number in range(canary):
-        made.add(Outcome(0.0, 0.01, 500 if number < failed else 200, body=b"shop 1.1.0"))
+        made.add(RequestResult(0.0, 0.01, 500 if number < failed else 200, body=b"shop 1.1.0"))
     return made
 
 

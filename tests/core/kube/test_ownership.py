@@ -20,7 +20,7 @@ from headgate.api.core import (
 )
 from headgate.api.meta import Object, ObjectMeta, OwnerReference
 from headgate.api.patch import json_patch
-from headgate.kube.ownership import ANNOTATION, NotOursError, desired_json, ensure_patch, quantity
+from headgate.kube.ownership import ANNOTATION, NotOwnedError, desired_json, desired_patch, quantity
 
 GATEWAY = OwnerReference(
     api_version="gateway.networking.k8s.io/v1", kind="Gateway", name="g", uid="uid-1", controller=True
@@ -46,16 +46,16 @@ def stored(wanted: dict[str, Any], **metadata: Any) -> dict[str, Any]:
 
 
 def test_what_is_as_desired_is_not_written() -> None:
-    assert ensure_patch(stored(service()), service()) == []
+    assert desired_patch(stored(service()), service()) == []
 
 
 def test_a_patch_is_guarded_by_the_version() -> None:
-    operations = ensure_patch(stored(service()), service(ServicePort(name="http", port=81)))
+    operations = desired_patch(stored(service()), service(ServicePort(name="http", port=81)))
     assert operations[0] == {"op": "test", "path": "/metadata/resourceVersion", "value": "1"}
 
 
 def test_only_what_differs_is_written() -> None:
-    operations = ensure_patch(stored(service()), service(ServicePort(name="http", port=81)))
+    operations = desired_patch(stored(service()), service(ServicePort(name="http", port=81)))
     assert operations[1:] == [{"op": "replace", "path": "/spec/ports/0/port", "value": 81}]
 
 
@@ -63,7 +63,7 @@ def test_what_the_api_allocated_stays_when_a_port_is_added() -> None:
     raw = stored(service())
     raw["spec"] = raw["spec"] | {"clusterIP": "10.0.0.1", "ports": [raw["spec"]["ports"][0] | {"nodePort": 30001}]}
     two = (ServicePort(name="admin", port=81), ServicePort(name="http", port=80))
-    after = json_patch(raw, ensure_patch(raw, service(*two)))
+    after = json_patch(raw, desired_patch(raw, service(*two)))
     assert after["spec"]["clusterIP"] == "10.0.0.1"
     assert after["spec"]["ports"] == [{"name": "admin", "port": 81}, {"name": "http", "port": 80, "nodePort": 30001}]
 
@@ -71,19 +71,19 @@ def test_what_the_api_allocated_stays_when_a_port_is_added() -> None:
 def test_labels_of_others_stay_and_labels_that_we_gave_up_go() -> None:
     raw = stored(service(labels={"old": "1", "kept": "1"}))
     raw["metadata"]["labels"]["theirs"] = "1"
-    after = json_patch(raw, ensure_patch(raw, service(labels={"kept": "2"})))
+    after = json_patch(raw, desired_patch(raw, service(labels={"kept": "2"})))
     assert after["metadata"]["labels"] == {"kept": "2", "theirs": "1"}
 
 
 def test_giving_up_all_labels_leaves_those_of_others() -> None:
     raw = stored(service(labels={"old": "1"}))
     raw["metadata"]["labels"]["theirs"] = "1"
-    assert json_patch(raw, ensure_patch(raw, service()))["metadata"]["labels"] == {"theirs": "1"}
+    assert json_patch(raw, desired_patch(raw, service()))["metadata"]["labels"] == {"theirs": "1"}
 
 
 def test_a_field_that_we_gave_up_goes() -> None:
     raw = stored(pods(Container(name="e", image="i", command=("sleep",), env=(EnvVar(name="A", value="1"),))))
-    after = json_patch(raw, ensure_patch(raw, pods(Container(name="e", image="i"))))
+    after = json_patch(raw, desired_patch(raw, pods(Container(name="e", image="i"))))
     assert after["spec"]["template"]["spec"]["containers"] == [{"name": "e", "image": "i"}]
 
 
@@ -92,21 +92,21 @@ def test_a_volume_can_become_one_of_another_kind() -> None:
     raw = stored(pods(Container(name="e"), volumes=(secret,)))
     raw["spec"]["template"]["spec"]["volumes"][0]["secret"]["defaultMode"] = 420
     desired = pods(Container(name="e"), volumes=(Volume(name="v", empty_dir=EmptyDirVolumeSource()),))
-    after = json_patch(raw, ensure_patch(raw, desired))
+    after = json_patch(raw, desired_patch(raw, desired))
     assert after["spec"]["template"]["spec"]["volumes"] == [{"name": "v", "emptyDir": {}}]
 
 
 def test_the_order_of_a_list_is_ours() -> None:
     first, second = EnvVar(name="A", value="1"), EnvVar(name="B", value="$(A)")
     raw = stored(pods(Container(name="e", env=(second, first))))
-    after = json_patch(raw, ensure_patch(raw, pods(Container(name="e", env=(first, second)))))
+    after = json_patch(raw, desired_patch(raw, pods(Container(name="e", env=(first, second)))))
     assert [each["name"] for each in after["spec"]["template"]["spec"]["containers"][0]["env"]] == ["A", "B"]
 
 
 def test_amounts_that_are_the_same_are_no_difference() -> None:
     desired = pods(Container(name="e", resources={"requests": {"cpu": "1000m", "memory": "1024Mi"}}))
     raw = stored(pods(Container(name="e", resources={"requests": {"cpu": "1", "memory": "1Gi"}})))
-    assert ensure_patch(raw, desired) == []
+    assert desired_patch(raw, desired) == []
 
 
 @pytest.mark.parametrize(
@@ -120,8 +120,8 @@ def test_a_default_that_is_ours_is_written() -> None:
     replicas = Deployment(metadata=meta(), spec=DeploymentSpec(replicas=1))
     raw = stored(desired_json(replicas))
     raw["spec"] = {"replicas": 5}
-    assert ensure_patch(raw, desired_json(replicas)) == []
-    after = json_patch(raw, ensure_patch(raw, desired_json(replicas, ["/spec/replicas"])))
+    assert desired_patch(raw, desired_json(replicas)) == []
+    after = json_patch(raw, desired_patch(raw, desired_json(replicas, ["/spec/replicas"])))
     assert after["spec"]["replicas"] == 1
 
 
@@ -134,33 +134,33 @@ def test_finalizers_and_owners_of_others_stay() -> None:
     theirs = {"apiVersion": "v1", "kind": "Other", "name": "o", "uid": "uid-2"}
     raw = stored(service(), finalizers=["example.com/theirs"])
     raw["metadata"]["ownerReferences"] = [theirs, *raw["metadata"]["ownerReferences"]]
-    assert ensure_patch(raw, service()) == []
+    assert desired_patch(raw, service()) == []
 
 
 def test_an_object_of_another_owner_is_left_alone() -> None:
     raw = stored(service())
     raw["metadata"]["ownerReferences"] = [{**raw["metadata"]["ownerReferences"][0], "kind": "Other", "uid": "uid-2"}]
-    with pytest.raises(NotOursError, match="Service n/g-envoy belongs to Other g"):
-        ensure_patch(raw, service())
+    with pytest.raises(NotOwnedError, match="Service n/g-envoy belongs to Other g"):
+        desired_patch(raw, service())
 
 
 def test_what_is_left_of_a_deleted_owner_of_the_same_name_is_left_to_the_garbage_collector() -> None:
     raw = stored(service())
     raw["metadata"]["ownerReferences"] = [{**raw["metadata"]["ownerReferences"][0], "uid": "uid-0"}]
-    with pytest.raises(NotOursError, match="belongs to Gateway g that was deleted; it goes with it"):
-        ensure_patch(raw, service())
+    with pytest.raises(NotOwnedError, match="belongs to Gateway g that was deleted; it goes with it"):
+        desired_patch(raw, service())
 
 
 def test_an_object_that_somebody_made_by_hand_is_not_adopted() -> None:
     raw = stored(service())
     del raw["metadata"]["ownerReferences"], raw["metadata"]["annotations"][ANNOTATION]
-    with pytest.raises(NotOursError, match="exists and was not made by us"):
-        ensure_patch(raw, service())
+    with pytest.raises(NotOwnedError, match="exists and was not made by us"):
+        desired_patch(raw, service())
 
 
 def test_an_object_that_is_being_deleted_is_left_alone() -> None:
-    with pytest.raises(NotOursError, match="is being deleted"):
-        ensure_patch(stored(service(), deletionTimestamp="2020-01-01T00:00:00Z"), service())
+    with pytest.raises(NotOwnedError, match="is being deleted"):
+        desired_patch(stored(service(), deletionTimestamp="2020-01-01T00:00:00Z"), service())
 
 
 def test_the_annotation_remembers_names_and_no_values() -> None:

@@ -3,9 +3,9 @@
 import pytest
 
 from headgate.envoy.otlp import Histogram
+from headgate.telemetry.intervals import Intervals
 from headgate.telemetry.reading import Reading
 from headgate.telemetry.series import merge
-from headgate.telemetry.spans import Spans
 
 
 def reading(*counts: int) -> Reading:
@@ -35,9 +35,9 @@ def test_buckets_of_other_bounds_never_make_requests_faster() -> None:
 
 
 def test_what_is_missing_is_what_is_left_when_the_covered_is_cut_out() -> None:
-    there, covered = Spans([(0, 10)]), Spans([(1, 3), (4, 10)])
+    there, covered = Intervals([(0, 10)]), Intervals([(1, 3), (4, 10)])
     assert list(there.without(covered)) == [(0, 1), (3, 4)]
 
 
 def test_stretches_that_touch_are_one() -> None:
-    assert list(Spans([(0, 1), (1, 2)])) == [(0, 2)]
+    assert list(Intervals([(0, 1), (1, 2)])) == [(0, 2)]

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.traffic import Histogram, Outcome, Tally
+from headgate.traffic import Histogram, RequestResult, Tally
 
 
 def test_an_empty_histogram_has_no_quantile() -> None:
@@ -25,17 +25,17 @@ def test_a_quantile_is_within_two_percent_of_the_exact_one(values: list[float], 
 
 def test_a_copy_does_not_change_any_more() -> None:
     tally = Tally()
-    tally.add(Outcome(0.0, 0.1, 200))
+    tally.add(RequestResult(0.0, 0.1, 200))
     copy = tally.copy()
-    tally.add(Outcome(0.1, 0.1, 200))
+    tally.add(RequestResult(0.1, 0.1, 200))
     assert copy.all.sent == 1
 
 
 def test_the_difference_of_two_copies_is_what_happened_between_them() -> None:
     tally = Tally(lambda outcome: outcome.body.decode())
-    tally.add(Outcome(0.0, 0.1, 200, body=b"primary"))
+    tally.add(RequestResult(0.0, 0.1, 200, body=b"primary"))
     before = tally.copy()
-    tally.add(Outcome(0.1, 0.2, 500, body=b"canary"))
+    tally.add(RequestResult(0.1, 0.2, 500, body=b"canary"))
     between = tally.since(before)
     assert (between.all.sent, between.all.failed) == (1, 1)
     assert between.share("canary") == 1.0
@@ -45,6 +45,6 @@ def test_the_difference_of_two_copies_is_what_happened_between_them() -> None:
 
 def test_an_outcome_without_answer_belongs_to_no_group() -> None:
     tally = Tally(lambda outcome: outcome.body.decode())
-    tally.add(Outcome(0.0, 0.1, failure="reset"))
+    tally.add(RequestResult(0.0, 0.1, failure="reset"))
     assert tally.groups == {}
     assert tally.share("canary") is None

@@ -40,7 +40,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalApi]:
 async def restarted(api: LocalApi, *, left_by: str = OURS) -> AsyncIterator[tuple[Pipeline, FleetReconciler, Client]]:
     """A reconciler that has seen the Deployment of an earlier run, and its Gateway; nothing else yet."""
     pipeline = Pipeline(Settings(controller_names=(OURS,)), lambda *_: None, lambda _: None)
-    ca = pki.create_authority(time.time())
+    ca = pki.create_ca(time.time())
     async with Client.from_kubeconfig(api.kubeconfig) as client:
         fleets = FleetReconciler(
             client,

@@ -15,7 +15,7 @@ from headgate.api.meta import Object
 from headgate.controllers.gateways.pipeline import Pipeline
 from headgate.controllers.gateways.statuses import StatusWriter
 from headgate.kube.client import Client
-from headgate.kube.defined import Defined
+from headgate.kube.served_kinds import ServedKinds
 from headgate.world import Settings
 from headgate.world.objects import KINDS
 from support.local_api import LocalApi
@@ -104,7 +104,7 @@ async def writing(api: LocalApi, *, holding: bool = True) -> AsyncIterator[Writi
     async with Client.from_kubeconfig(api.kubeconfig) as client:
         for each in objects:
             await client.create(each)
-        defined = Defined(client, ())
+        defined = ServedKinds(client, ())
         writer = StatusWriter(client, pipeline.world, pipeline.outputs, NAMES, lambda: holding, defined)
         queue = asyncio.create_task(writer.queue.run())
         try:

@@ -13,7 +13,7 @@ from headgate.api.core import Node
 from headgate.kube import access
 from headgate.kube.access import Access, AccessError
 from headgate.kube.client import ApiError, Client
-from headgate.kube.credentials import CredentialError, Exec, ExecSpec, TokenFile
+from headgate.kube.credentials import CredentialError, ExecPlugin, ExecSpec, TokenFile
 from support.scripted_api import Reply, Request, ScriptedApi
 
 NOW = 1_800_000_000.0
@@ -86,8 +86,8 @@ async def test_paths_in_a_kubeconfig_are_relative_to_its_folder(tmp_path: Path) 
 
 
 def test_embedded_certificates_make_a_tls_context(tmp_path: Path) -> None:
-    authority = pki.create_authority(NOW)
-    mine = pki.certified_data(pki.issue_client(authority, "spiffe://headgate.dev/ns/a/gateway/b", NOW))
+    authority = pki.create_ca(NOW)
+    mine = pki.certificate_data(pki.issue_client(authority, "spiffe://headgate.dev/ns/a/gateway/b", NOW))
     path = kubeconfig(
         tmp_path / "config", **{"client-certificate-data": mine["tls.crt"], "client-key-data": mine["tls.key"]}
     )
@@ -117,7 +117,7 @@ def test_a_certificate_that_cannot_be_read_is_an_error_that_names_the_context(tm
 
 def service_account(folder: Path) -> Path:
     folder.mkdir()
-    (folder / "ca.crt").write_bytes(pki.create_authority(NOW).certificates)
+    (folder / "ca.crt").write_bytes(pki.create_ca(NOW).certificates)
     (folder / "namespace").write_text("headgate-system")
     (folder / "token").write_text("first")
     return folder
@@ -183,7 +183,7 @@ print(json.dumps({"apiVersion": info["apiVersion"], "kind": "ExecCredential", "s
 
 
 async def test_an_exec_plugin_gets_its_arguments_and_gives_a_token(tmp_path: Path) -> None:
-    credentials = Exec(plugin(tmp_path, ANSWER.replace("STATUS", "{}")), None)
+    credentials = ExecPlugin(plugin(tmp_path, ANSWER.replace("STATUS", "{}")), None)
     assert await credentials.authorization() == "Bearer hello-argument-ExecCredential-1"
 
 
@@ -192,7 +192,7 @@ async def test_an_exec_plugin_is_asked_again_only_when_its_token_ends(tmp_path: 
     answer = ANSWER.replace("STATUS", '{"expirationTimestamp": "1970-01-01T01:00:00Z"}')
     spec = plugin(tmp_path, answer)
 
-    credentials = Exec(spec, None, clock=lambda: now)
+    credentials = ExecPlugin(spec, None, clock=lambda: now)
     first = await credentials.authorization()
     assert await credentials.authorization() == first
     now = 3599.0
@@ -202,17 +202,17 @@ async def test_an_exec_plugin_is_asked_again_only_when_its_token_ends(tmp_path: 
 async def test_an_exec_plugin_that_fails_tells_why_and_shows_no_secret(tmp_path: Path) -> None:
     spec = plugin(tmp_path, 'print("log in first", file=sys.stderr); sys.exit(3)')
     with pytest.raises(CredentialError, match="ended with 3: log in first"):
-        await Exec(spec, None).authorization()
+        await ExecPlugin(spec, None).authorization()
 
 
 async def test_an_exec_plugin_that_is_not_installed_says_how_to_get_it() -> None:
     spec = ExecSpec(command="/nowhere/plugin", install_hint="install it\n")
     with pytest.raises(CredentialError, match="No such file or directory; install it"):
-        await Exec(spec, None).authorization()
+        await ExecPlugin(spec, None).authorization()
 
 
 async def test_an_exec_plugin_may_answer_with_a_client_certificate(tmp_path: Path) -> None:
-    authority = pki.create_authority(NOW)
+    authority = pki.create_ca(NOW)
     mine = pki.issue_client(authority, "spiffe://headgate.dev/ns/a/gateway/b", NOW)
     status = {
         "token": None,
@@ -220,11 +220,11 @@ async def test_an_exec_plugin_may_answer_with_a_client_certificate(tmp_path: Pat
         "clientKeyData": mine.key.decode(),
     }
     spec = plugin(tmp_path, ANSWER.replace("STATUS", repr(status)))
-    assert await Exec(spec, ssl.create_default_context()).authorization() is None
+    assert await ExecPlugin(spec, ssl.create_default_context()).authorization() is None
 
 
 async def test_credentials_that_cannot_be_had_are_a_refusal() -> None:
-    nobody = Exec(ExecSpec(command="/nowhere/plugin"), None)
+    nobody = ExecPlugin(ExecSpec(command="/nowhere/plugin"), None)
     async with Client(Access("http://127.0.0.1:1", credentials=nobody)) as client:
         with pytest.raises(ApiError, match="exec plugin /nowhere/plugin"):
             await client.get(Node, "a")

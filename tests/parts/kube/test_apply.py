@@ -22,7 +22,7 @@ from headgate.api.core import (
 from headgate.api.gateway import HTTPRoute, HTTPRouteSpec, ParentReference, RouteParentStatus
 from headgate.api.meta import Condition, Key, LabelSelector, ObjectMeta, OwnerReference
 from headgate.kube.access import Access
-from headgate.kube.apply import NotOursError, ensure, entries_patch, guard, write
+from headgate.kube.apply import NotOwnedError, create_or_patch, entries_patch, optimistic_lock, patch_with_retry
 from headgate.kube.client import ApiError, Client
 from support.scripted_api import Reply, Request, ScriptedApi
 
@@ -40,15 +40,15 @@ async def client_in(kubeconfig: Path, namespace: str) -> AsyncIterator[Client]:
 def set_data(raw: dict[str, Any], value: str) -> list[dict[str, Any]]:
     if raw.get("data") == {"a": value}:
         return []
-    return [guard(raw), {"op": "add", "path": "/data", "value": {"a": value}}]
+    return [optimistic_lock(raw), {"op": "add", "path": "/data", "value": {"a": value}}]
 
 
 async def test_a_write_says_whether_it_wrote(local_api: Path) -> None:
     async with client_in(local_api, "write") as client:
         key = Key("write", "m")
         await client.create(ConfigMap(metadata=ObjectMeta(name="m", namespace="write")))
-        assert await write(client, ConfigMap, key, lambda raw: set_data(raw, "x")) is True
-        assert await write(client, ConfigMap, key, lambda raw: set_data(raw, "x")) is False
+        assert await patch_with_retry(client, ConfigMap, key, lambda raw: set_data(raw, "x")) is True
+        assert await patch_with_retry(client, ConfigMap, key, lambda raw: set_data(raw, "x")) is False
 
 
 async def test_a_write_computed_from_an_old_object_is_computed_anew(local_api: Path) -> None:
@@ -63,13 +63,13 @@ async def test_a_write_computed_from_an_old_object_is_computed_anew(local_api: P
             seen.append(raw["metadata"]["resourceVersion"])
             return set_data(raw, "x")
 
-        assert await write(client, ConfigMap, key, compute, cached_raw=old)
+        assert await patch_with_retry(client, ConfigMap, key, compute, cached_raw=old)
         assert len(seen) == 2
 
 
 async def test_an_object_that_is_gone_is_not_written(local_api: Path) -> None:
     async with client_in(local_api, "gone") as client:
-        assert await write(client, ConfigMap, Key("gone", "m"), lambda raw: set_data(raw, "x")) is False
+        assert await patch_with_retry(client, ConfigMap, Key("gone", "m"), lambda raw: set_data(raw, "x")) is False
 
 
 async def test_what_the_api_refuses_for_good_is_not_tried_again(local_api: Path) -> None:
@@ -84,7 +84,7 @@ async def test_what_the_api_refuses_for_good_is_not_tried_again(local_api: Path)
             return [{"op": "add", "path": "/spec/rules", "value": "nonsense"}]
 
         with pytest.raises(ApiError) as caught:
-            await write(client, HTTPRoute, Key("invalid", "r"), compute)
+            await patch_with_retry(client, HTTPRoute, Key("invalid", "r"), compute)
         assert (caught.value.status, calls) == (422, 1)
 
 
@@ -101,7 +101,7 @@ async def test_a_write_that_never_wins_gives_up() -> None:
 
     async with ScriptedApi(script) as api, Client(Access(api.server)) as client:
         with pytest.raises(ApiError, match="Conflict"):
-            await write(client, ConfigMap, Key("n", "m"), lambda raw: set_data(raw, "x"), attempts=4)
+            await patch_with_retry(client, ConfigMap, Key("n", "m"), lambda raw: set_data(raw, "x"), attempts=4)
         assert len(api.asked("PATCH")) == 4
 
 
@@ -137,7 +137,7 @@ async def test_a_hundred_writers_at_once_leave_each_others_entries_as_they_are(l
                 mine = [parent(controller, name)]
                 return entries_patch(raw, ("status", "parents"), mine, controllers=(controller,), now=NOW)
 
-            assert await write(client, HTTPRoute, key, compute, subresource="status", attempts=400)
+            assert await patch_with_retry(client, HTTPRoute, key, compute, subresource="status", attempts=400)
 
     async with client_in(local_api, "crowd") as client:
         key = Key("crowd", "r")
@@ -174,22 +174,22 @@ def deployment(namespace: str, *arguments: str) -> Deployment:
 
 async def test_an_object_is_created_then_left_then_changed(local_api: Path) -> None:
     async with client_in(local_api, "ensure") as client:
-        assert await ensure(client, service("ensure")) == "created"
-        assert await ensure(client, service("ensure")) == "unchanged"
-        assert await ensure(client, service("ensure", 81)) == "patched"
+        assert await create_or_patch(client, service("ensure")) == "created"
+        assert await create_or_patch(client, service("ensure")) == "unchanged"
+        assert await create_or_patch(client, service("ensure", 81)) == "patched"
         assert (await client.get(Service, "s", "ensure")).spec.ports[0].port == 81
 
 
 async def test_defaults_of_the_api_are_no_difference(local_api: Path) -> None:
     async with client_in(local_api, "defaults") as client:
-        await ensure(client, deployment("defaults", "-a"), owned=["/spec/replicas"])
-        assert await ensure(client, deployment("defaults", "-a"), owned=["/spec/replicas"]) == "unchanged"
-        assert await ensure(client, deployment("defaults", "-b"), owned=["/spec/replicas"]) == "patched"
+        await create_or_patch(client, deployment("defaults", "-a"), owned=["/spec/replicas"])
+        assert await create_or_patch(client, deployment("defaults", "-a"), owned=["/spec/replicas"]) == "unchanged"
+        assert await create_or_patch(client, deployment("defaults", "-b"), owned=["/spec/replicas"]) == "patched"
 
 
 async def test_ensuring_at_once_creates_one_object(local_api: Path) -> None:
     async with client_in(local_api, "race") as client:
-        outcomes = await asyncio.gather(*(ensure(client, service("race")) for _ in range(10)))
+        outcomes = await asyncio.gather(*(create_or_patch(client, service("race")) for _ in range(10)))
         assert sorted(outcomes) == ["created", *["unchanged"] * 9]
 
 
@@ -200,8 +200,8 @@ async def test_an_object_of_another_owner_stays_as_it_is(local_api: Path) -> Non
             OwnerReference(api_version="v1", kind="ConfigMap", name=m.key.name, uid=m.metadata.uid, controller=True)
             for m in maps
         )
-        await ensure(client, service("owned", owner_references=(theirs,)))
+        await create_or_patch(client, service("owned", owner_references=(theirs,)))
         before = await client.get_raw(Service, "s", "owned")
-        with pytest.raises(NotOursError, match="belongs to ConfigMap a"):
-            await ensure(client, service("owned", 81, owner_references=(ours,)))
+        with pytest.raises(NotOwnedError, match="belongs to ConfigMap a"):
+            await create_or_patch(client, service("owned", 81, owner_references=(ours,)))
         assert await client.get_raw(Service, "s", "owned") == before

@@ -11,7 +11,7 @@ from headgate.api.core import ConfigMap, Node, Secret
 from headgate.api.meta import ObjectMeta
 from headgate.kube.access import Access
 from headgate.kube.client import ApiError, Client, UnreachableError
-from headgate.kube.credentials import Fixed
+from headgate.kube.credentials import StaticCredentials
 from support.scripted_api import Reply, Request, ScriptedApi, come_true
 
 CONFIG_MAP: dict[str, Any] = {"metadata": {"name": "a", "namespace": "n", "resourceVersion": "1"}, "unknown": 1}
@@ -218,7 +218,7 @@ async def test_a_token_is_sent_and_shown_nowhere() -> None:
         await reply.refuse(403, "Forbidden")
 
     async with ScriptedApi(script) as api:
-        access = Access(server=api.server, credentials=Fixed.bearer("very-secret"))
+        access = Access(server=api.server, credentials=StaticCredentials.bearer("very-secret"))
         async with Client(access) as client:
             with pytest.raises(ApiError) as caught:
                 await client.get(Node, "a")

@@ -9,7 +9,7 @@ from headgate.api.core import ObjectReference, Service
 from headgate.api.meta import ObjectMeta
 from headgate.kube.access import Access
 from headgate.kube.client import Client
-from headgate.kube.events import Correlator, EventRecorder, reference_of
+from headgate.kube.events import EventCorrelator, EventRecorder, reference_of
 from support.scripted_api import Reply, Request, ScriptedApi
 
 NOW = 1_800_000_000.0
@@ -132,31 +132,31 @@ def test_an_object_is_referred_to_by_version_kind_name_and_uid() -> None:
 
 
 def test_messages_that_differ_are_never_merged() -> None:
-    correlator = Correlator()
-    told = [correlator.tell(ABOUT, "Normal", "Synced", f"step {number}", NOW + number) for number in range(50)]
+    correlator = EventCorrelator()
+    told = [correlator.correlate(ABOUT, "Normal", "Synced", f"step {number}", NOW + number) for number in range(50)]
     assert all(each is not None and each.count == 1 for each in told)
 
 
 def test_a_repetition_after_an_hour_is_a_new_event() -> None:
-    correlator = Correlator()
-    first = correlator.tell(ABOUT, "Normal", "Synced", "same", NOW)
-    second = correlator.tell(ABOUT, "Normal", "Synced", "same", NOW + 3601)
+    correlator = EventCorrelator()
+    first = correlator.correlate(ABOUT, "Normal", "Synced", "same", NOW)
+    second = correlator.correlate(ABOUT, "Normal", "Synced", "same", NOW + 3601)
     assert first and second
     assert (second.count, second.name == first.name) == (1, False)
 
 
 def test_the_same_about_an_object_that_was_made_anew_is_another_event() -> None:
-    correlator = Correlator()
-    correlator.tell(ABOUT, "Normal", "Synced", "same", NOW)
+    correlator = EventCorrelator()
+    correlator.correlate(ABOUT, "Normal", "Synced", "same", NOW)
     anew = msgspec.structs.replace(ABOUT, uid="uid-2")
-    second = correlator.tell(anew, "Normal", "Synced", "same", NOW + 1)
+    second = correlator.correlate(anew, "Normal", "Synced", "same", NOW + 1)
     assert second
     assert second.count == 1
 
 
 def test_an_object_that_tells_too_much_is_cut_short_and_others_are_not() -> None:
-    correlator = Correlator()
-    told = [correlator.tell(ABOUT, "Normal", "Synced", f"step {number}", NOW) for number in range(300)]
+    correlator = EventCorrelator()
+    told = [correlator.correlate(ABOUT, "Normal", "Synced", f"step {number}", NOW) for number in range(300)]
     assert sum(each is not None for each in told) == 200
-    assert correlator.tell(msgspec.structs.replace(ABOUT, uid="uid-2"), "Normal", "Synced", "x", NOW)
-    assert correlator.tell(ABOUT, "Normal", "Synced", "later", NOW + 2)
+    assert correlator.correlate(msgspec.structs.replace(ABOUT, uid="uid-2"), "Normal", "Synced", "x", NOW)
+    assert correlator.correlate(ABOUT, "Normal", "Synced", "later", NOW + 2)

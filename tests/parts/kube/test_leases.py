@@ -13,12 +13,21 @@ from headgate.api.core import Namespace
 from headgate.api.meta import Key, ObjectMeta
 from headgate.kube.access import Access
 from headgate.kube.client import Client
-from headgate.kube.leases import Holder, Sight, Terms, claim, decide, look, micro_time, released
+from headgate.kube.leases import (
+    LeaderElector,
+    LeaseTiming,
+    ObservedLease,
+    decide,
+    held_by,
+    micro_time,
+    observe,
+    released,
+)
 from support.scripted_api import Reply, Request, ScriptedApi, come_true
 
 NOW = 1_800_000_000.0
-TERMS = Terms()
-QUICK = Terms(duration=1.0, renew=0.6, retry=0.02)
+TERMS = LeaseTiming()
+QUICK = LeaseTiming(lease_duration=1.0, renew_deadline=0.6, retry_period=0.02)
 
 
 def lease(holder: str | None, renewed: str = "x", duration: int | None = 15) -> Lease:
@@ -26,48 +35,48 @@ def lease(holder: str | None, renewed: str = "x", duration: int | None = 15) -> 
 
 
 def test_where_there_is_no_lease_one_is_created() -> None:
-    assert decide(Sight(None, 0.0), "me", 0.0) == "create"
+    assert decide(ObservedLease(None, 0.0), "me", 0.0) == "create"
 
 
 def test_our_own_lease_is_renewed() -> None:
-    assert decide(Sight(lease("me"), 0.0), "me", 100.0) == "renew"
+    assert decide(ObservedLease(lease("me"), 0.0), "me", 100.0) == "renew"
 
 
 @pytest.mark.parametrize("nobody", ["", None])
 def test_a_lease_of_nobody_is_taken_at_once(nobody: str | None) -> None:
-    assert decide(Sight(lease(nobody), 0.0), "me", 0.0) == "take"
+    assert decide(ObservedLease(lease(nobody), 0.0), "me", 0.0) == "take"
 
 
 def test_a_lease_of_somebody_is_taken_when_it_did_not_change_for_its_duration() -> None:
-    sight = Sight(lease("other"), 100.0)
+    sight = ObservedLease(lease("other"), 100.0)
     assert decide(sight, "me", 114.9) == "wait"
     assert decide(sight, "me", 115.0) == "take"
 
 
 def test_a_lease_of_the_container_that_was_killed_before_us_is_taken_at_once() -> None:
-    sight = Sight(lease("pod_1"), 100.0)
+    sight = ObservedLease(lease("pod_1"), 100.0)
     assert decide(sight, "pod_2", 100.0, "pod_") == "take"
-    assert decide(Sight(lease("pod-b_1"), 100.0), "pod_2", 100.0, "pod_") == "wait"
+    assert decide(ObservedLease(lease("pod-b_1"), 100.0), "pod_2", 100.0, "pod_") == "wait"
 
 
 def test_only_what_we_see_counts_and_not_the_times_in_the_lease() -> None:
     """The other one's clock may be an hour behind."""
-    first = look(None, lease("other", "1999-01-01T00:00:00.000000Z"), 100.0)
-    again = look(first, lease("other", "1999-01-01T00:00:02.000000Z"), 114.0)
-    assert again.since == 114.0
+    first = observe(None, lease("other", "1999-01-01T00:00:00.000000Z"), 100.0)
+    again = observe(first, lease("other", "1999-01-01T00:00:02.000000Z"), 114.0)
+    assert again.observed_at == 114.0
     assert decide(again, "me", 116.0) == "wait"
 
 
 def test_a_lease_that_looks_as_before_has_done_so_since_then() -> None:
-    first = look(None, lease("other"), 100.0)
-    assert look(first, lease("other"), 110.0).since == 100.0
+    first = observe(None, lease("other"), 100.0)
+    assert observe(first, lease("other"), 110.0).observed_at == 100.0
 
 
 def test_taking_a_lease_counts_a_transition_and_renewing_does_not() -> None:
     old = LeaseSpec(holder_identity="other", lease_transitions=4, acquire_time="then")
-    taken = claim(old, "me", NOW, TERMS)
+    taken = held_by(old, "me", NOW, TERMS)
     assert (taken.holder_identity, taken.lease_transitions, taken.acquire_time) == ("me", 5, micro_time(NOW))
-    renewed = claim(taken, "me", NOW + 2, TERMS)
+    renewed = held_by(taken, "me", NOW + 2, TERMS)
     assert (renewed.lease_transitions, renewed.acquire_time) == (5, micro_time(NOW))
     assert renewed.renew_time == micro_time(NOW + 2)
 
@@ -83,11 +92,11 @@ def test_times_are_written_as_kubernetes_reads_them() -> None:
 
 def test_terms_that_cannot_be_safe_are_a_mistake() -> None:
     with pytest.raises(ValueError, match="duration > renew > retry"):
-        Terms(duration=10, renew=10)
+        LeaseTiming(lease_duration=10, renew_deadline=10)
 
 
 @contextlib.asynccontextmanager
-async def running(holder: Holder) -> Any:
+async def running(holder: LeaderElector) -> Any:
     task = asyncio.create_task(holder.run())
     try:
         yield task
@@ -100,25 +109,25 @@ async def test_one_of_two_holds_and_the_other_follows_when_it_ends(local_api: Pa
     async with Client.from_kubeconfig(local_api) as client:
         await client.create(Namespace(metadata=ObjectMeta(name="lease-two")))
         key = Key("lease-two", "controller")
-        first, second = (Holder(client, key, name, terms=QUICK) for name in ("first", "second"))
+        first, second = (LeaderElector(client, key, name, timing=QUICK) for name in ("first", "second"))
         async with running(second):
             async with running(first):
-                await come_true(lambda: first.holding or second.holding)
-                assert first.holding != second.holding
+                await come_true(lambda: first.is_leader or second.is_leader)
+                assert first.is_leader != second.is_leader
             await asyncio.wait_for(second.until_held(), 10)
-            assert not first.holding
+            assert not first.is_leader
 
 
 async def test_a_holder_that_ends_gives_the_lease_back(local_api: Path) -> None:
     async with Client.from_kubeconfig(local_api) as client:
         await client.create(Namespace(metadata=ObjectMeta(name="lease-back")))
         key = Key("lease-back", "controller")
-        holder = Holder(client, key, "me", terms=QUICK)
+        holder = LeaderElector(client, key, "me", timing=QUICK)
         async with running(holder):
             await holder.until_held()
             assert (await client.get(Lease, key.name, key.namespace)).spec.holder_identity == "me"
         assert not (await client.get(Lease, key.name, key.namespace)).spec.holder_identity
-        assert not holder.holding
+        assert not holder.is_leader
 
 
 async def test_a_lease_that_is_not_renewed_is_taken_by_another(local_api: Path) -> None:
@@ -127,7 +136,7 @@ async def test_a_lease_that_is_not_renewed_is_taken_by_another(local_api: Path) 
         spec = LeaseSpec(holder_identity="dead", lease_duration_seconds=1, lease_transitions=2)
         dead = Lease(metadata=ObjectMeta(name="controller", namespace="lease-dead"), spec=spec)
         await client.create(dead)
-        holder = Holder(client, dead.key, "me", terms=QUICK)
+        holder = LeaderElector(client, dead.key, "me", timing=QUICK)
         async with running(holder):
             await holder.until_held()
             assert (await client.get(Lease, "controller", "lease-dead")).spec.lease_transitions == 3
@@ -138,7 +147,7 @@ async def test_labels_and_fields_of_others_in_a_lease_stay(local_api: Path) -> N
         await client.create(Namespace(metadata=ObjectMeta(name="lease-label")))
         about = ObjectMeta(name="controller", namespace="lease-label", labels={"theirs": "1"})
         await client.create(Lease(metadata=about))
-        holder = Holder(client, Key("lease-label", "controller"), "me", terms=QUICK)
+        holder = LeaderElector(client, Key("lease-label", "controller"), "me", timing=QUICK)
         async with running(holder):
             await holder.until_held()
             assert (await client.get(Lease, "controller", "lease-label")).metadata.labels == {"theirs": "1"}
@@ -157,21 +166,21 @@ async def test_a_holder_whose_api_went_away_ceases_to_hold_by_the_clock_alone() 
             await reply.refuse(404, "NotFound")
 
     async with ScriptedApi(script) as api, Client(Access(api.server)) as client:
-        holder = Holder(client, Key("n", "l"), "me", clock=lambda: now)
+        holder = LeaderElector(client, Key("n", "l"), "me", clock=lambda: now)
         async with running(holder):
             await holder.until_held()
             away = True
             now = 109.9
-            assert holder.holding
+            assert holder.is_leader
             now = 110.0
-            assert not holder.holding
+            assert not holder.is_leader
 
 
 async def test_becoming_and_ceasing_to_be_the_holder_is_told(local_api: Path) -> None:
     told: list[bool] = []
     async with Client.from_kubeconfig(local_api) as client:
         await client.create(Namespace(metadata=ObjectMeta(name="lease-told")))
-        holder = Holder(client, Key("lease-told", "l"), "me", terms=QUICK, changed=told.append)
+        holder = LeaderElector(client, Key("lease-told", "l"), "me", timing=QUICK, changed=told.append)
         async with running(holder):
             await holder.until_held()
             theirs = msgspec.to_builtins(LeaseSpec(holder_identity="thief", lease_duration_seconds=60))

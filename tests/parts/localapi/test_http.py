@@ -271,7 +271,7 @@ class Kubelet(Silent):
 def kubelet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of a kubelet with a certificate that nobody knows."""
     folder: Path = tmp_path_factory.mktemp("kubelet")
-    certified = pki.issue_server(pki.create_authority(1_800_000_000.0), ["127.0.0.1"], 1_800_000_000.0)
+    certified = pki.issue_server(pki.create_ca(1_800_000_000.0), ["127.0.0.1"], 1_800_000_000.0)
     (folder / "crt").write_bytes(certified.certificate)
     (folder / "key").write_bytes(certified.key)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Kubelet)

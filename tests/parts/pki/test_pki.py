@@ -21,128 +21,138 @@ GATEWAY = Key("shop", "public")
 
 
 @pytest.fixture(scope="module")
-def authority() -> pki.Authority:
-    return pki.create_authority(NOW)
+def authority() -> pki.CertificateAuthority:
+    return pki.create_ca(NOW)
 
 
 @pytest.fixture(scope="module")
-def client(authority: pki.Authority) -> pki.Certified:
-    return pki.issue_client(authority, pki.gateway_id(GATEWAY), NOW)
+def client(authority: pki.CertificateAuthority) -> pki.IssuedCertificate:
+    return pki.issue_client(authority, pki.spiffe_id(GATEWAY), NOW)
 
 
-def test_the_authority_lives_for_ten_years(authority: pki.Authority) -> None:
+def test_the_authority_lives_for_ten_years(authority: pki.CertificateAuthority) -> None:
     (certificate,) = tls.certificates(authority.certificates)
     assert certificate.not_valid_after_utc.timestamp() == NOW + 3650 * DAY
 
 
-def test_the_authority_survives_its_secret(authority: pki.Authority) -> None:
-    assert pki.load_authority(pki.authority_data(authority)) == authority
+def test_the_authority_survives_its_secret(authority: pki.CertificateAuthority) -> None:
+    assert pki.load_ca(pki.ca_data(authority)) == authority
 
 
-def test_a_certificate_survives_its_secret(client: pki.Certified) -> None:
-    data = pki.certified_data(client)
+def test_a_certificate_survives_its_secret(client: pki.IssuedCertificate) -> None:
+    data = pki.certificate_data(client)
     assert sorted(data) == ["ca.crt", "tls.crt", "tls.key"]
-    assert pki.load_certified(data) == client
+    assert pki.load_certificate(data) == client
 
 
-def test_a_leaf_is_no_authority(client: pki.Certified) -> None:
+def test_a_leaf_is_no_authority(client: pki.IssuedCertificate) -> None:
     with pytest.raises(tls.TlsError, match="not the certificate of an authority"):
-        pki.load_authority(pki.certified_data(client))
+        pki.load_ca(pki.certificate_data(client))
 
 
 def test_a_secret_without_key_names_the_key() -> None:
     with pytest.raises(tls.TlsError, match=r"data\[tls.key\]: is missing"):
-        pki.load_authority({"tls.crt": "eA=="})
+        pki.load_ca({"tls.crt": "eA=="})
 
 
-def test_keys_are_shown_nowhere(authority: pki.Authority, client: pki.Certified) -> None:
+def test_keys_are_shown_nowhere(authority: pki.CertificateAuthority, client: pki.IssuedCertificate) -> None:
     assert "KEY" not in repr(authority) + repr(client) + str(authority) + str(client)
 
 
-def test_a_server_certificate_is_for_names_and_addresses(authority: pki.Authority) -> None:
+def test_a_server_certificate_is_for_names_and_addresses(authority: pki.CertificateAuthority) -> None:
     server = pki.issue_server(authority, ["headgate.system.svc", "127.0.0.1"], NOW)
     assert tls.names_of(tls.certificates(server.certificate)[0]) == ("headgate.system.svc", "127.0.0.1")
 
 
-def test_a_certificate_without_names_is_refused(authority: pki.Authority) -> None:
+def test_a_certificate_without_names_is_refused(authority: pki.CertificateAuthority) -> None:
     with pytest.raises(ValueError, match="at least one name"):
         pki.issue_server(authority, [], NOW)
 
 
-def test_a_leaf_never_outlives_its_authority(authority: pki.Authority) -> None:
+def test_a_leaf_never_outlives_its_authority(authority: pki.CertificateAuthority) -> None:
     late = NOW + 3640 * DAY
-    leaf = tls.certificates(pki.issue_client(authority, pki.gateway_id(GATEWAY), late).certificate)[0]
+    leaf = tls.certificates(pki.issue_client(authority, pki.spiffe_id(GATEWAY), late).certificate)[0]
     assert leaf.not_valid_after_utc.timestamp() == NOW + 3650 * DAY
 
 
 # ── renewal ──────────────────────────────────────────────────────────────────
 
 
-def test_a_fresh_certificate_is_not_due(authority: pki.Authority, client: pki.Certified) -> None:
-    assert not pki.due(client, authority, [pki.gateway_id(GATEWAY)], NOW)
+def test_a_fresh_certificate_is_not_due(authority: pki.CertificateAuthority, client: pki.IssuedCertificate) -> None:
+    assert not pki.renewal_due(client, authority, [pki.spiffe_id(GATEWAY)], NOW)
 
 
-def test_a_certificate_is_due_after_two_thirds_of_its_life(authority: pki.Authority, client: pki.Certified) -> None:
-    names = [pki.gateway_id(GATEWAY)]
-    assert not pki.due(client, authority, names, NOW + 59 * DAY)
-    assert pki.due(client, authority, names, NOW + 60 * DAY)
+def test_a_certificate_is_due_after_two_thirds_of_its_life(
+    authority: pki.CertificateAuthority, client: pki.IssuedCertificate
+) -> None:
+    names = [pki.spiffe_id(GATEWAY)]
+    assert not pki.renewal_due(client, authority, names, NOW + 59 * DAY)
+    assert pki.renewal_due(client, authority, names, NOW + 60 * DAY)
 
 
-def test_the_moment_of_renewal_can_be_asked_for(client: pki.Certified) -> None:
-    assert NOW + 59 * DAY < pki.renewal_of(client.certificate) < NOW + 60 * DAY
+def test_the_moment_of_renewal_can_be_asked_for(client: pki.IssuedCertificate) -> None:
+    assert NOW + 59 * DAY < pki.renewal_time(client.certificate) < NOW + 60 * DAY
 
 
-def test_a_certificate_for_other_names_is_due(authority: pki.Authority, client: pki.Certified) -> None:
-    assert pki.due(client, authority, [pki.gateway_id(Key("shop", "other"))], NOW)
+def test_a_certificate_for_other_names_is_due(
+    authority: pki.CertificateAuthority, client: pki.IssuedCertificate
+) -> None:
+    assert pki.renewal_due(client, authority, [pki.spiffe_id(Key("shop", "other"))], NOW)
 
 
-def test_a_certificate_of_another_authority_is_due(client: pki.Certified) -> None:
-    assert pki.due(client, pki.create_authority(NOW), [pki.gateway_id(GATEWAY)], NOW)
+def test_a_certificate_of_another_authority_is_due(client: pki.IssuedCertificate) -> None:
+    assert pki.renewal_due(client, pki.create_ca(NOW), [pki.spiffe_id(GATEWAY)], NOW)
 
 
-def test_a_certificate_that_cannot_be_read_is_due(authority: pki.Authority, client: pki.Certified) -> None:
-    broken = pki.Certified(b"nonsense", client.key, client.authority)
-    assert pki.due(broken, authority, [pki.gateway_id(GATEWAY)], NOW)
+def test_a_certificate_that_cannot_be_read_is_due(
+    authority: pki.CertificateAuthority, client: pki.IssuedCertificate
+) -> None:
+    broken = pki.IssuedCertificate(b"nonsense", client.key, client.ca_certificates)
+    assert pki.renewal_due(broken, authority, [pki.spiffe_id(GATEWAY)], NOW)
 
 
-def test_the_authority_is_due_after_two_thirds_of_its_life(authority: pki.Authority) -> None:
-    assert not pki.authority_due(authority, NOW + 2400 * DAY)
-    assert pki.authority_due(authority, NOW + 2434 * DAY)
+def test_the_authority_is_due_after_two_thirds_of_its_life(authority: pki.CertificateAuthority) -> None:
+    assert not pki.ca_renewal_due(authority, NOW + 2400 * DAY)
+    assert pki.ca_renewal_due(authority, NOW + 2434 * DAY)
 
 
-def test_a_successor_trusts_what_its_predecessor_signed(authority: pki.Authority, client: pki.Certified) -> None:
-    successor = pki.succeed_authority(authority, NOW + DAY)
+def test_a_successor_trusts_what_its_predecessor_signed(
+    authority: pki.CertificateAuthority, client: pki.IssuedCertificate
+) -> None:
+    successor = pki.rotate_ca(authority, NOW + DAY)
     new, old = tls.certificates(successor.certificates)
     tls.certificates(client.certificate)[0].verify_directly_issued_by(old)
-    issued = pki.issue_client(successor, pki.gateway_id(GATEWAY), NOW + DAY)
+    issued = pki.issue_client(successor, pki.spiffe_id(GATEWAY), NOW + DAY)
     tls.certificates(issued.certificate)[0].verify_directly_issued_by(new)
 
 
-def test_after_a_succession_every_certificate_is_due(authority: pki.Authority, client: pki.Certified) -> None:
-    successor = pki.succeed_authority(authority, NOW + DAY)
-    assert pki.due(client, successor, [pki.gateway_id(GATEWAY)], NOW + DAY)
+def test_after_a_succession_every_certificate_is_due(
+    authority: pki.CertificateAuthority, client: pki.IssuedCertificate
+) -> None:
+    successor = pki.rotate_ca(authority, NOW + DAY)
+    assert pki.renewal_due(client, successor, [pki.spiffe_id(GATEWAY)], NOW + DAY)
 
 
-def test_a_successor_drops_what_has_ended(authority: pki.Authority) -> None:
-    successor = pki.succeed_authority(authority, NOW + 3651 * DAY)
+def test_a_successor_drops_what_has_ended(authority: pki.CertificateAuthority) -> None:
+    successor = pki.rotate_ca(authority, NOW + 3651 * DAY)
     assert len(tls.certificates(successor.certificates)) == 1
 
 
 # ── who is this Envoy ────────────────────────────────────────────────────────
 
 
-def test_a_client_certificate_speaks_for_its_gateway(client: pki.Certified) -> None:
+def test_a_client_certificate_speaks_for_its_gateway(client: pki.IssuedCertificate) -> None:
     assert pki.gateway_of(client.certificate) == GATEWAY
 
 
-def test_a_certificate_in_der_speaks_for_its_gateway(client: pki.Certified) -> None:
+def test_a_certificate_in_der_speaks_for_its_gateway(client: pki.IssuedCertificate) -> None:
     assert pki.gateway_of(tls.certificates(client.certificate)[0].public_bytes(Encoding.DER)) == GATEWAY
 
 
 @pytest.mark.parametrize("gateway", ["a.b-c.d1", "long-" * 50 + "end", "1." * 126 + "1"])
-def test_a_gateway_name_may_have_dots_and_253_characters(authority: pki.Authority, gateway: str) -> None:
+def test_a_gateway_name_may_have_dots_and_253_characters(authority: pki.CertificateAuthority, gateway: str) -> None:
     name = Key("shop", gateway)
-    assert pki.gateway_of(pki.issue_client(authority, pki.gateway_id(name), NOW).certificate) == name
+    assert pki.gateway_of(pki.issue_client(authority, pki.spiffe_id(name), NOW).certificate) == name
 
 
 @pytest.mark.parametrize(
@@ -162,30 +172,30 @@ def test_a_gateway_name_may_have_dots_and_253_characters(authority: pki.Authorit
         "https://headgate.dev/ns/shop/gateway/public",
     ],
 )
-def test_only_the_one_form_of_identity_speaks_for_a_gateway(authority: pki.Authority, identity: str) -> None:
+def test_only_the_one_form_of_identity_speaks_for_a_gateway(authority: pki.CertificateAuthority, identity: str) -> None:
     assert pki.gateway_of(_forged(authority, [x509.UniformResourceIdentifier(identity)])) is None
 
 
-def test_two_identities_speak_for_nobody(authority: pki.Authority) -> None:
-    both = [x509.UniformResourceIdentifier(pki.gateway_id(Key("shop", name))) for name in ("a", "b")]
+def test_two_identities_speak_for_nobody(authority: pki.CertificateAuthority) -> None:
+    both = [x509.UniformResourceIdentifier(pki.spiffe_id(Key("shop", name))) for name in ("a", "b")]
     assert pki.gateway_of(_forged(authority, both)) is None
 
 
-def test_an_identity_beside_a_dns_name_speaks_for_nobody(authority: pki.Authority) -> None:
-    names = [x509.UniformResourceIdentifier(pki.gateway_id(GATEWAY)), x509.DNSName("example.com")]
+def test_an_identity_beside_a_dns_name_speaks_for_nobody(authority: pki.CertificateAuthority) -> None:
+    names = [x509.UniformResourceIdentifier(pki.spiffe_id(GATEWAY)), x509.DNSName("example.com")]
     assert pki.gateway_of(_forged(authority, names)) is None
 
 
-def test_an_identity_in_a_dns_name_speaks_for_nobody(authority: pki.Authority) -> None:
-    assert pki.gateway_of(_forged(authority, [x509.DNSName(pki.gateway_id(GATEWAY))])) is None
+def test_an_identity_in_a_dns_name_speaks_for_nobody(authority: pki.CertificateAuthority) -> None:
+    assert pki.gateway_of(_forged(authority, [x509.DNSName(pki.spiffe_id(GATEWAY))])) is None
 
 
-def test_a_server_certificate_speaks_for_nobody(authority: pki.Authority) -> None:
-    names = [x509.UniformResourceIdentifier(pki.gateway_id(GATEWAY))]
+def test_a_server_certificate_speaks_for_nobody(authority: pki.CertificateAuthority) -> None:
+    names = [x509.UniformResourceIdentifier(pki.spiffe_id(GATEWAY))]
     assert pki.gateway_of(_forged(authority, names, ExtendedKeyUsageOID.SERVER_AUTH)) is None
 
 
-def test_a_certificate_without_names_speaks_for_nobody(authority: pki.Authority) -> None:
+def test_a_certificate_without_names_speaks_for_nobody(authority: pki.CertificateAuthority) -> None:
     assert pki.gateway_of(authority.certificates) is None
 
 
@@ -195,7 +205,7 @@ def test_what_is_no_certificate_speaks_for_nobody(junk: bytes) -> None:
 
 
 def _forged(
-    authority: pki.Authority,
+    authority: pki.CertificateAuthority,
     names: list[x509.UniformResourceIdentifier] | list[x509.DNSName] | list[x509.GeneralName],
     purpose: x509.ObjectIdentifier = ExtendedKeyUsageOID.CLIENT_AUTH,
 ) -> bytes:
@@ -220,12 +230,12 @@ def _forged(
 # ── TLS itself takes them ────────────────────────────────────────────────────
 
 
-def _context(side: int, mine: pki.Certified, folder: Path) -> ssl.SSLContext:
+def _context(side: int, mine: pki.IssuedCertificate, folder: Path) -> ssl.SSLContext:
     file = folder / f"{side}.pem"
     file.write_bytes(mine.certificate + mine.key)
     context = ssl.SSLContext(side)
     context.load_cert_chain(file)
-    context.load_verify_locations(cadata=mine.authority.decode())
+    context.load_verify_locations(cadata=mine.ca_certificates.decode())
     context.verify_mode = ssl.CERT_REQUIRED
     context.verify_flags |= ssl.VERIFY_X509_STRICT
     return context
@@ -235,9 +245,9 @@ async def test_mutual_tls_tells_the_server_which_gateway_it_talks_to(tmp_path: P
     import time  # noqa: PLC0415
 
     now = time.time()
-    authority = pki.create_authority(now)
+    authority = pki.create_ca(now)
     server = pki.issue_server(authority, ["127.0.0.1"], now)
-    client = pki.issue_client(authority, pki.gateway_id(GATEWAY), now)
+    client = pki.issue_client(authority, pki.spiffe_id(GATEWAY), now)
     seen: list[Key | None] = []
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

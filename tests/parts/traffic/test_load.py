@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from headgate.traffic import Load, Outcome, Plan, Request, Tally, Target
+from headgate.traffic import Load, Plan, Request, RequestResult, Tally, Target
 from headgate.traffic.request import trusting_anyone
 from support.addresses import free_port
 
@@ -164,7 +164,7 @@ async def test_an_answer_that_is_not_http_counts_as_protocol() -> None:
 
 
 async def test_waiting_for_a_free_connection_counts_as_latency() -> None:
-    outcomes: list[Outcome] = []
+    outcomes: list[RequestResult] = []
 
     async def slow(_: str) -> bytes:
         await asyncio.sleep(0.02)
@@ -255,7 +255,7 @@ async def test_stop_ends_a_load_without_limit() -> None:
     async with serving(fine) as port:
         load = Load(Target("127.0.0.1", port), Plan(rate=1000))
 
-        def each(outcome: Outcome) -> None:
+        def each(outcome: RequestResult) -> None:
             tally.add(outcome)
             if tally.all.sent == 50:
                 load.stop()

@@ -26,7 +26,7 @@ class Stream:
     """A stream of a Gateway's Envoy that asks for all clusters and collects what it is told."""
 
     def __init__(self, plane: ControlPlane) -> None:
-        certified = pki.issue_client(plane.authority, pki.gateway_id(GATEWAY), plane.now)
+        certified = pki.issue_client(plane.authority, pki.spiffe_id(GATEWAY), plane.now)
         credentials = grpc.ssl_channel_credentials(plane.authority.certificates, certified.key, certified.certificate)
         options = (("grpc.ssl_target_name_override", names.XDS_SERVER),)
         self.told: list[DeltaDiscoveryResponse] = []

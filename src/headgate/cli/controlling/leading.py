@@ -11,7 +11,7 @@ from headgate.api.core import Pod
 from headgate.api.meta import Key
 from headgate.cli.exits import Failed
 from headgate.kube.client import ApiError, Client
-from headgate.kube.leases import Holder
+from headgate.kube.leases import LeaderElector
 
 _log = structlog.get_logger("headgate.controller")
 
@@ -42,13 +42,13 @@ class ByLease:
     def __init__(self, client: Client, namespace: str, identity: str, pod: str) -> None:
         self._client = client
         # A container of a pod starts when the one before it is dead; no pod has an underscore in its name.
-        self._holder = Holder(client, Key(namespace, LEASE), identity, dead=f"{pod}_" if pod else "")
+        self._holder = LeaderElector(client, Key(namespace, LEASE), identity, dead_prefix=f"{pod}_" if pod else "")
         self._pod = Key(namespace, pod) if pod else None
 
     @property
     def holding(self) -> bool:
         """Whether this replica may write, by the clock."""
-        return self._holder.holding
+        return self._holder.is_leader
 
     async def work(self, took: Callable[[], None]) -> None:
         """Hold the Lease until cancelled; `took` is called when it is ours.

@@ -22,7 +22,7 @@ from headgate.controllers.gateways import GatewayController, gateway_api_kinds
 from headgate.controllers.gateways import Settings as GatewaySettings
 from headgate.controllers.telemetry import TelemetryStore
 from headgate.kube.client import ApiError, Client
-from headgate.kube.defined import Defined
+from headgate.kube.served_kinds import ServedKinds
 from headgate.rollout.settings import Settings as RolloutSettings
 
 _log = structlog.get_logger("headgate.controller")
@@ -112,7 +112,7 @@ class _Work:
         self._controller: GatewayController | None = None
         self._leads = False
         self._counters = TelemetryStore()
-        self._defined = Defined(client, (*gateway_api_kinds(), Canary, MetricTemplate, AlertProvider))
+        self._defined = ServedKinds(client, (*gateway_api_kinds(), Canary, MetricTemplate, AlertProvider))
 
     def parts(self) -> list[Coroutine[Any, Any, None]]:
         parts = [self._leading.work(self._on_leading), self._defined.run()]

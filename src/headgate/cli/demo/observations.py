@@ -13,13 +13,13 @@ from headgate.api.meta import Key, Object
 from headgate.cli.demo.scenario import SHOP
 from headgate.kube.client import Client
 from headgate.kube.watch import Batch, follow
-from headgate.traffic import Outcome, Tally
+from headgate.traffic import RequestResult, Tally
 
 #: The number of traffic samples behind the live view, and the seconds between two samples.
 SAMPLES, SAMPLE_EVERY = 12, 0.25
 
 
-def who_answered(outcome: Outcome) -> str:
+def who_answered(outcome: RequestResult) -> str:
     """`primary` or `canary` by the body of headgate-echo (`shop-primary 1.0.0`); else `gateway` (Envoy)."""
     owner = outcome.body.partition(b" ")[0]
     return {b"shop-primary": "primary", b"shop": "canary"}.get(owner, "gateway")

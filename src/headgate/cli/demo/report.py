@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from headgate.cli.demo.scenario import Release
 from headgate.cli.output import table
-from headgate.traffic import Counts, Tally
+from headgate.traffic import ResultCounts, Tally
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _estimate(result: ReleaseResult) -> str:
     )
 
 
-def _error_rate(counts: Counts) -> float | None:
+def _error_rate(counts: ResultCounts) -> float | None:
     success = counts.success_rate
     return None if success is None else 1.0 - success
 

@@ -44,7 +44,7 @@ class FleetReconciler:
         outputs: Outputs,
         settings: fleet.Settings,
         *,
-        ca: Callable[[], pki.Authority],
+        ca: Callable[[], pki.CertificateAuthority],
         is_leader: Callable[[], bool],
         world_changed: Callable[[], None],
     ) -> None:
@@ -133,7 +133,7 @@ class FleetReconciler:
         workload = fleet.objects(envoys, self._settings, files, present)
         for wanted in (workload.secret, workload.service_account, workload.service, workload.deployment):
             if wanted is not None and self._is_leader():
-                await apply.ensure(self._client, wanted)
+                await apply.create_or_patch(self._client, wanted)
         for pod in self._objects.pods(gateway):
             await self._label(pod, _pod_patch(gateway, spec, pod))
         self.queue.add_after(gateway, max(1.0, renewal - time.time()))

@@ -26,7 +26,7 @@ CA_SECRET = "headgate-xds-authority"  # noqa: S105
 class XdsIdentity:
     """The CA of the controller, and the certificate of its xDS server."""
 
-    def __init__(self, client: Client, namespace: str, ca: pki.Authority, now: float) -> None:
+    def __init__(self, client: Client, namespace: str, ca: pki.CertificateAuthority, now: float) -> None:
         self._client = client
         self._namespace = namespace
         self.ca = ca
@@ -46,18 +46,18 @@ class XdsIdentity:
 
     def renew_certificate(self, now: float) -> bool:
         """Issue another certificate when that is due; whether it was."""
-        if not pki.due(self.certificate, self.ca, [XDS_SERVER], now):
+        if not pki.renewal_due(self.certificate, self.ca, [XDS_SERVER], now):
             return False
         self.certificate = _server_certificate(self.ca, now)
         return True
 
 
-def _server_certificate(ca: pki.Authority, now: float) -> pki.Certified:
+def _server_certificate(ca: pki.CertificateAuthority, now: float) -> pki.IssuedCertificate:
     """A certificate for one fixed name, which Envoys check whatever address they connect to."""
     return pki.issue_server(ca, [XDS_SERVER], now)
 
 
-async def load_ca(client: Client, namespace: str, now: float) -> pki.Authority:
+async def load_ca(client: Client, namespace: str, now: float) -> pki.CertificateAuthority:
     """The CA as stored; created when there is none, succeeded when that is due.
 
     Raises:
@@ -70,20 +70,20 @@ async def load_ca(client: Client, namespace: str, now: float) -> pki.Authority:
         except ApiError as error:
             if error.status != 404:
                 raise
-            if await _create(client, namespace, pki.create_authority(now)):
+            if await _create(client, namespace, pki.create_ca(now)):
                 _log.info("created the CA for certificates of Envoys", secret=f"{namespace}/{CA_SECRET}")
             continue
-        ca = pki.load_authority(secret.data)
-        if not pki.authority_due(ca, now):
+        ca = pki.load_ca(secret.data)
+        if not pki.ca_renewal_due(ca, now):
             return ca
-        await _replace(client, secret, pki.succeed_authority(ca, now))
+        await _replace(client, secret, pki.rotate_ca(ca, now))
 
 
-async def _create(client: Client, namespace: str, ca: pki.Authority) -> bool:
+async def _create(client: Client, namespace: str, ca: pki.CertificateAuthority) -> bool:
     secret = core.Secret(
         metadata=ObjectMeta(name=CA_SECRET, namespace=namespace, labels={"app.kubernetes.io/managed-by": "headgate"}),
         type="Opaque",
-        data=pki.authority_data(ca),
+        data=pki.ca_data(ca),
     )
     try:
         await client.create(secret)
@@ -105,10 +105,10 @@ async def _create_namespace(client: Client, namespace: str) -> None:
             raise
 
 
-async def _replace(client: Client, secret: core.Secret, ca: pki.Authority) -> None:
+async def _replace(client: Client, secret: core.Secret, ca: pki.CertificateAuthority) -> None:
     operations: list[dict[str, Any]] = [
         {"op": "test", "path": "/metadata/resourceVersion", "value": secret.metadata.resource_version},
-        {"op": "replace", "path": "/data", "value": pki.authority_data(ca)},
+        {"op": "replace", "path": "/data", "value": pki.ca_data(ca)},
     ]
     try:
         await client.json_patch(core.Secret, CA_SECRET, secret.metadata.namespace, operations)
@@ -118,7 +118,7 @@ async def _replace(client: Client, secret: core.Secret, ca: pki.Authority) -> No
 
 
 def envoy_files(
-    ca: pki.Authority, gateway: Key, present: Mapping[str, str], now: float
+    ca: pki.CertificateAuthority, gateway: Key, present: Mapping[str, str], now: float
 ) -> tuple[dict[str, bytes], float]:
     """The identity files of a Gateway's Envoys, and when to renew them (seconds since 1970).
 
@@ -128,13 +128,13 @@ def envoy_files(
         present: the `data` of the present Secret, in base64; empty if there is none.
         now: seconds since 1970.
     """
-    name = pki.gateway_id(gateway)
+    name = pki.spiffe_id(gateway)
     try:
-        held = pki.load_certified(present)
+        held = pki.load_certificate(present)
     except tls.TlsError:
         held = None
-    if held is None or pki.due(held, ca, [name], now):
+    if held is None or pki.renewal_due(held, ca, [name], now):
         held = pki.issue_client(ca, name, now)
-    documents = bootstrap.identity_documents(held.authority, held.certificate, held.key)
-    files = {key: base64.b64decode(value) for key, value in pki.certified_data(held).items()} | documents
-    return files, pki.renewal_of(held.certificate)
+    documents = bootstrap.identity_documents(held.ca_certificates, held.certificate, held.key)
+    files = {key: base64.b64decode(value) for key, value in pki.certificate_data(held).items()} | documents
+    return files, pki.renewal_time(held.certificate)

@@ -21,7 +21,7 @@ from headgate.api import gateway, gateway_x
 from headgate.api.meta import Key, Object
 from headgate.controllers.telemetry import TelemetryStore
 from headgate.kube.client import Client
-from headgate.kube.defined import Defined
+from headgate.kube.served_kinds import ServedKinds
 from headgate.world import Settings as WorldSettings
 from headgate.world import facts
 from headgate.world.fleets import binding_from, current_binding
@@ -85,7 +85,7 @@ class GatewayController:
         identity: XdsIdentity,
         *,
         counters: TelemetryStore,
-        defined: Defined,
+        defined: ServedKinds,
         is_leader: Callable[[], bool],
     ) -> None:
         self.ready = asyncio.Event()
@@ -130,7 +130,7 @@ class GatewayController:
         settings: Settings,
         *,
         counters: TelemetryStore,
-        defined: Defined,
+        defined: ServedKinds,
         is_leader: Callable[[], bool] = lambda: True,
     ) -> Self:
         """A controller with the identity that is stored in the API.

@@ -35,7 +35,7 @@ class PodSelectionReconciler:
             return
         selection = self._outputs.pod_selections.get(key)
         if selection is not None:
-            await apply.ensure(self._client, fleet.pod_service(key, selection))
+            await apply.create_or_patch(self._client, fleet.pod_service(key, selection))
         else:
             await self._remove(key)
 

@@ -11,7 +11,7 @@ from headgate.api.meta import Condition, Key, Object, Ref, Value
 from headgate.controllers.work import WorkQueue
 from headgate.kube import apply
 from headgate.kube.client import Client
-from headgate.kube.defined import Defined
+from headgate.kube.served_kinds import ServedKinds
 from headgate.kube.statuses import status_patch
 from headgate.world import Outputs, World
 from headgate.world.objects import KINDS
@@ -40,7 +40,7 @@ class StatusWriter:
         outputs: Outputs,
         controllers: tuple[str, ...],
         is_leader: Callable[[], bool],
-        defined: Defined,
+        defined: ServedKinds,
     ) -> None:
         self._client = client
         self._sources = world.sources
@@ -100,7 +100,9 @@ class StatusWriter:
         cls, key = item
         if not self._is_leader():
             return
-        wrote = await apply.write(self._client, cls, key, lambda raw: self._patch(cls, key, raw), subresource="status")
+        wrote = await apply.patch_with_retry(
+            self._client, cls, key, lambda raw: self._patch(cls, key, raw), subresource="status"
+        )
         self.writes += wrote
 
     def _patch(self, cls: type[Object], key: Key, raw: dict[str, Any]) -> list[dict[str, Any]]:

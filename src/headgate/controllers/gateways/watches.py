@@ -9,8 +9,8 @@ import structlog
 from headgate.api import codec
 from headgate.api.meta import Key, Object, Ref
 from headgate.kube.client import Client
-from headgate.kube.defined import Defined, follow_defined
 from headgate.kube.errors import ApiError
+from headgate.kube.served_kinds import ServedKinds, follow_served
 from headgate.kube.watch import Batch, follow
 from headgate.world import World
 from headgate.world.kinds import WatchedKind
@@ -40,7 +40,7 @@ class WorldWatches:
         self,
         client: Client,
         world: World,
-        defined: Defined,
+        defined: ServedKinds,
         *,
         observe: Callable[[type[Object], Key, Object | None], None],
         on_changed: Callable[[type[Object], list[Key]], None],
@@ -79,7 +79,7 @@ class WorldWatches:
     async def _follow(self, kind: WatchedKind[Any]) -> None:
         sink = self._sink(kind)
         if kind.type in self._defined:
-            await follow_defined(self._defined, self._client, kind.type, sink)
+            await follow_served(self._defined, self._client, kind.type, sink)
         else:
             await follow(self._client, kind.type, sink, field_selector=kind.field_selector)
 

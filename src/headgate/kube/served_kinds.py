@@ -17,19 +17,19 @@ from headgate.api.definitions import CustomResourceDefinition, Served, served
 from headgate.api.meta import Object
 
 from .client import ApiError, Client, selection
-from .watch import PATIENT, Batch, Follower, Pace, follow
+from .watch import DEFAULT_TIMING, Batch, Follower, WatchTiming, follow
 
 T = TypeVar("T", bound=Object)
 
 _log = structlog.get_logger("headgate.kube.watch")
 
 
-class Defined:
+class ServedKinds:
     """The definitions of some kinds; listeners are called in the event loop whenever they may have changed."""
 
-    def __init__(self, client: Client, kinds: Iterable[type[Object]], *, pace: Pace = PATIENT) -> None:
+    def __init__(self, client: Client, kinds: Iterable[type[Object]], *, timing: WatchTiming = DEFAULT_TIMING) -> None:
         self._client = client
-        self._pace = pace
+        self._timing = timing
         self._classes = {_definition_of(cls): cls for cls in kinds}
         self._served: dict[type[Object], Served] = {}
         #: Names of definitions that have changed since they were read.
@@ -39,7 +39,7 @@ class Defined:
         self._listeners: list[Callable[[], None]] = []
         #: Whether every definition that was there in the beginning has been read.
         self.complete = False
-        self._said: dict[type[Object], str] = {}
+        self._logged: dict[type[Object], str] = {}
 
     def __contains__(self, cls: type[Object]) -> bool:
         """Whether this is one of the kinds."""
@@ -63,7 +63,7 @@ class Defined:
         """Keep it current until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(
-                follow(self._client, CustomResourceDefinition, self._see, metadata_only=True, pace=self._pace)
+                follow(self._client, CustomResourceDefinition, self._see, metadata_only=True, timing=self._timing)
             )
             tasks.create_task(self._keep_reading())
         raise AssertionError("tasks do not end")
@@ -84,11 +84,11 @@ class Defined:
             if self._listed and not self._waiting:
                 self.complete = True
             if self.complete:
-                self._tell()
+                self._notify()
             failures = failures + 1 if any(errors) else 0
             if failures:
                 _log.warning("a definition cannot be read", error=next(filter(None, errors)))
-                await asyncio.sleep(self._pace.after(failures))
+                await asyncio.sleep(self._timing.after(failures))
                 self._wake.set()
 
     async def _read(self, name: str) -> str:
@@ -119,27 +119,27 @@ class Defined:
         self._client.use_version(cls, found.version)
         self._served[cls] = found
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         for cls in self._classes.values():
-            self._say(cls)
+            self._log_version(cls)
         for changed in self._listeners:
             changed()
 
-    def _say(self, cls: type[Object]) -> None:
+    def _log_version(self, cls: type[Object]) -> None:
         """In the log, once for each change."""
         kind, found = codec.kind_of(cls), self._served.get(cls)
         version = found.version if found is not None else ""
-        if self._said.get(cls) == version:
+        if self._logged.get(cls) == version:
             return
-        self._said[cls] = version
+        self._logged[cls] = version
         if version:
             _log.info("watched", kind=kind.kind, version=f"{kind.group}/{version}")
         else:
             _log.info("not served: watched as soon as it is", kind=kind.kind, group=kind.group)
 
 
-async def follow_defined(
-    defined: Defined,
+async def follow_served(
+    served_kinds: ServedKinds,
     client: Client,
     cls: type[T],
     sink: Callable[[Batch[T]], None],
@@ -147,23 +147,23 @@ async def follow_defined(
     namespace: str | None = None,
     label_selector: str | None = None,
     field_selector: str | None = None,
-    pace: Pace = PATIENT,
+    timing: WatchTiming = DEFAULT_TIMING,
 ) -> Never:
     """As `watch.follow`, at the version that is served, while the kind is served; before and after that it is empty."""
     selectors = selection(label_selector, field_selector)
-    follower = Follower(client, cls, sink, namespace, selectors, pace, guess=False)
+    follower = Follower(client, cls, sink, namespace, selectors, timing, probe_versions=False)
     changed = asyncio.Event()
-    defined.listen(changed.set)
-    while not defined.complete:
+    served_kinds.listen(changed.set)
+    while not served_kinds.complete:
         await changed.wait()
         changed.clear()
     while True:
-        found = defined.served(cls)
+        found = served_kinds.served(cls)
         if found is None:
-            follower.all_gone()
-            await _until(lambda: defined.served(cls) is not None, changed)
+            follower.clear()
+            await _until(lambda: served_kinds.served(cls) is not None, changed)
             continue
-        await _follow_while(follower, partial(_is_another, defined, cls, found), changed)
+        await _follow_while(follower, partial(_is_another, served_kinds, cls, found), changed)
 
 
 async def _follow_while(follower: Follower[Any], over: Callable[[], bool], changed: asyncio.Event) -> None:
@@ -178,7 +178,7 @@ async def _follow_while(follower: Follower[Any], over: Callable[[], bool], chang
         for task in (following, waiting):
             task.cancel()
         await asyncio.gather(following, waiting, return_exceptions=True)
-    follower.begin_anew()
+    follower.relist()
 
 
 async def _until(true: Callable[[], bool], changed: asyncio.Event) -> None:
@@ -187,8 +187,8 @@ async def _until(true: Callable[[], bool], changed: asyncio.Event) -> None:
         await changed.wait()
 
 
-def _is_another(defined: Defined, cls: type[Object], then: Served) -> bool:
-    now = defined.served(cls)
+def _is_another(served_kinds: ServedKinds, cls: type[Object], then: Served) -> bool:
+    now = served_kinds.served(cls)
     return now is None or (now.version, now.uid) != (then.version, then.uid)
 
 

@@ -10,11 +10,11 @@ from structlog.testing import capture_logs
 from headgate.api.gateway import HTTPRoute, ReferenceGrant
 from headgate.kube.access import Access
 from headgate.kube.client import Client
-from headgate.kube.defined import Defined, follow_defined
-from headgate.kube.watch import Batch, Pace
+from headgate.kube.served_kinds import ServedKinds, follow_served
+from headgate.kube.watch import Batch, WatchTiming
 from support.scripted_api import Reply, Request, ScriptedApi, come_true
 
-EAGER = Pace(first=0.002, most=0.01, unserved=60, watch=60)
+EAGER = WatchTiming(first=0.002, most=0.01, unserved=60, watch=60)
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 GRANTS = "referencegrants.gateway.networking.k8s.io"
 ROUTES = "httproutes.gateway.networking.k8s.io"
@@ -103,7 +103,7 @@ class Cluster:
 class Following:
     """What followers of both kinds said."""
 
-    def __init__(self, api: ScriptedApi, defined: Defined) -> None:
+    def __init__(self, api: ScriptedApi, defined: ServedKinds) -> None:
         self.api = api
         self.defined = defined
         self.words: dict[str, list[str]] = {"HTTPRoute": [], "ReferenceGrant": []}
@@ -124,12 +124,12 @@ class Following:
 @asynccontextmanager
 async def following(cluster: Cluster) -> AsyncIterator[Following]:
     async with ScriptedApi(cluster.answer) as api, Client(Access(server=api.server)) as client:
-        defined = Defined(client, (HTTPRoute, ReferenceGrant), pace=EAGER)
+        defined = ServedKinds(client, (HTTPRoute, ReferenceGrant), timing=EAGER)
         seen = Following(api, defined)
         tasks = [
             asyncio.create_task(defined.run()),
             *(
-                asyncio.create_task(follow_defined(defined, client, cls, seen.sink(cls.__name__), pace=EAGER))
+                asyncio.create_task(follow_served(defined, client, cls, seen.sink(cls.__name__), timing=EAGER))
                 for cls in (HTTPRoute, ReferenceGrant)
             ),
         ]

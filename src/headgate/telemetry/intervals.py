@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 _JOIN = 0.01
 
 
-class Spans:
+class Intervals:
     """A set of instants, as intervals."""
 
     def __init__(self, intervals: Iterable[tuple[float, float]] = ()) -> None:
@@ -33,11 +33,11 @@ class Spans:
     def __bool__(self) -> bool:
         return bool(self._intervals)
 
-    def union(self, other: "Iterable[tuple[float, float]]") -> "Spans":
+    def union(self, other: "Iterable[tuple[float, float]]") -> "Intervals":
         """What is in one or the other."""
-        return Spans([*self, *other])
+        return Intervals([*self, *other])
 
-    def without(self, other: "Spans") -> "Spans":
+    def without(self, other: "Intervals") -> "Intervals":
         """What is in this and not in the other."""
         left = []
         for begin, end in self:
@@ -50,7 +50,7 @@ class Spans:
                 at = max(at, hole_end)
             if at < end:
                 left.append((at, end))
-        return Spans(left)
+        return Intervals(left)
 
     def seconds(self, begin: float, end: float) -> float:
         """How much of it lies between two instants."""

@@ -4,7 +4,7 @@ import pytest
 
 from headgate.api.meta import Key
 from headgate.envoy.otlp import Counts, Histogram, Report
-from headgate.telemetry.counts import KEPT, Store
+from headgate.telemetry.counter_store import RETENTION, CounterStore
 
 GATE = Key("shop", "gate")
 WEB = "shop_web_80"
@@ -18,9 +18,9 @@ def failed(count: int = 1) -> dict[str, Counts]:
     return {WEB: Counts({"503": count}, {"5": count})}
 
 
-def store(seconds: int, *, lost: range = range(0), nodes: tuple[str, ...] = ("a",)) -> Store:
+def store(seconds: int, *, lost: range = range(0), nodes: tuple[str, ...] = ("a",)) -> CounterStore:
     """Envoys that connect at 0 and report one request each second, but for the lost ones (of the first Envoy)."""
-    made = Store()
+    made = CounterStore()
     for node in nodes:
         made.connected(GATE, node, 0.0)
     for second in range(1, seconds + 1):
@@ -82,7 +82,7 @@ def test_a_report_that_is_too_late_is_a_hole() -> None:
 
 
 def test_a_gateway_that_nobody_knows_has_no_coverage() -> None:
-    assert Store().read(GATE, WEB, 20.0, 10.0).coverage == 0.0
+    assert CounterStore().read(GATE, WEB, 20.0, 10.0).coverage == 0.0
 
 
 def test_a_covered_time_without_requests_has_no_success_rate() -> None:
@@ -104,15 +104,15 @@ def test_minutes_that_are_past_are_kept_coarsely() -> None:
 
 
 def test_what_is_older_than_the_horizon_is_not_covered() -> None:
-    made = Store()
+    made = CounterStore()
     made.connected(GATE, "a", 0.0)
-    for second in range(1, int(KEPT) + 400):
+    for second in range(1, int(RETENTION) + 400):
         made.add(GATE, "a", Report(1.0, {}), float(second))
-    assert made.read(GATE, WEB, KEPT + 400, KEPT + 300).coverage < 0.96
+    assert made.read(GATE, WEB, RETENTION + 400, RETENTION + 300).coverage < 0.96
 
 
 def test_with_too_many_entries_the_past_is_given_up_and_says_so() -> None:
-    made = Store(most=1_000)
+    made = CounterStore(most=1_000)
     made.connected(GATE, "a", 0.0)
     for second in range(1, 61):
         clusters = {f"c{i}": Counts({"200": 1}, {"2": 1}) for i in range(100)}

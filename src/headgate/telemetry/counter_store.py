@@ -10,26 +10,26 @@ Memory is bounded: with more than `most` entries the horizon, an hour at most, i
 from headgate.api.meta import Key
 from headgate.envoy.otlp import Report
 
+from .intervals import Intervals
 from .reading import Reading
 from .series import Series
-from .spans import Spans
 
 #: Seconds that are kept at most.
-KEPT = 3_600.0
+RETENTION = 3_600.0
 #: Seconds that a report may be late before its absence counts as a hole.
-LATE = 2.5
+MAX_DELAY = 2.5
 #: Seconds between two sweeps of what is too old.
 _SWEEP = 10.0
 #: What a report is about when it does not say, and the most that is believed, in seconds.
 _USUAL, _LONGEST = 1.0, 5.0
 
 
-class Store:
+class CounterStore:
     """The counts of all Gateways."""
 
     def __init__(self, *, most: int = 300_000) -> None:
         self._most = most
-        self._horizon = KEPT
+        self._horizon = RETENTION
         self._forgotten = float("-inf")
         self._swept = float("-inf")
         self._gateways: dict[Key, _Gateway] = {}
@@ -64,7 +64,7 @@ class Store:
         state = self._gateways.get(gateway)
         if state is None:
             return Reading(now - window, now, 0.0, {}, {}, None)
-        end = max(now - LATE, min(now, state.reported_until(now)))
+        end = max(now - MAX_DELAY, min(now, state.reported_until(now)))
         begin = end - window
         found = state.series.get(stat_name, Series()).between(begin, end)
         coverage = state.covered(max(begin, self._forgotten), end) / window
@@ -80,7 +80,7 @@ class Store:
             self._horizon /= 2
             entries = self._forget(now)
         if entries < self._most // 4:
-            self._horizon = min(KEPT, self._horizon * 2)
+            self._horizon = min(RETENTION, self._horizon * 2)
 
     def _forget(self, now: float) -> int:
         """Drop what is beyond the horizon; how many entries are left."""
@@ -92,8 +92,8 @@ class _Node:
     """When one Envoy was connected, and the times that it reported on."""
 
     def __init__(self) -> None:
-        self.there = Spans()
-        self.covered = Spans()
+        self.there = Intervals()
+        self.covered = Intervals()
         self.since: float | None = None
         self.last = float("-inf")
 
@@ -113,7 +113,7 @@ class _Node:
         self.covered.add(begin, now)
         self.last = now
 
-    def present(self, now: float) -> Spans:
+    def present(self, now: float) -> Intervals:
         """When it served: while it was connected, and while it reported."""
         open_end = [] if self.since is None else [(self.since, now)]
         return self.there.union([*self.covered, *open_end])
@@ -135,7 +135,7 @@ class _Gateway:
 
     def covered(self, begin: float, end: float) -> float:
         """Seconds in which an Envoy was there, and all that were have reported."""
-        anybody, missing = Spans(), Spans()
+        anybody, missing = Intervals(), Intervals()
         for node in self._nodes.values():
             present = node.present(end)
             anybody = anybody.union(present)

@@ -1,46 +1,36 @@
-"""The cases of `tests/golden/stream`, answered by a real Envoy that was given the generated resources."""
+"""The cases of `tests/golden/stream`, answered by a real Envoy: one test for each connection."""
 
 from collections.abc import Iterator
 from fractions import Fraction
-from pathlib import Path
 
 import pytest
 
 from golden import cases as golden
-from golden import expecting, streaming
-
-PATHS = sorted((golden.FOLDER / "stream").glob("*.in.yaml"))
+from golden import expecting, stage, streaming
 
 #: Each of Envoy's workers shares by turns, not by chance: a right split is nearer than this.
 CONNECTIONS, MARGIN = 200, 0.03
 
 
 @pytest.fixture(scope="module")
-def on_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[streaming.StreamStage]:
-    with streaming.StreamStage(tmp_path_factory.mktemp("streams"), workers=2) as found:
-        yield found
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stage.PlayedCase]:
+    """One Envoy for all cases."""
+    with streaming.StreamStage(tmp_path_factory.mktemp("streams"), workers=2) as on_stage:
+        yield stage.PlayedCase(on_stage)
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name.removesuffix(".in.yaml"))
-def test_envoy_sends_connections_where_the_case_says(path: Path, on_stage: streaming.StreamStage) -> None:
-    case = golden.read(path, on_stage.addresses())
-    outputs = golden.running(case).outputs
-    on_stage.serve(case.backends)
-    for gateway in sorted({case.gateway(each) for each in case.expectations}):
-        on_stage.load(outputs, gateway)
-        for each in case.expectations:
-            if case.gateway(each) == gateway:
-                _check(case, each)
-
-
-def _check(case: golden.Case, expectation: golden.Expectation) -> None:
+@pytest.mark.parametrize(("case", "expectation"), golden.expectations("stream"))
+def test_envoy_sends_a_connection_where_the_case_says(
+    case: golden.Case, expectation: golden.Expectation, played: stage.PlayedCase
+) -> None:
+    case = played.load(case.path, expectation)
     wanted = {expecting.CLOSED: Fraction(1)} if streaming.distrusted(expectation) else expecting.wanted(expectation)
     answers = streaming.answers(case, expectation, CONNECTIONS if len(wanted) > 1 else 3)
-    found = streaming.tally(answers, case.backends)
-    assert found.keys() <= wanted.keys(), f"{expectation}: {found}, wanted {wanted}"
+    answered = streaming.tally(answers, case.backends)
+    assert answered.keys() <= wanted.keys()
     for name, share in wanted.items():
-        assert abs(found[name] / len(answers) - share) < MARGIN, f"{expectation}: {found}, wanted {wanted}"
+        assert abs(answered[name] / len(answers) - share) < MARGIN, answered
     if sees := streaming.wanted_sight(expectation.text):
-        assert {each.sees for each in answers if each.backend} == {sees}, expectation
+        assert {answer.sees for answer in answers if answer.backend} == {sees}
     if certificate := expectation.text.get("certificate"):
-        assert answers[0].certificate == (certificate,), expectation
+        assert answers[0].certificate == (certificate,)

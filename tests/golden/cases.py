@@ -28,7 +28,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 import yaml
+from _pytest.mark import ParameterSet
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -40,7 +42,7 @@ from headgate.envoy.names import LISTENER
 from headgate.incremental import Engine
 from headgate.ir.routing import Binding
 from headgate.program import program
-from headgate.world import EnvoyFleetStatus, Outputs, Settings, World
+from headgate.world import EnvoyFleetStatus, Outputs, Routing, Settings, World
 from headgate.world.facts import Facts, ListenerFact
 from headgate.world.objects import SETTINGS
 from support.manifests import decode_manifest
@@ -86,7 +88,9 @@ class Expectation:
         return str(self.text["request"])
 
     def __str__(self) -> str:
-        return self.request
+        """The request, and what tells it apart from others of the same URL."""
+        more = [f"{key} {_short_text(self.text[key])}" for key in _DISTINGUISHING if key in self.text]
+        return " ".join((self.request, *more))
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,29 @@ class Case:
         return only
 
 
+_DISTINGUISHING = ("gateway", "host", "headers", "client", "tries", "slow")
+
+
+def _short_text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {_short_text(each)}" for key, each in value.items())
+    return "+".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def expectations(verb: str, *, having: Sequence[str] = ()) -> list[ParameterSet]:
+    """Parameters (case, expectation) of all cases of a folder, those of one Gateway in a row, named CASE/REQUEST.
+
+    `having` selects expectations with at least one of these keys.
+    """
+    return [
+        pytest.param(case, expectation, id=f"{case.name}/{expectation}")
+        for case in cases(verb)
+        for expectation in sorted(case.expectations, key=case.gateway)
+        if not having or any(key in expectation.text for key in having)
+    ]
+
+
+@functools.cache
 def cases(verb: str) -> list[Case]:
     """All cases of a folder, in order, on paper."""
     return [read(path) for path in sorted((FOLDER / verb).glob("*.in.yaml"))]
@@ -294,6 +321,16 @@ def running(case: Case, *, bound: bool = True) -> Running:
         if type_url == LISTENER:
             made.facts.listeners.set((gateway_key, name), ListenerFact(acked=resource.version))
     return made.run()
+
+
+def routing(case: Case) -> Routing:
+    """What requests of a case are matched against; computed once."""
+    if case.path not in _ROUTING:
+        _ROUTING[case.path] = running(case).outputs.routing
+    return _ROUTING[case.path]
+
+
+_ROUTING: dict[Path, Routing] = {}
 
 
 # What is shown.

@@ -37,7 +37,7 @@ from support.waiting import until
 from support.xds import GATEWAY, ControlPlane, Loop
 
 from . import http2, pki, websocket
-from .cases import Addresses, Backend
+from .cases import Addresses, Backend, Case, Expectation, read, running
 from .expecting import TRIES, read_try
 
 #: A request with this header is answered by the virtual host itself, with the number of the load.
@@ -310,6 +310,31 @@ def _everything(outputs: Outputs, gateway: Key, number: str) -> Update:
         weights={key[1]: each for key, each in outputs.weights.items() if key[0] == gateway},
         route_configurations=frozenset(key[1] for key, _ in outputs.configurations.items() if key[0] == gateway),
     )
+
+
+class PlayedCase:
+    """Serves one golden case at a time by one Envoy: a case stays loaded until another is needed."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self._case: Case | None = None
+        self._outputs: Outputs
+        self._gateway: Key | None = None
+
+    def load(self, path: Path, expectation: Expectation) -> Case:
+        """The case with addresses of the stage; its Gateway that the expectation is about is loaded in Envoy."""
+        case = self._case
+        if case is None or case.path != path:
+            self._case = self._gateway = None
+            case = read(path, self.stage.addresses())
+            self._outputs = running(case).outputs
+            self.stage.serve(case.backends)
+            self._case = case
+        if self._gateway != case.gateway(expectation):
+            self._gateway = None
+            self.stage.load(self._outputs, case.gateway(expectation), case.head.get("probers"))
+            self._gateway = case.gateway(expectation)
+        return case
 
 
 # Requests.

@@ -1,4 +1,4 @@
-"""The cases of `serve/`, answered from the IR, and what stands beside them. On a real Envoy: tests/envoy."""
+"""The cases of `serve/`, answered by the simulation: one test for each request. By a real Envoy: tests/envoy."""
 
 import pytest
 
@@ -6,46 +6,42 @@ from golden import cases as golden
 from golden import expecting
 from headgate.simulate import ask, explain
 
-CASES = golden.cases("serve")
+ARGUMENTS = ("case", "expectation")
+REQUESTS = golden.expectations("serve")
+WITH_HEADERS = golden.expectations("serve", having=("sees", "answers"))
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_the_simulation_sends_requests_where_the_case_says(case: golden.Case) -> None:
-    routing = golden.running(case).outputs.routing
-    for each in case.expectations:
-        outcome = ask(routing, case.gateway(each), expecting.request(each))
-        distrusted = bool(each.text.get("distrusted"))
-        found = expecting.simulated(outcome, expecting.tries(each), distrusted=distrusted)
-        assert found == expecting.wanted(each), f"{each}: {outcome}"
+@pytest.mark.parametrize(ARGUMENTS, REQUESTS)
+def test_the_simulation_sends_a_request_where_the_case_says(case: golden.Case, expectation: golden.Expectation) -> None:
+    outcome = ask(golden.routing(case), case.gateway(expectation), expecting.request(expectation))
+    distrusted = bool(expectation.text.get("distrusted"))
+    answered = expecting.simulated(outcome, expecting.tries(expectation), distrusted=distrusted)
+    assert answered == expecting.wanted(expectation), outcome
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_the_simulation_shows_the_headers_that_the_case_says(case: golden.Case) -> None:
-    routing = golden.running(case).outputs.routing
-    for each in case.expectations:
-        outcome = ask(routing, case.gateway(each), expecting.request(each))
-        for share in outcome.shares:
-            for name, value in each.text.get("sees", {}).items():
-                assert expecting.seen(share, name) == value, f"{each}: {name}"
-            answered = outcome.answer.headers if outcome.answer else (("x-echo", "1"),)
-            for changes in share.response_changes:
-                answered = changes.apply(answered)
-            for name, value in each.text.get("answers", {}).items():
-                assert dict(answered).get(name) == value, f"{each}: {name}"
+@pytest.mark.parametrize(ARGUMENTS, WITH_HEADERS)
+def test_the_simulation_shows_the_headers_that_the_case_says(
+    case: golden.Case, expectation: golden.Expectation
+) -> None:
+    outcome = ask(golden.routing(case), case.gateway(expectation), expecting.request(expectation))
+    for share in outcome.shares:
+        for name, value in expectation.text.get("sees", {}).items():
+            assert expecting.seen(share, name) == value, name
+        answered = outcome.answer.headers if outcome.answer else (("x-echo", "1"),)
+        for changes in share.response_changes:
+            answered = changes.apply(answered)
+        for name, value in expectation.text.get("answers", {}).items():
+            assert dict(answered).get(name) == value, name
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_the_simulation_mirrors_what_the_case_says(case: golden.Case) -> None:
-    routing = golden.running(case).outputs.routing
-    for each in case.expectations:
-        outcome = ask(routing, case.gateway(each), expecting.request(each))
-        assert expecting.mirrored(outcome) == expecting.wanted_copies(each), f"{each}: {outcome}"
+@pytest.mark.parametrize(ARGUMENTS, REQUESTS)
+def test_the_simulation_mirrors_what_the_case_says(case: golden.Case, expectation: golden.Expectation) -> None:
+    outcome = ask(golden.routing(case), case.gateway(expectation), expecting.request(expectation))
+    assert expecting.mirrored(outcome) == expecting.wanted_copies(expectation), outcome
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_every_loser_has_a_reason(case: golden.Case) -> None:
-    routing = golden.running(case).outputs.routing
-    for each in case.expectations:
-        explanation = explain(routing, case.gateway(each), expecting.request(each))
-        assert all(loser.reason for loser in explanation.rejected), explanation
-        assert explanation.outcome.winner not in [loser.origin for loser in explanation.rejected]
+@pytest.mark.parametrize(ARGUMENTS, REQUESTS)
+def test_every_match_that_is_passed_over_has_a_reason(case: golden.Case, expectation: golden.Expectation) -> None:
+    explanation = explain(golden.routing(case), case.gateway(expectation), expecting.request(expectation))
+    assert all(rejected.reason for rejected in explanation.rejected), explanation
+    assert explanation.outcome.winner not in [rejected.origin for rejected in explanation.rejected]

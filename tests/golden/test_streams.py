@@ -1,4 +1,4 @@
-"""The cases of `stream/`, answered from the IR, and what stands beside them. On a real Envoy: tests/envoy."""
+"""The cases of `stream/`, answered by the simulation: one test for each connection. By a real Envoy: tests/envoy."""
 
 import pytest
 
@@ -6,22 +6,22 @@ from golden import cases as golden
 from golden import expecting, streaming
 from headgate.simulate import connect
 
-CASES = golden.cases("stream")
+ARGUMENTS = ("case", "expectation")
+CONNECTIONS = golden.expectations("stream")
+WITH_TLS = golden.expectations("stream", having=("sees",))
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_the_simulation_sends_connections_where_the_case_says(case: golden.Case) -> None:
-    routing = golden.running(case).outputs.routing
-    for each in case.expectations:
-        reached = connect(routing, case.gateway(each), streaming.arriving(each))
-        assert streaming.simulated(reached) == expecting.wanted(each), f"{each}: {reached}"
-        assert reached.shares or reached.reason
+@pytest.mark.parametrize(ARGUMENTS, CONNECTIONS)
+def test_the_simulation_sends_a_connection_where_the_case_says(
+    case: golden.Case, expectation: golden.Expectation
+) -> None:
+    outcome = connect(golden.routing(case), case.gateway(expectation), streaming.arriving(expectation))
+    assert streaming.simulated(outcome) == expecting.wanted(expectation), outcome
+    assert outcome.shares or outcome.reason
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_the_simulation_shows_the_tls_that_backends_see(case: golden.Case) -> None:
-    routing = golden.running(case).outputs.routing
-    for each in case.expectations:
-        if sees := streaming.wanted_sight(each.text):
-            reached = connect(routing, case.gateway(each), streaming.arriving(each))
-            assert {line.sni or streaming.PLAIN for line in reached.shares if line.backend} == {sees}, f"{each}"
+@pytest.mark.parametrize(ARGUMENTS, WITH_TLS)
+def test_the_simulation_shows_the_tls_that_backends_see(case: golden.Case, expectation: golden.Expectation) -> None:
+    outcome = connect(golden.routing(case), case.gateway(expectation), streaming.arriving(expectation))
+    seen = {share.sni or streaming.PLAIN for share in outcome.shares if share.backend}
+    assert seen == {streaming.wanted_sight(expectation.text)}

@@ -141,7 +141,7 @@ async def envoy(authority: pki.CertificateAuthority, xds_port: int) -> AsyncIter
             "ca.crt": held.ca_certificates,
             "tls.crt": held.certificate,
             "tls.key": held.key,
-            **bootstrap.identity_documents(held.ca_certificates, held.certificate, held.key),
+            **bootstrap.sds_files(held.ca_certificates, held.certificate, held.key),
         }
         _write(Path(folder), files)
         configuration = bootstrap.bootstrap(

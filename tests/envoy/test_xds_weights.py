@@ -54,11 +54,11 @@ def apart(stage: Stage, name: str, old: int, new: int) -> Update:
     """A virtual host with two routes that share all requests: what a path rewrite on one of two backendRefs makes."""
     clusters = (stage.old.cluster, stage.new.cluster)
     key = names.weights_key(name, clusters)
-    first = routes.Forward((routes.Destination(clusters[0]),), key, part=0)
+    first = routes.Forward((routes.Destination(clusters[0]),), key, fraction_index=0)
     rest = routes.Forward((routes.Destination(clusters[1]),), path_rewrite=routes.PathRewrite("regex", "/new", "^/.*"))
     found = [routes.route(name, routes.Match(), each) for each in (first, rest)]
     host = routes.virtual_host(name, [f"{name}.example"], found)
-    weights = Weights(tuple(zip(clusters, (old, new), strict=True)), parts=True)
+    weights = Weights(tuple(zip(clusters, (old, new), strict=True)), as_fractions=True)
     return Update(hosts={("http", name): host}, weights={key: weights})
 
 

@@ -44,4 +44,4 @@ def test_the_simulation_mirrors_what_the_case_says(case: golden.Case, expectatio
 def test_every_match_that_is_passed_over_has_a_reason(case: golden.Case, expectation: golden.Expectation) -> None:
     explanation = explain(golden.routing(case), case.gateway(expectation), expecting.request(expectation))
     assert all(rejected.reason for rejected in explanation.rejected), explanation
-    assert explanation.outcome.winner not in [rejected.origin for rejected in explanation.rejected]
+    assert explanation.outcome.selected not in [rejected.origin for rejected in explanation.rejected]

@@ -92,7 +92,7 @@ def write_identity(folder: Path, authority: bytes, certificate: bytes, key: byte
     version = folder / f"..v{len(list(folder.glob('..v*')))}"
     version.mkdir()
     files = {"ca.crt": authority, "tls.crt": certificate, "tls.key": key}
-    files |= bootstrap.identity_documents(authority, certificate, key)
+    files |= bootstrap.sds_files(authority, certificate, key)
     for name, body in files.items():
         (version / name).write_bytes(body)
     link = folder / "..data_new"

@@ -56,7 +56,7 @@ _STATS = (
 _SENT = r"cluster\.[^.]+\.upstream_rq_([0-9]{3}|[0-9]xx|time)|server\.live"
 
 
-def identity_documents(ca_certificate: bytes, certificate: bytes, key: bytes) -> dict[str, bytes]:
+def sds_files(ca_certificate: bytes, certificate: bytes, key: bytes) -> dict[str, bytes]:
     """Two more files for the folder of the certificate: the same PEM in the form that Envoy watches (SDS)."""
     identity = {
         "certificate_chain": {"inline_bytes": _base64(certificate)},
@@ -114,10 +114,10 @@ def bootstrap(
             ]
         },
         "static_resources": {
-            "listeners": [_door(address, metrics_port), _refuser()],
+            "listeners": [_metrics_listener(address, metrics_port), _invalid_backend_listener()],
             "clusters": [
-                _controller(xds_host, xds_port, certificates),
-                _admin(admin_socket),
+                _xds_cluster(xds_host, xds_port, certificates),
+                _admin_cluster(admin_socket),
                 _invalid_backend(),
                 _unavailable_backend(),
             ],
@@ -133,7 +133,7 @@ def bootstrap(
             "stats_matcher": {"inclusion_list": {"patterns": [{"safe_regex": {"regex": regex}} for regex in _STATS]}}
         },
         "stats_flush_interval": f"{FLUSH_INTERVAL}s",
-        "stats_sinks": [_sink(node_id)],
+        "stats_sinks": [_otlp_sink(node_id)],
         "overload_manager": {
             "resource_monitors": [
                 {
@@ -169,7 +169,7 @@ def _document(name: str, secret: dict[str, Any]) -> bytes:
     return json.dumps({"resources": [{"@type": kind, "name": name, **secret}]}).encode()
 
 
-def _controller(host: str, port: int, certificates: str) -> dict[str, Any]:
+def _xds_cluster(host: str, port: int, certificates: str) -> dict[str, Any]:
     def by_path(name: str, file: str) -> dict[str, Any]:
         source = {"path": f"{certificates}/{file}", "watched_directory": {"path": certificates}}
         return {"name": name, "sds_config": {"path_config_source": source, "resource_api_version": "V3"}}
@@ -210,7 +210,7 @@ def _assignment(name: str, address: dict[str, Any]) -> dict[str, Any]:
     return {"cluster_name": name, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}]}
 
 
-def _admin(socket: str) -> dict[str, Any]:
+def _admin_cluster(socket: str) -> dict[str, Any]:
     return {
         "name": _ADMIN_CLUSTER,
         "type": "STATIC",
@@ -251,7 +251,7 @@ def _connection_manager(name: str, routes: list[dict[str, Any]]) -> dict[str, An
     }
 
 
-def _door(address: str, port: int) -> dict[str, Any]:
+def _metrics_listener(address: str, port: int) -> dict[str, Any]:
     routes = [
         {
             "match": {"path": path, "headers": [{"name": ":method", "string_match": {"exact": "GET"}}]},
@@ -267,7 +267,7 @@ def _door(address: str, port: int) -> dict[str, Any]:
     }
 
 
-def _refuser() -> dict[str, Any]:
+def _invalid_backend_listener() -> dict[str, Any]:
     routes = [{"match": {"prefix": "/"}, "direct_response": {"status": 500}}]
     return {
         "name": INVALID_BACKEND,
@@ -276,7 +276,7 @@ def _refuser() -> dict[str, Any]:
     }
 
 
-def _sink(node_id: str) -> dict[str, Any]:
+def _otlp_sink(node_id: str) -> dict[str, Any]:
     name = {
         "single_predicate": {
             "input": {

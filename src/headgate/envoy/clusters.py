@@ -49,7 +49,7 @@ class UpstreamTLS(msgspec.Struct, frozen=True):
 
     def apply(self, cluster: Any) -> None:
         """The transport socket."""
-        _secure(cluster.transport_socket, self)
+        _set_transport_socket(cluster.transport_socket, self)
 
 
 class RetryBudget(msgspec.Struct, frozen=True):
@@ -111,7 +111,7 @@ def stream_cluster(
     for word, each in sorted((tls or {}).items()):
         match = message.transport_socket_matches.add(name=word)
         match.match[_WORD] = word
-        _secure(match.transport_socket, each)
+        _set_transport_socket(match.transport_socket, each)
     return resource(CLUSTER, name, protos.serialise(message), origins)
 
 
@@ -147,7 +147,7 @@ def weighted_load_assignment(
     return resource(ENDPOINTS, cluster_name, protos.serialise(message), origins)
 
 
-def _secure(socket: Any, tls: UpstreamTLS) -> None:
+def _set_transport_socket(socket: Any, tls: UpstreamTLS) -> None:
     socket.name = "envoy.transport_sockets.tls"
     socket.typed_config.CopyFrom(protos.pack(_tls(tls)))
 

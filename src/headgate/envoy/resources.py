@@ -43,7 +43,7 @@ class Route(msgspec.Struct, frozen=True, gc=False):
     weights_key: str
     overlay_allowed: bool
     clusters: tuple[str, ...]
-    part: int | None = None
+    fraction_index: int | None = None
     #: Kind and value of the path that it matches, as in `routes.PathMatch`.
     path: tuple[str, str] = ("prefix", "/")
     #: The tier of filter chains that has all HTTP filters which it configures (`http_filters.Tier`).
@@ -76,7 +76,7 @@ class Weights(msgspec.Struct, frozen=True, gc=False):
     """
 
     clusters: tuple[tuple[str, int], ...]
-    parts: bool = False
+    as_fractions: bool = False
 
 
 def resource(type_url: str, name: str, body: bytes, origins: Iterable[Ref] = ()) -> Resource:
@@ -97,9 +97,11 @@ def render_route(route: Route, weights: Mapping[str, Weights]) -> bytes:
     if not route.weights_key:
         return route.template
     message = protos.Route.FromString(route.template)
-    if route.part is not None:
+    if route.fraction_index is not None:
         fraction = message.match.runtime_fraction.default_value
-        fraction.numerator = _up_to(route.part, [weight for _, weight in weights[route.weights_key].clusters])
+        fraction.numerator = _cumulative(
+            route.fraction_index, [weight for _, weight in weights[route.weights_key].clusters]
+        )
         return protos.serialise(message)
     parts = message.route.weighted_clusters.clusters
     for part, (name, weight) in zip(parts, weights[route.weights_key].clusters, strict=True):
@@ -109,12 +111,12 @@ def render_route(route: Route, weights: Mapping[str, Weights]) -> bytes:
     return protos.serialise(message)
 
 
-def _up_to(part: int, weights: Sequence[int]) -> int:
+def _cumulative(part: int, weights: Sequence[int]) -> int:
     """The share of this part and all before it, of 1,000,000: Envoy throws one dice per request for all its routes."""
     return round(1_000_000 * sum(weights[: part + 1]) / sum(weights))
 
 
-def keys_of(host: VirtualHost) -> tuple[str, ...]:
+def weights_keys_of(host: VirtualHost) -> tuple[str, ...]:
     """The weight keys that a virtual host's routes use, each once."""
     return tuple(dict.fromkeys(route.weights_key for route in host.routes if route.weights_key))
 
@@ -124,7 +126,7 @@ def clusters_of(host: VirtualHost) -> frozenset[str]:
     return frozenset(host.clusters).union(*(route.clusters for route in host.routes))
 
 
-def framed(host: bytes) -> bytes:
+def as_field(host: bytes) -> bytes:
     """A rendered virtual host as a part of a RouteConfiguration."""
     return wire.field(2, host)
 
@@ -154,10 +156,10 @@ def runtime_entries(key: str, weights: Weights) -> bytes:
     """The entries of the runtime layer that override these weights: `<weights key>.<cluster>` with a number, or
     `<weights key>.<part>` with a `FractionalPercent`.
     """
-    if not weights.parts:
+    if not weights.as_fractions:
         return b"".join(_entry(f"{key}.{cluster}", wire.double(2, weight)) for cluster, weight in weights.clusters)
     plain = [weight for _, weight in weights.clusters]
-    return b"".join(_entry(f"{key}.{part}", _fraction(_up_to(part, plain))) for part in range(len(plain) - 1))
+    return b"".join(_entry(f"{key}.{part}", _fraction(_cumulative(part, plain))) for part in range(len(plain) - 1))
 
 
 def _entry(key: str, value: bytes) -> bytes:

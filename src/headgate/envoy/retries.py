@@ -27,10 +27,10 @@ class Retries(msgspec.Struct, frozen=True):
 
 
 #: Without a word about retries: a request that reached no backend is tried once more.
-SAFE = Retries()
+DEFAULT_RETRIES = Retries()
 
 
-def put(message: Any, retries: Retries) -> None:
+def apply(message: Any, retries: Retries) -> None:
     """Into a RouteAction."""
     if not retries.attempts:
         return

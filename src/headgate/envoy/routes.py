@@ -12,7 +12,7 @@ from . import http_filters, protos, retries
 from .names import digest
 from .path_tree import tree
 from .resources import Route, VirtualHost
-from .retries import SAFE, Retries
+from .retries import DEFAULT_RETRIES, Retries
 
 #: `FractionalPercent.DenominatorType`.
 MILLION = 2
@@ -110,9 +110,9 @@ class Forward(msgspec.Struct, frozen=True):
 
     destinations: tuple[Destination, ...]
     weights_key: str = ""
-    part: int | None = None
+    fraction_index: int | None = None
     timeout: float | None = None
-    retries: Retries = SAFE
+    retries: Retries = DEFAULT_RETRIES
     no_idle_timeout: bool = False
     host_rewrite: str = ""
     path_rewrite: PathRewrite | None = None
@@ -163,9 +163,9 @@ def route(
     elif isinstance(action, Redirect):
         message.redirect.CopyFrom(_redirect(action))
     else:
-        weights_key, part = action.weights_key, action.part
+        weights_key, part = action.weights_key, action.fraction_index
         message.route.CopyFrom(_forward(action))
-        if action.part is not None:
+        if action.fraction_index is not None:
             message.match.runtime_fraction.default_value.denominator = MILLION
             message.match.runtime_fraction.runtime_key = f"{weights_key}.{part}"
     _change(message, request_headers, response_headers)
@@ -175,7 +175,7 @@ def route(
         template=protos.serialise(message),
         weights_key=weights_key,
         overlay_allowed=bool(weights_key) and len(set(clusters)) == len(clusters),
-        part=part,
+        fraction_index=part,
         path=(match.path.kind, match.path.value),
         clusters=tuple(dict.fromkeys((*clusters, *_mirrored(action), *extra_clusters))),
         tier=http_filters.tier_of(slots),
@@ -205,7 +205,7 @@ def virtual_host(
         parts += (
             each.template,
             each.weights_key,
-            "overlay" if each.overlay_allowed else f"{each.part}",
+            "overlay" if each.overlay_allowed else f"{each.fraction_index}",
             *each.clusters,
         )
     return VirtualHost(
@@ -258,7 +258,7 @@ def _forward(action: Forward) -> Any:
     message.timeout.FromMilliseconds(round((action.timeout or 0) * 1000))
     if action.no_idle_timeout:
         message.idle_timeout.SetInParent()
-    retries.put(message, action.retries)
+    retries.apply(message, action.retries)
     if action.host_rewrite:
         message.host_rewrite_literal = action.host_rewrite
     _rewrite(message, action.path_rewrite)
@@ -266,7 +266,7 @@ def _forward(action: Forward) -> Any:
         part = message.request_mirror_policies.add(cluster=mirror.cluster, disable_shadow_host_suffix_append=True)
         part.runtime_fraction.default_value.numerator = mirror.share
         part.runtime_fraction.default_value.denominator = MILLION
-    plain = len(action.destinations) == 1 and (not action.weights_key or action.part is not None)
+    plain = len(action.destinations) == 1 and (not action.weights_key or action.fraction_index is not None)
     if plain and action.destinations[0] == Destination(action.destinations[0].cluster):
         message.cluster = action.destinations[0].cluster
         return message

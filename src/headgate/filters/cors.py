@@ -110,7 +110,7 @@ class CORS(HTTPFilter, frozen=True):
 
     def simulate(self, exchange: Exchange) -> Exchange:
         """A preflight's answer, or headers on the answer."""
-        request = exchange.arrived
+        request = exchange.original
         origin = request.header(_ORIGIN)
         if not origin:
             return exchange

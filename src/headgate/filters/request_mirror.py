@@ -16,7 +16,7 @@ import msgspec
 from headgate.api.gateway import HTTPRequestMirrorFilter, HTTPRouteFilter
 from headgate.conditions import Invalid, Problem
 from headgate.conditions import http_route as conditions
-from headgate.ir.http import Exchange, Mirrored
+from headgate.ir.http import Exchange, MirrorShare
 from headgate.ir.routing import Backend
 from headgate.rendering import Rendering
 
@@ -57,7 +57,7 @@ class RequestMirror(HTTPFilter, frozen=True):
         """Who gets a copy."""
         if self.backend is None:
             return exchange
-        copy = Mirrored(str(self.backend), self.share, _ALL)
+        copy = MirrorShare(str(self.backend), self.share, _ALL)
         return msgspec.structs.replace(exchange, mirrors=(*exchange.mirrors, copy))
 
 

@@ -44,7 +44,7 @@ class URLRewrite(HTTPFilter, frozen=True):
         request = exchange.request
         target = request.target
         if self.path is not None:
-            arrived = exchange.arrived
+            arrived = exchange.original
             _, mark, query = arrived.target.partition("?")
             target = self.path.of(arrived.path, exchange.matched_prefix) + mark + query
         changed = msgspec.structs.replace(request, host=self.hostname or request.host, target=target)

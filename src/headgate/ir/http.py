@@ -52,7 +52,7 @@ class Exchange(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """
 
     request: Request
-    arrived: Request
+    original: Request
     #: The hostname of the virtual host: perhaps a wildcard, or empty.
     hostname: str = ""
     #: The part of the path that the route's prefix matched, for rewrites.
@@ -60,7 +60,7 @@ class Exchange(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     secure: bool = False
     response_changes: tuple["HeaderChanges", ...] = ()
     answer: "Answer | None" = None
-    mirrors: tuple["Mirrored", ...] = ()
+    mirrors: tuple["MirrorShare", ...] = ()
 
 
 class HeaderChanges(msgspec.Struct, frozen=True, gc=False):
@@ -88,7 +88,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     headers: Headers = ()
 
 
-class Mirrored(msgspec.Struct, frozen=True, gc=False):
+class MirrorShare(msgspec.Struct, frozen=True, gc=False):
     """A copy of a share of the requests: `numerator` of `denominator` go to `backend` as well."""
 
     backend: str

@@ -20,7 +20,7 @@ class Attribute(msgspec.Struct, frozen=True, gc=False):
     """
 
     name: str
-    source: Literal["Literal", "Header", "Attribute"]
+    type: Literal["Literal", "Header", "Attribute"]
     value: str
 
 

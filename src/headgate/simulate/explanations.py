@@ -37,11 +37,11 @@ def explain(routing: RoutingTables, gateway: Key, request: Request) -> Explanati
         # The connection is closed before a route is looked up.
         reasons |= {route.origin: outcome.reason for route in host.routes}
     elif host is not None:
-        reasons |= _on_host(host, normalized, outcome.winner)
+        reasons |= _on_host(host, normalized, outcome.selected)
     for key, other in sorted(routing.hosts.items()):
         if key[0] == gateway and other is not host:
             for route in other.routes:
-                if route.origin != outcome.winner:
+                if route.origin != outcome.selected:
                     reasons.setdefault(route.origin, _elsewhere(other, route, listener, request))
     return Explanation(outcome, tuple(RejectedMatch(origin, reason) for origin, reason in reasons.items()))
 

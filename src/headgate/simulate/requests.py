@@ -8,7 +8,7 @@ import msgspec
 from headgate.api.meta import Key
 from headgate.ir import routing as ir
 from headgate.ir.hostnames import covering_hostnames, without_port
-from headgate.ir.http import Answer, Exchange, HeaderChanges, Mirrored, Request
+from headgate.ir.http import Answer, Exchange, HeaderChanges, MirrorShare, Request
 from headgate.ir.limits import Limits
 
 from .lookup import RoutingTables
@@ -26,7 +26,7 @@ class TrafficShare(msgspec.Struct, frozen=True, kw_only=True):
     status: int | None = None
     request: Request | None = None
     response_changes: tuple[HeaderChanges, ...] = ()
-    mirrors: tuple[Mirrored, ...] = ()
+    mirrors: tuple[MirrorShare, ...] = ()
     limits: Limits = Limits()
     #: The server name of TLS to the backend; None: plain text.
     server_name: str | None = None
@@ -43,7 +43,7 @@ class RequestOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
     listener: str | None
     hostname: str | None = None
-    winner: ir.Origin | None = None
+    selected: ir.Origin | None = None
     shares: tuple[TrafficShare, ...] = ()
     answer: Answer | None = None
     reason: str = ""
@@ -112,7 +112,7 @@ def _own(status: int, reason: str, *, listener: str, hostname: str | None = None
 
 def _before_routing(host: ir.VirtualHost, request: Request) -> Request:
     """The request after the filters of the listener, by which a route is selected."""
-    return _filtered(host.filters, Exchange(request=request, arrived=request, hostname=host.hostname)).request
+    return _filtered(host.filters, Exchange(request=request, original=request, hostname=host.hostname)).request
 
 
 def _through(
@@ -131,7 +131,7 @@ def _through(
     return RequestOutcome(
         listener=host.listener,
         hostname=host.hostname,
-        winner=route.origin,
+        selected=route.origin,
         shares=shares,
         answer=answer,
         reason=reason,
@@ -141,7 +141,7 @@ def _through(
 def _arriving(host: ir.VirtualHost, route: ir.Route, request: Request) -> Exchange:
     prefix = route.match.path.value if route.match.path.kind == "PathPrefix" else ""
     return Exchange(
-        request=request, arrived=request, hostname=host.hostname, matched_prefix=prefix, secure=route.secure
+        request=request, original=request, hostname=host.hostname, matched_prefix=prefix, secure=route.secure
     )
 
 

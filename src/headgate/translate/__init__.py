@@ -39,7 +39,7 @@ def declare(world: World, routing: Routing) -> Translated:
             listening.resources,
             clusters.clusters(world, routing),
             clusters.endpoints(world, routing),
-            streams.clusters_of_streams(world, routing),
+            streams.stream_clusters(world, routing),
             streams.endpoints(world, routing),
             secrets.declare(world, routing),
         ),

@@ -19,7 +19,7 @@ from headgate.ir.tracing import Tracing
 from headgate.world import Routing, World
 
 from . import names, settings, tiers, tracing
-from .streams import name as pool_cluster
+from .streams import cluster_name_of as pool_cluster
 
 #: A cluster that does not exist: a UDP listener without a route drops what it gets.
 NO_ROUTE = "no-route"

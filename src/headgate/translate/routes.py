@@ -11,7 +11,7 @@ from headgate.envoy import routes as envoy
 from headgate.envoy.names import weights_key
 from headgate.envoy.path_tree import LINEAR
 from headgate.envoy.resources import Route, VirtualHost, Weights
-from headgate.envoy.retries import SAFE, Retries
+from headgate.envoy.retries import DEFAULT_RETRIES, Retries
 from headgate.envoy.routes import UNCHANGED
 from headgate.incremental import Collection, Engine, Read
 from headgate.ir import routing as ir
@@ -55,7 +55,7 @@ def weights(world: World, routing: Routing) -> Collection[tuple[Key, str], Weigh
 
     def keyed(_read: Read, key: tuple[Key, str], shares: ir.Shares) -> Iterable[tuple[tuple[Key, str], Weights]]:
         clusters = map(_target, shares.targets)
-        rendered = Weights(tuple(zip(clusters, shares.weights, strict=True)), parts=_apart(shares.targets))
+        rendered = Weights(tuple(zip(clusters, shares.weights, strict=True)), as_fractions=_apart(shares.targets))
         yield (key[0], _weights_key(key[1], shares.targets)), rendered
 
     return world.engine.flat_map("weights", routing.shares, keyed)
@@ -237,7 +237,7 @@ def _actions(
             whole,
             destinations=(destination,),
             weights_key=whole.weights_key if at < last else "",
-            part=at if at < last else None,
+            fraction_index=at if at < last else None,
             host_rewrite=each.host_rewrite or whole.host_rewrite,
             path_rewrite=each.path_rewrite or whole.path_rewrite,
             mirrors=(*whole.mirrors, *_mirrors(each)),
@@ -268,7 +268,7 @@ def _mirrors(rendering: Rendering) -> tuple[envoy.Mirror, ...]:
 def _retries(limits: Limits) -> Retries:
     retries = limits.retries
     if retries is None:
-        return SAFE
+        return DEFAULT_RETRIES
     return Retries(retries.attempts, retries.codes, limits.try_timeout, retries.backoff)
 
 

@@ -16,7 +16,7 @@ from . import clusters, names, settings
 Keyed = tuple[tuple[Key, str, str], Resource]
 
 
-def clusters_of_streams(world: World, routing: Routing) -> Collection[tuple[Key, str, str], Resource]:
+def stream_clusters(world: World, routing: Routing) -> Collection[tuple[Key, str, str], Resource]:
     """Clusters per Gateway. Only other TLS changes one; backends and weights are in its endpoints."""
 
     def keyed(read: Read, key: tuple[Key, WeightedBackendsKey], pool: WeightedBackends) -> Iterable[Keyed]:
@@ -41,7 +41,7 @@ def endpoints(world: World, routing: Routing) -> Collection[tuple[Key, str, str]
     return world.engine.flat_map("endpoints of pools", routing.weighted_backends, keyed)
 
 
-def name(pool: WeightedBackends) -> str:
+def cluster_name_of(pool: WeightedBackends) -> str:
     """What the cluster of a pool is called."""
     return names.stream_cluster(pool.key, sorted(_matches(pool)))
 
@@ -55,13 +55,13 @@ def cluster(pool: WeightedBackends, shown: ir.Certificate | None = None) -> Reso
         for match, traffic in _matches(pool).items()
         for rendered in settings.render(traffic, {"tls": clusters.upstream_tls}, shown)
     }
-    return envoy.stream_cluster(name(pool), stat_name, tls=tls, origins=(route,))
+    return envoy.stream_cluster(cluster_name_of(pool), stat_name, tls=tls, origins=(route,))
 
 
 def assignment(pool: WeightedBackends, served: Mapping[ir.Backend, Sequence[ir.Endpoint]]) -> Resource:
     """The endpoints of a pool."""
     return envoy.weighted_load_assignment(
-        name(pool),
+        cluster_name_of(pool),
         [
             envoy.WeightedLocality(
                 tuple(envoy.Endpoint(each.address, each.port) for each in part.endpoints),

@@ -8,9 +8,9 @@ from headgate.ir.tracing import Attribute, Tracing
 from headgate.rendering import cluster_name, host_and_port
 
 
-def render(found: Tracing, gateway: Key) -> envoy.Tracing:
+def render(tracing: Tracing, gateway: Key) -> envoy.Tracing:
     """How the requests of a Gateway are traced. Without a name of its own it goes by `name.namespace`."""
-    collector, spans = found.collector, found.spans
+    collector, spans = tracing.collector, tracing.spans
     return envoy.Tracing(
         cluster=cluster_name(collector),
         authority=host_and_port(collector),
@@ -31,9 +31,9 @@ def _attributes(found: Iterable[Attribute]) -> Iterator[envoy.Attribute]:
 
 
 def _attribute(found: Attribute) -> envoy.Attribute | None:
-    if found.source == "Literal":
+    if found.type == "Literal":
         return envoy.Attribute(found.name, "literal", found.value)
-    if found.source == "Header":
+    if found.type == "Header":
         return envoy.Attribute(found.name, "header", found.value)
     known = envoy.attribute_format(found.value)
     return envoy.Attribute(found.name, "format", known) if known else None

@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 
 import msgspec
 
-from headgate.envoy.resources import Resource, VirtualHost, Weights, clusters_of, keys_of
+from headgate.envoy.resources import Resource, VirtualHost, Weights, clusters_of, weights_keys_of
 
 from .virtual_hosts import VirtualHosts, render_virtual_host
 
@@ -130,7 +130,7 @@ class DesiredState:
             if old is not None and [name for name, _ in old.clusters] != [name for name, _ in new.clusters]:
                 raise ValueError(f"weights {key} are for other clusters than before; see names.weights_key")
         for host_key, host in update.hosts.items():
-            for key in keys_of(host):
+            for key in weights_keys_of(host):
                 if key not in update.weights and (key not in self.weights or key in update.removed_weights):
                     raise ValueError(f"virtual host {host_key} uses weights {key}, which do not exist")
 

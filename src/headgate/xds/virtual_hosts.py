@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from headgate.envoy import names
-from headgate.envoy.resources import VirtualHost, Weights, clusters_of, framed, keys_of, render
+from headgate.envoy.resources import VirtualHost, Weights, as_field, clusters_of, render, weights_keys_of
 
 #: The number of blocks; a hash of its name puts each virtual host into one.
 _BLOCKS = 128
@@ -32,8 +32,8 @@ class RenderedVirtualHost(msgspec.Struct, frozen=True, eq=False):
 
 def render_virtual_host(host: VirtualHost, weights: Mapping[str, Weights]) -> RenderedVirtualHost:
     """A virtual host with those of these weights that its routes use, by weights key."""
-    body = framed(render(host, weights))
-    return RenderedVirtualHost(host, {key: weights[key] for key in keys_of(host)}, body, names.digest(body))
+    body = as_field(render(host, weights))
+    return RenderedVirtualHost(host, {key: weights[key] for key in weights_keys_of(host)}, body, names.digest(body))
 
 
 class _Block:

@@ -45,13 +45,13 @@ def test_the_built_in_cluster_of_invalid_backends_is_in_it() -> None:
 
 @pytest.mark.parametrize("file", [bootstrap.IDENTITY_FILE, bootstrap.TRUST_FILE])
 def test_identity_documents_are_secrets_that_envoy_can_read(file: str) -> None:
-    document = json.loads(bootstrap.identity_documents(b"CA", b"CERT", b"KEY")[file])
+    document = json.loads(bootstrap.sds_files(b"CA", b"CERT", b"KEY")[file])
     (secret,) = document["resources"]
     secret.pop("@type")
     assert ParseDict(secret, protos.Secret()).name in {"identity", "trust"}
 
 
 def test_only_a_server_of_our_name_is_trusted() -> None:
-    trust = json.loads(bootstrap.identity_documents(b"CA", b"CERT", b"KEY")[bootstrap.TRUST_FILE])
+    trust = json.loads(bootstrap.sds_files(b"CA", b"CERT", b"KEY")[bootstrap.TRUST_FILE])
     names_wanted = trust["resources"][0]["validation_context"]["match_typed_subject_alt_names"]
     assert names_wanted == [{"san_type": "DNS", "matcher": {"exact": names.XDS_SERVER}}]

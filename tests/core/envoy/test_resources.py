@@ -7,14 +7,14 @@ from headgate.envoy import names, protos, routes, secrets
 from headgate.envoy.resources import (
     VirtualHost,
     Weights,
+    as_field,
     clusters_of,
-    framed,
-    keys_of,
     render,
     route_configuration,
     runtime,
     runtime_entries,
     unavailable,
+    weights_keys_of,
 )
 
 KEY = names.weights_key("u", ("a", "b"))
@@ -57,7 +57,7 @@ def test_a_joined_route_configuration_is_what_protobuf_would_write() -> None:
     hosts = [render(host(domain=domain), weights(1, 2)) for domain in ("x.example", "y.example")]
     message = protos.RouteConfiguration(name="http", ignore_port_in_host_matching=True)
     message.virtual_hosts.extend(protos.VirtualHost.FromString(each) for each in hosts)
-    assert route_configuration("http", map(framed, hosts)) == protos.serialise(message)
+    assert route_configuration("http", map(as_field, hosts)) == protos.serialise(message)
 
 
 def test_a_joined_runtime_layer_is_what_protobuf_would_write() -> None:
@@ -72,7 +72,7 @@ def test_the_shares_of_routes_in_a_runtime_layer_are_fractions() -> None:
     message = protos.Runtime(name="headgate")
     for part, share in enumerate((0, 700_000)):
         message.layer.fields[f"{KEY}.{part}"].struct_value.update({"numerator": share, "denominator": "MILLION"})
-    entries = runtime_entries(KEY, Weights((("a", 0), ("b", 7), ("c", 3)), parts=True))
+    entries = runtime_entries(KEY, Weights((("a", 0), ("b", 7), ("c", 3)), as_fractions=True))
     assert protos.Runtime.FromString(runtime("headgate", [entries])) == message
 
 
@@ -86,7 +86,7 @@ def test_the_shape_depends_on_the_domains() -> None:
 
 
 def test_a_host_knows_its_weight_keys_and_clusters() -> None:
-    assert keys_of(host()) == (KEY,)
+    assert weights_keys_of(host()) == (KEY,)
     assert clusters_of(host()) == {"a", "b"}
 
 

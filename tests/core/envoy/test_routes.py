@@ -87,7 +87,9 @@ def test_envoys_own_limit_of_silence_goes_where_a_route_speaks_of_time() -> None
 
 def test_routes_that_share_requests_take_them_up_to_their_place() -> None:
     parts = [
-        routes.route("r", routes.Match(), routes.Forward((routes.Destination(name),), "w" if at < 2 else "", part=part))
+        routes.route(
+            "r", routes.Match(), routes.Forward((routes.Destination(name),), "w" if at < 2 else "", fraction_index=part)
+        )
         for at, (name, part) in enumerate([("a", 0), ("b", 1), ("c", None)])
     ]
     host = routes.virtual_host("h", ["*"], parts)

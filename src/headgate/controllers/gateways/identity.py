@@ -135,6 +135,6 @@ def envoy_files(
         held = None
     if held is None or pki.renewal_due(held, ca, [name], now):
         held = pki.issue_client(ca, name, now)
-    documents = bootstrap.identity_documents(held.ca_certificates, held.certificate, held.key)
+    documents = bootstrap.sds_files(held.ca_certificates, held.certificate, held.key)
     files = {key: base64.b64decode(value) for key, value in pki.certificate_data(held).items()} | documents
     return files, pki.renewal_time(held.certificate)

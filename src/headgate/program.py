@@ -5,15 +5,19 @@ The graph is declared once. After that, the cost of a change does not depend on 
 `world.Routing`.
 """
 
-from headgate import resolve, translate
+from collections.abc import Sequence
+from typing import Any
+
+from headgate import policies, resolve, translate
+from headgate.policies import PolicyKind
 from headgate.resolve import status
 from headgate.world import Outputs, World
 from headgate.world.facts import Facts
 
 
-def program(world: World, facts: Facts) -> Outputs:
+def program(world: World, facts: Facts, policy_kinds: Sequence[PolicyKind[Any]] = policies.KINDS) -> Outputs:
     """Declare the graph over the sources. To use it: set sources, call `Engine.run`, and collect what changed."""
-    resolved = resolve.declare(world)
+    resolved = resolve.declare(world, policy_kinds)
     translated = translate.declare(world, resolved.routing)
     statuses = status.declare(
         status.StatusInputs(

@@ -1,6 +1,6 @@
 """Listeners, virtual hosts, routes, backends: what a Gateway does with requests."""
 
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -56,13 +56,26 @@ class Certificate(msgspec.Struct, frozen=True, gc=False, order=True):
     names: tuple[str, ...] = ()
 
 
-class ClientTraffic(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+def overlay(base: S, other: S) -> S:
+    """The settings of `base` with those that `other` sets. Fields that are None are not set."""
+    changes = {name: value for name in other.__struct_fields__ if (value := getattr(other, name)) is not None}
+    return msgspec.structs.replace(base, **changes) if changes else base
+
+
+class ClientTraffic(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, cache_hash=True):
     """What the clients of a listener get. `translate` renders every field that is set, or fails.
 
     `client_validation` is how client certificates are verified (HTTPS only; None: the listener requests none).
     """
 
     client_validation: ClientValidation | None = None
+
+    def overlay(self, other: "ClientTraffic") -> "ClientTraffic":
+        """These settings with those that `other` sets."""
+        return overlay(self, other)
 
 
 class Listener(msgspec.Struct, frozen=True, gc=False):
@@ -129,10 +142,7 @@ class BackendTraffic(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, 
 
     def overlay(self, other: "BackendTraffic") -> "BackendTraffic":
         """These settings with those that `other` sets."""
-        if other == BackendTraffic():
-            return self
-        changes = {name: value for name in other.__struct_fields__ if (value := getattr(other, name)) is not None}
-        return msgspec.structs.replace(self, **changes)
+        return overlay(self, other)
 
     def encoded(self) -> bytes:
         """The settings as bytes, to be hashed or compared; empty if none is set. Fields that are not set have no part
@@ -231,6 +241,22 @@ class Origin(msgspec.Struct, frozen=True, gc=False, order=True):
         return f"{self.route} rules[{self.rule}].matches[{self.match}]"
 
 
+class RouteSecurity(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
+    """What policies demand of the requests of a route before anything else applies to them. `translate` renders every
+    field that is set, or fails.
+
+    `filters` are passed before those of the rule. `closed` answers every request: a policy that secures the route
+    cannot be applied. It closes connections where there are no requests.
+    """
+
+    filters: tuple[Filter, ...] = ()
+    closed: DirectResponse | None = None
+
+    def overlay(self, other: "RouteSecurity") -> "RouteSecurity":
+        """Both: a request must pass the filters of each."""
+        return RouteSecurity((*self.filters, *other.filters), self.closed or other.closed)
+
+
 class Route(msgspec.Struct, frozen=True, gc=False):
     """One match of one rule of one route on one listener. `order` decides who is asked first."""
 
@@ -243,6 +269,7 @@ class Route(msgspec.Struct, frozen=True, gc=False):
     #: The listener's port and whether it is TLS: redirects without a port of their own depend on it.
     port: int = 80
     secure: bool = False
+    security: RouteSecurity = RouteSecurity()
 
 
 class VirtualHost(msgspec.Struct, frozen=True, gc=False):

@@ -16,7 +16,7 @@ import msgspec
 from headgate.api.meta import Key, Ref
 
 from .hostnames import covering_hostnames
-from .routing import Backend, Endpoint
+from .routing import Backend, Endpoint, RouteSecurity
 
 #: What an Envoy's endpoint may weigh, all of its neighbours included: they are added up in 32 bits.
 MAX_TOTAL_WEIGHT = 2**31
@@ -47,6 +47,8 @@ class StreamFilterChain(msgspec.Struct, frozen=True, gc=False):
     name: str
     backends: WeightedBackendsKey | None
     server_names: tuple[str, ...] = ()
+    #: What policies demand of the connections.
+    security: RouteSecurity = RouteSecurity()
 
 
 class ListenerStreams(msgspec.Struct, frozen=True, gc=False):

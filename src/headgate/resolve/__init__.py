@@ -11,21 +11,25 @@ One package per subject:
 * `status` – statuses of every kind. The only package of the core that may read what Envoys answered.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from headgate.api.gateway import PolicyAncestorStatus
 from headgate.api.meta import Key, Ref
 from headgate.incremental import Collection
+from headgate.policies import KINDS, PolicyKind
 from headgate.world import EnvoyFleetSpec, PodSelection, Routing, World
 
 from . import problems
 from .attachment import listeners, merged_listeners, routes
 from .gateways import client_certificates, managed
-from .policies import hierarchy as policy_hierarchy
+from .policies import listeners as listener_policies
+from .policies import resolvers, tracing, xbackend_status
+from .policies import routes as route_policies
 from .policies import statuses as policy_statuses
-from .policies import tracing, xbackend_status
 from .policies.attachment import AttachedPolicies
+from .policies.hierarchy import Hierarchy, users
 from .references import resolver
 from .routing import backends, endpoints, rules, streams, virtual_hosts
 
@@ -49,30 +53,32 @@ class Resolved:
     problems: problems.Problems
 
 
-def declare(world: World) -> Resolved:
+def declare(world: World, policy_kinds: Sequence[PolicyKind[Any]] = KINDS) -> Resolved:
     """Declare the collections, in the order in which they depend on each other."""
-    references = resolver.declare(world)
+    references = resolver.declare(world, policy_kinds)
+    following = resolvers.following(references)
     gateways = managed.declare(world)
     merged = merged_listeners.declare(world, gateways)
-    all_listeners = listeners.declare(world, references, gateways, merged)
+    labels = merged.namespace_labels
+    clients = listener_policies.declare(world, policy_kinds, following, labels)
+    all_listeners = listeners.declare(world, references, gateways, merged, clients.client_traffic)
     attached = routes.declare(world, gateways, merged, all_listeners)
-    stream_routes = streams.declare(world, references, all_listeners, attached)
+    secured = route_policies.declare(world, policy_kinds, following, labels, attached)
+    stream_routes = streams.declare(world, references, all_listeners, attached, secured)
     all_rules = rules.declare(world, references, attached, stream_routes.problems)
-    hosts = virtual_hosts.declare(world, all_listeners, attached, all_rules)
-    traces = tracing.declare(world, references, gateways)
-    used = backends.declare(world, attached, all_rules, stream_routes, traces.tracing, all_listeners.backends)
+    hosts = virtual_hosts.declare(world, all_listeners, attached, all_rules, secured)
+    traces = tracing.declare(world, policy_kinds, following, labels, gateways)
+    used = backends.declare(world, attached, all_rules, stream_routes, traces.tracing, all_listeners.backends, secured)
     certificates = client_certificates.declare(world, references, gateways)
     xbackends = xbackend_status.declare(world, references, gateways, attached, traces.tracing)
-    policies: tuple[AttachedPolicies[Any], ...] = (*references.backend_policies.kinds, *traces.kinds)
-    hierarchy = policy_hierarchy.declare(
-        world,
-        [attached_policies.kind for attached_policies in policies],
-        gateways=gateways.managed,
-        listener_sets=merged.listener_sets,
-        attached=attached,
-        shapes=all_rules.unweighted,
-        services=references.services,
-        used=used.used,
+    policies: tuple[AttachedPolicies[Any], ...] = (
+        *references.backend_policies.kinds,
+        *clients.kinds,
+        *secured.kinds,
+        *traces.kinds,
+    )
+    hierarchy = Hierarchy(
+        gateways.managed, merged.listener_sets, attached, references.services, users(world.engine, used.used)
     )
     return Resolved(
         routing=Routing(

@@ -118,9 +118,12 @@ def _before_routing(host: ir.VirtualHost, request: Request) -> Request:
 def _through(
     routing: RoutingTables, gateway: Key, host: ir.VirtualHost, route: ir.Route, request: Request
 ) -> RequestOutcome:
-    exchange = _filtered(route.filters, _arriving(host, route, request))
+    security, arriving = route.security, _arriving(host, route, request)
+    exchange = _filtered((*security.filters, *route.filters), arriving)
     answer, reason = exchange.answer, str(route.match)
-    if answer is None and isinstance(route.action, ir.DirectResponse):
+    if security.closed is not None:
+        exchange, answer, reason = arriving, Answer(security.closed.status), security.closed.reason
+    elif answer is None and isinstance(route.action, ir.DirectResponse):
         answer, reason = Answer(route.action.status), route.action.reason
     if answer is not None:
         own = TrafficShare(weight=1, status=answer.status, response_changes=exchange.response_changes)

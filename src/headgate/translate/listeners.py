@@ -96,6 +96,7 @@ def _stream_chains(read: Read, routing: Routing, found: streams.ListenerStreams)
 
 
 def _cluster(read: Read, routing: Routing, gateway: Key, chain: StreamFilterChain) -> str:
+    settings.check_unset(chain.security)
     if chain.backends is None or not chain.backends.originates_tls:
         return names.stream_cluster(chain.backends) if chain.backends else ""
     pool = read(routing.weighted_backends, (gateway, chain.backends))

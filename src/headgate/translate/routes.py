@@ -17,10 +17,10 @@ from headgate.incremental import Collection, Engine, Read
 from headgate.ir import routing as ir
 from headgate.ir.limits import Limits
 from headgate.ir.matching import Match, PathMatch, StringMatch
-from headgate.rendering import ConditionalRoute, PerRoute, Rendering, cluster_name, modifiers
+from headgate.rendering import ConditionalRoute, PerRoute, Rendering, RouteModifier, cluster_name, modifiers
 from headgate.world import Routing, World
 
-from . import names, sessions
+from . import names, sessions, settings
 
 #: Renders a route for a hostname.
 Renderer = Callable[[str, ir.Route], tuple[Route, ...]]
@@ -146,12 +146,34 @@ def routes(hostname: str, route: ir.Route) -> tuple[Route, ...]:
     the API's, without an index: that would change when a rule is inserted.
     """
     given = _given(hostname, route)
-    rendering = _render(route.filters, given)
+    rendering = _render((*_securing(route.security), *route.filters), given)
     matched = match(route.match)
     if rendering.direct_response is not None:
         return (envoy.route(_name(route), matched, rendering.direct_response),)
     own = [_render(target.filters, given) for target in _targets(route)]
     return (*_conditional(route, matched, rendering, own), *_forwarding(route, matched, rendering, own))
+
+
+class _Closed(RouteModifier, frozen=True):
+    """Answers every request."""
+
+    status: int
+
+    def render(self, into: Rendering) -> Rendering:
+        return msgspec.structs.replace(into, direct_response=envoy.DirectResponse(self.status))
+
+
+#: By field of `ir.RouteSecurity`.
+_SECURITY: Mapping[str, Callable[..., Iterable[ir.Filter]]] = {
+    "filters": lambda filters: filters,
+    "closed": lambda answer: (_Closed(answer.status),),
+}
+
+
+def _securing(security: ir.RouteSecurity) -> Iterator[ir.Filter]:
+    """What requests pass before the filters of the rule."""
+    for filters in settings.render(security, _SECURITY):
+        yield from filters
 
 
 def _conditional(

@@ -79,9 +79,16 @@ class PortCheck:
 
 
 def validate(
-    resolver: Resolver, entry: ListenerEntry, conflict: Problem | None, port_check: PortCheck, frontend: Frontend
+    resolver: Resolver,
+    entry: ListenerEntry,
+    conflict: Problem | None,
+    port_check: PortCheck,
+    frontend: Frontend,
+    of_policies: ir.ClientTraffic,
 ) -> ValidatedListener:
-    """Validate one listener. `conflict` is its conflict with others, `frontend` the client validation of its port."""
+    """Validate one listener. `conflict` is its conflict with others, `frontend` the client validation of its port,
+    `of_policies` what policies set for its clients.
+    """
     path, listener = entry.path, entry.listener
     problems = [conflict] if conflict else []
     kinds, kind_problems = supported_kinds(path, listener)
@@ -100,6 +107,7 @@ def validate(
             problems += certificate_problems
     except Invalid as error:
         problems.append(error.problem)
+    traffic = of_policies.overlay(ir.ClientTraffic(frontend.validation))
     is_served = not _is_rejected(problems) and (not terminates or bool(certificates))
     return ValidatedListener(
         owner=entry.owner,
@@ -108,14 +116,14 @@ def validate(
         port=(ir.transport(listener.protocol), listener.port),
         kinds=kinds,
         problems=about(entry.owner, problems),
-        listener=_valid(entry, certificates, frontend, filters) if is_served else None,
+        listener=_valid(entry, certificates, traffic, filters) if is_served else None,
     )
 
 
 def _valid(
     entry: ListenerEntry,
     certificates: tuple[ir.Certificate, ...],
-    frontend: Frontend,
+    client_traffic: ir.ClientTraffic,
     filters: Sequence[HTTPFilter],
 ) -> ir.Listener:
     listener = entry.listener
@@ -127,7 +135,7 @@ def _valid(
         hostname=normalize(listener.hostname),
         certificates=certificates,
         mode="Terminate" if certificates or listener.protocol != "TLS" else "Passthrough",
-        client_traffic=ir.ClientTraffic(frontend.validation),
+        client_traffic=client_traffic,
         filters=tuple(filters),
         direct_response=ir.DirectResponse(500, str(unresolved)) if unresolved else None,
     )

@@ -2,7 +2,7 @@
 than it reads.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -22,6 +22,9 @@ from ..references.resolver import References, Resolver
 from .listener_conflicts import conflicts
 from .listener_validation import PortCheck, ValidatedListener, supported_kinds, validate
 from .merged_listeners import ManagedListenerSet, MergedListeners, listener_entries
+
+#: What policies set for the clients of a listener, by its Gateway, its owner and its section there.
+FindClientTraffic = Callable[[Read, Key, Ref, str], ir.ClientTraffic]
 
 
 class AttachableListener(msgspec.Struct, frozen=True, gc=False):
@@ -77,7 +80,13 @@ class Listeners:
     accepted_ports: Collection[Key, tuple[tuple[ir.Transport, int], ...]]
 
 
-def declare(world: World, references: References, gateways: ManagedGateways, merged: MergedListeners) -> Listeners:
+def declare(
+    world: World,
+    references: References,
+    gateways: ManagedGateways,
+    merged: MergedListeners,
+    client_traffic: FindClientTraffic,
+) -> Listeners:
     """Validate every listener, and declare the views."""
     engine = world.engine
 
@@ -98,6 +107,7 @@ def declare(world: World, references: References, gateways: ManagedGateways, mer
                 conflicting.get(index),
                 port_check,
                 frontend_of(entry.listener.port, entry.owner) if entry.listener.protocol == "HTTPS" else Frontend(),
+                client_traffic(read, key, entry.owner, entry.listener.name),
             )
             for index, entry in enumerate(entries)
         )

@@ -47,6 +47,14 @@ def unique_name(owner: Ref, section: str) -> str:
     return section if owner.kind == "Gateway" else f"{owner.namespace}/{owner.name}/{section}"
 
 
+def owner_and_section(gateway: Key, name: str) -> tuple[Ref, str]:
+    """The owner and the section of a listener of a Gateway, from what `unique_name` made of them."""
+    match name.split("/"):
+        case [namespace, listener_set, section]:
+            return Ref("ListenerSet", namespace, listener_set), section
+    return Ref("Gateway", gateway.namespace, gateway.name), name
+
+
 class ManagedListenerSet(msgspec.Struct, frozen=True, gc=False):
     """A ListenerSet whose parent is a managed Gateway. With a `problem` the Gateway does not accept it."""
 

@@ -35,13 +35,15 @@ class RouteSnapshot(msgspec.Struct, frozen=True, gc=False):
 
 
 class ParentRefs(msgspec.Struct, frozen=True, gc=False):
-    """The fields of a route that decide where it attaches; a change of its rules or weights leaves them as they are."""
+    """The fields of a route that decide where it and policies attach; a change of weights leaves them as they are."""
 
     created: str
     parent_refs: tuple[api.ParentReference, ...]
     hostnames: tuple[str, ...]
     #: Whether the route attaches to all default Gateways as well (`useDefaultGateways`, GEP-3793).
     use_default_gateways: bool = False
+    #: The names of the rules, empty for those without one; none at all if no rule has a name.
+    rule_names: tuple[str, ...] = ()
 
 
 class Attachment(msgspec.Struct, frozen=True, gc=False):
@@ -116,9 +118,13 @@ def _snapshot(_read: Read, _key: Key, route: api.Route) -> Iterable[tuple[Ref, R
 
 
 def _parent_refs(_read: Read, _key: Ref, route: RouteSnapshot) -> ParentRefs:
-    spec = route.spec
+    spec, names = route.spec, tuple(rule.name or "" for rule in route.spec.rules)
     return ParentRefs(
-        route.created, spec.parent_refs, getattr(spec, "hostnames", ()), spec.use_default_gateways == "All"
+        created=route.created,
+        parent_refs=spec.parent_refs,
+        hostnames=getattr(spec, "hostnames", ()),
+        use_default_gateways=spec.use_default_gateways == "All",
+        rule_names=names if any(names) else (),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from headgate import policies
 from headgate.api.meta import Key
@@ -16,9 +17,6 @@ from . import attachment, chains
 from .attachment import AttachedPolicies
 from .references import PolicyReferences
 
-#: The kinds that Headgate serves.
-KINDS = policies.of_settings(policies.KINDS, BackendSettings)
-
 
 @dataclass(frozen=True, slots=True)
 class BackendPolicies:
@@ -27,15 +25,13 @@ class BackendPolicies:
     kinds: tuple[AttachedPolicies[BackendSettings], ...]
 
 
-def declare(
-    world: World, ca_bundles: Collection[Key, CABundle], kinds: Iterable[PolicyKind[BackendSettings]] = KINDS
-) -> BackendPolicies:
+def declare(world: World, ca_bundles: Collection[Key, CABundle], kinds: Iterable[PolicyKind[Any]]) -> BackendPolicies:
     """Attach every policy for backends."""
 
     def attached(kind: PolicyKind[BackendSettings]) -> AttachedPolicies[BackendSettings]:
         return attachment.declare(world, kind, lambda read, _owner: PolicyReferences(read, world, ca_bundles))
 
-    return BackendPolicies(tuple(map(attached, kinds)))
+    return BackendPolicies(tuple(map(attached, policies.of_settings(kinds, BackendSettings))))
 
 
 def settings(read: Read, attached: BackendPolicies, service: Key, port_name: str) -> BackendSettings:

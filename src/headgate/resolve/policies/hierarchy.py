@@ -6,16 +6,13 @@ from typing import Any
 
 import msgspec
 
-from headgate.api import gateway as api
 from headgate.api.meta import Key, Ref
 from headgate.incremental import Collection, Engine, Index, Read
 from headgate.ir import routing as ir
 from headgate.policies.base import GATEWAY, LISTENER_SET, SERVICE, XBACKEND, PolicyKind, Target
-from headgate.world import World
-from headgate.world.objects import ROUTE_KINDS
 
-from ..attachment.merged_listeners import ManagedListenerSet
-from ..attachment.routes import AttachedRoutes, ParentResult
+from ..attachment.merged_listeners import ManagedListenerSet, owner_and_section
+from ..attachment.routes import AttachedRoutes
 from ..gateways.managed import ManagedGateway
 from ..references.service_ports import ServicePorts
 from . import chains
@@ -32,10 +29,7 @@ class Hierarchy:
 
     gateways: Collection[Key, ManagedGateway]
     listener_sets: Collection[Key, ManagedListenerSet]
-    #: Per route: the parents to which it is attached.
-    parents: Collection[Ref, tuple[ParentResult, ...]]
-    #: Per route: the names of its rules, empty for those without one.
-    rule_names: Collection[Ref, tuple[str, ...]]
+    routes: AttachedRoutes
     services: Collection[Key, ServicePorts]
     #: Backends by their Service or XBackend.
     users: Index[Target, UsedBackend]
@@ -52,7 +46,8 @@ class Hierarchy:
             case LISTENER_SET.kind:
                 listener_set = read(self.listener_sets, target.key)
                 return None if listener_set is None else tuple(each.name for each in listener_set.listeners)
-        return read(self.rule_names, Ref(target.kind, target.namespace, target.name))
+        route = read(self.routes.parent_refs, Ref(target.kind, target.namespace, target.name))
+        return None if route is None else route.rule_names
 
     def has_section(self, read: Read, target: Target) -> bool:
         """Whether the object of a target has its section; an object that is not known may have it."""
@@ -100,42 +95,11 @@ class Hierarchy:
     def _of_route(self, read: Read, target: Target) -> Iterable[tuple[Ancestor, Chain]]:
         """Per parent and listener to which the route is attached."""
         route = Ref(target.kind, target.namespace, target.name)
-        for parent in read(self.parents, route) or ():
-            namespace = parent.ref.namespace or route.namespace
-            reference = msgspec.structs.replace(parent.ref, namespace=namespace)
-            owner = Ref(parent.ref.kind, namespace, parent.ref.name)
+        for parent in read(self.routes.parents, route) or ():
+            reference = msgspec.structs.replace(parent.ref, namespace=parent.ref.namespace or route.namespace)
             for attachment in parent.attachments:
-                # Names of listeners are unique within a Gateway by the namespace and name of a ListenerSet before them.
-                section = attachment.listener.rpartition("/")[2]
-                listener = chains.of_listener(parent.gateway, owner, section)
+                listener = chains.of_listener(parent.gateway, *owner_and_section(parent.gateway, attachment.listener))
                 yield (parent.gateway, reference), chains.of_rule(route, target.section, listener)
-
-
-#: Kinds of targets whose sections are rules.
-_ROUTES = frozenset(kind.name for kind in ROUTE_KINDS)
-
-
-def declare(
-    world: World,
-    kinds: Iterable[PolicyKind[Any]],
-    *,
-    gateways: Collection[Key, ManagedGateway],
-    listener_sets: Collection[Key, ManagedListenerSet],
-    attached: AttachedRoutes,
-    shapes: Collection[Ref, tuple[ir.Rule, ...]],
-    services: Collection[Key, ServicePorts],
-    used: Collection[UsedBackend, ir.Backend],
-) -> Hierarchy:
-    """The hierarchy for policies of these kinds. What no kind can target is not remembered."""
-    of_routes = any(target.kind in _ROUTES for kind in kinds for target in kind.targets)
-    return Hierarchy(
-        gateways=gateways,
-        listener_sets=listener_sets,
-        parents=attached.parents,
-        rule_names=rule_names(world, shapes) if of_routes else world.engine.union("rule names"),
-        services=services,
-        users=users(world.engine, used),
-    )
 
 
 def users(engine: Engine, used: Collection[UsedBackend, ir.Backend]) -> Index[Target, UsedBackend]:
@@ -145,21 +109,3 @@ def users(engine: Engine, used: Collection[UsedBackend, ir.Backend]) -> Index[Ta
         return chains.of_xbackend(backend.x_backend) if backend.x_backend else chains.of_service(backend.service, "")
 
     return engine.index("backends by policy target", used, target)
-
-
-def rule_names(world: World, shapes: Collection[Ref, tuple[ir.Rule, ...]]) -> Collection[Ref, tuple[str, ...]]:
-    """The names of the rules of every route. A change of weights changes no shape, so it costs nothing here."""
-    engine = world.engine
-
-    def of_stream_route(
-        _read: Read, _key: Key, route: api.TLSRoute | api.TCPRoute | api.UDPRoute
-    ) -> Iterable[tuple[Ref, tuple[str, ...]]]:
-        yield route.ref, tuple(rule.name or "" for rule in route.spec.rules)
-
-    return engine.union(
-        "rule names",
-        engine.map("rule names of HTTP routes", shapes, lambda _read, _key, rules: tuple(each.name for each in rules)),
-        engine.flat_map("rule names of TLSRoutes", world.tls_routes, of_stream_route),
-        engine.flat_map("rule names of TCPRoutes", world.tcp_routes, of_stream_route),
-        engine.flat_map("rule names of UDPRoutes", world.udp_routes, of_stream_route),
-    )

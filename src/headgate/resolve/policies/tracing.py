@@ -1,23 +1,20 @@
-"""What policies set for Gateways: tracing, by all policy kinds with `Tracing` as settings."""
+"""What policies set for the traces of Gateways: all policy kinds with `Tracing`."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from headgate import policies
-from headgate.api.gateway import BackendObjectReference
-from headgate.api.meta import Key, Ref
+from headgate.api.meta import Key
 from headgate.incremental import Collection, Read
-from headgate.ir.routing import Backend
 from headgate.ir.tracing import Tracing
+from headgate.policies.base import PolicyKind
 from headgate.world import World
 
+from ..attachment.allowed_namespaces import NamespaceLabels
 from ..gateways.managed import ManagedGateway, ManagedGateways
-from ..references.resolver import References, Resolver
 from . import attachment, chains
-from .attachment import AttachedPolicies
-from .references import PolicyReferences
-
-#: The kinds that Headgate serves.
-KINDS = policies.of_settings(policies.KINDS, Tracing)
+from .attachment import AttachedPolicies, Resolvers
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +26,21 @@ class TracingPolicies:
     tracing: Collection[Key, Tracing]
 
 
-def declare(world: World, references: References, gateways: ManagedGateways) -> TracingPolicies:
-    """Attach every policy for tracing, and read one per Gateway."""
-
-    def resolvers(read: Read, owner: Ref) -> PolicyReferences:
-        def backend(path: str, ref: BackendObjectReference, grpc: bool) -> Backend:
-            return Resolver(read, references, owner).backend(path, ref, grpc=grpc)
-
-        return PolicyReferences(read, world, references.ca_bundles, backend)
-
-    kinds = tuple(attachment.declare(world, kind, resolvers) for kind in KINDS)
+def declare(
+    world: World,
+    kinds: Iterable[PolicyKind[Any]],
+    resolvers: Resolvers,
+    labels: NamespaceLabels,
+    gateways: ManagedGateways,
+) -> TracingPolicies:
+    """Attach every policy for tracing, and choose one per Gateway."""
+    attached = tuple(
+        attachment.declare(world, kind, resolvers, labels) for kind in policies.of_settings(kinds, Tracing)
+    )
 
     def tracing(read: Read, key: Key, _gateway: ManagedGateway) -> Tracing | None:
         chain = chains.of_gateway(key)
-        settings = (kind.precedence.settings_of(read, chain) for kind in kinds)
+        settings = (kind.precedence.settings_of(read, chain) for kind in attached)
         return next((each for each in settings if each is not None), None)
 
-    return TracingPolicies(kinds, world.engine.map("tracing", gateways.managed, tracing))
+    return TracingPolicies(attached, world.engine.map("tracing", gateways.managed, tracing))

@@ -5,7 +5,9 @@ namespace is looked up after its namespace has permitted the reference, so that 
 there.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -16,7 +18,7 @@ from headgate.conditions import http_route, listener
 from headgate.incremental import Collection, Read
 from headgate.ir.routing import Backend, BackendTraffic, Certificate
 from headgate.ir.sessions import SessionPersistence
-from headgate.policies.base import BackendSettings
+from headgate.policies.base import BackendSettings, PolicyKind
 from headgate.world import World
 from headgate.world.objects import ROUTE_KINDS
 
@@ -48,15 +50,15 @@ class References:
     xbackends: XBackends
 
 
-def declare(world: World) -> References:
-    """Declare the collections of everything that can be referred to."""
+def declare(world: World, policy_kinds: Iterable[PolicyKind[Any]]) -> References:
+    """Declare the collections of everything that can be referred to; backends get what policies of these kinds set."""
     secrets, ca_bundles = tls_secrets.declare(world), ca_certificates.declare(world)
     return References(
         world=world,
         services=service_ports.declare(world),
         tls_secrets=secrets,
         ca_bundles=ca_bundles,
-        backend_policies=backend_policies.declare(world, ca_bundles),
+        backend_policies=backend_policies.declare(world, ca_bundles, policy_kinds),
         xbackends=xbackends.declare(world, ca_bundles, secrets),
     )
 

@@ -11,6 +11,7 @@ from headgate.ir.tracing import Tracing
 from headgate.world import World
 
 from ..attachment.routes import AttachedRoutes
+from ..policies.routes import AttachmentKey, RoutePolicies, SecurityByRule
 from .rules import Rules
 from .streams import StreamRoutes
 
@@ -34,6 +35,7 @@ def declare(
     streams: StreamRoutes,
     tracing: Collection[Key, Tracing],
     of_listeners: Collection[tuple[Key, ir.Backend, Ref], ir.Backend],
+    policies: RoutePolicies,
 ) -> Backends:
     """Collect every use of a backend, and fold them to one per Gateway and backend."""
     engine = world.engine
@@ -51,6 +53,7 @@ def declare(
         engine.flat_map("backends of rules", rules.unweighted, of_routes),
         engine.flat_map("backends of tracing", tracing, _of_tracing),
         of_listeners,
+        engine.flat_map("backends of route policies", policies.security, _of_security),
     )
     backends: Collection[tuple[Key, ir.Backend], ir.Backend] = engine.distinct(
         "backends of Gateways", uses, lambda key, _backend: (key[0], key[1]), lambda group: group[1]
@@ -73,6 +76,14 @@ def _of_weighted(
 ) -> Iterable[tuple[tuple[Key, ir.Backend, WeightedBackendsKey], ir.Backend]]:
     for backend in sorted({backend for backend in weighted.backends if backend is not None}):
         yield (key[0], backend, key[1]), backend
+
+
+def _of_security(
+    _read: Read, key: AttachmentKey, by_rule: SecurityByRule
+) -> Iterable[tuple[tuple[Key, ir.Backend, AttachmentKey], ir.Backend]]:
+    used = {backend for _, security in by_rule for each in security.filters for backend in each.backends}
+    for backend in sorted(used):
+        yield (key[0], backend, key), backend
 
 
 def _of_tracing(

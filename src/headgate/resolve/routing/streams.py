@@ -24,6 +24,7 @@ from headgate.world.objects import ROUTE_KINDS
 
 from ..attachment.listeners import Listeners
 from ..attachment.routes import AttachedRoutes, Attachment, RouteSnapshot
+from ..policies.routes import RoutePolicies
 from ..references.resolver import References, Resolver
 from . import rule_fields
 
@@ -66,7 +67,9 @@ class StreamRoutes:
     weighted_backends: Collection[tuple[Key, WeightedBackendsKey], WeightedBackends]
 
 
-def declare(world: World, references: References, listeners: Listeners, attached: AttachedRoutes) -> StreamRoutes:
+def declare(
+    world: World, references: References, listeners: Listeners, attached: AttachedRoutes, policies: RoutePolicies
+) -> StreamRoutes:
     """Resolve every route, and select one per listener and server name."""
     engine = world.engine
 
@@ -85,7 +88,7 @@ def declare(world: World, references: References, listeners: Listeners, attached
             if listener.protocol in ("TLS", "TCP", "UDP"):
                 selected = read(by_listener, (key[0], listener.name)) or ()
                 routes = {server_name: candidate.route for (_, _, server_name), candidate in selected}
-                of_port.append(_listener_streams(read, originating, port, listener, routes))
+                of_port.append(_listener_streams(read, originating, policies, port, listener, routes))
         return tuple(of_port) or None
 
     by_port = engine.map("streams of ports", listeners.ports, streams)
@@ -178,7 +181,12 @@ def _weighted_backends(key: WeightedBackendsKey, found: StreamBackends) -> Weigh
 
 
 def _listener_streams(
-    read: Read, originating: Collection[Ref, bool], port: ir.Port, listener: ir.Listener, routes: dict[str, Ref]
+    read: Read,
+    originating: Collection[Ref, bool],
+    policies: RoutePolicies,
+    port: ir.Port,
+    listener: ir.Listener,
+    routes: dict[str, Ref],
 ) -> ListenerStreams:
     """The filter chains of a listener: one per route, with the server names that the route gets."""
     by_route: dict[Ref, list[str]] = defaultdict(list)
@@ -190,7 +198,15 @@ def _listener_streams(
         terminates = listener.protocol == "TLS" and listener.mode == "Terminate"
         backends = WeightedBackendsKey(route, terminates and read(originating, route) is True)
         names = tuple(filter(None, sorted(server_names)))
-        chains.append(StreamFilterChain(f"{listener.name} {route}", backends, names))
+        security = policies.of_stream(read, (port.gateway, listener.name, route))
+        chains.append(
+            StreamFilterChain(
+                f"{listener.name} {route}",
+                None if security.closed else backends,
+                names,
+                security=msgspec.structs.replace(security, closed=None),
+            )
+        )
     chains.sort(key=lambda chain: chain.name)
     return ListenerStreams(port.gateway, listener.name, (*chains, *_closing_chain(port, listener, routes)))
 

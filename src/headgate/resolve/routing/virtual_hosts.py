@@ -25,6 +25,7 @@ from headgate.world import World
 
 from ..attachment.listeners import HTTPListener, Listeners
 from ..attachment.routes import AttachedRoutes, Attachment
+from ..policies.routes import RoutePolicies
 from .rules import Rules
 
 #: Gateway, RouteConfiguration, listener, hostname.
@@ -42,7 +43,7 @@ class _Entry:
 
 
 def declare(
-    world: World, listeners: Listeners, attached: AttachedRoutes, rules: Rules
+    world: World, listeners: Listeners, attached: AttachedRoutes, rules: Rules, policies: RoutePolicies
 ) -> Collection[VirtualHostKey, ir.VirtualHost]:
     """Declare the virtual hosts of all listeners of HTTP and HTTPS."""
     engine = world.engine
@@ -54,12 +55,13 @@ def declare(
         parent_refs, route_rules = read(attached.parent_refs, route), read(rules.unweighted, route)
         if listener is None or parent_refs is None or route_rules is None:
             return
+        security = policies.of_rules(read, key)
         for hostname, declared in attachment.hostnames:
             if is_shadowed(hostname, listener, of_gateway):
                 continue
             host = (gateway, listener.route_configuration, name, hostname)
             for index, rule in enumerate(route_rules):
-                for found in _routes(route, index, rule, declared, parent_refs.created, listener):
+                for found in _routes(route, index, rule, declared, parent_refs.created, listener, security(rule.name)):
                     yield (host, found.origin), _Entry(found, listener.direct_response, listener.filters)
 
     def of_listeners(
@@ -146,7 +148,13 @@ def _misdirected_response(other: HTTPListener) -> ir.DirectResponse:
 
 
 def _routes(
-    route: Ref, index: int, rule: ir.Rule, hostname: str, created: str, listener: HTTPListener
+    route: Ref,
+    index: int,
+    rule: ir.Rule,
+    hostname: str,
+    created: str,
+    listener: HTTPListener,
+    security: ir.RouteSecurity,
 ) -> Iterable[ir.Route]:
     """One route per match of a rule. `hostname` is the route's own, which decides the precedence."""
     for match_index, match in rule.matches:
@@ -159,4 +167,5 @@ def _routes(
             limits=rule.limits,
             port=listener.port,
             secure=listener.secure,
+            security=security,
         )

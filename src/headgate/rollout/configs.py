@@ -38,7 +38,7 @@ class TrackedConfig(msgspec.Struct, frozen=True):
 
 
 def tracked(template: Json, objects: Objects, names: Names, settings: Settings) -> tuple[TrackedConfig, ...]:
-    """The tracked configuration of a pod template. Raises `RefusedError` when a mandatory one is missing."""
+    """The tracked configuration of a pod template. Raises `NotAcceptedError` if a mandatory one is missing."""
     if not settings.config_tracking:
         return ()
     configs = []
@@ -49,7 +49,7 @@ def tracked(template: Json, objects: Objects, names: Names, settings: Settings) 
             if config.optional:
                 continue
             message = f'{kind} {name}.{names.namespace} get query error: {kind}s "{name}" not found'
-            raise NotAcceptedError("spec.targetRef", message, "ConfigNotFound")
+            raise NotAcceptedError("spec.targetRef", message, "ConfigNotFound", ref(cls, names.key(name)))
         if revision.is_tracked(kind, source):
             configs.append(TrackedConfig(config, source, objects.get(ref(cls, names.key(f"{name}-primary")))))
     return tuple(configs)

@@ -1,22 +1,28 @@
-"""What keeps a Canary from being released, as data and as the exception that carries it."""
+"""Problems that keep a Canary from being released, and the exception that carries one."""
 
-import msgspec
+from headgate.api.meta import Ref
+from headgate.api.problems import Problem
+
+#: The condition that a problem of a Canary turns False.
+ACCEPTED = "Accepted"
 
 
-class Problem(msgspec.Struct, frozen=True):
-    """A field that keeps a Canary from being released, and why."""
+def invalid(path: str, message: str, reason: str = "Invalid") -> Problem:
+    """A field that contradicts another one, or has no usable value."""
+    return Problem(path, reason, message, condition=ACCEPTED)
 
-    path: str
-    message: str
-    reason: str = "Unsupported"
 
-    def __str__(self) -> str:
-        return f"{self.path}: {self.message}"
+def unsupported(path: str, message: str) -> Problem:
+    """A field that Headgate does not support."""
+    return Problem(path, "Unsupported", message, condition=ACCEPTED)
 
 
 class NotAcceptedError(ValueError):
-    """A field of the spec, or an object around the Canary, cannot be followed; it becomes `Accepted=False`."""
+    """A field of the spec, or an object around the Canary, cannot be followed; it becomes `Accepted=False`.
 
-    def __init__(self, path: str, message: str, reason: str = "Invalid") -> None:
-        self.problem = Problem(path, message, reason)
+    `reference` is the object that the field refers to, if that does not exist.
+    """
+
+    def __init__(self, path: str, message: str, reason: str = "Invalid", reference: Ref | None = None) -> None:
+        self.problem = Problem(path, reason, message, reference=reference, condition=ACCEPTED)
         super().__init__(str(self.problem))

@@ -9,6 +9,7 @@ from headgate.api.core import Service
 from headgate.api.delivery import Canary, CanaryService, CanaryStatus
 from headgate.api.durations import go_seconds
 from headgate.api.gateway import HTTPRoute
+from headgate.api.meta import Ref
 
 from . import configs, pod_template, revision, strategies, targets
 from .configs import TrackedConfig
@@ -144,7 +145,8 @@ class Release:
             message = (
                 f'{self.kind.lower()} {self.target_name} get query error: {resource} "{self.names.target}" not found'
             )
-            raise NotAcceptedError("spec.targetRef.name", message, "TargetNotFound")
+            missing = Ref(self.kind, self.names.namespace, self.names.target)
+            raise NotAcceptedError("spec.targetRef.name", message, "TargetNotFound", missing)
         return self.existing_target
 
     @cached_property

@@ -13,9 +13,9 @@ from headgate.api import times
 from headgate.api.delivery import Canary, CanaryCondition, CanaryStatus
 from headgate.api.json_pointer import pointer
 from headgate.api.meta import Key
+from headgate.api.problems import Problem
 
 from .effects import Json, Patch
-from .problem import Problem
 
 PROMOTED = "Promoted"
 ACCEPTED = "Accepted"

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 from headgate.api.delivery import Canary
 from headgate.api.durations import go_seconds
+from headgate.api.problems import Problem, about
 
 from . import strategies, targets
-from .problem import NotAcceptedError, Problem
+from .problem import NotAcceptedError, invalid, unsupported
 from .settings import Settings
 
 #: Providers whose Canaries this controller releases; all others belong to another controller.
@@ -24,13 +25,14 @@ def is_ours(canary: Canary, settings: Settings) -> bool:
 
 def validate(canary: Canary, settings: Settings) -> tuple[Problem, ...]:
     """Every problem of the spec."""
-    return (
+    problems = (
         *_collected(_target(canary)),
         *_collected(_unsupported(canary)),
         *_collected(_service(canary)),
         *_collected(_strategy(canary)),
         *_collected(_metrics(canary, settings)),
     )
+    return about(canary.ref, problems)
 
 
 def _collected(problems: Iterator[Problem]) -> Iterator[Problem]:
@@ -50,22 +52,22 @@ def _unsupported(canary: Canary) -> Iterator[Problem]:
     spec, analysis = canary.spec, canary.spec.analysis
     later = "is not supported; remove it"
     if spec.autoscaler_ref:
-        yield Problem("spec.autoscalerRef", f"{spec.autoscaler_ref.kind} {later}")
+        yield unsupported("spec.autoscalerRef", f"{spec.autoscaler_ref.kind} {later}")
     if analysis.mirror:
-        yield Problem("spec.analysis.mirror", f"mirroring {later}")
+        yield unsupported("spec.analysis.mirror", f"mirroring {later}")
     if analysis.session_affinity:
-        yield Problem("spec.analysis.sessionAffinity", f"session affinity {later}")
+        yield unsupported("spec.analysis.sessionAffinity", f"session affinity {later}")
     for index, webhook in enumerate(analysis.webhooks):
-        yield Problem(f"spec.analysis.webhooks[{index}]", f"webhook {webhook.name!r} {later}")
+        yield unsupported(f"spec.analysis.webhooks[{index}]", f"webhook {webhook.name!r} {later}")
     for index, alert in enumerate(analysis.alerts):
-        yield Problem(f"spec.analysis.alerts[{index}]", f"alert {alert.name!r} {later}")
+        yield unsupported(f"spec.analysis.alerts[{index}]", f"alert {alert.name!r} {later}")
     if spec.service and spec.service.retries:
-        yield Problem("spec.service.retries", f"Istio's form of retries {later}, or set `retry` on the HTTPRoute")
+        yield unsupported("spec.service.retries", f"Istio's form of retries {later}, or set `retry` on the HTTPRoute")
 
 
 def _service(canary: Canary) -> Iterator[Problem]:
     if canary.spec.service is None:
-        yield Problem("spec.service", "is missing; set at least service.port", "Invalid")
+        yield invalid("spec.service", "is missing; set at least service.port")
 
 
 def _strategy(canary: Canary) -> Iterator[Problem]:
@@ -79,8 +81,8 @@ def _metrics(canary: Canary, settings: Settings) -> Iterator[Problem]:
             try:
                 go_seconds(metric.interval)
             except ValueError as error:
-                yield Problem(f"{path}.interval", str(error), "Invalid")
+                yield invalid(f"{path}.interval", str(error))
         namespace = metric.template_ref.namespace if metric.template_ref else None
         if settings.no_cross_namespace_refs and namespace not in (None, canary.metadata.namespace):
             message = f"{namespace!r}: references to other namespaces are switched off (--no-cross-namespace-refs)"
-            yield Problem(f"{path}.templateRef.namespace", message, "RefNotPermitted")
+            yield invalid(f"{path}.templateRef.namespace", message, "RefNotPermitted")

@@ -1,9 +1,10 @@
 """Ends a rollout: all traffic to the primary, the canary to zero. And handles a spec that cannot be followed."""
 
+from headgate.api.problems import Problem
+
 from .. import strategies
 from ..decision import act, rest, route_progress, route_split, wait, with_progress, write
 from ..effects import CountRollout, Decision, warning
-from ..problem import Problem
 from ..release import Release
 from ..status import IN_FLIGHT, enter_phase, with_problem
 from ..strategies import Progress

@@ -11,8 +11,9 @@ from typing import Protocol
 import msgspec
 
 from headgate.api.delivery import Canary, CanaryAnalysis, CanaryStatus
+from headgate.api.problems import Problem
 
-from ..problem import NotAcceptedError, Problem
+from ..problem import NotAcceptedError
 from ..registry import known, modules
 from ..split import Split
 

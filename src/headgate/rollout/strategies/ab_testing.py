@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from headgate.api.delivery import Canary
+from headgate.api.problems import Problem
 
 from .. import istio_match, routes
-from ..problem import Problem
 from ..split import Split
 from . import Progress
 

@@ -9,8 +9,9 @@
 from collections.abc import Iterator
 
 from headgate.api.delivery import Canary, CanaryAnalysis
+from headgate.api.problems import Problem
 
-from ..problem import Problem
+from ..problem import invalid, unsupported
 from ..split import Split
 from . import Progress
 
@@ -22,14 +23,14 @@ def validate(canary: Canary) -> Iterator[Problem]:
     analysis = canary.spec.analysis
     if analysis.match:
         message = "chooses an A/B test, which also needs a number of checks; set spec.analysis.iterations or remove it"
-        yield Problem("spec.analysis.match", message)
+        yield unsupported("spec.analysis.match", message)
     if canary.spec.skip_analysis or analysis.step_weight > 0:
         return
     if not analysis.step_weights:
         message = f"is {analysis.step_weight}; a positive step, or stepWeights, is needed to ever finish"
-        yield Problem("spec.analysis.stepWeight", message, "Invalid")
+        yield invalid("spec.analysis.stepWeight", message)
     elif not any(weight > 0 for weight in analysis.step_weights):
-        yield Problem("spec.analysis.stepWeights", "has no positive weight; [10, 50] would work", "Invalid")
+        yield invalid("spec.analysis.stepWeights", "has no positive weight; [10, 50] would work")
 
 
 def split(canary: Canary, progress: Progress) -> Split:

@@ -35,7 +35,7 @@ def program(world: World, facts: Facts, policy_kinds: Sequence[PolicyKind[Any]] 
     return Outputs(
         routing=resolved.routing,
         problems=resolved.problems,
-        class_statuses=statuses.classes,
+        gateway_class_statuses=statuses.classes,
         gateway_statuses=statuses.gateways,
         listener_set_statuses=statuses.listener_sets,
         route_statuses=statuses.routes,

@@ -465,7 +465,7 @@ def everything(made: golden.Running) -> dict[str, Any]:
     """All outputs, as plain dicts that can be compared."""
     outputs = made.outputs
     collections: dict[str, Collection[Any, Any]] = {
-        "classes": outputs.class_statuses,
+        "classes": outputs.gateway_class_statuses,
         "gateways": outputs.gateway_statuses,
         "routes": outputs.route_statuses,
         "policies": outputs.policy_statuses,

@@ -57,7 +57,7 @@ def controller(
 
     In a pod, the servers listen on POD_IP. Elsewhere they listen on loopback unless an address option is set.
     """
-    from headgate.cli.controlling.process import Wishes, run  # noqa: PLC0415
+    from headgate.cli.controlling.process import Options, run  # noqa: PLC0415
     from headgate.cli.running import until_stopped  # noqa: PLC0415
     from headgate.controllers.gateways import Settings  # noqa: PLC0415
     from headgate.rollout.settings import Settings as RolloutSettings  # noqa: PLC0415
@@ -72,7 +72,7 @@ def controller(
         advertise=xds_advertise,
         **({"envoy_image": envoy_image} if envoy_image else {}),
     )
-    wishes = Wishes(
+    options = Options(
         gateways=gateway_settings if gateways else None,
         rollouts=RolloutSettings(metrics_server=metrics_server) if rollouts else None,
         namespace=namespace,
@@ -84,6 +84,6 @@ def controller(
 
     async def work() -> None:
         async with connect(kubeconfig) as client:
-            await run(client, wishes)
+            await run(client, options)
 
     until_stopped(work())

@@ -54,7 +54,7 @@ class Outputs:
     #: Per object: what is wrong with it, whether or not its status reports it. Objects without problems are absent.
     problems: Collection[Ref, tuple[Problem, ...]]
 
-    class_statuses: Collection[Key, gateway.GatewayClassStatus]
+    gateway_class_statuses: Collection[Key, gateway.GatewayClassStatus]
     gateway_statuses: Collection[Key, gateway.GatewayStatus]
     listener_set_statuses: Collection[Key, gateway.ListenerSetStatus]
     route_statuses: Collection[Ref, tuple[gateway.RouteParentStatus, ...]]

@@ -64,7 +64,7 @@ def of_backend() -> OwnedStatus:
 
 def of_gateway_class() -> OwnedStatus:
     """Of GatewayClasses."""
-    return OwnedStatus(lambda outputs: outputs.class_statuses, ("Accepted", "SupportedVersion"))
+    return OwnedStatus(lambda outputs: outputs.gateway_class_statuses, ("Accepted", "SupportedVersion"))
 
 
 def of_gateway() -> OwnedStatus:

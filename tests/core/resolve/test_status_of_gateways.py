@@ -143,11 +143,11 @@ def test_a_class_of_another_controller_has_no_status() -> None:
     )
     made.put(other)
     made.run()
-    assert [key.name for key, _ in made.outputs.class_statuses.items()] == [golden.CLASS]
+    assert [key.name for key, _ in made.outputs.gateway_class_statuses.items()] == [golden.CLASS]
 
 
 def test_a_class_is_accepted_and_says_what_it_supports_in_alphabetical_order() -> None:
-    found = world().outputs.class_statuses.get(Key("", golden.CLASS))
+    found = world().outputs.gateway_class_statuses.get(Key("", golden.CLASS))
     assert found is not None
     assert [(each.type, each.status) for each in found.conditions] == [("Accepted", "True")]
     names = [feature.name for feature in found.supported_features]
@@ -160,7 +160,7 @@ def test_a_class_with_parameters_is_not_accepted_and_its_gateways_are_left_alone
     spec = api.GatewayClassSpec(controller_name="headgate.dev/gateway-controller", parameters_ref=ref)
     made.put(api.GatewayClass(metadata=ObjectMeta(name=golden.CLASS), spec=spec))
     made.run()
-    found = made.outputs.class_statuses.get(Key("", golden.CLASS))
+    found = made.outputs.gateway_class_statuses.get(Key("", golden.CLASS))
     assert found is not None
     assert found.conditions[0].reason == "InvalidParameters"
     assert made.outputs.gateway_statuses.get(GATEWAY) is None
@@ -171,7 +171,7 @@ def class_conditions(releases: dict[str, str] | None) -> dict[str, tuple[str, st
     if releases is not None:
         made.world.definitions.set(SETTINGS, Definitions(dict.fromkeys(releases, frozenset()), releases))
         made.run()
-    found = made.outputs.class_statuses.get(Key("", golden.CLASS))
+    found = made.outputs.gateway_class_statuses.get(Key("", golden.CLASS))
     assert found is not None
     return {each.type: (each.status, each.message) for each in found.conditions}
 

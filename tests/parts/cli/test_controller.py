@@ -170,9 +170,7 @@ def leaders(kubeconfig: Path) -> list[str]:
     return asyncio.run(read())
 
 
-async def test_the_holder_of_the_lease_bears_the_label_and_the_next_takes_both(
-    kubeconfig: Path, tmp_path: Path
-) -> None:
+async def create_pods(kubeconfig: Path) -> None:
     async with Client.from_kubeconfig(kubeconfig) as client:
         try:
             await client.create(Namespace(metadata=ObjectMeta(name=NAMESPACE)))
@@ -180,6 +178,10 @@ async def test_the_holder_of_the_lease_bears_the_label_and_the_next_takes_both(
             assert error.reason == "AlreadyExists"
         for name in ("one", "two"):
             await client.create(pod(name))
+
+
+def test_the_holder_of_the_lease_bears_the_label_and_the_next_takes_both(kubeconfig: Path, tmp_path: Path) -> None:
+    asyncio.run(create_pods(kubeconfig))
     with Controller(kubeconfig, tmp_path, "--pod", "one", name="one") as one:
         waiting.until(lambda: leaders(kubeconfig) == ["one"], says="one leads", running=one)
         with Controller(kubeconfig, tmp_path, "--pod", "two", name="two") as two:

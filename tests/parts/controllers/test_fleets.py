@@ -94,7 +94,7 @@ async def test_envoys_that_are_needed_stay(api: LocalApi) -> None:
     async with restarted(api) as (pipeline, fleets, client):
         pipeline.world.gateway_classes.set(CLASS.key, CLASS)
         pipeline.run_pass()
-        fleets.start()
+        fleets.reconcile_all()
         await fleets.queue.settled()
         assert await there(client)
 
@@ -102,7 +102,7 @@ async def test_envoys_that_are_needed_stay(api: LocalApi) -> None:
 async def test_envoys_that_nobody_needs_any_more_go(api: LocalApi) -> None:
     async with restarted(api) as (pipeline, fleets, client):
         pipeline.run_pass()
-        fleets.start()
+        fleets.reconcile_all()
         await fleets.queue.settled()
         assert not await there(client)
 
@@ -119,7 +119,7 @@ async def test_envoys_of_a_gateway_that_is_refused_as_it_is_now_stay(api: LocalA
         pipeline.world.gateways.set(FRONT.key, msgspec.structs.replace(front, spec=refused))
         pipeline.run_pass()
         assert pipeline.outputs.fleet_specs.get(FRONT.key) is None
-        fleets.start()
+        fleets.reconcile_all()
         await fleets.queue.settled()
         assert await there(client)
 
@@ -127,6 +127,6 @@ async def test_envoys_of_a_gateway_that_is_refused_as_it_is_now_stay(api: LocalA
 async def test_what_another_controller_made_for_a_gateway_stays(api: LocalApi) -> None:
     async with restarted(api, left_by="example.com/another") as (pipeline, fleets, client):
         pipeline.run_pass()
-        fleets.start()
+        fleets.reconcile_all()
         await fleets.queue.settled()
         assert await there(client)

@@ -78,7 +78,7 @@ class FleetReconciler:
                 if not deleted and _pod_patch(gateway, spec, pod) is not None:
                     self.queue.add(gateway)
 
-    def start(self) -> None:
+    def reconcile_all(self) -> None:
         """Report and reconcile every Gateway, now that the specs of all are known, or that this replica leads.
 
         Nothing is written before the first call. A Gateway whose class was not listed yet seems to need no Envoys, and

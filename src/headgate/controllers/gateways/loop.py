@@ -158,11 +158,11 @@ class GatewayController:
         finally:
             await _stop(self._server.stop())
 
-    def on_leading(self) -> None:
+    def on_started_leading(self) -> None:
         """This replica leads now: write what the previous leader left, and answer Envoys."""
         if self.ready.is_set():
             self._write_all()
-            self._fleets.start()
+            self._fleets.reconcile_all()
             self._server.open()
 
     # ── in ───────────────────────────────────────────────────────────────────
@@ -212,7 +212,7 @@ class GatewayController:
 
     def _finish_start(self) -> None:
         """After the first complete pass. Fleets report first, so that no known address is reported as missing."""
-        self._fleets.start()
+        self._fleets.reconcile_all()
         self._pipeline.run_pass()
         self.ready.set()
         world, outputs = self._pipeline.world, self._pipeline.outputs
@@ -238,7 +238,7 @@ class GatewayController:
             await asyncio.sleep(CERTIFICATE_CHECK)
             now = time.time()
             if self._is_leader() and await self._identity.reload_ca(now):
-                self._fleets.start()
+                self._fleets.reconcile_all()
             if self._identity.renew_certificate(now):
                 self._server.renew(self._identity.certificate)
 

@@ -1,4 +1,4 @@
-"""Which replica of the controller works: the holder of a Lease, whose pod bears the label that the Service selects."""
+"""Leader election: the replica that holds the Lease works, and its pod has the label that the Service selects."""
 
 import asyncio
 import contextlib
@@ -21,52 +21,55 @@ LEADER = "headgate.dev/leader"
 _SAME_RELEASE = ("app.kubernetes.io/name", "app.kubernetes.io/instance")
 
 
-class Always:
-    """There is one replica only, so it always works."""
+class SoleReplica:
+    """The only replica, which always leads."""
 
-    holding = True
+    def is_leader(self) -> bool:
+        """Always."""
+        return True
 
-    async def work(self, took: Callable[[], None]) -> None:
-        """Begin at once."""
-        took()
+    async def run(self, on_started_leading: Callable[[], None]) -> None:
+        """Call `on_started_leading` at once, then wait until cancelled."""
+        on_started_leading()
         await asyncio.Event().wait()
 
 
-class ByLease:
-    """Works while it holds the Lease, and ends the process when it is lost.
+class Leadership:
+    """Leads while it holds the Lease, and ends the process when the Lease is lost.
 
-    A controller that has lost its Lease has half of the facts, and so has the one that took it; a fresh start is the
-    way back to a whole world, and whoever runs controllers starts them again.
+    After a change of the leader each replica knows only a part of what Envoys reported. A restart is the simplest way
+    back to a complete world: Kubernetes starts the container again.
     """
 
     def __init__(self, client: Client, namespace: str, identity: str, pod: str) -> None:
         self._client = client
-        # A container of a pod starts when the one before it is dead; no pod has an underscore in its name.
-        self._holder = LeaderElector(client, Key(namespace, LEASE), identity, dead_prefix=f"{pod}_" if pod else "")
+        # A container of a pod starts when the previous one has ended, and no name of a pod has an underscore.
+        self._elector = LeaderElector(client, Key(namespace, LEASE), identity, dead_prefix=f"{pod}_" if pod else "")
         self._pod = Key(namespace, pod) if pod else None
+        self._leads = False
 
-    @property
-    def holding(self) -> bool:
-        """Whether this replica may write, by the clock."""
-        return self._holder.is_leader
+    def is_leader(self) -> bool:
+        """Whether this replica may write: it has begun to lead, and its Lease is valid by the clock."""
+        return self._leads and self._elector.is_leader
 
-    async def work(self, took: Callable[[], None]) -> None:
-        """Hold the Lease until cancelled; `took` is called when it is ours.
+    async def run(self, on_started_leading: Callable[[], None]) -> None:
+        """Acquire the Lease and hold it until cancelled; `on_started_leading` is called once it is held.
 
         Raises:
-            Failed: somebody else took the Lease.
+            Failed: the Lease was lost to another replica.
         """
-        async with _background(self._holder.run()):
-            await self._holder.until_held()
-            await self._take_label()
-            took()
+        async with _background(self._elector.run()):
+            await self._elector.until_held()
+            await self._add_label()
+            self._leads = True
+            on_started_leading()
             try:
-                await self._holder.until_lost()
+                await self._elector.until_lost()
             finally:
-                await self._drop_label()
-            raise Failed("the Lease was lost: another replica works now")
+                await self._remove_label()
+            raise Failed("the Lease was lost to another replica")
 
-    async def _take_label(self) -> None:
+    async def _add_label(self) -> None:
         if self._pod is None:
             return
         me = await self._client.get(Pod, self._pod.name, self._pod.namespace)
@@ -74,10 +77,10 @@ class ByLease:
         selector = ",".join(f"{name}={value}" for name, value in (*ours.items(), (LEADER, "true")))
         for other in (await self._client.list(Pod, self._pod.namespace, label_selector=selector)).items:
             if other.key != self._pod:
-                await self._label(other.key, None)  # it died with the label on
+                await self._label(other.key, None)  # it ended without removing its label
         await self._label(self._pod, "true")
 
-    async def _drop_label(self) -> None:
+    async def _remove_label(self) -> None:
         if self._pod is not None:
             with contextlib.suppress(ApiError, TimeoutError):
                 async with asyncio.timeout(3):

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple, Self
 
 from headgate.api.delivery import Canary, CanaryStatus
 from headgate.api.gateway import HTTPRoute
+from headgate.kube.backoff import Backoff
 from headgate.kube.client import JSON, Client
 from headgate.kube.watch import Batch, WatchTiming, follow
 from headgate.traffic import Load, Plan, Request, RequestResult
@@ -37,7 +38,7 @@ _SAMPLE = 0.03
 #: Seconds by which a running watch may be behind: Envoy may know a weight before the observer sees it declared.
 _BEHIND = 1.0
 #: The watches reconnect at once, unlike the controller's (up to 2 s): what is declared when an API is back shows soon.
-_PACE = WatchTiming(first=0.05, most=0.5, dead=0.05)
+_TIMING = WatchTiming(Backoff(first=0.05, limit=0.5, jitter=0.3), Backoff(first=0.05, limit=0.05, jitter=0.3))
 #: Seconds by which Envoy's worker threads may be behind its main thread, which answers us.
 _WORKERS_BEHIND = 0.25
 
@@ -224,8 +225,8 @@ class Observer:
             routes.gaps = self.gaps
             namespace = self.shop.namespace
             watches = [
-                asyncio.create_task(follow(client, Canary, self._see_canaries, namespace=namespace, timing=_PACE)),
-                asyncio.create_task(follow(routes, HTTPRoute, self._see_routes, namespace=namespace, timing=_PACE)),
+                asyncio.create_task(follow(client, Canary, self._see_canaries, namespace=namespace, timing=_TIMING)),
+                asyncio.create_task(follow(routes, HTTPRoute, self._see_routes, namespace=namespace, timing=_TIMING)),
             ]
             self._started.set_result(None)
             await self._end.wait()

@@ -1,7 +1,7 @@
 """An asynchronous client of any Kubernetes API: bytes in, types out.
 
-Answers are asked for uncompressed: compressing costs both ends more time than loopback or a data centre takes to
-carry the bytes.
+Responses are requested uncompressed: compression costs both ends more time than loopback or a data centre network takes
+to transfer the bytes.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ __all__ = ["ApiError", "Client", "Listing", "Page", "UnreachableError", "selecti
 
 T = TypeVar("T", bound=Object)
 
-#: Requests in flight at once, watches not counted: more only queue in the API.
+#: Requests in flight at once, without watches; more would only queue in the API server.
 CONCURRENCY = 32
 #: Objects per page of a list.
 PAGE = 500
@@ -36,7 +36,7 @@ _KEEP_ALIVE = 75.0
 JSON = "application/json"
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
-#: Objects without their specs and statuses; an API that does not speak it gives whole ones.
+#: Objects with their metadata only; an API that does not support that returns whole objects.
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 
@@ -49,7 +49,7 @@ class Listing(msgspec.Struct, Generic[T], frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Undecoded objects of a collection; `more` is the token of the next page, empty on the last."""
+    """Undecoded objects of a collection; `more` is the continue token, empty on the last page."""
 
     items: tuple[msgspec.Raw, ...]
     resource_version: str
@@ -72,7 +72,7 @@ _list_decoder = msgspec.json.Decoder(_List)
 class Client:
     """A connection to one API; an async context manager.
 
-    Connections are made on demand, kept and shared by all tasks of one event loop.
+    Connections are opened on demand, kept alive, and shared by all tasks of one event loop.
     """
 
     def __init__(self, access: Access) -> None:
@@ -81,17 +81,17 @@ class Client:
         self.namespace = access.namespace
         self._session: aiohttp.ClientSession | None = None
         self._turns = asyncio.Semaphore(CONCURRENCY)
-        self._versions: dict[type[Object], str] = {}
+        self._served_versions: dict[type[Object], str] = {}
         self._streams: set[aiohttp.StreamReader] = set()
 
     @classmethod
     def from_kubeconfig(cls, path: str | Path | None = None, *, context: str | None = None) -> Self:
-        """A client of the API that a kubeconfig describes (None: `$KUBECONFIG`, else `~/.kube/config`)."""
+        """A client of the API of a kubeconfig (None: `$KUBECONFIG`, else `~/.kube/config`)."""
         return cls(accesses.from_kubeconfig(path, context))
 
     @classmethod
     def from_environment(cls, kubeconfig: str | Path | None = None) -> Self:
-        """The given kubeconfig, else `$KUBECONFIG`, else the pod's service account, else `~/.kube/config`."""
+        """A client of the given kubeconfig, else `$KUBECONFIG`, the pod's service account, or `~/.kube/config`."""
         return cls(accesses.from_environment(kubeconfig))
 
     async def __aenter__(self) -> Self:
@@ -103,9 +103,9 @@ class Client:
         await self.close()
 
     async def close(self) -> None:
-        """Closes all connections; watches end with `UnreachableError`."""
+        """Close all connections; watches end with `UnreachableError`."""
         session, self._session = self._session, None
-        for stream in self._streams:  # aiohttp closes the sockets below them without telling them
+        for stream in self._streams:  # aiohttp closes the sockets without waking the readers
             stream.set_exception(UnreachableError("the client was closed"))
         if session:
             await session.close()
@@ -116,12 +116,18 @@ class Client:
         """The URL path of a collection, an object or a subresource, in the version that this API serves."""
         kind = codec.kind_of(cls)
         path = kind.path(namespace, name, subresource)
-        version = self._versions.get(cls)
+        version = self._served_versions.get(cls)
         return path.replace(f"/apis/{kind.api_version}/", f"/apis/{kind.group}/{version}/", 1) if version else path
 
     def use_version(self, cls: type[Object], version: str) -> None:
-        """Speak this version of a kind from now on: older APIs serve ReferenceGrant as v1beta1 only."""
-        self._versions[cls] = version
+        """Use this version of a kind in the paths of all requests from now on.
+
+        Without a call it is the version of `codec`. An API may serve only another one (older releases serve
+        ReferenceGrant as v1beta1). The client does not look for it: the watches of a kind do, because they are what
+        starts first. `watch.follow` tries the versions after a 404, `served_kinds` reads them from the definition.
+        Writes to the kind then use the same version.
+        """
+        self._served_versions[cls] = version
 
     # ── bytes ────────────────────────────────────────────────────────────────
 
@@ -137,15 +143,15 @@ class Client:
         timeout: float | None = None,
         repeatable: bool | None = None,
     ) -> bytes:
-        """One request; the bytes of the answer.
+        """Send a request; the bytes of the response.
 
         Args:
-            repeatable: whether it may be sent again when a kept connection turns out to be closed (a server may do
-                that at any moment). None: everything except POST.
-            timeout: seconds for the whole of it; None: 30.
+            repeatable: whether the request may be sent again when a kept-alive connection turns out to be closed, which
+                a server may do at any moment. None: every method except POST.
+            timeout: seconds for the whole request; None: 30.
 
         Raises:
-            ApiError: the API refused, or `UnreachableError`.
+            ApiError: the API returned an error; or `UnreachableError`.
         """
         again = method != "POST" if repeatable is None else repeatable
         total = aiohttp.ClientTimeout(total=timeout or 30.0, sock_connect=10.0)
@@ -169,13 +175,13 @@ class Client:
         accept: str = JSON,
         idle_timeout: float | None = None,
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """A GET whose answer arrives bit by bit (watch, log): yields the chunks as they come.
+        """A GET with a streamed response (watch, log): an iterator over its chunks, as they arrive.
 
         Args:
-            silence: seconds without a byte after which the connection counts as dead; None: never.
+            idle_timeout: seconds without a byte after which the connection is considered broken; None: never.
 
         Raises:
-            ApiError: the API refused, or `UnreachableError` (also while reading).
+            ApiError: the API returned an error; or `UnreachableError`, also while reading.
         """
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=idle_timeout)
         try:
@@ -242,7 +248,7 @@ class Client:
         return codec.decode(cls, await self.request("GET", self.path(cls, namespace, name)))
 
     async def get_raw(self, cls: type[Object], name: str, namespace: str | None = None) -> dict[str, Any]:
-        """One object as it is, with everything that our types leave out."""
+        """One undecoded object, with the fields that our types leave out. Raises `ApiError`, `DecodeError`."""
         return _decoded(await self.request("GET", self.path(cls, namespace, name)))
 
     async def pages(
@@ -254,18 +260,23 @@ class Client:
         field_selector: str | None = None,
         accept: str = JSON,
     ) -> AsyncIterator[Page]:
-        """A collection page by page. If the API forgets the rest in between, `ApiError` 410 says to start again."""
+        """The pages of a collection.
+
+        Raises:
+            ApiError: the API returned an error; 410 when the continue token has expired, so that the list must begin
+                again.
+        """
         params = selection(label_selector, field_selector) | {"limit": str(PAGE)}
         while True:
             body = await self.request("GET", self.path(cls, namespace), params=params, accept=accept, timeout=60)
             try:
-                found = _list_decoder.decode(body)
+                page = _list_decoder.decode(body)
             except msgspec.DecodeError as error:
                 raise ApiError(0, "BadList", f"{self.path(cls, namespace)}: not a list: {error}") from None
-            yield Page(found.items or (), found.metadata.resource_version, found.metadata.more)
-            if not found.metadata.more:
+            yield Page(page.items or (), page.metadata.resource_version, page.metadata.more)
+            if not page.metadata.more:
                 return
-            params["continue"] = found.metadata.more
+            params["continue"] = page.metadata.more
 
     async def list(
         self,
@@ -284,25 +295,18 @@ class Client:
         return Listing(tuple(items), version)
 
     async def create(self, obj: T) -> T:
-        """Creates an object and gives back what the API made of it."""
-        # With a name a second attempt can only be told AlreadyExists.
+        """Create an object; the object as the API stored it. Raises `ApiError`, `DecodeError`."""
+        # With a name, a second attempt fails with AlreadyExists at worst.
         repeatable = bool(obj.metadata.name)
         path = self.path(type(obj), obj.metadata.namespace or None)
         return codec.decode(type(obj), await self.request("POST", path, body=codec.encode(obj), repeatable=repeatable))
 
     async def create_raw(self, cls: type[Object], obj: Mapping[str, Any]) -> dict[str, Any]:
-        """Creates an object, given and got undecoded."""
-        about = obj["metadata"]
-        path = self.path(cls, about.get("namespace"))
+        """Create an undecoded object; the object as the API stored it. Raises `ApiError`, `DecodeError`."""
+        metadata = obj["metadata"]
+        path = self.path(cls, metadata.get("namespace"))
         body = msgspec.json.encode(obj)
-        return _decoded(await self.request("POST", path, body=body, repeatable=bool(about.get("name"))))
-
-    async def replace_raw(
-        self, cls: type[Object], name: str, namespace: str | None, obj: Mapping[str, Any], *, subresource: str = ""
-    ) -> dict[str, Any]:
-        """PUT of a whole undecoded object; its resourceVersion makes it safe."""
-        path = self.path(cls, namespace, name, subresource)
-        return _decoded(await self.request("PUT", path, body=msgspec.json.encode(obj)))
+        return _decoded(await self.request("POST", path, body=body, repeatable=bool(metadata.get("name"))))
 
     async def json_patch(
         self,
@@ -313,7 +317,7 @@ class Client:
         *,
         subresource: str = "",
     ) -> dict[str, Any]:
-        """RFC 6902; the object afterwards. A `test` that fails is `ApiError` 422 (Invalid)."""
+        """Apply a JSON Patch (RFC 6902); the patched object. A failing `test` raises `ApiError` 422 (Invalid)."""
         return await self._patch(cls, name, namespace, operations, subresource, JSON_PATCH)
 
     async def merge_patch(
@@ -325,7 +329,7 @@ class Client:
         *,
         subresource: str = "",
     ) -> dict[str, Any]:
-        """RFC 7386; the object afterwards. Never for lists that others write as well."""
+        """Apply a JSON Merge Patch (RFC 7386); the patched object. It replaces lists as a whole."""
         return await self._patch(cls, name, namespace, patch, subresource, MERGE_PATCH)
 
     async def _patch(
@@ -346,45 +350,45 @@ class Client:
         uid: str | None = None,
         resource_version: str | None = None,
     ) -> None:
-        """Deletes an object, if it is still the one with this `uid` and `resource_version`. Raises `ApiError`."""
-        only_if = {"uid": uid, "resourceVersion": resource_version}
+        """Delete an object, if it still has this `uid` and `resource_version`. Raises `ApiError`."""
+        preconditions = {"uid": uid, "resourceVersion": resource_version}
         options = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
             "propagationPolicy": propagation,
             "gracePeriodSeconds": grace_period,
-            "preconditions": {name: value for name, value in only_if.items() if value} or None,
+            "preconditions": {name: value for name, value in preconditions.items() if value} or None,
         }
         body = msgspec.json.encode({name: value for name, value in options.items() if value is not None})
         await self.request("DELETE", self.path(cls, namespace, name), body=body)
 
     async def served(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
-        """What this API serves: (group, kind) -> its versions, the preferred one first."""
+        """The kinds that this API serves: (group, kind) -> its versions, the preferred one first."""
         from .discovery import served  # noqa: PLC0415 - rarely needed
 
         return await served(self)
 
 
 def selection(label_selector: str | None, field_selector: str | None) -> dict[str, str]:
-    """Query parameters that select objects."""
-    both = {"labelSelector": label_selector, "fieldSelector": field_selector}
-    return {name: value for name, value in both.items() if value}
+    """The query parameters of selectors."""
+    selectors = {"labelSelector": label_selector, "fieldSelector": field_selector}
+    return {name: value for name, value in selectors.items() if value}
 
 
 def _decoded(body: bytes) -> dict[str, Any]:
-    found = msgspec.json.decode(body)
-    if not isinstance(found, dict):
-        raise codec.DecodeError(f"expected an object, found {type(found).__name__}")
-    return found
+    document = msgspec.json.decode(body)
+    if not isinstance(document, dict):
+        raise codec.DecodeError(f"expected an object, found {type(document).__name__}")
+    return document
 
 
 def _was_closed(error: BaseException) -> bool:
-    """Whether a connection that was there went away; not that none could be made."""
+    """Whether an established connection was closed, rather than that none could be established."""
     lost = isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
     return lost and not isinstance(error, aiohttp.ClientConnectorError)
 
 
 def _error_text(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
-        return "no answer in time"
+        return "timed out"
     return str(error) or type(error).__name__

@@ -185,7 +185,7 @@ class LeaderElector:
             async with asyncio.timeout(self._timing.renew_deadline):
                 lease = await self._acquire_or_renew()
         except (ApiError, TimeoutError) as error:
-            self._log_failure(str(error) or "no answer in time")
+            self._log_failure(str(error) or "timed out")
             return
         self._log_failure("")
         if lease is not None:

@@ -1,8 +1,8 @@
-"""What an API serves of the kinds that it does not have by itself, kept current while definitions come and go.
+"""Which versions an API serves of kinds that CustomResourceDefinitions define, as definitions are created and deleted.
 
-The metadata of all CustomResourceDefinitions are watched (a cluster may have hundreds, of half a megabyte each); those
-of our kinds are read when they change. So a kind is followed at the newest version that is served and that we know, it
-is taken up when its definition appears, and its objects are gone when the definition is.
+The metadata of all CustomResourceDefinitions is watched (a cluster may have hundreds, of half a megabyte each); the
+definitions of our kinds are read when they change. A kind is watched at the newest served version that `codec` knows,
+from the moment when its definition is created; when the definition is deleted, all its objects are.
 """
 
 import asyncio
@@ -25,19 +25,19 @@ _log = structlog.get_logger("headgate.kube.watch")
 
 
 class ServedKinds:
-    """The definitions of some kinds; listeners are called in the event loop whenever they may have changed."""
+    """What the API serves of some kinds. Listeners are called in the event loop whenever that may have changed."""
 
     def __init__(self, client: Client, kinds: Iterable[type[Object]], *, timing: WatchTiming = DEFAULT_TIMING) -> None:
         self._client = client
         self._timing = timing
         self._classes = {_definition_of(cls): cls for cls in kinds}
         self._served: dict[type[Object], Served] = {}
-        #: Names of definitions that have changed since they were read.
+        #: Names of definitions that changed since they were read.
         self._waiting: set[str] = set()
         self._wake = asyncio.Event()
         self._listed = False
         self._listeners: list[Callable[[], None]] = []
-        #: Whether every definition that was there in the beginning has been read.
+        #: Whether every definition that existed at the start has been read.
         self.complete = False
         self._logged: dict[type[Object], str] = {}
 
@@ -46,7 +46,7 @@ class ServedKinds:
         return _definition_of(cls) in self._classes
 
     def served(self, cls: type[Object]) -> Served | None:
-        """What the API serves of a kind; None if nothing that we know."""
+        """What the API serves of a kind; None if it serves no version that `codec` knows."""
         return self._served.get(cls)
 
     def all_served(self) -> Mapping[type[Object], Served]:
@@ -54,13 +54,13 @@ class ServedKinds:
         return dict(self._served)
 
     def listen(self, changed: Callable[[], None]) -> None:
-        """Have `changed` called, at once if there is something to tell already."""
+        """Call `changed` after each change, and at once if the definitions have been read already."""
         self._listeners.append(changed)
         if self.complete:
             changed()
 
     async def run(self) -> Never:
-        """Keep it current until cancelled."""
+        """Watch the definitions until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(
                 follow(self._client, CustomResourceDefinition, self._see, metadata_only=True, timing=self._timing)
@@ -87,19 +87,21 @@ class ServedKinds:
                 self._notify()
             failures = failures + 1 if any(errors) else 0
             if failures:
-                _log.warning("a definition cannot be read", error=next(filter(None, errors)))
-                await asyncio.sleep(self._timing.after(failures))
+                _log.warning("reading a CustomResourceDefinition failed, retrying", error=next(filter(None, errors)))
+                await asyncio.sleep(self._timing.backoff.delay(failures))
                 self._wake.set()
 
     async def _read(self, name: str) -> str:
-        """Read a definition; what went wrong, if it is to be tried again."""
+        """Read a definition; an error message if it has to be read again."""
         try:
             self._take(self._classes[name], await self._get(name))
         except ApiError as error:
             self._waiting.add(name)
             return str(error)
         except codec.DecodeError as error:
-            _log.error("a definition is not understood: the kind counts as not served", name=name, error=str(error))
+            _log.error(
+                "CustomResourceDefinition does not decode; treating its kind as not served", name=name, error=str(error)
+            )
             self._take(self._classes[name], None)
         return ""
 
@@ -126,7 +128,7 @@ class ServedKinds:
             changed()
 
     def _log_version(self, cls: type[Object]) -> None:
-        """In the log, once for each change."""
+        """Log the version of a kind, once per change."""
         kind, found = codec.kind_of(cls), self._served.get(cls)
         version = found.version if found is not None else ""
         if self._logged.get(cls) == version:
@@ -135,7 +137,7 @@ class ServedKinds:
         if version:
             _log.info("watched", kind=kind.kind, version=f"{kind.group}/{version}")
         else:
-            _log.info("not served: watched as soon as it is", kind=kind.kind, group=kind.group)
+            _log.info("not served: will be watched once it is", kind=kind.kind, group=kind.group)
 
 
 async def follow_served(
@@ -149,7 +151,7 @@ async def follow_served(
     field_selector: str | None = None,
     timing: WatchTiming = DEFAULT_TIMING,
 ) -> Never:
-    """As `watch.follow`, at the version that is served, while the kind is served; before and after that it is empty."""
+    """As `watch.follow`, at the served version of the kind. While it is not served, the collection is empty."""
     selectors = selection(label_selector, field_selector)
     follower = Follower(client, cls, sink, namespace, selectors, timing, probe_versions=False)
     changed = asyncio.Event()
@@ -167,7 +169,7 @@ async def follow_served(
 
 
 async def _follow_while(follower: Follower[Any], over: Callable[[], bool], changed: asyncio.Event) -> None:
-    """Follow until it is over; the next `run` lists anew."""
+    """Run the follower until `over()`; its next run lists again."""
     following = asyncio.create_task(follower.run())
     waiting = asyncio.create_task(_until(over, changed))
     try:

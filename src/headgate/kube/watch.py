@@ -1,20 +1,21 @@
-"""List and watch a collection for ever, as changes that are handed over the moment their bytes arrive.
+"""Lists and watches a collection until cancelled, and delivers its changes as soon as their bytes arrive.
 
-The rules, in the order in which `follow` keeps them:
+The rules, in the order in which `follow` applies them:
 
-1. List in pages, hand over each page; the collection is *synced* when the last page was handed over.
-2. Watch from the list's resourceVersion, with bookmarks. Everything that one read from the socket brought is one batch.
-3. A watch that ends is continued from the last resourceVersion seen.
-4. 410 (the API has forgotten that version): list again, hand over what changed, and a deletion for everything that
-   is gone.
-5. Any other error: wait (0.2 s doubling to 10 s, with jitter), then continue where we were. An API that does not answer
-   at all is asked at least every 2 s: when it comes back, everybody waits for what we have missed, and a refused
-   connection costs it nothing. Said once per change of the error, not at every attempt.
-6. 404 for a collection means that the API does not serve the kind in this version: an older version of the kind is
-   tried; if there is none, that is not an error. The collection counts as synced and empty, and we ask again slowly,
-   for its CRD may come. (`defined.follow_defined` knows instead of trying: there 404 is an error like others.)
-7. An object that does not decode is handed over as *broken* with its key; all others go on. What was known of it
-   before stays valid until it decodes again or is deleted.
+1. List in pages and deliver each page. The collection is *synced* once the last page was delivered.
+2. Watch from the resourceVersion of the list, with bookmarks. All events of one read from the socket are one batch.
+3. When a watch ends, continue from the last resourceVersion seen.
+4. On 410 (the API no longer has that version), list again; deliver what changed, and a deletion of each object that is
+   gone.
+5. On any other error, wait (0.2 s doubling to 10 s, with jitter) and continue from the same version. An API that cannot
+   be reached is tried at least every 2 s: when it is back, missed changes are urgent, and a refused connection costs it
+   nothing. The log has one line per change of the error, not one per attempt.
+6. 404 for a collection means that the API does not serve this version of the kind: try the older versions of the kind.
+   If the API serves none, that is not an error: the collection is synced and empty, and is tried again slowly, because
+   its CustomResourceDefinition may be created. (`served_kinds.follow_served` knows the served version; to it 404 is an
+   error like others.)
+7. An object that does not decode is delivered as *broken*, by its key; all others are delivered. What the consumer had
+   of a broken object stays valid until it decodes again or is deleted.
 """
 
 import asyncio
@@ -28,6 +29,7 @@ import structlog
 from headgate.api import codec
 from headgate.api.meta import Key, Object
 
+from .backoff import Backoff
 from .client import JSON, METADATA, METADATA_LIST, ApiError, Client, UnreachableError, selection, status_error
 
 T = TypeVar("T", bound=Object)
@@ -36,7 +38,7 @@ _log = structlog.get_logger("headgate.kube.watch")
 
 
 class Change(msgspec.Struct, Generic[T], frozen=True):
-    """An object came, changed ("set", with the object) or went ("delete")."""
+    """An object was added or modified ("set", with the object) or deleted ("delete")."""
 
     kind: Literal["set", "delete"]
     key: Key
@@ -44,10 +46,10 @@ class Change(msgspec.Struct, Generic[T], frozen=True):
 
 
 class Batch(msgspec.Struct, Generic[T], frozen=True):
-    """What one read brought.
+    """The changes of one read.
 
-    `synced` is False until the first list is complete, True from then on. `broken` are objects that do not decode.
-    Where the API does not have the kind at all, `served` is False.
+    `synced` is False until the first list is complete, True from then on. `broken` are the keys of objects that do not
+    decode, with the reasons. `served` is False while the API does not serve the kind.
     """
 
     changes: tuple[Change[T], ...] = ()
@@ -57,21 +59,16 @@ class Batch(msgspec.Struct, Generic[T], frozen=True):
 
 
 class WatchTiming(msgspec.Struct, frozen=True):
-    """How patient `follow` is, in seconds; tests are less so."""
+    """The times of `follow`, in seconds."""
 
-    first: float = 0.2
-    most: float = 10.0
-    #: The longest pause while nobody answers.
-    dead: float = 2.0
-    #: Between two questions for a kind that is not served.
+    #: After errors that the API answers with.
+    backoff: Backoff = Backoff(first=0.2, limit=10.0, jitter=0.3)
+    #: While the API cannot be reached.
+    unreachable: Backoff = Backoff(first=0.2, limit=2.0, jitter=0.3)
+    #: Between two attempts for a kind that the API does not serve.
     unserved: float = 15.0
     #: How long the API keeps one watch open.
     watch: float = 290.0
-
-    def after(self, failures: int, *, dead: bool = False) -> float:
-        """The pause after so many failures in a row, with jitter so that many clients do not come at once."""
-        most = min(self.most, self.dead) if dead else self.most
-        return min(most, self.first * 2.0 ** min(failures - 1, 16)) * random.uniform(0.7, 1.0)  # noqa: S311
 
 
 DEFAULT_TIMING = WatchTiming()
@@ -88,12 +85,12 @@ async def follow(
     metadata_only: bool = False,
     timing: WatchTiming = DEFAULT_TIMING,
 ) -> Never:
-    """Keeps `sink` informed of a collection until cancelled; the rules stand in the module's docstring.
+    """Deliver the changes of a collection to `sink` until cancelled; the module's docstring has the rules.
 
-    `sink` is called synchronously, in order, never concurrently with itself. What it raises ends `follow`.
+    `sink` is called synchronously, in order, never concurrently with itself. An exception that it raises ends `follow`.
 
     Args:
-        metadata_only: objects come with nothing but their metadata.
+        metadata_only: request objects with their metadata only.
     """
     selectors = selection(label_selector, field_selector)
     await Follower(client, cls, sink, namespace, selectors, timing, metadata_only=metadata_only).run()
@@ -107,7 +104,7 @@ class _Metadata(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class _Identity(msgspec.Struct):
-    """What can be read of any object, also of one whose spec does not decode."""
+    """The part that decodes of any object, even if its spec does not."""
 
     metadata: _Metadata = _Metadata()
 
@@ -122,14 +119,14 @@ _event = msgspec.json.Decoder(_Event)
 
 
 class _ExpiredError(Exception):
-    """The API has forgotten our resourceVersion."""
+    """The API no longer has the resourceVersion to watch from."""
 
 
 class Follower(Generic[T]):
-    """State of one `follow`: what is known (key -> uid and resourceVersion) and from where to go on.
+    """The state of one `follow`: the versions of the objects that were delivered, and the version to continue from.
 
     Args:
-        guess: whether 404 means that the kind, or this version of it, is not served.
+        probe_versions: whether 404 means that this version of the kind is not served (rule 6).
     """
 
     def __init__(
@@ -164,12 +161,12 @@ class Follower(Generic[T]):
         self._tried = 0
 
     def relist(self) -> None:
-        """List again with the next `run`; what is known already and is still so is not handed over."""
+        """List again with the next `run`. Objects that were delivered and are unchanged are not delivered again."""
         self._resource_version = ""
         self._failures = 0
 
     def clear(self) -> None:
-        """There are no objects of the kind any more, and will be none for now: complete, and empty."""
+        """Deliver deletions of all objects, and an empty, synced collection that is not served."""
         self.relist()
         self._synced = True
         self._deliver(self._deletions(frozenset()), served=False)
@@ -194,18 +191,21 @@ class Follower(Generic[T]):
         else:
             self._failures += 1
             self._log_state(f"{error.reason}: {error.message}", attempts=self._failures)
-            await asyncio.sleep(self._timing.after(self._failures, dead=isinstance(error, UnreachableError)))
+            unreachable = isinstance(error, UnreachableError)
+            backoff = self._timing.unreachable if unreachable else self._timing.backoff
+            await asyncio.sleep(backoff.delay(self._failures))
 
     async def _on_expired(self) -> None:
         self._resource_version = ""
-        # Not a failure to reach the API: after an outage the first 410 is ordinary, and the list must not wait for the
-        # pause that the outage has grown to. A server that answers 410 again and again is not asked in a tight loop.
+        # This is not a failure to reach the API: the first 410 after an outage is normal, and the list must not wait
+        # for the delay that the outage has grown to. Repeated 410s are backed off from.
         self._failures = 0
         self._relists += 1
         if self._relists > 1:
-            await asyncio.sleep(self._timing.after(self._relists - 1))
+            await asyncio.sleep(self._timing.backoff.delay(self._relists - 1))
 
     async def _not_served(self) -> None:
+        """Try the next version of the kind; when none is served, wait."""
         self._resource_version = ""
         self._tried += 1
         self._client.use_version(self._cls, self._versions[self._tried % len(self._versions)])
@@ -220,9 +220,9 @@ class Follower(Generic[T]):
             return
         self._logged = what
         if what is None:
-            _log.info("watch is back", kind=self._kind)
+            _log.info("watch re-established", kind=self._kind)
         else:
-            _log.warning("watch waits", kind=self._kind, why=what, **more)
+            _log.warning("watch failed, retrying", kind=self._kind, why=what, **more)
 
     # ── list ─────────────────────────────────────────────────────────────────
 
@@ -259,12 +259,12 @@ class Follower(Generic[T]):
         return [Change("delete", key) for key in gone]
 
     def _note_version(self, item: msgspec.Raw) -> tuple[Key, bool]:
-        """Notes an object's identity; True if this very version of it is known already."""
+        """Remember the version of an object; its key, and whether this version was delivered before."""
         try:
-            about = _identity.decode(item).metadata
+            metadata = _identity.decode(item).metadata
         except msgspec.ValidationError:
             return Key("", ""), False
-        key, version = Key(about.namespace, about.name), (about.uid, about.resource_version)
+        key, version = Key(metadata.namespace, metadata.name), (metadata.uid, metadata.resource_version)
         unchanged = self._known.get(key) == version
         self._known[key] = version
         return key, unchanged
@@ -281,7 +281,7 @@ class Follower(Generic[T]):
         }
         began = asyncio.get_running_loop().time()
         path = self._client.path(self._cls, self._namespace)
-        heard = False
+        received = False
         accept = METADATA if self._metadata_only else JSON
         async with self._client.stream(path, params=params, accept=accept, idle_timeout=seconds + 20) as chunks:
             self._log_state(None)
@@ -290,12 +290,12 @@ class Follower(Generic[T]):
                 *lines, rest = (rest + chunk if rest else chunk).split(b"\n")
                 if lines:
                     self._take(lines)
-                    heard = True
+                    received = True
                     self._failures = self._relists = 0
-        if not heard and asyncio.get_running_loop().time() - began < 1.0:
-            # A server that hangs up at once, without a word, must not be asked in a tight loop.
+        if not received and asyncio.get_running_loop().time() - began < 1.0:
+            # The server closed the watch at once, without an event: back off instead of looping tightly.
             self._failures += 1
-            await asyncio.sleep(self._timing.after(self._failures))
+            await asyncio.sleep(self._timing.backoff.delay(self._failures))
         else:
             self._failures = self._relists = 0
 
@@ -308,39 +308,39 @@ class Follower(Generic[T]):
                 if line:
                     version = self._event(line, changes, broken) or version
         finally:
-            # What stood before an error in the same read is handed over all the same.
+            # Events before an ERROR event in the same read are delivered.
             self._resource_version = version
             if changes or broken:
                 self._deliver(changes, broken)
 
     def _event(self, line: bytes, changes: list[Change[T]], broken: list[tuple[Key, codec.DecodeError]]) -> str:
-        """Takes one event and gives its resourceVersion."""
+        """Process one event; its resourceVersion."""
         try:
             event = _event.decode(line)
         except msgspec.DecodeError as error:
             raise ApiError(0, "BadWatch", f"not a watch event: {error}") from None
         if event.type == "ERROR":
-            refusal = status_error(bytes(event.object))
-            raise _ExpiredError if refusal.status == 410 else refusal
+            error_event = status_error(bytes(event.object))
+            raise _ExpiredError if error_event.status == 410 else error_event
         if event.type in ("ADDED", "MODIFIED"):
             try:
-                thing = codec.decode(self._cls, event.object)
+                obj = codec.decode(self._cls, event.object)
             except codec.DecodeError as error:
                 broken.append((self._note_version(event.object)[0], error))
             else:
-                about = thing.metadata
-                self._known[thing.key] = (about.uid, about.resource_version)
-                changes.append(Change("set", thing.key, thing))
-                return about.resource_version
+                version = obj.metadata.resource_version
+                self._known[obj.key] = (obj.metadata.uid, version)
+                changes.append(Change("set", obj.key, obj))
+                return version
         try:
-            about_it = _identity.decode(event.object).metadata
+            metadata = _identity.decode(event.object).metadata
         except msgspec.DecodeError as error:
             raise ApiError(0, "BadWatch", f"an object without readable metadata: {error}") from None
         if event.type == "DELETED":
-            key = Key(about_it.namespace, about_it.name)
+            key = Key(metadata.namespace, metadata.name)
             self._known.pop(key, None)
             changes.append(Change("delete", key))
-        return about_it.resource_version
+        return metadata.resource_version
 
     def _decode(
         self,

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import pytest
 
 from headgate.api import codec, gateway
@@ -160,7 +161,8 @@ async def test_words_of_others_stay_through_our_writes(api: LocalApi) -> None:
         found = await made.get(gateway.Gateway, "one")
         found["status"]["conditions"].append(stale)
         found["status"]["listeners"][0]["conditions"].insert(0, stale)
-        await made.client.replace_raw(gateway.Gateway, "one", "default", found, subresource="status")
+        path = made.client.path(gateway.Gateway, "default", "one", "status")
+        await made.client.request("PUT", path, body=msgspec.json.encode(found))
         hostname = [{"op": "add", "path": "/spec/listeners/0/hostname", "value": "a.example.com"}]
         await made.client.json_patch(gateway.Gateway, "one", "default", hostname)
         await made.see()

@@ -9,12 +9,14 @@ from structlog.testing import capture_logs
 
 from headgate.api.gateway import HTTPRoute, ReferenceGrant
 from headgate.kube.access import Access
+from headgate.kube.backoff import Backoff
 from headgate.kube.client import Client
 from headgate.kube.served_kinds import ServedKinds, follow_served
 from headgate.kube.watch import Batch, WatchTiming
 from support.scripted_api import Reply, Request, ScriptedApi, come_true
 
-EAGER = WatchTiming(first=0.002, most=0.01, unserved=60, watch=60)
+QUICK = Backoff(first=0.002, limit=0.01)
+EAGER = WatchTiming(QUICK, QUICK, unserved=60, watch=60)
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 GRANTS = "referencegrants.gateway.networking.k8s.io"
 ROUTES = "httproutes.gateway.networking.k8s.io"

@@ -13,11 +13,14 @@ from headgate.api.core import Service
 from headgate.api.gateway import ReferenceGrant
 from headgate.api.meta import Object
 from headgate.kube.access import Access
+from headgate.kube.backoff import Backoff
 from headgate.kube.client import Client
 from headgate.kube.watch import Batch, Change, WatchTiming, follow
 from support.scripted_api import Reply, Request, ScriptedApi, come_true, status_object
 
-EAGER = WatchTiming(first=0.002, most=0.01, unserved=0.02, watch=60)
+SLOW = Backoff(first=30, limit=30)
+QUICK = Backoff(first=0.002, limit=0.01)
+EAGER = WatchTiming(QUICK, QUICK, unserved=0.02, watch=60)
 
 
 def service(name: str, version: int, port: Any = 80, uid: str = "") -> dict[str, Any]:
@@ -66,11 +69,11 @@ Script = Callable[[Request, Reply], Coroutine[Any, Any, None]]
 
 @asynccontextmanager
 async def following(
-    script: Script, cls: type[Object] = Service, pace: WatchTiming = EAGER, **selectors: Any
+    script: Script, cls: type[Object] = Service, timing: WatchTiming = EAGER, **selectors: Any
 ) -> AsyncIterator[tuple[ScriptedApi, Seen]]:
     async with ScriptedApi(script) as api, Client(Access(server=api.server)) as client:
         seen = Seen()
-        task = asyncio.create_task(follow(client, cls, seen, timing=pace, **selectors))
+        task = asyncio.create_task(follow(client, cls, seen, timing=timing, **selectors))
         try:
             yield api, seen
             assert not task.done(), task.exception()
@@ -283,7 +286,7 @@ async def test_a_server_that_always_forgets_is_not_asked_without_pause() -> None
         else:
             await reply.json(listing(1))
 
-    async with following(script, pace=WatchTiming(first=30, most=30)) as (api, _):
+    async with following(script, timing=WatchTiming(SLOW, SLOW)) as (api, _):
         await come_true(lambda: len(api.asked(watch=True)) == 2)
         await asyncio.sleep(0)
         assert len(api.asked(watch=False)) == 2
@@ -300,7 +303,7 @@ async def test_after_an_outage_a_watch_that_the_api_has_forgotten_is_listed_with
         else:
             await reply.refuse(410, "Expired")
 
-    async with following(script, pace=WatchTiming(first=30, most=30, dead=0.002)) as (api, _):
+    async with following(script, timing=WatchTiming(SLOW, QUICK)) as (api, _):
         await come_true(lambda: len(api.asked(watch=False)) == 2)
 
 
@@ -368,15 +371,10 @@ async def test_a_server_that_hangs_up_without_a_word_is_asked_with_growing_pause
         else:
             await reply.json(listing(1))
 
-    async with following(script, pace=WatchTiming(first=30, most=30)) as (api, _):
+    async with following(script, timing=WatchTiming(SLOW, SLOW)) as (api, _):
         await come_true(lambda: api.asked(watch=True))
         await asyncio.sleep(0)
         assert len(api.asked(watch=True)) == 1
-
-
-def test_an_api_that_does_not_answer_is_asked_more_often_than_one_that_refuses() -> None:
-    pace = WatchTiming(first=0.2, most=10.0, dead=2.0)
-    assert all(pace.after(20, dead=True) <= 2.0 < pace.after(20) for _ in range(100))
 
 
 async def test_a_kind_that_is_not_served_is_synced_and_empty() -> None:
@@ -487,7 +485,7 @@ async def test_an_error_is_logged_when_it_changes_and_not_at_every_attempt() -> 
 
     with capture_logs() as logs:
         async with following(script):
-            await come_true(lambda: logs and logs[-1]["event"] == "watch is back")
+            await come_true(lambda: logs and logs[-1]["event"] == "watch re-established")
     assert [entry.get("why") for entry in logs] == ["Forbidden: not you", "InternalError: oh", None]
 
 

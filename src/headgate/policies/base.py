@@ -3,6 +3,7 @@
 The mechanism itself (attachment, precedence, merge, ancestors, statuses) is `headgate.resolve.policies`.
 """
 
+import typing
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
@@ -175,6 +176,12 @@ class PolicyKind(Generic[S]):
         """Every condition type that a policy of this kind may carry from this controller."""
         own = tuple(condition.type for condition in self.conditions)
         return (*own, "Overridden", "Merged") if self.inherited else own
+
+    @property
+    def has_selectors(self) -> bool:
+        """Whether the type has `spec.targetSelectors`."""
+        spec = typing.get_type_hints(self.object_type)["spec"]
+        return "target_selectors" in spec.__struct_fields__
 
     def has_sections(self, kind: str) -> bool:
         """Whether policies of this kind may target a section of an object of `kind`."""

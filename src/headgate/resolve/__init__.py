@@ -28,7 +28,7 @@ from .policies import listeners as listener_policies
 from .policies import resolvers, tracing, xbackend_status
 from .policies import routes as route_policies
 from .policies import statuses as policy_statuses
-from .policies.attachment import AttachedPolicies
+from .policies.attachment import AttachedPolicies, ObjectLabels
 from .policies.hierarchy import Hierarchy, users
 from .references import resolver
 from .routing import backends, endpoints, rules, streams, virtual_hosts
@@ -59,7 +59,7 @@ def declare(world: World, policy_kinds: Sequence[PolicyKind[Any]] = KINDS) -> Re
     following = resolvers.following(references)
     gateways = managed.declare(world)
     merged = merged_listeners.declare(world, gateways)
-    labels = merged.namespace_labels
+    labels = ObjectLabels(world, merged.namespace_labels)
     clients = listener_policies.declare(world, policy_kinds, following, labels)
     all_listeners = listeners.declare(world, references, gateways, merged, clients.client_traffic)
     attached = routes.declare(world, gateways, merged, all_listeners)

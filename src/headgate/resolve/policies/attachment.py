@@ -59,12 +59,28 @@ class AttachedPolicies(Generic[S]):
 Resolvers = Callable[[Read, Ref], ReferenceResolver]
 
 
+class ObjectLabels:
+    """The labels by which policies select their targets. One collection per kind of target serves all policy kinds."""
+
+    def __init__(self, world: World, namespaces: NamespaceLabels) -> None:
+        self._world = world
+        self.namespaces = namespaces
+        self._of_kind: dict[str, Collection[Key, dict[str, str]]] = {}
+
+    def of(self, kind: str) -> Collection[Key, dict[str, str]]:
+        """The labels of every object of a kind."""
+        if kind not in self._of_kind:
+            objects = self._world.source(KIND_NAMED[kind].type)
+            self._of_kind[kind] = self._world.engine.map(
+                f"labels of {kind}", objects, lambda _read, _key, declared: declared.metadata.labels
+            )
+        return self._of_kind[kind]
+
+
 def declare(
-    world: World, kind: PolicyKind[S], resolvers: Resolvers, labels: NamespaceLabels | None = None
+    world: World, kind: PolicyKind[S], resolvers: Resolvers, labels: ObjectLabels | None = None
 ) -> AttachedPolicies[S]:
-    """Read every policy of a kind, and attach it. `labels` of namespaces are needed for `targetSelectors` only; without
-    them the kind has none.
-    """
+    """Read every policy of a kind, and attach it. `labels` are needed by kinds with `targetSelectors` only."""
     engine, source = world.engine, world.source(kind.object_type)
 
     def policy(read: Read, key: Key, declared: Object) -> Policy:
@@ -73,7 +89,9 @@ def declare(
     policies = engine.map(f"{kind.name} as read", source, policy)
     named = engine.flat_map(f"targets of {kind.name}", policies, _named)
     candidates = named
-    if labels is not None:
+    if kind.has_selectors:
+        if labels is None:
+            raise TypeError(f"{kind.name} has targetSelectors, which need labels")
         selected = _Selection(world, kind, policies, labels).declare()
         candidates = engine.union(f"all targets of {kind.name}", named, *selected)
     settings = engine.map(f"settings of {kind.name}", policies, lambda _read, _key, policy: policy.settings)
@@ -119,7 +137,7 @@ class _Selection:
     """
 
     def __init__(
-        self, world: World, kind: PolicyKind[Any], policies: Collection[Key, Policy], labels: NamespaceLabels
+        self, world: World, kind: PolicyKind[Any], policies: Collection[Key, Policy], labels: ObjectLabels
     ) -> None:
         self._world = world
         self._kind = kind
@@ -134,14 +152,6 @@ class _Selection:
         return [self._of_kind(each) for each in self._kind.targets]
 
     def _of_kind(self, target_kind: TargetKind) -> Collection[CandidateKey, PolicyCandidate]:
-        engine, objects = self._world.engine, self._world.source(KIND_NAMED[target_kind.kind].type)
-        title = f"{target_kind.kind} that {self._kind.name} selects"
-        labels: Collection[Key, dict[str, str]] = engine.map(
-            f"labels of {target_kind.kind} for {self._kind.name}",
-            objects,
-            lambda _read, _key, declared: declared.metadata.labels,
-        )
-
         def selected(read: Read, key: Key, theirs: dict[str, str]) -> Iterable[tuple[CandidateKey, PolicyCandidate]]:
             for namespace in (key.namespace, ""):
                 for policy in read.group(self._by_namespace, (target_kind.kind, namespace)):
@@ -150,14 +160,15 @@ class _Selection:
                         if selecting and self._selects(read, policy, selector, target_kind, key, theirs):
                             yield (Target.of(target_kind.kind, key), policy, selector.path), selecting.candidate
 
-        return engine.flat_map(title, labels, selected)
+        title = f"{target_kind.kind} that {self._kind.name} selects"
+        return self._world.engine.flat_map(title, self._labels.of(target_kind.kind), selected)
 
     def _selects(
         self, read: Read, policy: Key, selector: TargetSelector, target: TargetKind, key: Key, theirs: dict[str, str]
     ) -> bool:
         if selector.kind.kind != target.kind or not selectors.from_selector(selector.labels).matches(theirs):
             return False
-        if not admits(read, self._labels, selector.namespaces, policy.namespace, key.namespace):
+        if not admits(read, self._labels.namespaces, selector.namespaces, policy.namespace, key.namespace):
             return False
         return key.namespace == policy.namespace or is_permitted(
             read,

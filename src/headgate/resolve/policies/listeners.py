@@ -11,9 +11,8 @@ from headgate.ir import routing as ir
 from headgate.policies.base import PolicyKind
 from headgate.world import World
 
-from ..attachment.allowed_namespaces import NamespaceLabels
 from . import attachment, chains
-from .attachment import AttachedPolicies, Resolvers
+from .attachment import AttachedPolicies, ObjectLabels, Resolvers
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class ListenerPolicies:
 
 
 def declare(
-    world: World, kinds: Iterable[PolicyKind[Any]], resolvers: Resolvers, labels: NamespaceLabels
+    world: World, kinds: Iterable[PolicyKind[Any]], resolvers: Resolvers, labels: ObjectLabels
 ) -> ListenerPolicies:
     """Attach every policy for listeners."""
     return ListenerPolicies(

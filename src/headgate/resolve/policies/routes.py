@@ -11,11 +11,10 @@ from headgate.ir import routing as ir
 from headgate.policies.base import PolicyKind
 from headgate.world import World
 
-from ..attachment.allowed_namespaces import NamespaceLabels
 from ..attachment.merged_listeners import owner_and_section
 from ..attachment.routes import AttachedRoutes, Attachment
 from . import attachment, chains
-from .attachment import AttachedPolicies, Resolvers
+from .attachment import AttachedPolicies, ObjectLabels, Resolvers
 
 #: Gateway, listener and route.
 AttachmentKey = tuple[Key, str, Ref]
@@ -49,7 +48,7 @@ def declare(
     world: World,
     kinds: Iterable[PolicyKind[Any]],
     resolvers: Resolvers,
-    labels: NamespaceLabels,
+    labels: ObjectLabels,
     routes: AttachedRoutes,
 ) -> RoutePolicies:
     """Attach every policy for routes, and find out what each rule gets on each listener."""

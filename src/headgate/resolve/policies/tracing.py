@@ -11,10 +11,9 @@ from headgate.ir.tracing import Tracing
 from headgate.policies.base import PolicyKind
 from headgate.world import World
 
-from ..attachment.allowed_namespaces import NamespaceLabels
 from ..gateways.managed import ManagedGateway, ManagedGateways
 from . import attachment, chains
-from .attachment import AttachedPolicies, Resolvers
+from .attachment import AttachedPolicies, ObjectLabels, Resolvers
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ def declare(
     world: World,
     kinds: Iterable[PolicyKind[Any]],
     resolvers: Resolvers,
-    labels: NamespaceLabels,
+    labels: ObjectLabels,
     gateways: ManagedGateways,
 ) -> TracingPolicies:
     """Attach every policy for tracing, and choose one per Gateway."""

@@ -4,14 +4,18 @@ import asyncio
 from collections import deque
 from typing import Any, Protocol
 
+import structlog
+
 from headgate.api.core import ObjectReference
 from headgate.api.delivery import Canary
 from headgate.api.meta import Key, Object
 from headgate.kube.events import reference_of
 from headgate.rollout.effects import Notify
-from headgate.rollout.queries import NoResponse
+from headgate.rollout.queries import HTTPResponse, NoResponse
 
 from .rollout_queries import QueryRunner
+
+_log = structlog.get_logger("headgate.controllers.rollout")
 
 #: The reason of the events, as dashboards and scripts for Flagger expect it.
 REASON = "Synced"
@@ -55,7 +59,11 @@ class Notifier:
         waiting = self._waiting[canary.key]
         while waiting:
             notification = waiting.popleft()
-            response = await self._runner.send(notification.request)
+            try:
+                response: HTTPResponse | NoResponse = await self._runner.send(notification.request)
+            except Exception:
+                _log.exception("notification failed", canary=str(canary.key), notification=notification.name)
+                continue
             if isinstance(response, NoResponse):
                 self._failed(canary, notification, response.error)
             elif not 200 <= response.status < 300:

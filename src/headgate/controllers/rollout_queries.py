@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 import aiohttp
 
 from headgate.api.meta import Key
+from headgate.kube.backoff import Backoff
 from headgate.rollout.queries import (
     NOT_SERVED,
     HTTPRequest,
@@ -18,6 +19,8 @@ from headgate.rollout.queries import (
     RequestCounts,
 )
 
+#: Between two attempts of a request that may be repeated, as Flagger.
+BACKOFF = Backoff(first=1.0, limit=30.0)
 #: Longest response body that is read.
 _MAX_BYTES = 4 * 1024 * 1024
 
@@ -33,9 +36,16 @@ class NoTelemetry:
 class QueryRunner:
     """Runs queries as they come."""
 
-    def __init__(self, session: aiohttp.ClientSession, telemetry: ProxyTelemetry, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        telemetry: ProxyTelemetry,
+        clock: Callable[[], float],
+        backoff: Backoff = BACKOFF,
+    ) -> None:
         self._session = session
         self._telemetry = telemetry
+        self._backoff = backoff
         self._clock = clock
 
     async def run(self, queries: Iterable[Query]) -> dict[Query, QueryResult]:
@@ -45,7 +55,16 @@ class QueryRunner:
         return dict(zip(asked, results, strict=True))
 
     async def send(self, request: HTTPRequest) -> HTTPResponse | NoResponse:
-        """Sends one request."""
+        """Sends one request, and repeats it as it allows."""
+        result = await self._send(request)
+        for attempt in range(1, request.retries + 1):
+            if isinstance(result, HTTPResponse) and not _may_pass_later(result.status):
+                break
+            await asyncio.sleep(self._backoff.delay(attempt))
+            result = await self._send(request)
+        return result
+
+    async def _send(self, request: HTTPRequest) -> HTTPResponse | NoResponse:
         try:
             async with self._session.request(
                 request.method,
@@ -53,11 +72,14 @@ class QueryRunner:
                 headers=list(request.headers),
                 data=request.body or None,
                 ssl=request.verify,
+                proxy=request.proxy or None,
                 timeout=aiohttp.ClientTimeout(total=request.timeout),
             ) as response:
                 return HTTPResponse(response.status, await _bounded(response))
         except TimeoutError:
             return NoResponse(f"no response within {request.timeout:g} s")
+        except aiohttp.InvalidURL:
+            return NoResponse("the URL is not valid")  # and may be a secret
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return NoResponse(f"{type(error).__name__}: {error}")
 
@@ -66,6 +88,11 @@ class QueryRunner:
             counts = self._telemetry.counts(query.gateways, query.stat_name, self._clock(), query.window)
             return NOT_SERVED if counts is None else counts
         return await self.send(query)
+
+
+def _may_pass_later(status: int) -> bool:
+    """Whether to repeat a request with this response, as Flagger: 429, and 5xx but for 501."""
+    return status == 429 or (status >= 500 and status != 501)
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:

@@ -33,6 +33,12 @@ def wait(release: Release, message: str = "", until: float | None = None) -> Dec
     return Decision(requeue_at=min(next_event, until) if until is not None else next_event, memory=memory)
 
 
+def wait_a_tick(release: Release) -> Decision:
+    """Wait for a change, or for the next tick of the analysis, which is one interval from now."""
+    memory = msgspec.structs.replace(release.snapshot.memory, last_tick=release.now)
+    return Decision(requeue_at=release.now + release.interval, memory=memory)
+
+
 def rest(release: Release, until: float | None = None) -> Decision:
     """Wait for a change, or `until`, without an event."""
     return Decision(requeue_at=until, memory=release.snapshot.memory)

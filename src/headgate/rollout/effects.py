@@ -77,6 +77,9 @@ class Notify(msgspec.Struct, frozen=True):
     name: str
     request: HTTPRequest
 
+    def __repr__(self) -> str:  # the URL may be a secret
+        return f"Notify({self.name})"
+
 
 Effect = Create | Patch | EmitEvent | CountRollout | ObserveMetric | Notify
 

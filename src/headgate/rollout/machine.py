@@ -23,14 +23,15 @@ from collections.abc import Callable
 
 import msgspec
 
+from . import gates
 from .decision import write
 from .effects import Decision
-from .problem import NotAcceptedError
+from .problem import ACCEPTED, NotAcceptedError
 from .release import Release
 from .rules import analysis, deletion, objects, promotion, rollback
 from .settings import Settings
 from .snapshot import Snapshot
-from .status import ACCEPTED, IN_FLIGHT, condition, without_problem
+from .status import IN_FLIGHT, condition, phase_after, without_problem
 from .validation import is_ours
 
 
@@ -71,7 +72,8 @@ TABLE: tuple[Rule, ...] = (
     _rule("route has split", "", objects.route_has_split),
     _rule("initialized", "Initializing", objects.initialized, to="Initialized"),
     _rule("repair", "Failed", analysis.repair, to="Promoting"),
-    _rule("new revision", _RESTING, analysis.new_revision, to="Progressing"),
+    _rule("new revision", _RESTING, analysis.new_revision, to="Waiting Progressing"),
+    _rule("nothing to approve", "Waiting", analysis.nothing_to_approve, to="Succeeded Failed"),
     _rule("reverted at rest", _RESTING, analysis.reverted_at_rest),
     _rule("promotion resumes", "Failed", analysis.promotion_resumes, to="Promoting"),
     _rule("reverted", _ANALYSED, analysis.reverted, to="Succeeded"),
@@ -112,7 +114,8 @@ def decide(snapshot: Snapshot, now: float, settings: Settings, table: tuple[Rule
         try:
             decision = rule.apply(release)
         except NotAcceptedError as error:
-            return msgspec.structs.replace(rollback.not_accepted(release, error.problem), rule=NOT_ACCEPTED.name)
+            decision, name = rollback.not_accepted(release, error.problem), NOT_ACCEPTED.name
+            return _with_event_webhooks(release, msgspec.structs.replace(decision, rule=name))
         if decision is not None:
             return _finished(release, msgspec.structs.replace(decision, rule=rule.name))
     return _finished(release, Decision(memory=snapshot.memory, rule="rest"))
@@ -120,7 +123,9 @@ def decide(snapshot: Snapshot, now: float, settings: Settings, table: tuple[Rule
 
 def _finished(release: Release, decision: Decision) -> Decision:
     """A decision that only waits also removes a condition that no longer holds, and is made again after a while."""
-    if decision.effects or decision.queries or not _is_looked_after(release):
+    if decision.effects:
+        return _with_event_webhooks(release, decision)
+    if decision.queries or not _is_looked_after(release):
         return decision
     if condition(release.status, ACCEPTED):
         return msgspec.structs.replace(decision, effects=(write(release, without_problem(release.status)),))
@@ -131,6 +136,13 @@ def _finished(release: Release, decision: Decision) -> Decision:
     resync = release.now + (max(_RESYNC_SECRETS, release.interval) if secret else _RESYNC)
     requeue_at = resync if decision.requeue_at is None else min(decision.requeue_at, resync)
     return msgspec.structs.replace(decision, requeue_at=requeue_at)
+
+
+def _with_event_webhooks(release: Release, decision: Decision) -> Decision:
+    """The decision with the calls of event webhooks for its events."""
+    phase = phase_after(release.phase, decision.effects)
+    notifications = gates.event_notifications(release, decision.effects, phase)
+    return msgspec.structs.replace(decision, effects=(*decision.effects, *notifications))
 
 
 def _is_looked_after(release: Release) -> bool:

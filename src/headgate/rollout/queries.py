@@ -18,6 +18,8 @@ class HTTPRequest(msgspec.Struct, frozen=True):
     Attributes:
         verify: whether the certificate of an `https` server is verified.
         timeout: seconds.
+        retries: how often the request is repeated after no response, 429 or 5xx, with a back-off.
+        proxy: the URL of an HTTP proxy, or empty.
     """
 
     url: str
@@ -26,6 +28,8 @@ class HTTPRequest(msgspec.Struct, frozen=True):
     body: bytes = b""
     verify: bool = True
     timeout: float = 5.0
+    retries: int = 0
+    proxy: str = ""
 
     def __repr__(self) -> str:
         return f"HTTPRequest({self.method} {self.url.partition('?')[0]})"

@@ -4,6 +4,8 @@ A snapshot is one value. The controller fills it with GETs today; a watch cache 
 `references` names everything that is in it.
 """
 
+import base64
+import binascii
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -102,6 +104,14 @@ def decoded(objects: Objects, cls: type[Object], key: Key) -> Any:
     """One object as its type, None if the API has none. Raises `DecodeError`."""
     found = objects.get(ref(cls, key))
     return None if found is None else codec.convert(cls, found)
+
+
+def plaintext(secret: Secret) -> dict[str, str]:
+    """The decoded data of a Secret; empty if it is not base64 of text."""
+    try:
+        return {key: base64.b64decode(value).decode() for key, value in secret.data.items()}
+    except (binascii.Error, UnicodeDecodeError):
+        return {}
 
 
 def _target_refs(canary: Canary, names: Names, objects: Objects, settings: Settings) -> Iterator[Ref]:

@@ -15,10 +15,10 @@ from headgate.api.json_pointer import pointer
 from headgate.api.meta import Key
 from headgate.api.problems import Problem
 
-from .effects import Json, Patch
+from .effects import Effect, Json, Patch
+from .problem import ACCEPTED
 
 PROMOTED = "Promoted"
-ACCEPTED = "Accepted"
 
 #: Phases in which a revision is being released.
 IN_FLIGHT = frozenset({"Progressing", "WaitingPromotion", "Promoting", "Finalising"})
@@ -119,6 +119,18 @@ def patch(canary: Json, key: Key, before: CanaryStatus, after: CanaryStatus) -> 
         {"op": "remove", "path": pointer("status", name)} for name in old if name not in fields and name in current
     ]
     return Patch(Canary, key, tuple(operations), "status")
+
+
+def phase_after(phase: str, effects: tuple[Effect, ...]) -> str:
+    """The phase that a Canary has after some effects."""
+    for effect in effects:
+        if isinstance(effect, Patch) and effect.type is Canary:
+            for operation in effect.operations:
+                if operation["op"] == "add" and operation["path"] == "/status/phase":
+                    phase = operation["value"]
+                if operation["op"] == "add" and operation["path"] == "/status":
+                    phase = operation["value"]["phase"]
+    return phase
 
 
 def _fields(status: CanaryStatus) -> Json:

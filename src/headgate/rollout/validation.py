@@ -10,8 +10,9 @@ from headgate.api.delivery import Canary
 from headgate.api.durations import go_seconds
 from headgate.api.problems import Problem, about
 
-from . import strategies, targets
+from . import strategies, targets, webhooks
 from .problem import NotAcceptedError, invalid, unsupported
+from .registry import known
 from .settings import Settings
 
 #: Providers whose Canaries this controller releases; all others belong to another controller.
@@ -31,6 +32,8 @@ def validate(canary: Canary, settings: Settings) -> tuple[Problem, ...]:
         *_collected(_service(canary)),
         *_collected(_strategy(canary)),
         *_collected(_metrics(canary, settings)),
+        *_collected(_webhooks(canary)),
+        *_collected(_alerts(canary, settings)),
     )
     return about(canary.ref, problems)
 
@@ -57,10 +60,6 @@ def _unsupported(canary: Canary) -> Iterator[Problem]:
         yield unsupported("spec.analysis.mirror", f"mirroring {later}")
     if analysis.session_affinity:
         yield unsupported("spec.analysis.sessionAffinity", f"session affinity {later}")
-    for index, webhook in enumerate(analysis.webhooks):
-        yield unsupported(f"spec.analysis.webhooks[{index}]", f"webhook {webhook.name!r} {later}")
-    for index, alert in enumerate(analysis.alerts):
-        yield unsupported(f"spec.analysis.alerts[{index}]", f"alert {alert.name!r} {later}")
     if spec.service and spec.service.retries:
         yield unsupported("spec.service.retries", f"Istio's form of retries {later}, or set `retry` on the HTTPRoute")
 
@@ -83,6 +82,31 @@ def _metrics(canary: Canary, settings: Settings) -> Iterator[Problem]:
             except ValueError as error:
                 yield invalid(f"{path}.interval", str(error))
         namespace = metric.template_ref.namespace if metric.template_ref else None
-        if settings.no_cross_namespace_refs and namespace not in (None, canary.metadata.namespace):
-            message = f"{namespace!r}: references to other namespaces are switched off (--no-cross-namespace-refs)"
-            yield invalid(f"{path}.templateRef.namespace", message, "RefNotPermitted")
+        yield from _namespace(canary, settings, namespace, f"{path}.templateRef.namespace")
+
+
+def _webhooks(canary: Canary) -> Iterator[Problem]:
+    for index, webhook in enumerate(canary.spec.analysis.webhooks):
+        path = f"spec.analysis.webhooks[{index}]"
+        if webhooks.type_of(webhook) not in webhooks.KNOWN:
+            message = f"{webhook.type} of webhook {webhook.name!r} is not supported; supported: {known(webhooks.KNOWN)}"
+            yield unsupported(f"{path}.type", message)
+        if not webhook.url.startswith(("http://", "https://")):
+            yield invalid(f"{path}.url", f"{webhook.url!r} is not a URL; http://gate.test/ would work")
+        if webhook.timeout:
+            try:
+                go_seconds(webhook.timeout)
+            except ValueError as error:
+                yield invalid(f"{path}.timeout", str(error))
+
+
+def _alerts(canary: Canary, settings: Settings) -> Iterator[Problem]:
+    for index, alert in enumerate(canary.spec.analysis.alerts):
+        path = f"spec.analysis.alerts[{index}].providerRef.namespace"
+        yield from _namespace(canary, settings, alert.provider_ref.namespace, path)
+
+
+def _namespace(canary: Canary, settings: Settings, namespace: str | None, path: str) -> Iterator[Problem]:
+    if settings.no_cross_namespace_refs and namespace not in (None, canary.metadata.namespace):
+        message = f"{namespace!r}: references to other namespaces are switched off (--no-cross-namespace-refs)"
+        yield invalid(path, message, "RefNotPermitted")

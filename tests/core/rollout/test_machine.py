@@ -439,11 +439,12 @@ def test_a_manual_scale_up_of_a_resting_canary_is_left_alone() -> None:
 @pytest.mark.parametrize(
     ("manifest", "path"),
     [
-        (canary({"webhooks": [{"name": "load", "url": "http://tester/"}]}), "spec.analysis.webhooks[0]"),
+        (canary({"webhooks": [{"name": "gate", "url": "http://gate/", "type": "rollback"}]}), "webhooks[0].type"),
+        (canary({"webhooks": [{"name": "gate", "url": "gate"}]}), "spec.analysis.webhooks[0].url"),
+        (canary({"webhooks": [{"name": "gate", "url": "http://gate/", "timeout": "1x"}]}), "webhooks[0].timeout"),
         (canary({"iterations": 5}), "spec.analysis.iterations"),
         (canary({"mirror": True}), "spec.analysis.mirror"),
         (canary({"sessionAffinity": {"cookieName": "c"}}), "spec.analysis.sessionAffinity"),
-        (canary({"alerts": [{"name": "a", "providerRef": {"name": "slack"}}]}), "spec.analysis.alerts[0]"),
         (canary({"stepWeight": 0}), "spec.analysis.stepWeight"),
         (canary(service={"match": [{"scheme": {"exact": "https"}}]}), "spec.service.match[0].scheme"),
         (canary(service={"match": [{"uri": {"suffix": "x"}}]}), "spec.service.match[0].uri"),

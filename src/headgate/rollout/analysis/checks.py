@@ -6,8 +6,6 @@
 3. A check that cannot be queried fails, with the reason.
 """
 
-import base64
-import binascii
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Literal
@@ -24,7 +22,7 @@ from ..effects import Json
 from ..providers import Provider, QueryError, Source, prometheus
 from ..queries import Query, QueryResult, QueryResults
 from ..settings import Settings
-from ..snapshot import Objects, decoded
+from ..snapshot import Objects, decoded, plaintext
 from . import http_observer, proxy_metrics, query_template
 
 SUCCESS_RATE = "request-success-rate"
@@ -231,11 +229,3 @@ def _credentials(template: MetricTemplate, key: Key, title: str, objects: Object
     if secret is None:
         raise _TemplateFailedError(f'{title} secret {reference.name} error: secrets "{reference.name}" not found')
     return plaintext(secret)
-
-
-def plaintext(secret: Secret) -> dict[str, str]:
-    """The decoded data of a Secret; empty if it is not base64 of text."""
-    try:
-        return {key: base64.b64decode(value).decode() for key, value in secret.data.items()}
-    except (binascii.Error, UnicodeDecodeError):
-        return {}

@@ -10,14 +10,16 @@ import msgspec
 
 from headgate.api.delivery import CanaryStatus
 
-from .. import route_status
+from .. import gates, route_status
+from ..alerting import alert
 from ..analysis import checks
 from ..analysis.verdict import Failed, Inconclusive, judge
-from ..decision import act, next_tick, query, rest, route_progress, wait, with_progress, write
+from ..decision import act, next_tick, query, rest, route_progress, wait, wait_a_tick, with_progress, write
 from ..effects import Decision, EmitEvent, Patch, normal, warning
 from ..release import Release
 from ..status import enter_phase, with_counters
 from ..strategies import Progress
+from ..webhooks import confirm_rollout, pre_rollout, rollout
 from .rollback import hold_or_roll_back, roll_back
 
 _FRESH: dict[str, Any] = {"canary_weight": 0, "failed_checks": 0, "iterations": 0}
@@ -37,10 +39,44 @@ def repair(release: Release) -> Decision | None:
 
 
 def new_revision(release: Release) -> Decision | None:
-    """A resting Canary whose target changed: scale it up, begin the analysis."""
+    """A resting Canary whose target changed: ask for approval, scale it up, begin the analysis."""
     if not release.has_new_revision:
         return None
-    return act(release, _detected(release), write(release, _progressing(release)), _scale_up(release))
+    waits = release.phase == "Waiting"
+    if waits and release.now < next_tick(release):
+        return rest(release, next_tick(release))
+    gate = gates.ask(release, confirm_rollout.TYPE)
+    if isinstance(gate, Decision):
+        return gate
+    if gate.halted is not None:
+        return wait_a_tick(release) if waits else _wait_for_approval(release, gate)
+    return act(
+        release,
+        *gate.events,
+        _detected(release),
+        write(release, _progressing(release)),
+        _scale_up(release),
+        *alert(release, "info", "New revision detected, progressing canary analysis.", details=True),
+    )
+
+
+def nothing_to_approve(release: Release) -> Decision | None:
+    """The target was set back while its revision waited for approval."""
+    phase = "Succeeded" if release.is_promoted else "Failed"
+    return act(release, write(release, enter_phase(release.status, phase, release.kind, release.now)))
+
+
+def _wait_for_approval(release: Release, gate: gates.Gate) -> Decision:
+    waiting = enter_phase(release.status, "Waiting", release.kind, release.now)
+    message = "Canary is waiting for approval."
+    return act(
+        release,
+        *gate.events,
+        write(release, waiting),
+        warning(gate.halted or ""),
+        *(() if gate.mutes_alert else alert(release, "warn", message)),
+        tick=True,
+    )
 
 
 def reverted_at_rest(release: Release) -> Decision | None:
@@ -90,7 +126,8 @@ def threshold_reached(release: Release) -> Decision | None:
     failed = release.status.failed_checks
     if failed < release.threshold:
         return None
-    return roll_back(release, f"Rolling back {release.name} failed checks threshold reached {failed}")
+    text = f"Rolling back {release.name} failed checks threshold reached {failed}"
+    return roll_back(release, text, message=f"Failed checks threshold reached {failed}")
 
 
 def scaled_up(release: Release) -> Decision | None:
@@ -140,12 +177,16 @@ def analysis_tick(release: Release) -> Decision | None:
     not_accepted = route_status.not_accepted(release.route) if release.route else None
     if not_accepted:
         return hold_or_roll_back(release, not_accepted, retriable=True)
-    if not started:
-        return _step(release, f"Starting canary analysis for {release.target_name}")
-    return _judged(release)
+    gate = gates.ask(release, rollout.TYPE if started else pre_rollout.TYPE)
+    if isinstance(gate, Decision):
+        return gate
+    events = (() if started else (normal(f"Starting canary analysis for {release.target_name}"),)) + gate.events
+    if gate.halted is not None:
+        return act(release, *events, warning(gate.halted), write(release, _one_more_failed(release)), tick=True)
+    return _tick_with_metrics(release) if started else _step(release, *events)
 
 
-def _judged(release: Release) -> Decision:
+def _tick_with_metrics(release: Release) -> Decision:
     age = release.now - release.began_at
     sources = checks.Sources(release.route, release.snapshot.objects, release.settings, age, release.now)
     asked = checks.checks(release.canary, sources)
@@ -156,16 +197,20 @@ def _judged(release: Release) -> Decision:
     if isinstance(verdict, Inconclusive):
         if release.stalled:
             text = f"Rolling back {release.name} progress deadline exceeded {verdict.message}"
-            return roll_back(release, verdict.message, text)
+            return roll_back(release, verdict.message, text, message=f"Progress deadline exceeded {verdict.message}")
         return act(release, warning(verdict.message), tick=True)
     if isinstance(verdict, Failed):
-        failed = with_counters(release.status, release.now, failed_checks=release.status.failed_checks + 1)
-        return act(release, warning(verdict.message), *verdict.observed, write(release, failed), tick=True)
+        failed = write(release, _one_more_failed(release))
+        return act(release, warning(verdict.message), *verdict.observed, failed, tick=True)
     stepped = _step(release)
     return msgspec.structs.replace(stepped, effects=(*verdict.observed, *stepped.effects))
 
 
-def _step(release: Release, *events: str) -> Decision:
+def _one_more_failed(release: Release) -> CanaryStatus:
+    return with_counters(release.status, release.now, failed_checks=release.status.failed_checks + 1)
+
+
+def _step(release: Release, *events: EmitEvent) -> Decision:
     strategy = release.strategy
     following = strategy.advance(release.canary, release.progress)
     if following is None:
@@ -174,7 +219,7 @@ def _step(release: Release, *events: str) -> Decision:
         )
     return act(
         release,
-        *(normal(text) for text in events),
+        *events,
         write(release, with_progress(release, following)),
         route_progress(release, following),
         normal(f"Advance {release.name} canary {strategy.describe(release.canary, following)}"),

@@ -10,6 +10,7 @@ from headgate.api.gateway import HTTPRoute
 from headgate.api.patch import json_patch
 
 from .. import configs, intent, revision, routes, services, status
+from ..alerting import alert
 from ..analysis import checks
 from ..decision import act, query, rest, route_split, wait, write
 from ..effects import Create, Decision, EmitEvent, Patch, normal, warning
@@ -146,7 +147,14 @@ def initialized(release: Release) -> Decision | None:
         iterations=0,
         last_promoted_spec=release.revision,
     )
-    return act(release, available, write(release, after), normal(f"Initialization done! {release.name}"))
+    message = f"New {release.kind} detected, initialization completed."
+    return act(
+        release,
+        available,
+        write(release, after),
+        normal(f"Initialization done! {release.name}"),
+        *alert(release, "info", message, details=True),
+    )
 
 
 def _availability(release: Release) -> Decision | EmitEvent:

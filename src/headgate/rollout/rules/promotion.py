@@ -3,6 +3,7 @@
 from typing import Literal
 
 from .. import configs, route_status, strategies
+from ..alerting import alert
 from ..decision import act, next_tick, rest, route_progress, route_split, wait, with_progress, write
 from ..effects import CountRollout, Decision, normal, warning
 from ..release import Release
@@ -62,6 +63,7 @@ def primary_rolled_out(release: Release) -> Decision | None:
         write(release, failed),
         route_split(release, split),
         CountRollout("failure", strategies.name(release.canary.spec.analysis), _analysis(release)),
+        *alert(release, "error", f"Promotion failed, primary not ready: {reason.message}"),
     )
 
 
@@ -111,6 +113,11 @@ def completed(release: Release) -> Decision | None:
         if skipped
         else f"Promotion completed! Scaling down {release.target_name}"
     )
+    message = (
+        "Canary analysis was skipped, promotion finished."
+        if skipped
+        else "Canary analysis completed successfully, promotion finished."
+    )
     rests = release.target_has_pods and not release.differs_from_applied
     return act(
         release,
@@ -118,6 +125,7 @@ def completed(release: Release) -> Decision | None:
         write(release, after),
         CountRollout("success", strategies.name(release.canary.spec.analysis), _analysis(release)),
         normal(text),
+        *alert(release, "info", message),
     )
 
 

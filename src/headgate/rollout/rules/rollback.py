@@ -3,6 +3,7 @@
 from headgate.api.problems import Problem
 
 from .. import strategies
+from ..alerting import alert
 from ..decision import act, rest, route_progress, route_split, wait, with_progress, write
 from ..effects import CountRollout, Decision, warning
 from ..release import Release
@@ -15,8 +16,12 @@ _RETRY = 300.0
 _RETRY_CONFIG = 10.0
 
 
-def roll_back(release: Release, *reasons: str) -> Decision:
+def roll_back(release: Release, *reasons: str, message: str = "") -> Decision:
     """All traffic to the primary at once, the canary to zero.
+
+    Args:
+        reasons: the texts of events.
+        message: of the alert, if it is not the first reason.
 
     The first write of the status (no progress, threshold reached) records the decision, so that it is made again after
     a crash.
@@ -34,6 +39,7 @@ def roll_back(release: Release, *reasons: str) -> Decision:
         release.workload.scale_to_zero(release.names) if scaled_up else None,
         write(release, failed, held),
         CountRollout("failure", strategies.name(release.canary.spec.analysis), "completed"),
+        *alert(release, "error", message or reasons[0]),
     )
 
 
@@ -42,7 +48,8 @@ def hold_or_roll_back(release: Release, message: str, retriable: bool) -> Decisi
     if not retriable:
         return roll_back(release, message)
     if release.stalled:
-        return roll_back(release, message, f"Rolling back {release.name} progress deadline exceeded {message}")
+        text = f"Rolling back {release.name} progress deadline exceeded {message}"
+        return roll_back(release, message, text, message=f"Progress deadline exceeded {message}")
     return wait(release, message, until=release.changed_at + release.deadline + 1)
 
 

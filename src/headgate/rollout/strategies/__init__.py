@@ -56,6 +56,9 @@ class Strategy(Protocol):
     def recede(self, canary: Canary, progress: Progress) -> Progress:
         """The point after this one while traffic goes back to the updated primary."""
 
+    def summary(self, canary: Canary) -> str:
+        """The strategy and its settings, for alerts (`Traffic routing`)."""
+
     def describe(self, canary: Canary, progress: Progress) -> str:
         """The end of the event `Advance <name>.<namespace> canary …` for a point that `advance` returned."""
 

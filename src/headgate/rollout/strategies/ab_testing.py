@@ -56,6 +56,12 @@ def recede(canary: Canary, progress: Progress) -> Progress:
     return Progress(weight, progress.iterations) if weight > 0 else Progress()
 
 
+def summary(canary: Canary) -> str:
+    """`A/B Testing`."""
+    del canary
+    return "A/B Testing"
+
+
 def describe(canary: Canary, progress: Progress) -> str:
     """`iteration 3/10`."""
     return f"iteration {progress.iterations}/{canary.spec.analysis.iterations}"

@@ -58,6 +58,14 @@ def recede(canary: Canary, progress: Progress) -> Progress:
     return Progress(max(0, progress.weight - step) if step > 0 else 0)
 
 
+def summary(canary: Canary) -> str:
+    """`Weight step: 10 max: 50`, or `Weight steps: 1,10 max: 50`."""
+    analysis = canary.spec.analysis
+    if analysis.step_weight > 0:
+        return f"Weight step: {analysis.step_weight} max: {maximum(analysis)}"
+    return f"Weight steps: {','.join(map(str, analysis.step_weights))} max: {maximum(analysis)}"
+
+
 def describe(canary: Canary, progress: Progress) -> str:
     """`weight 20`."""
     del canary

@@ -1,7 +1,8 @@
-"""The loops of kube-controller-manager that a local API needs: Deployments, ReplicaSets, EndpointSlices.
+"""The controllers of kube-controller-manager that the local API needs: Deployments, ReplicaSets, EndpointSlices.
 
-Watches feed what was seen; whatever a change may concern is decided anew by `headgate.workloads`; its effects are
-written one after the other. An effect that the API refuses ends that decision: the next one sees more.
+Watches fill caches. For every object that a change may concern, `headgate.workloads` decides anew, and the effects are
+written one after the other. When the API server refuses an effect, the rest is dropped: the next decision is made with
+newer objects.
 """
 
 import asyncio
@@ -34,13 +35,18 @@ _WORKERS = 4
 
 
 class Workloads:
-    """See the module's text. `say` is told what belongs into events; `clock` gives seconds since 1970."""
+    """The controllers; the module's docstring has the rules.
+
+    Args:
+        emit: records an event.
+        clock: seconds since 1970.
+    """
 
     def __init__(
-        self, client: Client, say: Callable[[effects.Say], None], clock: Callable[[], float] = time.time
+        self, client: Client, emit: Callable[[effects.Say], None], clock: Callable[[], float] = time.time
     ) -> None:
         self._client = client
-        self._say = say
+        self._emit = emit
         self._clock = clock
         self._deployments: WatchCache[Deployment] = WatchCache()
         self._replica_sets: WatchCache[ReplicaSet] = WatchCache()
@@ -59,27 +65,27 @@ class Workloads:
             tasks.create_task(self._queue.run())
         raise AssertionError("neither watches nor the queue end by themselves")
 
-    # ── seeing ───────────────────────────────────────────────────────────────
+    # ── watching ─────────────────────────────────────────────────────────────
 
-    def _seen(self, cls: type[T]) -> WatchCache[T]:
-        stores: dict[type[Object], WatchCache[Any]] = {
+    def _cache(self, cls: type[T]) -> WatchCache[T]:
+        caches: dict[type[Object], WatchCache[Any]] = {
             Deployment: self._deployments,
             ReplicaSet: self._replica_sets,
             Pod: self._pods,
             Service: self._services,
             EndpointSlice: self._slices,
         }
-        return stores[cls]
+        return caches[cls]
 
     def _sink(self, cls: type[T]) -> Callable[[Batch[T]], None]:
-        seen = self._seen(cls)
+        cache = self._cache(cls)
 
         def sink(batch: Batch[T]) -> None:
             for key, error in batch.broken:
-                _log.warning("not readable", kind=codec.kind_of(cls).kind, key=str(key), error=str(error))
-            for was, now in seen.apply(batch):
+                _log.warning("an object cannot be read", kind=codec.kind_of(cls).kind, key=str(key), error=str(error))
+            for was, now in cache.apply(batch):
                 self._changed(was, now)
-            if self._early is not None and all(self._seen(kind).synced for kind in _KINDS):
+            if self._early is not None and all(self._cache(kind).synced for kind in _KINDS):
                 early, self._early = self._early, None
                 self.synced.set()
                 for task in early:
@@ -98,7 +104,7 @@ class Workloads:
             self._queue.add((cls, key))
 
     def _concerns(self, obj: Object) -> Iterable[_Task]:
-        """Whose decision may change when this object does."""
+        """The objects whose decision may change when this object does."""
         namespace = obj.metadata.namespace
         match obj:
             case Deployment() | Service():
@@ -115,20 +121,20 @@ class Workloads:
                     if service.spec.selector and service.spec.selector.items() <= obj.metadata.labels.items():
                         yield Service, service.key
 
-    def _owners(self, obj: Object, cls: type[Object], seen: WatchCache[Any]) -> Iterable[_Task]:
-        """The object's controller; for an orphan, everybody who would adopt it."""
+    def _owners(self, obj: Object, cls: type[Object], cache: WatchCache[Any]) -> Iterable[_Task]:
+        """The object's controller; for an orphan, every object that would adopt it."""
         controller = owners.controller_of(obj)
         if controller is not None:
             if controller.kind == codec.kind_of(cls).kind:
                 yield cls, Key(obj.metadata.namespace, controller.name)
             return
-        for owner in seen.in_namespace(obj.metadata.namespace):
+        for owner in cache.in_namespace(obj.metadata.namespace):
             selector = owners.selecting(owner.spec.selector)
             if selector and selector.matches(obj.metadata.labels):
                 yield cls, owner.key
 
     def _recreating(self, pod: Pod) -> Iterable[_Task]:
-        """A Deployment with the strategy Recreate waits for the end of its old pods."""
+        """The Deployment of a pod, if it has the strategy Recreate: it waits until its old pods have ended."""
         controller = owners.controller_of(pod)
         owner = self._replica_sets.get(Key(pod.metadata.namespace, controller.name)) if controller else None
         top = owners.controller_of(owner) if owner else None
@@ -136,7 +142,7 @@ class Workloads:
         if deployment is not None and deployment.spec.strategy.type == "Recreate":
             yield Deployment, deployment.key
 
-    # ── deciding and doing ───────────────────────────────────────────────────
+    # ── deciding and writing ─────────────────────────────────────────────────
 
     def _decide(self, cls: type[Object], key: Key) -> effects.Decision:
         now, pods = self._clock(), self._pods.in_namespace(key.namespace)
@@ -151,7 +157,7 @@ class Workloads:
     async def _work(self, task: _Task) -> None:
         decision = self._decide(*task)
         if decision.again is not None:
-            # A moment later than the time itself: timestamps have whole seconds.
+            # A little later than that time: timestamps have whole seconds.
             self._queue.add_after(task, decision.again - self._clock() + 0.05)
         for effect in decision.effects:
             try:
@@ -159,15 +165,15 @@ class Workloads:
             except ApiError as error:
                 if error.reason not in ("Conflict", "NotFound", "AlreadyExists"):
                     raise
-                # Somebody was faster; the watch is about to tell. Should it have told already, this look sees it.
-                _log.debug("overtaken", task=str(task[1]), error=str(error))
+                # Another client wrote the object. Its watch event brings the next decision, unless it came already.
+                _log.debug("write conflict, deciding again", task=str(task[1]), error=str(error))
                 self._queue.add_after(task, 0.25)
                 return
 
     async def _carry_out(self, effect: effects.Effect) -> None:
         match effect:
             case effects.Say():
-                self._say(effect)
+                self._emit(effect)
             case effects.Create():
                 path = self._client.path(effect.type, effect.namespace)
                 body = await self._client.request("POST", path, body=msgspec.json.encode(effect.body))
@@ -189,10 +195,10 @@ class Workloads:
             if error.status != 404:
                 raise
         else:
-            self._note(left)  # pods go on for a while, with a deletionTimestamp
+            self._note(left)  # a pod stays for its grace period, with a deletionTimestamp
 
     def _note(self, written: Object) -> None:
-        seen: WatchCache[Any] = self._seen(type(written))
-        was = seen.get(written.key)
-        if seen.record_write(written):
+        cache: WatchCache[Any] = self._cache(type(written))
+        was = cache.get(written.key)
+        if cache.record_write(written):
             self._changed(was, written)

@@ -1,7 +1,13 @@
 """The Envoys of a Gateway as Kubernetes objects, the same on every cluster.
 
-`objects` is pure: a Gateway's needs in, Deployment, Service, ServiceAccount and Secret out. They live in the Gateway's
-namespace, are owned by it (so they go with it) and named after it and its class (GEP-1762).
+* `objects` – Deployment, Service, ServiceAccount and Secret of a Gateway. They are in the Gateway's namespace, owned by
+  it, so that Kubernetes deletes them with it, and named after it and its class (GEP-1762);
+* `pods` – labels and annotations of pods, which change without new pods;
+* `pod_services` – the headless Services of XBackends;
+* `status` – what a fleet's Service and pods report;
+* `names` – names and labels.
+
+All functions are pure.
 """
 
 from .objects import ENVOY_IMAGE, Envoys, Settings, Workload, labels, name, objects, owner

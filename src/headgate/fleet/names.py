@@ -1,4 +1,4 @@
-"""Names and labels of what is made for a Gateway (GEP-1762).
+"""Names and labels of the objects of a Gateway (GEP-1762).
 
 A Gateway's name may have 253 characters and dots; a Service's may have 63, no dots and must begin with a letter.
 """
@@ -10,10 +10,10 @@ from headgate.api.meta import Key
 
 #: Longest name of a Service and longest value of a label.
 LIMIT = 63
-#: The label that GEP-1762 puts on everything made for a Gateway.
+#: The label of every object that is made for a Gateway (GEP-1762).
 GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
 CLASS_LABEL = "gateway.networking.k8s.io/gateway-class-name"
-#: Which controller made an object; another one on the same cluster leaves it alone.
+#: The annotation that names the controller of an object; other controllers in the cluster leave the object alone.
 CONTROLLER_ANNOTATION = "headgate.dev/controller-name"
 
 _LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -24,7 +24,7 @@ def _digest(text: str) -> str:
 
 
 def resource_name(gateway: Key, class_name: str) -> str:
-    """`<gateway>-<class>`; made a DNS label and given a hash where it is not one already.
+    """`<gateway>-<class>`; where that is no DNS label, one is made of it, with a hash at the end.
 
     >>> resource_name(Key("infra", "shared"), "envoy")
     'shared-envoy'
@@ -39,5 +39,5 @@ def resource_name(gateway: Key, class_name: str) -> str:
 
 
 def label_value(text: str) -> str:
-    """A name as the value of a label: cut and hashed beyond 63 characters."""
+    """A name as the value of a label: above 63 characters it is cut, with a hash at the end."""
     return text if len(text) <= LIMIT else f"{text[: LIMIT - 9].rstrip('-.')}-{_digest(text)}"

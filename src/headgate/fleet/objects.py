@@ -1,4 +1,4 @@
-"""Gateway -> Deployment, Service, ServiceAccount and Secret of its Envoys."""
+"""Deployment, Service, ServiceAccount and Secret of the Envoys of a Gateway."""
 
 import base64
 from collections.abc import Mapping
@@ -15,21 +15,21 @@ from headgate.world import EnvoyFleetSpec
 
 from . import names, pods
 
-#: What runs in clusters; the node's built-in image `envoy` takes its place on a laptop.
+#: The image of Envoy's pods. The local node runs its built-in image `envoy` instead.
 ENVOY_IMAGE = "docker.io/envoyproxy/envoy:v1.40.0"
-#: Where the certificate of a Gateway's Envoys is mounted, and where Envoy puts its admin socket.
+#: Paths in the container: of the mounted certificate, and of the directory with Envoy's admin socket.
 CERTIFICATES = "/etc/headgate/xds"
 RUNTIME = "/var/run/headgate"
-#: Seconds that Envoy goes on serving after it was told to drain; then seconds until it is killed.
+#: Seconds that Envoy serves on after it began to drain, and the grace period of its pod.
 DRAIN = 5
 GRACE = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What is the same for all Gateways of a controller.
+    """Settings that are the same for all Gateways of a controller.
 
-    `xds_address` is `HOST:PORT` as the Envoys reach the controller.
+    `xds_address` is the `HOST:PORT` that Envoys connect to.
     """
 
     xds_address: str
@@ -39,10 +39,10 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Envoys:
-    """What one Gateway asks for.
+    """What the objects of one Gateway depend on.
 
-    `controller` is the controller name of its class, `ports` are those of its valid listeners, sorted, `addresses` the
-    addresses that must be had.
+    `controller` is the controller name of its class, `ports` are those of its accepted listeners, sorted, `addresses`
+    the ones of `spec.addresses`.
     """
 
     gateway: Key
@@ -76,7 +76,7 @@ class Envoys:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """The objects of one Gateway, in the order in which they are needed. `service` waits for a first listener."""
+    """The objects of one Gateway, in the order in which they are written. Without a listener there is no Service."""
 
     secret: core.Secret
     service_account: core.ServiceAccount
@@ -85,7 +85,7 @@ class Workload:
 
 
 def name(gateway: Key, class_name: str) -> Key:
-    """Where the objects of a Gateway are."""
+    """Namespace and name of the objects of a Gateway."""
     return Key(gateway.namespace, names.resource_name(gateway, class_name))
 
 
@@ -98,15 +98,20 @@ def owner(found: Object) -> Key | None:
 
 
 def labels(envoys: Envoys) -> dict[str, str]:
-    """All labels of the objects: the Gateway's own infrastructure labels, then ours, which win."""
+    """All labels of the objects: those of the Gateway's infrastructure, overridden by ours."""
     return pods.labels(envoys.gateway, envoys.labels) | {names.CLASS_LABEL: names.label_value(envoys.class_name)}
 
 
 def objects(
-    envoys: Envoys, settings: Settings, identity: Mapping[str, bytes], standing: apps.Deployment | None = None
+    envoys: Envoys, settings: Settings, identity: Mapping[str, bytes], present: apps.Deployment | None = None
 ) -> Workload:
-    """Everything that a Gateway's Envoys need. The pod template does not depend on listeners: a new one must restart
-    nothing. `identity` are the files of their certificate, `standing` is the Deployment that is there.
+    """The objects of a Gateway's Envoys. The pod template does not depend on listeners: a new listener restarts no pod.
+
+    Args:
+        envoys: what the objects depend on.
+        settings: the same for all Gateways.
+        identity: the files of the Envoys' certificate, by name.
+        present: the Deployment as it is, None if there is none.
     """
     meta = _meta(envoys)
     return Workload(
@@ -117,7 +122,7 @@ def objects(
         ),
         service_account=core.ServiceAccount(metadata=meta, automount_service_account_token=False),
         service=_service(envoys, meta) if envoys.ports else None,
-        deployment=_deployment(envoys, settings, meta, standing),
+        deployment=_deployment(envoys, settings, meta, present),
     )
 
 
@@ -142,10 +147,11 @@ def _meta(envoys: Envoys) -> ObjectMeta:
 
 
 def _service(envoys: Envoys, meta: ObjectMeta) -> core.Service:
-    """Ports are the same everywhere: `targetPort` is the listener's port, which the pods may bind (see the sysctl).
+    """The Service. `targetPort` is the listener's port, which the pods may bind (see the sysctl).
 
-    An address is asked for by `loadBalancerIP`, which clouds, MetalLB and our node understand; `externalIPs` would be
-    taken without asking anybody whose they are, and many clusters refuse them for that. It holds one address.
+    `loadBalancerIP` requests an address from the load balancer (of a cloud, MetalLB, or the local node); it has room
+    for one. `externalIPs` are not used: they take an address without a check of who owns it, and many clusters reject
+    them for that.
     """
     return core.Service(
         metadata=meta,
@@ -162,20 +168,20 @@ def _service(envoys: Envoys, meta: ObjectMeta) -> core.Service:
 
 
 def _deployment(
-    envoys: Envoys, settings: Settings, meta: ObjectMeta, standing: apps.Deployment | None
+    envoys: Envoys, settings: Settings, meta: ObjectMeta, present: apps.Deployment | None
 ) -> apps.Deployment:
     template = _pods(envoys, settings, meta.name)
     digest = {pods.DIGEST: pods.digest(template)}
     return apps.Deployment(
         metadata=msgspec.structs.replace(meta, annotations=meta.annotations | digest),
         spec=apps.DeploymentSpec(
-            # Nothing to serve, no Service, no Envoys: they would wait for an address that never comes.
+            # Without a listener there is no Service, and Envoys would wait for its address for ever.
             replicas=settings.replicas if envoys.ports else 0,
             selector=LabelSelector(match_labels=pods.selector(envoys.gateway)),
             strategy=apps.DeploymentStrategy(
                 type="RollingUpdate", rolling_update=apps.RollingUpdate(max_unavailable=0, max_surge=1)
             ),
-            template=pods.kept(template, standing),
+            template=pods.with_present_metadata(template, present),
         ),
     )
 
@@ -257,8 +263,8 @@ _CONTAINER_SECURITY: dict[str, Any] = {
     "capabilities": {"drop": ["ALL"]},
 }
 
-#: SIGTERM alone kills requests in flight (tried): first ask Envoy to drain, over its admin socket. The image has no
-#: curl; it has perl, as every Debian has.
+#: Envoy ends requests in flight on SIGTERM, so it is drained before, over its admin socket. The image has no curl, but
+#: perl.
 _DRAIN_COMMAND = (
     "perl",
     "-MIO::Socket::UNIX",

@@ -1,8 +1,8 @@
 """Labels and annotations of a Gateway's pods, which change without new pods. Pure.
 
-A pod template that changes replaces every pod and so ends every connection, and labels are not worth that. The
-template says them of the pods that come; those that are there are patched. A template that differs in nothing else is
-left as it is until something else changes, and pods that come from it are patched as well.
+A pod template that changes replaces every pod, which ends every connection; a label is not worth that. So new labels
+and annotations of `spec.infrastructure` are patched into the pods, and the template keeps the old ones until something
+else of it changes. Pods that start from the old template are patched as well.
 """
 
 import hashlib
@@ -17,9 +17,9 @@ from headgate.envoy import bootstrap
 
 from . import names
 
-#: On pods: the names of the labels and annotations that `spec.infrastructure` put there.
+#: Annotation of pods: the names of the labels and annotations that come from `spec.infrastructure`.
 NAMES = "headgate.dev/infrastructure"
-#: On the Deployment: a digest of its pod template without them.
+#: Annotation of the Deployment: a digest of its pod template without those.
 DIGEST = "headgate.dev/template"
 
 _SCRAPE = {
@@ -35,25 +35,29 @@ class _Names(msgspec.Struct):
 
 
 def selector(gateway: Key) -> dict[str, str]:
-    """The labels by which a Gateway's pods are found; they never change."""
+    """The labels that select a Gateway's pods; they never change."""
     return {names.GATEWAY_LABEL: names.label_value(gateway.name)}
 
 
 def labels(gateway: Key, infrastructure: Mapping[str, str]) -> dict[str, str]:
-    """Those of the Gateway's infrastructure, then ours, which win."""
+    """Labels of a pod: those of the Gateway's infrastructure, overridden by ours."""
     ours = {"app.kubernetes.io/managed-by": "headgate", "app.kubernetes.io/component": "envoy"}
     return {**infrastructure, **selector(gateway), **ours}
 
 
 def metadata(gateway: Key, infrastructure: Mapping[str, str], annotations: Mapping[str, str]) -> ObjectMeta:
-    """What a pod should carry: labels and annotations of the infrastructure, ours, and the names of the former."""
-    said = _Names(sorted(infrastructure), sorted(annotations))
-    named = {NAMES: msgspec.json.encode(said).decode()} if infrastructure or annotations else {}
+    """Labels and annotations of a pod: the infrastructure's, ours, and the names of the infrastructure's."""
+    names_of = _Names(sorted(infrastructure), sorted(annotations))
+    named = {NAMES: msgspec.json.encode(names_of).decode()} if infrastructure or annotations else {}
     return ObjectMeta(labels=labels(gateway, infrastructure), annotations={**annotations, **_SCRAPE, **named})
 
 
 def patch(pod: core.Pod, wanted: ObjectMeta) -> dict[str, Any] | None:
-    """A merge patch that makes a pod carry it, and no more what it does not say any longer; None if it does."""
+    """A merge patch with the labels and annotations that differ; None if none does.
+
+    Labels and annotations that came from the infrastructure and are not wanted any more are removed; those that others
+    set stay.
+    """
     about = pod.metadata
     before = _named(about.annotations.get(NAMES, ""))
     changed = {
@@ -78,14 +82,14 @@ def _changes(there: Mapping[str, str], wanted: Mapping[str, str], before: list[s
 
 
 def digest(template: core.PodTemplateSpec) -> str:
-    """Of all that makes new pods necessary."""
+    """A digest of the part of a template whose change needs new pods."""
     return hashlib.sha256(msgspec.json.encode(template.spec, order="deterministic")).hexdigest()[:16]
 
 
-def kept(template: core.PodTemplateSpec, standing: apps.Deployment | None) -> core.PodTemplateSpec:
-    """The template with the labels and annotations that it has already, if nothing else of it has changed."""
-    if standing is None or standing.metadata.annotations.get(DIGEST) != digest(template):
+def with_present_metadata(template: core.PodTemplateSpec, present: apps.Deployment | None) -> core.PodTemplateSpec:
+    """The template with the labels and annotations of the present one, if nothing else of it changed."""
+    if present is None or present.metadata.annotations.get(DIGEST) != digest(template):
         return template
-    there = standing.spec.template.metadata
+    there = present.spec.template.metadata
     about = ObjectMeta(labels=there.labels, annotations=there.annotations)
     return msgspec.structs.replace(template, metadata=about)

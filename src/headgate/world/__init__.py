@@ -1,4 +1,4 @@
-"""The objects at an instant: what `resolve` and `translate` are functions of, and what they make.
+"""The objects at one moment, and what the program makes of them.
 
 * `World` – the objects of Kubernetes, and what the shell knows besides them (bindings, fleets);
 * `world.facts.Facts` – the ACKs and NACKs of the Envoys; `headgate.resolve.status` alone reads them;

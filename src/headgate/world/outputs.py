@@ -1,4 +1,4 @@
-"""What the program makes: the IR for whoever asks where a request goes, and everything the shell applies."""
+"""What the program makes: the IR, problems, statuses, and everything that the controllers send or write."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from .fleets import EnvoyFleetSpec, PodSelection
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """The IR: what `translate` renders and `simulate` answers from."""
+    """The IR. `translate` renders it, `simulate` answers from it."""
 
     #: Per Gateway and port.
     ports: Collection[tuple[Key, ir.Transport, int], ir.Port]
@@ -24,29 +24,28 @@ class Routing:
     hosts: Collection[tuple[Key, str, str, str], ir.VirtualHost]
     #: Per Gateway and weights key.
     shares: Collection[tuple[Key, str], ir.Shares]
-    #: Per Gateway: the backends of its routes of requests; each has a cluster.
+    #: Per Gateway: the backends of its HTTPRoutes and GRPCRoutes; each has a cluster.
     backends: Collection[tuple[Key, ir.Backend], ir.Backend]
-    #: Per Gateway: the backends of all its routes; those of pools have no cluster of their own.
+    #: Per Gateway: the backends of all its routes. Those of weighted backends have no cluster of their own.
     used: Collection[tuple[Key, ir.Backend], ir.Backend]
-    #: Who serves a backend, for each that is used.
+    #: The endpoints of every backend that is used.
     endpoints: Collection[ir.Backend, ir.Endpoints]
-    #: Per Gateway and port: what its listeners of TLS, TCP and UDP do.
+    #: Per Gateway and port: its listeners of TLS, TCP and UDP.
     streams: Collection[tuple[Key, ir.Transport, int], tuple[ListenerStreams, ...]]
-    #: Per Gateway: where they send connections and datagrams.
+    #: Per Gateway: the backends that those send connections and datagrams to.
     weighted_backends: Collection[tuple[Key, WeightedBackendsKey], WeightedBackends]
-    #: Per Gateway: the certificate that it shows to backends with TLS.
+    #: Per Gateway: the client certificate of its connections to backends with TLS.
     client_certificates: Collection[Key, ir.Certificate]
-    #: Per Gateway whose requests are traced.
+    #: Per Gateway with tracing.
     tracing: Collection[Key, Tracing]
 
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Collections for `Engine.collect`. Keys begin with the Gateway where there is one.
+    """The program's outputs, for `Engine.collect`. Keys begin with the Gateway where there is one.
 
-    Statuses hold conditions without time, stamped with the generation they judge; only kinds and parents that are ours
-    have one. `route_statuses` are our own entries of `status.parents`, one per parentRef to a Gateway of ours or to a
-    ListenerSet of one, in the order of `spec.parentRefs` (a route without one has no value).
+    Statuses have conditions without times, for the generation that they were computed from. Only objects of Gateways
+    that the controller serves have one.
     """
 
     routing: Routing
@@ -57,20 +56,22 @@ class Outputs:
     gateway_class_statuses: Collection[Key, gateway.GatewayClassStatus]
     gateway_statuses: Collection[Key, gateway.GatewayStatus]
     listener_set_statuses: Collection[Key, gateway.ListenerSetStatus]
+    #: The controller's entries of `status.parents`, one per parentRef to a Gateway or ListenerSet that it serves, in
+    #: the order of `spec.parentRefs`. A route without such a parentRef is absent.
     route_statuses: Collection[Ref, tuple[gateway.RouteParentStatus, ...]]
-    #: Policies: our own entries of `status.ancestors`, one per Gateway of ours that uses a target.
+    #: The controller's entries of `status.ancestors`, one per Gateway that uses a target of the policy.
     policy_statuses: Collection[Ref, tuple[gateway.PolicyAncestorStatus, ...]]
 
-    #: XBackends with a selector that routes of ours name.
+    #: XBackends with a selector that attached routes reference.
     pod_selections: Collection[Key, PodSelection]
-    #: Gateways of our classes; what their Deployment and Service depend on.
+    #: Gateways of the controller's classes.
     fleet_specs: Collection[Key, EnvoyFleetSpec]
 
-    #: (Gateway, type URL, name): listeners, clusters, endpoints, secrets. `Resource.name` is the key's last part.
+    #: By Gateway, type URL and name: listeners, clusters, endpoints, secrets.
     resources: Collection[tuple[Key, str, str], Resource]
-    #: (Gateway, RouteConfiguration): those that must exist, also without virtual hosts.
+    #: By Gateway and name: RouteConfigurations, which exist without virtual hosts too.
     configurations: Collection[tuple[Key, str], str]
-    #: (Gateway, RouteConfiguration, name of the virtual host).
+    #: By Gateway, RouteConfiguration and name of the virtual host.
     hosts: Collection[tuple[Key, str, str], VirtualHost]
-    #: (Gateway, weights key).
+    #: By Gateway and weights key.
     weights: Collection[tuple[Key, str], Weights]

@@ -20,8 +20,8 @@ async def serving_health(
     Args:
         address: where to listen.
         port: the TCP port.
-        unready: what is still missing for being ready, as text for people; empty when ready.
-        registry: what /metrics shows.
+        unready: what the process waits for before it is ready; empty when it is ready.
+        registry: the metrics of /metrics.
 
     Raises:
         BadEnvironment: the port is taken.

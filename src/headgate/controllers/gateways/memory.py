@@ -1,4 +1,4 @@
-"""What a start leaves behind, given back: lists of thousands of objects were read as text, and decoded in one go."""
+"""Returns memory that only the start needed: the lists of thousands of objects as text, and decoded in one piece."""
 
 import contextlib
 import ctypes
@@ -6,12 +6,12 @@ import gc
 
 
 def settle() -> None:
-    """Collect what is garbage, let the collector never look at the rest again, and return free pages to the system.
+    """Collect garbage, exempt what is left from later collections, and return free pages to the system.
 
-    What is alive after the first pass (modules, the program, the world) mostly stays; a full collection that walks all
-    of it takes 100 ms with 10,000 routes. glibc keeps freed pages for itself unless it is told.
+    What is alive after the first pass (modules, the program, the world) mostly stays, and a full collection over it
+    takes 100 ms with 10,000 routes. glibc returns freed pages only on `malloc_trim`.
     """
     gc.collect()
     gc.freeze()
-    with contextlib.suppress(OSError, AttributeError):  # another C library
+    with contextlib.suppress(OSError, AttributeError):  # not glibc
         ctypes.CDLL(None).malloc_trim(0)

@@ -1,4 +1,4 @@
-"""Writes statuses: each object in one patch of our own fields and entries, and only when it does not say so already."""
+"""Writes statuses: one patch per object, of the fields and entries of this controller, and only if they differ."""
 
 import time
 from collections.abc import Callable
@@ -17,20 +17,20 @@ from headgate.world import Outputs, World
 from headgate.world.objects import KINDS
 from headgate.world.statuses import OwnedStatus
 
-#: How many statuses are written at the same time.
+#: How many objects are written at the same time.
 WRITERS = 16
 
-#: Lists of entries of several controllers, by the attribute of the status.
+#: Attributes of a status that are lists of entries of several controllers.
 _ENTRIES = ("parents", "ancestors")
 
 
 class StatusWriter:
-    """What the program says about objects, brought to the API.
+    """Brings the desired statuses to the API server.
 
     Args:
-        controllers: our names: entries under them are ours.
+        controllers: controller names; entries with one of them are the controller's.
         is_leader: whether this replica may write; asked before every write.
-        defined: what the API serves of a kind: a field that its definition lacks is not written.
+        defined: the kinds that are served; a field that the CustomResourceDefinition lacks is not written.
     """
 
     def __init__(
@@ -54,18 +54,18 @@ class StatusWriter:
         self._attributes: dict[type[Object], tuple[Served | None, tuple[str, ...]]] = {}
 
     def add(self, cls: type[Object], key: Key) -> None:
-        """Have an object's status looked at; nothing happens if the object already says what it should."""
+        """Have an object's status written, if it differs from the desired one."""
         if self._differs(cls, key):
             self.queue.add((cls, key))
 
     def add_all(self) -> None:
-        """Have every status looked at: after the first pass, or when the lease has become ours."""
+        """Have every status written that differs: after the first pass, or when this replica begins to lead."""
         for cls in self._owned:
             for key, _ in self._sources[cls].items():
                 self.add(cls, key)
 
     def _desired(self, cls: type[Object], key: Key) -> Value | None:
-        """The status that an object should have; None: the object is not ours."""
+        """The status that an object should have; None: the object is not the controller's."""
         return self._owned[cls].desired(self._outputs, Ref(cls.__name__, key.namespace, key.name))
 
     def _fields(self, cls: type[Object], status: Value) -> tuple[str, ...]:
@@ -110,7 +110,7 @@ class StatusWriter:
         if not self._is_leader() or desired is None:
             return []
         if _generations(desired) - {raw["metadata"].get("generation", 0)}:
-            return []  # it has changed since; a later pass knows more
+            return []  # the object changed since; a later pass computes its status
         owned = self._owned[cls]
         return status_patch(
             raw,
@@ -132,12 +132,12 @@ def _attributes(status: Value, served: Served | None) -> tuple[str, ...]:
 
 
 def _generations(desired: Value) -> set[int]:
-    """The generations that a status speaks of: one, or none if it says nothing."""
+    """The generations that a status was computed from: one, or none if it has no conditions."""
     holders = [desired, *(each for name in _ENTRIES for each in getattr(desired, name, ()))]
     return {condition.observed_generation for each in holders for condition in getattr(each, "conditions", ())}
 
 
-# ── saying the same: times, order and what others say aside ──────────────────
+# ── comparing: without times, order, and what other controllers wrote ────────
 
 
 def _same_conditions(present: tuple[Condition, ...], desired: tuple[Condition, ...], owned: tuple[str, ...]) -> bool:
@@ -147,7 +147,7 @@ def _same_conditions(present: tuple[Condition, ...], desired: tuple[Condition, .
 
 
 def _same_items(present: Any, desired: Any, identity: Callable[[Any], Any], owned: tuple[str, ...]) -> bool:
-    """Whether entries or listeners, each with conditions, say the same."""
+    """Whether entries or listeners, each with conditions, are the same."""
     wanted = {identity(each): each for each in desired}
     there = {identity(each): each for each in present}
     return (

@@ -1,7 +1,7 @@
-"""How a pod's program finds the API, as its service account.
+"""Access of a pod's program to the API, as its service account.
 
-Kubernetes clients look for a token at a fixed path, which a process of this machine cannot have for itself. The
-token lies in the folder of its volume; a kubeconfig beside it, named by `$KUBECONFIG`, leads there.
+Kubernetes clients read a token from a fixed path, which a process of this machine cannot have for itself. So the node
+writes a kubeconfig that names the token in the folder of its volume, and sets `$KUBECONFIG`.
 """
 
 import json
@@ -11,20 +11,21 @@ from headgate.host.files import write_atomically
 
 from .mounts import MountPaths
 
-ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+#: Where clients in a container expect the token and the CA certificate.
+ACCOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
 def variables(mounts: MountPaths, server: str, namespace: str, folder: Path) -> dict[str, str]:
-    """`KUBECONFIG` for a container that has the volume of its account; nothing for others."""
-    place = mounts(ACCOUNT)
-    if place == ACCOUNT:
+    """`KUBECONFIG` for a container that mounts the token of its service account; no variables for others."""
+    account = mounts(ACCOUNT_PATH)
+    if account == ACCOUNT_PATH:
         return {}
     config = {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": "pod",
-        "clusters": [{"name": "pod", "cluster": {"server": server, "certificate-authority": f"{place}/ca.crt"}}],
-        "users": [{"name": "pod", "user": {"tokenFile": f"{place}/token"}}],
+        "clusters": [{"name": "pod", "cluster": {"server": server, "certificate-authority": f"{account}/ca.crt"}}],
+        "users": [{"name": "pod", "user": {"tokenFile": f"{account}/token"}}],
         "contexts": [{"name": "pod", "context": {"cluster": "pod", "user": "pod", "namespace": namespace}}],
     }
     file = folder / "kubeconfig"

@@ -1,4 +1,4 @@
-"""Binds pods that wait for a node to this one, where no scheduler runs."""
+"""Binds pods without a node to this node, where no scheduler runs."""
 
 import asyncio
 from typing import Never
@@ -15,36 +15,37 @@ from headgate.kube.watch import Batch
 from . import scheduling
 
 _log = structlog.get_logger("headgate.node")
-_PAUSE = 1.0
+#: Seconds until a binding that failed is tried again.
+_RETRY = 1.0
 
 
 class Binder:
-    """`see` is the sink of a watch of pods without a node; `run` binds them."""
+    """`handle_batch` takes the batches of a watch of pods without a node; `run` binds them."""
 
     def __init__(self, client: Client, node: str, events: EventRecorder) -> None:
         self._client = client
         self._node = node
         self._events = events
-        self._waiting: dict[Key, Pod] = {}
+        self._pending: dict[Key, Pod] = {}
         self._queue: asyncio.Queue[Key] = asyncio.Queue()
 
     def handle_batch(self, batch: Batch[Pod]) -> None:
-        """The sink."""
+        """Take a batch of the watch."""
         for change in batch.changes:
             if change.object is not None and scheduling.is_schedulable(change.object):
                 self._add(change.object)
             else:
-                self._waiting.pop(change.key, None)
+                self._pending.pop(change.key, None)
 
     async def run(self) -> Never:
-        """One after the other."""
+        """Bind pods until cancelled, one after another."""
         while True:
-            pod = self._waiting.pop(await self._queue.get(), None)
+            pod = self._pending.pop(await self._queue.get(), None)
             if pod is not None:
                 await self._bind(pod)
 
     def _add(self, pod: Pod) -> None:
-        self._waiting[pod.key] = pod
+        self._pending[pod.key] = pod
         self._queue.put_nowait(pod.key)
 
     async def _bind(self, pod: Pod) -> None:
@@ -59,8 +60,8 @@ class Binder:
         try:
             await self._client.request("POST", path, body=msgspec.json.encode(body))
         except ApiError as error:
-            if error.status not in (404, 409):  # it is gone, or has a node
-                _log.warning("pod not bound", pod=str(pod.key), error=str(error))
-                asyncio.get_running_loop().call_later(_PAUSE, self._add, pod)
+            if error.status not in (404, 409):  # it was deleted, or has a node
+                _log.warning("pod not bound, retrying", pod=str(pod.key), error=str(error))
+                asyncio.get_running_loop().call_later(_RETRY, self._add, pod)
             return
         self._events.event(pod, "Normal", "Scheduled", f"Successfully assigned {pod.key} to {self._node}")

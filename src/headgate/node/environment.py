@@ -20,18 +20,18 @@ from headgate.api.meta import Key
 
 
 class MissingReferenceError(Exception):
-    """A ConfigMap, a Secret or a key that a container needs does not exist; the text says which."""
+    """A ConfigMap, a Secret, a key or a token that a container needs does not exist; the text says which."""
 
 
 class PodNetwork(msgspec.Struct, frozen=True):
-    """What a pod learns of where it runs."""
+    """The addresses of a pod and of its node."""
 
     pod_ip: str
     host_ip: str
 
 
 class ConfigSources(msgspec.Struct, frozen=True):
-    """The ConfigMaps and Secrets that a pod names, as far as they exist, and the tokens of its account."""
+    """The existing ConfigMaps and Secrets that a pod may name, and the tokens of its service account."""
 
     config_maps: Mapping[Key, ConfigMap] = {}
     secrets: Mapping[Key, Secret] = {}
@@ -49,14 +49,12 @@ def container_environment(
     Raises:
         NotThereError: something that is not optional is missing.
     """
-    found: dict[str, str] = {}
-    for name, value in _from_whole(container, pod, sources):
-        found[name] = value
+    variables = dict(_from_whole(container, pod, sources))
     for variable in container.env:
-        value_or_none = _value(variable, pod, network, sources, found)
-        if value_or_none is not None:
-            found[variable.name] = value_or_none
-    return found
+        value = _value(variable, pod, network, sources, variables)
+        if value is not None:
+            variables[variable.name] = value
+    return variables
 
 
 _REFERENCE = re.compile(r"\$(?:\$|\(([^()]+)\))")
@@ -65,16 +63,14 @@ _REFERENCE = re.compile(r"\$(?:\$|\(([^()]+)\))")
 def expand(text: str, variables: Mapping[str, str]) -> str:
     """`$(NAME)` becomes the variable's value, if there is one; `$$` becomes `$`, so `$$(NAME)` stays as `$(NAME)`."""
 
-    def one(found: re.Match[str]) -> str:
-        if found[0] == "$$":
-            return "$"
-        return variables.get(found[1], found[0])
+    def value_of(match: re.Match[str]) -> str:
+        return "$" if match[0] == "$$" else variables.get(match[1], match[0])
 
-    return _REFERENCE.sub(one, text)
+    return _REFERENCE.sub(value_of, text)
 
 
 def expand_all(texts: Sequence[str], variables: Mapping[str, str]) -> tuple[str, ...]:
-    """Each of the texts."""
+    """Apply `expand` to each text."""
     return tuple(expand(text, variables) for text in texts)
 
 
@@ -116,7 +112,7 @@ def _key_of_source(source: EnvVarSource, pod: Pod, sources: ConfigSources) -> st
         secret = sources.secrets.get(_key(pod, ref.name))
         kind, have = "Secret", secret.data if secret else None
     else:
-        raise MissingReferenceError("valueFrom: only fieldRef, configMapKeyRef and secretKeyRef are known here")
+        raise MissingReferenceError("valueFrom: this node supports fieldRef, configMapKeyRef and secretKeyRef only")
     if have is not None and ref.key in have:
         return _text(have[ref.key]) if kind == "Secret" else have[ref.key]
     if ref.optional:
@@ -130,7 +126,7 @@ _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
 
 
 def field_value(path: str, pod: Pod, network: PodNetwork) -> str:
-    """The value of a `fieldRef`. Raises `NotThereError` for a path that is none."""
+    """The value of a `fieldRef`. Raises `MissingReferenceError` for an unsupported path."""
     plain = {
         "metadata.name": pod.metadata.name,
         "metadata.namespace": pod.metadata.namespace,
@@ -144,11 +140,12 @@ def field_value(path: str, pod: Pod, network: PodNetwork) -> str:
     }
     if path in plain:
         return plain[path]
-    if found := _SUBSCRIPT.fullmatch(path):
-        where = pod.metadata.labels if found[1] == "labels" else pod.metadata.annotations
-        return where.get(found[2], "")
+    if match := _SUBSCRIPT.fullmatch(path):
+        values = pod.metadata.labels if match[1] == "labels" else pod.metadata.annotations
+        return values.get(match[2], "")
     raise MissingReferenceError(
-        f"fieldRef {path!r}: known are {', '.join(plain)}, metadata.labels['…'], metadata.annotations['…']"
+        f"fieldRef {path!r} is not supported; supported are {', '.join(plain)}, metadata.labels['…'] and "
+        "metadata.annotations['…']"
     )
 
 

@@ -1,8 +1,8 @@
-"""What a kubelet serves: `/healthz`, and `/containerLogs/NAMESPACE/POD/CONTAINER`, which `pods/log` asks for.
+"""The HTTPS server of a kubelet: `/healthz`, and `/containerLogs/NAMESPACE/POD/CONTAINER`, which serves `pods/log`.
 
-HTTPS with a certificate of our own, as every kubelet without a cluster's CA has it. Who may ask: with a client CA
-whoever has a certificate of it (an API server with `--kubelet-client-certificate`); else processes of this user and
-root, over loopback only.
+Its certificate is self-signed, as that of a kubelet without a cluster's CA. With a client CA, logs are served to
+clients with a certificate of that CA (an API server with `--kubelet-client-certificate`). Without one they are served
+on loopback, to processes of this user and root.
 """
 
 import asyncio
@@ -21,30 +21,30 @@ from headgate.api import times
 from headgate.host.files import write_atomically
 from headgate.node import socket_owners
 
-#: Bytes read at once, and seconds between two looks at a log that is followed.
-_CHUNK, _LOOK = 65536, 0.1
+#: Bytes of one read, and seconds between two reads of a log that is followed.
+_CHUNK, _POLL = 65536, 0.1
 
 
 class ContainerLog(Protocol):
-    """A container's output."""
+    """The log of a container."""
 
     @property
     def path(self) -> Path:
         """The file."""
 
     def grows(self) -> bool:
-        """Whether anything may still be appended."""
+        """Whether more may be appended."""
 
     def since(self, moment: float) -> int:
-        """Where in the file begins what was written since then (seconds since 1970)."""
+        """The offset of what was written since then (seconds since 1970)."""
 
 
 class ListenError(Exception):
-    """The port cannot be had; the text says why."""
+    """The server cannot listen; the text names the address and the reason."""
 
 
 class LogQuery(msgspec.Struct, frozen=True):
-    """What part of a log is asked for."""
+    """The parameters of a request for a log."""
 
     follow: bool = False
     previous: bool = False
@@ -55,10 +55,10 @@ class LogQuery(msgspec.Struct, frozen=True):
 
 
 def parse_log_query(parameters: "web.BaseRequest | dict[str, str]", now: float) -> LogQuery:
-    """Reads the parameters of a request. Raises `ValueError`."""
+    """Read the parameters of a request. Raises `ValueError`."""
     given = parameters if isinstance(parameters, dict) else dict(parameters.query)
     if given.get("timestamps", "") not in ("", "false"):
-        raise ValueError("timestamps: this node keeps lines without their times; use sinceTime")
+        raise ValueError("timestamps: this node does not store the times of lines; use sinceTime")
     return LogQuery(
         follow=given.get("follow", "") in ("true", "1"),
         previous=given.get("previous", "") in ("true", "1"),
@@ -74,7 +74,7 @@ def _since(given: dict[str, str], now: float) -> float | None:
     if not (text := given.get("sinceTime", "")):
         return None
     if (moment := times.seconds(text)) is None:
-        raise ValueError(f"sinceTime: {text!r} is no time as 2027-01-15T08:00:00Z")
+        raise ValueError(f"sinceTime: {text!r} is not a time such as 2027-01-15T08:00:00Z")
     return moment
 
 
@@ -83,12 +83,12 @@ def _number(given: dict[str, str], name: str) -> int | None:
     if not text:
         return None
     if not text.isdigit():
-        raise ValueError(f"{name}: {text!r} is no number of 0 or more")
+        raise ValueError(f"{name}: {text!r} is not a number of 0 or more")
     return int(text)
 
 
 class KubeletServer:
-    """The server. `find(namespace, pod, container, previous)` gives a log, or None."""
+    """The server. `find(namespace, pod, container, previous)` returns a log, or None."""
 
     def __init__(self, find: Callable[[str, str, str, bool], ContainerLog | None], folder: Path) -> None:
         self._find = find
@@ -97,7 +97,7 @@ class KubeletServer:
         self.healthy = False
 
     async def start(self, address: str, port: int, client_ca: Path | None = None) -> int:
-        """Listens; the port. Raises `ListenError`."""
+        """Listen; the port. Raises `ListenError`."""
         app = web.Application()
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/containerLogs/{namespace}/{pod}/{container}", self._logs)
@@ -113,20 +113,20 @@ class KubeletServer:
         return bound
 
     async def stop(self) -> None:
-        """Ends all connections."""
+        """Close all connections."""
         if self._runner:
             await self._runner.cleanup()
 
     def _tls(self, address: str, client_ca: Path | None) -> ssl.SSLContext:
         now = time.time()
-        certified = pki.issue_server(pki.create_ca(now), [address, "localhost"], now)
+        server = pki.issue_server(pki.create_ca(now), [address, "localhost"], now)
         file = self._folder / "kubelet.pem"
-        write_atomically(file, certified.certificate + certified.key)
+        write_atomically(file, server.certificate + server.key)
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(file)
         if client_ca is not None:
             context.load_verify_locations(client_ca)
-            context.verify_mode = ssl.CERT_OPTIONAL  # /healthz is for everybody
+            context.verify_mode = ssl.CERT_OPTIONAL  # /healthz needs no certificate
         return context
 
     def _allowed(self, request: web.Request) -> bool:
@@ -143,45 +143,45 @@ class KubeletServer:
 
     async def _logs(self, request: web.Request) -> web.StreamResponse:
         if not self._allowed(request):
-            return web.Response(status=403, text="logs are shown to the user that runs the node, and to root\n")
-        where = request.match_info
+            return web.Response(status=403, text="logs are served to the user that runs the node and to root\n")
+        path = request.match_info
         try:
-            wanted = parse_log_query(request, time.time())
+            query = parse_log_query(request, time.time())
         except ValueError as error:
             return web.Response(status=400, text=f"{error}\n")
-        log = self._find(where["namespace"], where["pod"], where["container"], wanted.previous)
+        log = self._find(path["namespace"], path["pod"], path["container"], query.previous)
         if log is None:
-            text = f"no container {where['container']} of pod {where['namespace']}/{where['pod']} runs on this node\n"
+            text = f"no container {path['container']} of pod {path['namespace']}/{path['pod']} runs on this node\n"
             return web.Response(status=404, text=text)
-        if wanted.previous and not log.path.exists():
-            text = f'previous terminated container "{where["container"]}" in pod "{where["pod"]}" not found\n'
+        if query.previous and not log.path.exists():
+            text = f'previous terminated container "{path["container"]}" in pod "{path["pod"]}" not found\n'
             return web.Response(status=400, text=text)
         answer = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8"})
         await answer.prepare(request)
         with contextlib.suppress(ConnectionResetError):
-            async for chunk in _read(log, wanted):
+            async for chunk in _read(log, query):
                 await answer.write(chunk)
         return answer
 
 
-async def _read(log: ContainerLog, wanted: LogQuery) -> AsyncIterator[bytes]:
-    left = wanted.limit
-    position = _begin_of_tail(log.path, wanted.tail)
-    if wanted.since is not None:
-        position = max(position, log.since(wanted.since))
+async def _read(log: ContainerLog, query: LogQuery) -> AsyncIterator[bytes]:
+    left = query.limit
+    position = _tail_offset(log.path, query.tail)
+    if query.since is not None:
+        position = max(position, log.since(query.since))
     while left is None or left > 0:
-        grows = log.grows()  # before reading, so that what came last is not missed
+        grows = log.grows()  # read first, so that the last lines are not missed
         if log.path.exists() and log.path.stat().st_size < position:
-            position = 0  # it was cut
+            position = 0  # it was trimmed
         chunk = _chunk(log.path, position, _CHUNK if left is None else min(left, _CHUNK))
         if chunk:
             position += len(chunk)
             left = None if left is None else left - len(chunk)
             yield chunk
-        elif not wanted.follow or not grows:
+        elif not query.follow or not grows:
             return
         else:
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(_POLL)
 
 
 def _chunk(path: Path, position: int, size: int) -> bytes:
@@ -193,8 +193,8 @@ def _chunk(path: Path, position: int, size: int) -> bytes:
         return b""
 
 
-def _begin_of_tail(path: Path, lines: int | None) -> int:
-    """Where the last lines of a file begin."""
+def _tail_offset(path: Path, lines: int | None) -> int:
+    """The offset of the last lines of a file."""
     if lines is None or not path.exists():
         return 0
     if lines == 0:
@@ -208,9 +208,9 @@ def _begin_of_tail(path: Path, lines: int | None) -> int:
             file.seek(position)
             block = file.read(size)
             cut = len(block) - 1 if position + size == end and block.endswith(b"\n") else len(block)
-            while (found := block.rfind(b"\n", 0, cut)) >= 0:
+            while (newline := block.rfind(b"\n", 0, cut)) >= 0:
                 missing -= 1
                 if missing <= 0:
-                    return position + found + 1
-                cut = found
+                    return position + newline + 1
+                cut = newline
     return 0

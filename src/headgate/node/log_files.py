@@ -1,20 +1,20 @@
-"""Keeps the logs of containers small: a program that talks for days must not fill the disk.
+"""Trims the logs of containers, so that a program that runs for days does not fill the disk.
 
-Programs write into their log file themselves, so that it outlives the node, always at its end (`O_APPEND`). So the file
-can be cut without their knowing: its last part is kept, what they write next follows it.
+Programs write their log files themselves, with `O_APPEND`, so that they go on when the node ends. A file can therefore
+be trimmed without the program: its last part is kept, and what the program writes next follows it.
 """
 
 from pathlib import Path
 
-#: Bytes at which a log is cut, and bytes that are kept, as a kubelet's `containerLogMaxSize` does it roughly.
-MOST = 10 * 1024 * 1024
-KEPT = 2 * 1024 * 1024
+#: Bytes above which a log is trimmed, as a kubelet's `containerLogMaxSize`, and bytes that are kept.
+MAX_SIZE = 10 * 1024 * 1024
+KEPT_SIZE = 2 * 1024 * 1024
 
 
-def trim(folder: Path, most: int = MOST, kept: int = KEPT) -> None:
-    """Cuts every log of the folder that is too long, at the beginning of a line."""
+def trim(folder: Path, max_size: int = MAX_SIZE, kept: int = KEPT_SIZE) -> None:
+    """Trim each log of the folder that is too large; what is kept begins with a whole line."""
     for file in folder.glob("*.log"):
-        if file.stat().st_size > most:
+        if file.stat().st_size > max_size:
             _cut(file, kept)
 
 

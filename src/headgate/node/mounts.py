@@ -1,8 +1,8 @@
-"""Where a container thinks its volumes are, and where they are.
+"""Replaces the mount paths of a container by the folders of its volumes.
 
-A process of this machine cannot have `/etc/headgate/xds` for itself. So a mount path is replaced by the folder that
-stands for it, wherever it is written: in the command, in arguments, in values of variables, also inside of a longer
-text such as a configuration that is passed as an argument.
+A process of this machine cannot have `/etc/headgate/xds` for itself. So the mount path is replaced wherever it is
+written: in the command, in arguments, in values of variables, also within a longer text such as a configuration that is
+passed as an argument.
 """
 
 import re
@@ -13,7 +13,7 @@ from headgate.api.core import Container
 
 
 class MountPaths:
-    """The mount paths of one container: a function on texts."""
+    """The mount paths of one container, as a function on texts."""
 
     def __init__(self, folders: Mapping[str, str]) -> None:
         self._folders = {path.rstrip("/"): folder for path, folder in folders.items() if path.rstrip("/")}
@@ -24,16 +24,16 @@ class MountPaths:
         )
 
     def __call__(self, text: str) -> str:
-        """The text with every mount path replaced by its folder."""
-        return self._pattern.sub(lambda found: self._folders[found[0]], text) if self._pattern else text
+        """The text with each mount path replaced by its folder."""
+        return self._pattern.sub(lambda match: self._folders[match[0]], text) if self._pattern else text
 
     def all(self, texts: Sequence[str]) -> tuple[str, ...]:
-        """Each of the texts."""
+        """Apply it to each text."""
         return tuple(self(text) for text in texts)
 
 
-def mounts_of(container: Container, volumes: Mapping[str, Path]) -> MountPaths:
-    """The mounts of a container; `volumes` are the folders of the pod's volumes by name."""
+def mount_paths(container: Container, volumes: Mapping[str, Path]) -> MountPaths:
+    """The mount paths of a container; `volumes` are the folders of the pod's volumes by name."""
     folders = {
         mount.mount_path: str(volumes[mount.name] / mount.sub_path if mount.sub_path else volumes[mount.name])
         for mount in container.volume_mounts

@@ -1,6 +1,6 @@
-"""Single objects that pods name, followed by name while somebody needs them.
+"""Watches single objects by name, for as long as a pod uses them.
 
-A node must not hold every Secret of a cluster: it watches exactly those that its pods name, each by a watch of its own.
+A node must not hold every Secret of a cluster. It watches exactly those that its pods name, each by a watch of its own.
 """
 
 import asyncio
@@ -18,11 +18,12 @@ from headgate.kube.watch import Batch, follow
 from headgate.workloads.endpoints import SERVICE_LABEL
 
 _log = structlog.get_logger("headgate.node")
-_What = tuple[type[Object], Key]
+#: Kind and name of an object; of an EndpointSlice, the name of its Service.
+WatchedObject = tuple[type[Object], Key]
 
 
-class _Followed:
-    """What one watch shows."""
+class _Watch:
+    """The objects of one watch, and who uses it."""
 
     def __init__(self) -> None:
         self.objects: dict[Key, Any] = {}
@@ -32,83 +33,86 @@ class _Followed:
 
 
 class ObjectWatches:
-    """ConfigMaps and Secrets by name, EndpointSlices by the name of their Service. Each change is told to `changed`."""
+    """ConfigMaps and Secrets by name, EndpointSlices by the name of their Service.
 
-    def __init__(self, client: Client, changed: Callable[[], None]) -> None:
+    `on_change` is called after each batch of changes.
+    """
+
+    def __init__(self, client: Client, on_change: Callable[[], None]) -> None:
         self._client = client
-        self._changed = changed
-        self._followed: dict[_What, _Followed] = {}
+        self._on_change = on_change
+        self._watches: dict[WatchedObject, _Watch] = {}
 
-    def require(self, user: str, wanted: Iterable[_What]) -> None:
-        """From now on `user` needs these, and nothing else."""
+    def require(self, user: str, wanted: Iterable[WatchedObject]) -> None:
+        """From now on `user` uses these objects, and no others."""
         wanted = set(wanted)
-        for what, followed in list(self._followed.items()):
-            if user in followed.users and what not in wanted:
-                self._let_go(user, what)
-        for what in wanted:
-            followed = self._followed.get(what) or self._follow(what)
-            followed.users.add(user)
+        for watched, watch in list(self._watches.items()):
+            if user in watch.users and watched not in wanted:
+                self._release(user, watched)
+        for watched in wanted:
+            watch = self._watches.get(watched) or self._follow(watched)
+            watch.users.add(user)
 
     def release(self, user: str) -> None:
-        """`user` needs nothing any more."""
+        """`user` uses no object any more."""
         self.require(user, ())
 
-    def are_synced(self, wanted: Iterable[_What]) -> bool:
-        """Whether it is known of all of these whether they exist."""
-        return all((followed := self._followed.get(what)) is not None and followed.synced for what in wanted)
+    def are_synced(self, wanted: Iterable[WatchedObject]) -> bool:
+        """Whether it is known for each of these objects if it exists."""
+        return all((watch := self._watches.get(watched)) is not None and watch.synced for watched in wanted)
 
     def config_maps(self) -> dict[Key, ConfigMap]:
-        """Those that exist."""
+        """The watched ones that exist."""
         return self._all(ConfigMap)
 
     def secrets(self) -> dict[Key, Secret]:
-        """Those that exist."""
+        """The watched ones that exist."""
         return self._all(Secret)
 
     def endpoint_slices(self, service: Key) -> list[EndpointSlice]:
-        """The EndpointSlices of a Service that somebody is interested in."""
-        followed = self._followed.get((EndpointSlice, service))
-        return list(followed.objects.values()) if followed else []
+        """The EndpointSlices of a Service that is used."""
+        watch = self._watches.get((EndpointSlice, service))
+        return list(watch.objects.values()) if watch else []
 
     def close(self) -> None:
-        """Ends all watches."""
-        for followed in self._followed.values():
-            if followed.task:
-                followed.task.cancel()
+        """End all watches."""
+        for watch in self._watches.values():
+            if watch.task:
+                watch.task.cancel()
 
     def _all(self, cls: type[Object]) -> dict[Key, Any]:
-        found: dict[Key, Any] = {}
-        for (kind, _), followed in self._followed.items():
+        objects: dict[Key, Any] = {}
+        for (kind, _), watch in self._watches.items():
             if kind is cls:
-                found |= followed.objects
-        return found
+                objects |= watch.objects
+        return objects
 
-    def _follow(self, what: _What) -> _Followed:
-        cls, key = what
-        followed = self._followed[what] = _Followed()
+    def _follow(self, watched: WatchedObject) -> _Watch:
+        cls, key = watched
+        watch = self._watches[watched] = _Watch()
 
         def sink(batch: Batch[Any]) -> None:
             for change in batch.changes:
                 if change.object is None:
-                    followed.objects.pop(change.key, None)
+                    watch.objects.pop(change.key, None)
                 else:
-                    followed.objects[change.key] = change.object
+                    watch.objects[change.key] = change.object
             for broken, error in batch.broken:
-                _log.warning("not readable", kind=codec.kind_of(cls).kind, key=str(broken), error=str(error))
-            followed.synced = followed.synced or batch.synced
-            self._changed()
+                _log.warning("object does not decode", kind=codec.kind_of(cls).kind, key=str(broken), error=str(error))
+            watch.synced = watch.synced or batch.synced
+            self._on_change()
 
         label = f"{SERVICE_LABEL}={key.name}" if cls is EndpointSlice else None
         field = None if cls is EndpointSlice else f"metadata.name={key.name}"
-        followed.task = asyncio.get_running_loop().create_task(
+        watch.task = asyncio.get_running_loop().create_task(
             follow(self._client, cls, sink, namespace=key.namespace, label_selector=label, field_selector=field)
         )
-        return followed
+        return watch
 
-    def _let_go(self, user: str, what: _What) -> None:
-        followed = self._followed[what]
-        followed.users.discard(user)
-        if not followed.users:
-            del self._followed[what]
-            if followed.task:
-                followed.task.cancel()
+    def _release(self, user: str, watched: WatchedObject) -> None:
+        watch = self._watches[watched]
+        watch.users.discard(user)
+        if not watch.users:
+            del self._watches[watched]
+            if watch.task:
+                watch.task.cancel()

@@ -1,7 +1,7 @@
-"""Which address each pod has: one of the pod network, never shared, not given again soon.
+"""Allocates the addresses of pods from the pod network.
 
-An address that was just freed may still stand in somebody's list of endpoints, so the search for a free one goes on
-from where the last one was found. What was given is kept in a file: a node that starts again knows its pods' addresses.
+An address that was just released may still be in a list of endpoints, so the search for a free one continues after the
+last one that was allocated. Allocations are kept in a file: a node that is restarted knows the addresses of its pods.
 """
 
 import ipaddress
@@ -19,36 +19,36 @@ class AddressesExhaustedError(Exception):
 
 
 class PodAddresses:
-    """The addresses of one pod network, by the uid of the pod that has it."""
+    """The allocations of one pod network, by uid of the pod."""
 
     def __init__(self, network: Network, file: Path) -> None:
         self._network = network
         self._file = file
-        known = _read(file)
-        self._given: dict[str, str] = {
-            uid: ip for uid, ip in known.get("given", {}).items() if ipaddress.IPv4Address(ip) in network
+        content = _read(file)
+        self._allocated: dict[str, str] = {
+            uid: ip for uid, ip in content.get("given", {}).items() if ipaddress.IPv4Address(ip) in network
         }
-        self._last: int = known.get("last", 0)
+        self._last: int = content.get("last", 0)
 
     def allocate(self, uid: str) -> str:
-        """The address of a pod; it gets one with the first question. Raises `NoAddressError`."""
-        if uid not in self._given:
-            self._given[uid] = self._free()
+        """The address of a pod; the first call allocates it. Raises `AddressesExhaustedError`."""
+        if uid not in self._allocated:
+            self._allocated[uid] = self._free()
             self._save()
-        return self._given[uid]
+        return self._allocated[uid]
 
     def release(self, uid: str) -> None:
-        """The pod is gone."""
-        if self._given.pop(uid, None) is not None:
+        """Release the address of a pod."""
+        if self._allocated.pop(uid, None) is not None:
             self._save()
 
     def keep_only(self, uids: set[str]) -> None:
-        """Forget the pods that are not among these."""
-        self._given = {uid: ip for uid, ip in self._given.items() if uid in uids}
+        """Release the addresses of all other pods."""
+        self._allocated = {uid: ip for uid, ip in self._allocated.items() if uid in uids}
         self._save()
 
     def _free(self) -> str:
-        taken = set(self._given.values())
+        taken = set(self._allocated.values())
         size = self._network.num_addresses
         # The first address is the network's, the last one its broadcast address; .1 is often a gateway's.
         usable = range(2, size - 1) if size > 8 else range(size)
@@ -61,12 +61,12 @@ class PodAddresses:
         raise AddressesExhaustedError(f"all {len(usable)} addresses of the pod network {self._network} are in use")
 
     def _save(self) -> None:
-        write_atomically(self._file, json.dumps({"last": self._last, "given": self._given}).encode())
+        write_atomically(self._file, json.dumps({"last": self._last, "given": self._allocated}).encode())
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        found = json.loads(file.read_bytes())
+        content = json.loads(file.read_bytes())
     except (FileNotFoundError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}

@@ -1,9 +1,10 @@
-"""The Node object: how a node says that it is there, and where its logs are."""
+"""The Node object: it registers the node and names the address and port of its logs."""
 
 import os
 import platform
 from typing import Any
 
+import msgspec
 import structlog
 
 from headgate.api.core import Node
@@ -12,12 +13,12 @@ from headgate.kube.client import ApiError, Client
 
 _log = structlog.get_logger("headgate.node")
 
-#: Pods that fit on the node; a process needs far less than a container.
-PODS = 1000
+#: Capacity for pods; a process needs far less than a container.
+MAX_PODS = 1000
 
 
 def node_body(name: str, pod_cidr: str) -> dict[str, Any]:
-    """The Node as it is created."""
+    """The Node to create."""
     return {
         "apiVersion": "v1",
         "kind": "Node",
@@ -35,8 +36,13 @@ def node_body(name: str, pod_cidr: str) -> dict[str, Any]:
 
 
 def node_status(address: str, port: int, now: float, since: float, version: str) -> dict[str, Any]:
-    """The status of a node that is well."""
-    capacity = {"cpu": str(os.cpu_count() or 1), "memory": f"{_memory() // 1024}Ki", "pods": str(PODS)}
+    """The status of a healthy node.
+
+    Args:
+        address: its address, at which `port` serves logs.
+        now: seconds since 1970, as is `since`, when it became ready.
+    """
+    capacity = {"cpu": str(os.cpu_count() or 1), "memory": f"{_memory() // 1024}Ki", "pods": str(MAX_PODS)}
     pressures = [
         ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
         ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
@@ -75,31 +81,25 @@ def node_status(address: str, port: int, now: float, since: float, version: str)
 
 
 async def register(client: Client, name: str, pod_cidr: str, status: dict[str, Any]) -> None:
-    """Creates the Node, or takes over the one of this name; raises `ApiError`."""
+    """Create the Node, or take over the one of this name. Raises `ApiError`."""
     body = node_body(name, pod_cidr)
     try:
-        found = await client.get(Node, name)
+        node = await client.get(Node, name)
     except ApiError as error:
         if error.status != 404:
             raise
-        await client.request("POST", client.path(Node), body=_json(body))
+        await client.request("POST", client.path(Node), body=msgspec.json.encode(body))
     else:
-        if found.spec.pod_cidr not in ("", pod_cidr):
-            # podCIDR may not change; nothing but us runs on this node, so it is made anew.
+        if node.spec.pod_cidr not in ("", pod_cidr):
+            # podCIDR is immutable, so the Node is created again. Only this program uses it.
             await client.delete(Node, name)
-            await client.request("POST", client.path(Node), body=_json(body))
+            await client.request("POST", client.path(Node), body=msgspec.json.encode(body))
         else:
             metadata = {"labels": body["metadata"]["labels"]}
-            spec = {} if found.spec.pod_cidr else body["spec"]
+            spec = {} if node.spec.pod_cidr else body["spec"]
             await client.merge_patch(Node, name, None, {"metadata": metadata, "spec": {**spec, "taints": None}})
     await client.merge_patch(Node, name, None, {"status": status}, subresource="status")
     _log.info("node registered", node=name, pods=pod_cidr)
-
-
-def _json(body: dict[str, Any]) -> bytes:
-    import msgspec  # noqa: PLC0415
-
-    return msgspec.json.encode(body)
 
 
 def _memory() -> int:

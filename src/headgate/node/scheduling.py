@@ -1,4 +1,4 @@
-"""Which pods a node takes on, and which address a Service of type LoadBalancer gets: pure decisions."""
+"""Which pods are bound to the node, and which address a Service of type LoadBalancer gets. Pure."""
 
 import ipaddress
 from collections.abc import Iterable, Iterator
@@ -8,12 +8,12 @@ from headgate.api.core import Pod, Service
 
 Network = ipaddress.IPv4Network
 
-#: The scheduler that pods ask for unless they say otherwise.
+#: The scheduler of pods that name none.
 DEFAULT_SCHEDULER = "default-scheduler"
 
 
 def is_schedulable(pod: Pod) -> bool:
-    """A pod without a node that may get one."""
+    """Whether a pod has no node and may be bound."""
     return (
         not pod.spec.node_name
         and pod.metadata.deletion_timestamp is None
@@ -23,17 +23,18 @@ def is_schedulable(pod: Pod) -> bool:
 
 
 def needs_address(service: Service) -> bool:
-    """A load balancer that nobody else is asked for and that has no address yet, or not the one that it asks for.
+    """Whether a Service of type LoadBalancer has no address yet, or not the one that it requests.
 
-    One that asks for an address that cannot be had keeps what it has: somebody may still listen there.
+    A Service with a `loadBalancerClass` belongs to another controller. One that requests an address which is not
+    available keeps its present one: its pods may still listen there.
     """
-    has = {ingress.ip or ingress.hostname for ingress in service.status.load_balancer.ingress} - {""}
-    asked = service.spec.load_balancer_ip
+    assigned = {ingress.ip or ingress.hostname for ingress in service.status.load_balancer.ingress} - {""}
+    requested = service.spec.load_balancer_ip
     return (
         service.spec.type == "LoadBalancer"
         and not service.spec.load_balancer_class
         and service.metadata.deletion_timestamp is None
-        and (not has or bool(asked and asked not in has))
+        and (not assigned or bool(requested and requested not in assigned))
     )
 
 
@@ -46,11 +47,13 @@ def addresses_in_use(services: Iterable[Service]) -> Iterator[str]:
 
 
 def address_for(service: Service, network: Network, in_use: Iterable[str], last: str = "") -> str | None:
-    """The address that a Service gets: the one it asks for (`loadBalancerIP`), else the next free one after `last`.
+    """The address for a Service: the one that it requests (`loadBalancerIP`), else the next free one after `last`.
 
-    An address that was just freed is not given again soon: the Envoys of a Gateway that was deleted go on listening
-    there while they drain, and the kernel would share the connections of its successor among both. None: there is no
-    address, or the one that it asks for is taken or of another network.
+    An address that was just released is not assigned again soon: the Envoys of a deleted Gateway still listen there
+    while they drain, and the kernel would distribute the connections of the next Gateway over both.
+
+    Returns:
+        None if no address is free, or the requested one is in use or outside the network.
     """
     taken = set(in_use)
     if wanted := service.spec.load_balancer_ip:
@@ -58,7 +61,7 @@ def address_for(service: Service, network: Network, in_use: Iterable[str], last:
         return wanted if free else None
     first, final = int(network.network_address) + 1, int(network.broadcast_address) - 1
     begin = int(ipaddress.IPv4Address(last)) + 1 if _within(last, network) else first
-    candidates = (str(ipaddress.IPv4Address(each)) for each in chain(range(begin, final + 1), range(first, begin)))
+    candidates = (str(ipaddress.IPv4Address(number)) for number in chain(range(begin, final + 1), range(first, begin)))
     return next((address for address in candidates if address not in taken), None)
 
 

@@ -1,4 +1,4 @@
-"""What the node sees of Services, and tells its images: which select a pod, and where a Service's name leads."""
+"""The Services that the node watches: which of them select a pod, and which addresses the name of one resolves to."""
 
 import asyncio
 import contextlib
@@ -15,12 +15,12 @@ from .object_watches import ObjectWatches
 
 
 class WatchedServices:
-    """All Services, and the EndpointSlices of those whose names somebody uses."""
+    """All Services, and the EndpointSlices of those whose names are resolved: the `ServiceDirectory` of images."""
 
-    def __init__(self, interests: ObjectWatches) -> None:
+    def __init__(self, watches: ObjectWatches) -> None:
         self.by_key: dict[Key, Service] = {}
         self.synced = asyncio.Event()
-        self._interests = interests
+        self._watches = watches
         self._waiting: set[asyncio.Future[None]] = set()
         self._listeners: list[Callable[[], None]] = []
 
@@ -36,23 +36,23 @@ class WatchedServices:
         self.notify()
 
     def store(self, service: Service) -> None:
-        """The answer to a write of ours, before the watch tells of it."""
+        """Take the answer to a write of the node before the watch delivers it."""
         self.by_key[service.key] = service
         self.notify()
 
     def subscribe(self, listener: Callable[[], None]) -> None:
-        """Call it after each change."""
+        """Call `listener` after each change."""
         self._listeners.append(listener)
 
     def notify(self) -> None:
-        """Something changed."""
+        """Wake those who wait for a change, and call the listeners."""
         for future in self._waiting:
             if not future.done():
                 future.set_result(None)
         for listener in self._listeners:
             listener()
 
-    # ── as images see it ─────────────────────────────────────────────────────
+    # ── for images ─────────────────────────────────────────────────────
 
     def selecting(self, pod: Pod) -> Iterable[Service]:
         """The Services that select a pod."""
@@ -63,13 +63,13 @@ class WatchedServices:
                 yield service
 
     async def resolve(self, host: str, port: int) -> list[tuple[str, int]]:
-        """Where a host name of a Service leads now. Raises `NotYetError`."""
+        """The addresses that the name of a Service resolves to now. Raises `WaitingError` if there are none."""
         name = resolve_names.parse(host)
         if name is None:
             return [(host, port)]
         slices = (EndpointSlice, name.key)
-        self._interests.require(f"the name {name.key}", [slices])
-        if not self._interests.are_synced([slices]):
+        self._watches.require(f"name of Service {name.key}", [slices])
+        if not self._watches.are_synced([slices]):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await self.wait_for_change()
@@ -77,15 +77,15 @@ class WatchedServices:
         if service is None:
             raise WaitingError(f"there is no Service {name.key}")
         try:
-            found = resolve_names.addresses_of(service, self._interests.endpoint_slices(name.key), port)
+            addresses = resolve_names.addresses_of(service, self._watches.endpoint_slices(name.key), port)
         except resolve_names.NameUnknownError as error:
             raise WaitingError(str(error)) from None
-        if not found:
+        if not addresses:
             raise WaitingError(f"no pod of Service {name.key} is ready")
-        return found
+        return addresses
 
     async def wait_for_change(self) -> None:
-        """Until a Service or an EndpointSlice changed."""
+        """Wait until a Service or an EndpointSlice changes."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.add(future)
         try:

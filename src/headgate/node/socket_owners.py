@@ -1,7 +1,7 @@
-"""Who is at the other end of a loopback connection.
+"""The owner of the other end of a loopback connection.
 
-Loopback keeps other machines out, not other users of this one. On Linux the kernel tells whose socket the other end
-is, so logs are shown to this user and to root only.
+Loopback excludes other machines, but not other users of this one. Linux names the owner of each socket in
+/proc/net/tcp, so logs can be limited to this user and root.
 """
 
 import os
@@ -13,7 +13,7 @@ _TABLE = Path("/proc/net/tcp")
 
 
 def is_trusted_peer(peer: tuple[str, int], here: tuple[str, int]) -> bool:
-    """Whether the owner of the peer's socket is this user or root; True where the system does not tell."""
+    """Whether the peer's socket belongs to this user or root; True where the system has no /proc/net/tcp."""
     if not _TABLE.exists():
         return True
     return owner(_TABLE.read_text(), peer, here) in (0, os.getuid())

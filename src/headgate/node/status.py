@@ -1,11 +1,23 @@
-"""What a node reports of a pod: phase and conditions, from the states of its containers."""
+"""The status of a pod: phase and conditions, from the states of its containers. Pure."""
 
 from collections.abc import Sequence
 
-from headgate.api.core import ContainerStatus, Pod, PodCondition, PodIP, PodStatus
+import msgspec
+
+from headgate.api.core import (
+    Container,
+    ContainerState,
+    ContainerStateTerminated,
+    ContainerStateWaiting,
+    ContainerStatus,
+    Pod,
+    PodCondition,
+    PodIP,
+    PodStatus,
+)
 from headgate.api.times import rfc3339
 
-#: The conditions that a node writes; others in a pod's status belong to others.
+#: The conditions that a node writes. Other conditions of a pod are kept as they are.
 OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
 
 
@@ -20,7 +32,13 @@ def pod_status(
     now: float,
     before: PodStatus,
 ) -> PodStatus:
-    """The whole status of a pod. `before` is the last one: conditions that stay keep their time."""
+    """The whole status of a pod. `before` is the last one: conditions that do not change keep their time.
+
+    Args:
+        address: the IP of the pod; empty if it has none yet.
+        host: the IP of the node.
+        started: when the node began with the pod, in seconds since 1970.
+    """
     phase = phase_of(pod, init, containers)
     conditions = _conditions(pod, init, containers, phase, bool(address))
     return PodStatus(
@@ -36,8 +54,40 @@ def pod_status(
     )
 
 
+def initial_status(pod: Pod, container: Container, before: ContainerStatus | None) -> ContainerStatus:
+    """The status of a container that this node has not started yet; `before` is what an earlier node reported."""
+    reason = "PodInitializing" if pod.spec.init_containers else "ContainerCreating"
+    status = ContainerStatus(
+        name=container.name,
+        image=container.image,
+        image_id=container.image,
+        state=ContainerState(waiting=ContainerStateWaiting(reason=reason)),
+        started=False,
+    )
+    if before is None or not (before.state.running or before.state.terminated or before.restart_count):
+        return status
+    return _after_node_restart(status, before, pod.spec.restart_policy)
+
+
+def _after_node_restart(status: ContainerStatus, before: ContainerStatus, policy: str) -> ContainerStatus:
+    """The status of a container that ran under a node which has ended, and its process with it."""
+    ended = before.state if before.state.terminated else before.last_state
+    if before.state.running:
+        unknown = ContainerStateTerminated(
+            exit_code=137,
+            reason="ContainerStatusUnknown",
+            message="the node that ran it was ended",
+            started_at=before.state.running.started_at,
+        )
+        ended = ContainerState(terminated=unknown)
+    code = ended.terminated.exit_code if ended.terminated else 0
+    if policy == "Never" or (policy == "OnFailure" and before.state.terminated and code == 0):
+        return msgspec.structs.replace(status, restart_count=before.restart_count, state=ended)
+    return msgspec.structs.replace(status, restart_count=before.restart_count + 1, last_state=ended)
+
+
 def phase_of(pod: Pod, init: Sequence[ContainerStatus], containers: Sequence[ContainerStatus]) -> str:
-    """Pending until every container ran once, Running while one runs or will again, then Succeeded or Failed."""
+    """Pending until every container has run, Running while one runs or will be restarted, then Succeeded or Failed."""
     policy = pod.spec.restart_policy
     if any(_failed(status) for status in init) and policy == "Never":
         return "Failed"
@@ -53,7 +103,7 @@ def phase_of(pod: Pod, init: Sequence[ContainerStatus], containers: Sequence[Con
 
 
 def is_terminal(pod: Pod) -> bool:
-    """It has ended and never runs again."""
+    """Whether the pod has ended and is never restarted."""
     return pod.status.phase in ("Succeeded", "Failed")
 
 

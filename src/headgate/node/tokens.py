@@ -1,6 +1,6 @@
-"""Tokens of a pod's service account, for its projected volumes: asked for, and renewed in time.
+"""Tokens of a pod's service account, for its projected volumes: requested, and renewed in time.
 
-They are bound to the pod: the API stops accepting them when it is gone.
+They are bound to the pod: the API rejects them when it is deleted.
 """
 
 import asyncio
@@ -16,9 +16,10 @@ from headgate.kube.client import ApiError, Client
 
 _log = structlog.get_logger("headgate.node")
 
-#: A token is renewed when this share of its life is over.
-_RENEW = 0.8
-_PAUSE = 1.0
+#: The share of its lifetime after which a token is renewed.
+_RENEW_AFTER = 0.8
+#: Seconds until a request that failed is sent again.
+_RETRY = 1.0
 
 
 class _Status(msgspec.Struct):
@@ -31,39 +32,39 @@ class _Answer(msgspec.Struct):
 
 
 class ServiceAccountTokens:
-    """The tokens of one pod. `changed` is called when one is new."""
+    """The tokens of one pod. `on_change` is called for each new one."""
 
-    def __init__(self, client: Client, pod: Pod, changed: Callable[[], None]) -> None:
+    def __init__(self, client: Client, pod: Pod, on_change: Callable[[], None]) -> None:
         self.tokens: dict[ServiceAccountTokenProjection, str] = {}
         self._client = client
         self._pod = pod
-        self._changed = changed
+        self._on_change = on_change
 
     async def keep_fresh(self) -> None:
-        """Until cancelled; at once when the pod has no such volume."""
+        """Request and renew them until cancelled; returns at once if the pod has no such volume."""
         async with asyncio.TaskGroup() as tasks:
             for volume in self._pod.spec.volumes:
                 for source in volume.projected.sources if volume.projected else ():
                     if source.service_account_token is not None:
-                        tasks.create_task(self._keep_one(source.service_account_token))
+                        tasks.create_task(self._keep_one_fresh(source.service_account_token))
 
-    async def _keep_one(self, wanted: ServiceAccountTokenProjection) -> None:
-        said = ""
+    async def _keep_one_fresh(self, wanted: ServiceAccountTokenProjection) -> None:
+        reported = ""
         while True:
             try:
-                answer = await self._ask(wanted)
+                answer = await self._request(wanted)
             except ApiError as error:
-                if str(error) != said:
-                    said = str(error)
-                    _log.warning("no token", pod=str(self._pod.key), error=said)
-                await asyncio.sleep(_PAUSE)
+                if str(error) != reported:
+                    reported = str(error)
+                    _log.warning("service account token not issued, retrying", pod=str(self._pod.key), error=reported)
+                await asyncio.sleep(_RETRY)
                 continue
             self.tokens[wanted] = answer.token
-            self._changed()
+            self._on_change()
             expires = seconds(answer.expiration_timestamp) or time.time() + wanted.expiration_seconds
-            await asyncio.sleep(max(_PAUSE, (expires - time.time()) * _RENEW))
+            await asyncio.sleep(max(_RETRY, (expires - time.time()) * _RENEW_AFTER))
 
-    async def _ask(self, wanted: ServiceAccountTokenProjection) -> _Status:
+    async def _request(self, wanted: ServiceAccountTokenProjection) -> _Status:
         about = self._pod.metadata
         pod = {"apiVersion": "v1", "kind": "Pod", "name": about.name, "uid": about.uid}
         body = {

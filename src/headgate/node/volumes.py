@@ -1,8 +1,8 @@
 """The volumes of a pod as folders.
 
-ConfigMaps and Secrets appear as a kubelet makes them: the files lie in a folder of their own, `..data` points to it,
-and each name is a link through `..data`. An update writes a new folder and swings that one link, so a reader sees all
-of the old or all of the new; whoever watches the folder (Envoy does) sees one move.
+ConfigMaps and Secrets are written as a kubelet writes them: the files are in a folder of their own, `..data` is a link
+to it, and each name is a link through `..data`. An update writes a new folder and replaces that one link, so a reader
+sees all of the old or all of the new files, and a watcher of the folder (Envoy is one) sees one move.
 """
 
 import base64
@@ -29,7 +29,7 @@ from .environment import ConfigSources, MissingReferenceError, PodNetwork, field
 
 
 class Files(msgspec.Struct, frozen=True):
-    """The files of a volume: path -> content. Its bytes never reach a `repr`."""
+    """The files of a volume: path -> content. `repr` leaves the content out, because it may be secret."""
 
     content: Mapping[str, bytes]
 
@@ -38,7 +38,7 @@ class Files(msgspec.Struct, frozen=True):
 
     @property
     def digest(self) -> str:
-        """A name for this content."""
+        """A name for this content, for the folder that holds it."""
         digest = hashlib.sha256()
         for path, content in sorted(self.content.items()):
             digest.update(f"{path}\0{len(content)}\0".encode() + content)
@@ -46,16 +46,16 @@ class Files(msgspec.Struct, frozen=True):
 
 
 def files(volume: Volume, pod: Pod, network: PodNetwork, sources: ConfigSources) -> Files | None:
-    """What a volume should hold; None for a folder that starts empty.
+    """The files that a volume should have; None for an emptyDir.
 
     Raises:
-        NotThereError: a ConfigMap, a Secret, a key or a token that is not optional is missing, or the volume is of a
-            kind that this node does not have.
+        NotThereError: a ConfigMap, a Secret, a key or a token that is not optional is missing, or the volume has a
+            type that this node does not support.
     """
     if volume.empty_dir is not None:
         return None
-    if (source := volume.config_map) is not None:
-        return Files(_config_map(source, pod, sources))
+    if (config_map := volume.config_map) is not None:
+        return Files(_config_map(config_map, pod, sources))
     if (secret := volume.secret) is not None:
         named = ConfigProjection(name=secret.secret_name, items=secret.items, optional=secret.optional)
         return Files(_secret(named, pod, sources))
@@ -63,11 +63,12 @@ def files(volume: Volume, pod: Pod, network: PodNetwork, sources: ConfigSources)
         return Files(_fields(fields, pod, network))
     if (projected := volume.projected) is not None:
         content: dict[str, bytes] = {}
-        for each in projected.sources:
-            content |= _projection(each, pod, network, sources)
+        for source in projected.sources:
+            content |= _projection(source, pod, network, sources)
         return Files(content)
     raise MissingReferenceError(
-        f"volume {volume.name!r}: this node has secret, configMap, emptyDir, projected, downwardAPI and hostPath only"
+        f"volume {volume.name!r} has an unsupported type; supported are secret, configMap, emptyDir, projected, "
+        "downwardAPI and hostPath"
     )
 
 
@@ -88,31 +89,31 @@ def _projection(source: VolumeProjection, pod: Pod, network: PodNetwork, sources
 
 
 def _config_map(source: ConfigMapVolumeSource | ConfigProjection, pod: Pod, sources: ConfigSources) -> dict[str, bytes]:
-    found = sources.config_maps.get(Key(pod.metadata.namespace, source.name))
-    if found is None and not source.optional:
+    config_map = sources.config_maps.get(Key(pod.metadata.namespace, source.name))
+    if config_map is None and not source.optional:
         raise MissingReferenceError(f'configmap "{source.name}" not found')
-    texts = {name: text.encode() for name, text in found.data.items()} if found else {}
-    binary = {name: base64.b64decode(data) for name, data in found.binary_data.items()} if found else {}
+    texts = {name: text.encode() for name, text in config_map.data.items()} if config_map else {}
+    binary = {name: base64.b64decode(data) for name, data in config_map.binary_data.items()} if config_map else {}
     return _chosen({**texts, **binary}, source.items, source.optional, f"ConfigMap {source.name}")
 
 
 def _secret(source: ConfigProjection, pod: Pod, sources: ConfigSources) -> dict[str, bytes]:
-    found = sources.secrets.get(Key(pod.metadata.namespace, source.name))
-    if found is None and not source.optional:
+    secret = sources.secrets.get(Key(pod.metadata.namespace, source.name))
+    if secret is None and not source.optional:
         raise MissingReferenceError(f'secret "{source.name}" not found')
-    content = {name: base64.b64decode(data) for name, data in found.data.items()} if found else {}
+    content = {name: base64.b64decode(data) for name, data in secret.data.items()} if secret else {}
     return _chosen(content, source.items, source.optional, f"Secret {source.name}")
 
 
 def _fields(source: DownwardAPIVolumeSource, pod: Pod, network: PodNetwork) -> dict[str, bytes]:
-    found = {}
+    content = {}
     for item in source.items:
         if item.field_ref is None:
-            raise MissingReferenceError(f"downwardAPI {item.path!r}: only fieldRef is known here")
+            raise MissingReferenceError(f"downwardAPI {item.path!r}: this node supports fieldRef only")
         text = metadata_map(item.field_ref.field_path, pod)
         value = field_value(item.field_ref.field_path, pod, network) if text is None else text
-        found[_inside(item.path, "downwardAPI")] = value.encode()
-    return found
+        content[_inside(item.path, "downwardAPI")] = value.encode()
+    return content
 
 
 def _chosen(content: dict[str, bytes], items: tuple[KeyToPath, ...], optional: bool, what: str) -> dict[str, bytes]:
@@ -123,46 +124,46 @@ def _chosen(content: dict[str, bytes], items: tuple[KeyToPath, ...], optional: b
         if item.key in content:
             chosen[_inside(item.path, what)] = content[item.key]
         elif not optional:
-            raise MissingReferenceError(f"{what}: there is no key {item.key!r}")
+            raise MissingReferenceError(f"{what}: it has no key {item.key!r}")
     return chosen
 
 
 def _inside(path: str, what: str) -> str:
     parts = PurePosixPath(path)
     if parts.is_absolute() or ".." in parts.parts:
-        raise MissingReferenceError(f"{what}: the path {path!r} leads out of the volume")
+        raise MissingReferenceError(f"{what}: the path {path!r} is outside the volume")
     return path
 
 
 def folder_of(volume: Volume, folder: Path) -> Path:
-    """Where a volume is: in the pod's own folder, or where its hostPath says."""
+    """The folder of a volume: its hostPath, or a folder below `folder`."""
     return Path(volume.host_path.path) if volume.host_path else folder / volume.name
 
 
-def publish(folder: Path, wanted: Files | None) -> bool:
-    """Makes the folder hold these files, by one move; True if it changed. Only the owner may read them."""
+def publish(folder: Path, files: Files | None) -> bool:
+    """Give a folder these files by one move, with mode 0600; whether it changed. None leaves an emptyDir as it is."""
     private_folder(folder)
-    if wanted is None:
+    if files is None:
         return False
-    data, fresh = folder / "..data", f"..{wanted.digest}"
+    data, fresh = folder / "..data", f"..{files.digest}"
     if data.is_symlink() and str(data.readlink()) == fresh:
         return False
     old = data.readlink() if data.is_symlink() else None
-    _fill(folder / fresh, wanted)
+    _fill(folder / fresh, files)
     draft = folder / "..data_tmp"
     draft.unlink(missing_ok=True)
     draft.symlink_to(fresh)
     draft.replace(data)
-    _link(folder, {PurePosixPath(path).parts[0] for path in wanted.content})
+    _link(folder, {PurePosixPath(path).parts[0] for path in files.content})
     if old:
         shutil.rmtree(folder / old, ignore_errors=True)
     return True
 
 
-def _fill(folder: Path, wanted: Files) -> None:
+def _fill(folder: Path, files: Files) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     private_folder(folder)
-    for path, content in wanted.content.items():
+    for path, content in files.content.items():
         target = folder / path
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(target, content)

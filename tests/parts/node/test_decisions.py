@@ -11,7 +11,7 @@ import pytest
 
 from headgate.api.core import Pod, Probe, Service
 from headgate.node import scheduling, socket_owners
-from headgate.node.containers import BackOff
+from headgate.node.containers import RESTART_BACKOFF
 from headgate.node.locks import InUseError, is_local, lock_node
 from headgate.node.pod_addresses import AddressesExhaustedError, PodAddresses
 from headgate.node.probe_thresholds import ProbeState
@@ -104,10 +104,10 @@ def test_pods_without_a_node_are_taken_unless_another_scheduler_is_asked_for(pod
 
 
 def verdicts(probe: Probe, results: str, passed: bool = False) -> str:
-    tally, found = ProbeState(passed=passed), ""
+    state, found = ProbeState(passed=passed), ""
     for result in results:
-        tally = tally.record(probe, result == "+")
-        found += "+" if tally.passed else "-"
+        state = state.record(probe, result == "+")
+        found += "+" if state.passed else "-"
     return found
 
 
@@ -120,7 +120,7 @@ def test_a_probe_fails_after_enough_failures_in_a_row() -> None:
 
 
 def test_the_first_restart_is_immediate_and_later_ones_wait_longer() -> None:
-    assert [BackOff().after(crashes) for crashes in range(1, 9)] == [0, 10, 20, 40, 80, 160, 300, 300]
+    assert [RESTART_BACKOFF.delay(crashes - 1) for crashes in range(1, 9)] == [0, 10, 20, 40, 80, 160, 300, 300]
 
 
 def test_the_owner_of_a_connection_is_read_from_the_table_of_the_kernel() -> None:

@@ -158,7 +158,7 @@ def test_a_request_that_runs_when_the_grace_is_over_gets_its_answer(tmp_path: Pa
 def test_a_bad_setting_ends_it_with_one_sentence(tmp_path: Path) -> None:
     with Program(COMMAND, log=tmp_path / "echo.log", env={"ERROR_RATE": "50%"}) as program:
         assert program.wait(10) == 1
-        assert "headgate-echo: ERROR_RATE: '50%' is no share from 0 to 1" in program.output()
+        assert "headgate-echo: ERROR_RATE: '50%' is not a share from 0 to 1" in program.output()
 
 
 def test_a_port_that_is_taken_ends_it_with_one_sentence(running: Running, tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 
 
 def test_a_share_beyond_one_is_refused() -> None:
-    with pytest.raises(ValueError, match="no share"):
+    with pytest.raises(ValueError, match="not a share"):
         share("1.5")
 
 

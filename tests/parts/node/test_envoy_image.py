@@ -14,7 +14,7 @@ import pytest
 from headgate.api.core import Pod, Service
 from headgate.api.meta import ObjectMeta
 from headgate.node.images.catalog import Launch, LaunchRequest, WaitingError, parse_image
-from headgate.node.images.envoy import GATEWAY_LABEL, Envoy, low_ports_allowed, system_authorities
+from headgate.node.images.envoy import GATEWAY_LABEL, Envoy, low_ports_allowed, system_ca_bundle
 from support.local_node import Api, LocalNode, pod
 from support.waiting import until
 
@@ -87,17 +87,17 @@ def test_the_bootstrap_of_a_gateway_says_which_address_to_bind(tmp_path: Path) -
         "bind": "service",
         "service_address": ADDRESS,
         "port_offset": offset,
-        "system_authorities": system_authorities(),
+        "system_authorities": system_ca_bundle(),
         "kept": 1,
     }
 
 
 def test_the_authorities_of_the_system_are_the_first_file_that_is_there(tmp_path: Path) -> None:
     places = [str(tmp_path / name) for name in ("debian", "fedora", "macos")]
-    assert system_authorities(places) == places[0]
+    assert system_ca_bundle(places) == places[0]
     Path(places[2]).touch()
     Path(places[1]).touch()
-    assert system_authorities(places) == places[1]
+    assert system_ca_bundle(places) == places[1]
 
 
 def test_everything_else_of_a_bootstrap_stays(tmp_path: Path) -> None:

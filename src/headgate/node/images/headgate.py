@@ -1,4 +1,4 @@
-"""`headgate`: the image of the controller itself, which is this very installation."""
+"""`headgate`: the image of the controller, which runs as this installation of Headgate."""
 
 import sys
 
@@ -8,13 +8,13 @@ NAME = "headgate"
 
 
 class Headgate:
-    """`headgate ARGS`, with the interpreter that runs us."""
+    """`headgate ARGS`, run by this interpreter."""
 
-    #: The API that it asks may be reachable from this machine only.
+    #: The API may be reachable from this machine only.
     host_network = True
 
     async def launch(self, request: LaunchRequest, services: ServiceDirectory) -> Launch:
-        """The first word of `command` is the program inside of the image; everything after it is ours to keep."""
+        """The arguments without the first word of `command`, which is the program in the image."""
         del services
         return Launch((sys.executable, "-m", "headgate", *request.command[1:], *request.args))
 

@@ -1,4 +1,4 @@
-"""`headgate-echo`: how the node starts the program in `echo`."""
+"""`headgate-echo`: the image that runs the program in `echo`."""
 
 import re
 import sys
@@ -11,12 +11,12 @@ NAME = "headgate-echo"
 
 
 class HeadgateEcho:
-    """Says who it is by variables that the container may set otherwise."""
+    """Identifies itself by environment variables, which the container may override."""
 
     host_network = False
 
     async def launch(self, request: LaunchRequest, services: ServiceDirectory) -> Launch:
-        """The interpreter that runs us, and the program."""
+        """The program, run by this interpreter."""
         del services
         about = request.pod.metadata
         extra = {
@@ -31,11 +31,11 @@ class HeadgateEcho:
         """Nothing."""
 
     async def drain(self, request: LaunchRequest) -> None:
-        """Nothing: SIGTERM begins its own grace."""
+        """Nothing: the program drains itself after SIGTERM."""
 
 
 def owner(request: LaunchRequest) -> str:
-    """The name of the workload behind a pod: that of its Deployment, its ReplicaSet, or its own."""
+    """The name of the Deployment or other owner of a pod; of a pod without an owner its own name."""
     about = request.pod.metadata
     controller = owners.controller_of(request.pod)
     name = controller.name if controller else about.name

@@ -1,7 +1,4 @@
-"""One probe of a container: an HTTP GET, a TCP connection, a command, or a gRPC health check.
-
-`check` says None when it went well, otherwise one sentence.
-"""
+"""The action of a probe or a hook: an HTTP GET, a TCP connection, a command, or a gRPC health check."""
 
 import asyncio
 import contextlib
@@ -15,11 +12,11 @@ import msgspec
 from headgate.api.core import Container, ExecAction, GRPCAction, HTTPGetAction, TCPSocketAction
 from headgate.host import processes
 
-_FAILED = (OSError, ssl.SSLError, TimeoutError, ValueError, EOFError)
+_FAILURES = (OSError, ssl.SSLError, TimeoutError, ValueError, EOFError)
 
 
 class Action(Protocol):
-    """What a probe or a hook does: at most one of these is set."""
+    """The action of a probe or a hook; at most one of its fields is set."""
 
     @property
     def exec(self) -> ExecAction | None:
@@ -35,20 +32,24 @@ class Action(Protocol):
 
 
 class ProbeTarget(msgspec.Struct, frozen=True):
-    """The container that is probed, as it runs."""
+    """A running container, as probes and hooks reach it.
+
+    Attributes:
+        address: the IP of its pod.
+        map_command: replaces mount paths in a command, and lets it run in the pod's network namespace.
+    """
 
     container: Container
     address: str
     environment: Mapping[str, str]
     folder: Path
-    #: Replaces mount paths in the words of a command, and lets it run in the pod's network.
     map_command: Callable[[Sequence[str]], tuple[str, ...]]
 
     def __repr__(self) -> str:
         return f"Target({self.container.name!r}, {self.address!r})"
 
     def port(self, port: int | str) -> int:
-        """A port's number, by its name if it has one. Raises `ValueError`."""
+        """The number of a port, which may be given by its name. Raises `ValueError`."""
         if isinstance(port, int):
             return port
         named = (p.container_port for p in self.container.ports if p.name == port)
@@ -60,12 +61,12 @@ class ProbeTarget(msgspec.Struct, frozen=True):
 
 
 async def run_probe(action: Action, target: ProbeTarget, timeout: float) -> str | None:
-    """Performs the action; None, or why it failed."""
+    """Perform the action; None, or why it failed."""
     try:
         return await _perform(action, target, timeout)
     except TimeoutError:
         return f"no answer within {timeout:g}s"
-    except _FAILED as error:
+    except _FAILURES as error:
         return str(error) or type(error).__name__
 
 
@@ -80,14 +81,14 @@ async def _perform(action: Action, target: ProbeTarget, timeout: float) -> str |
     if (command := action.exec) is not None:
         return await _run(command, target, timeout)
     if (grpc := getattr(action, "grpc", None)) is not None:
-        return await _ask_health(grpc, target, timeout)
+        return await _check_health(grpc, target, timeout)
     return None
 
 
 async def _get(get: HTTPGetAction, target: ProbeTarget) -> str | None:
     host, port = get.host or target.address, target.port(get.port)
     path = get.path if get.path.startswith("/") else f"/{get.path}"
-    tls = _trusting() if get.scheme.upper() == "HTTPS" else None
+    tls = _without_verification() if get.scheme.upper() == "HTTPS" else None
     reader, writer = await asyncio.open_connection(host, port, ssl=tls)
     try:
         headers = {"Host": f"{host}:{port}", "User-Agent": "kube-probe/headgate", "Accept": "*/*"}
@@ -96,10 +97,10 @@ async def _get(get: HTTPGetAction, target: ProbeTarget) -> str | None:
         writer.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
         status = int((await reader.readline()).split(maxsplit=2)[1])
     except IndexError:
-        return "no HTTP answer"
+        return "no HTTP response"
     finally:
         writer.close()
-        with contextlib.suppress(*_FAILED):
+        with contextlib.suppress(*_FAILURES):
             await writer.wait_closed()
     return None if 200 <= status < 400 else f"HTTP probe failed with statuscode: {status}"
 
@@ -107,36 +108,36 @@ async def _get(get: HTTPGetAction, target: ProbeTarget) -> str | None:
 async def _connect(tcp: TCPSocketAction, target: ProbeTarget) -> None:
     _, writer = await asyncio.open_connection(tcp.host or target.address, target.port(tcp.port))
     writer.close()
-    with contextlib.suppress(*_FAILED):
+    with contextlib.suppress(*_FAILURES):
         await writer.wait_closed()
 
 
 async def _run(command: ExecAction, target: ProbeTarget, timeout: float) -> str | None:
     if not command.command:
-        return "exec: there is no command"
+        return "exec: no command is given"
     code, output = await processes.run(target.map_command(command.command), target.environment, target.folder, timeout)
     if code == 0:
         return None
     return output or f"command exited with {code}"
 
 
-async def _ask_health(grpc: GRPCAction, target: ProbeTarget, timeout: float) -> str | None:
-    """`grpc.health.v1.Health/Check`; its two messages are so small that their bytes are written here."""
+async def _check_health(grpc: GRPCAction, target: ProbeTarget, timeout: float) -> str | None:
+    """`grpc.health.v1.Health/Check`; its two messages are encoded by hand."""
     import grpc as library  # noqa: PLC0415 - only who probes by gRPC pays for it
 
     service = grpc.service.encode()
     request = b"\x0a" + bytes([len(service)]) + service if service else b""
     async with library.aio.insecure_channel(f"{target.address}:{grpc.port}") as channel:
-        ask = channel.unary_unary("/grpc.health.v1.Health/Check")
+        call = channel.unary_unary("/grpc.health.v1.Health/Check")
         try:
-            answer: bytes = await ask(request, timeout=timeout)
+            response: bytes = await call(request, timeout=timeout)
         except library.aio.AioRpcError as error:
             return f"gRPC probe failed: {error.code().name}"
-    return None if answer == b"\x08\x01" else "gRPC probe failed: not SERVING"
+    return None if response == b"\x08\x01" else "gRPC probe failed: not SERVING"
 
 
-def _trusting() -> ssl.SSLContext:
-    """A kubelet does not verify the certificate of a probed container either."""
+def _without_verification() -> ssl.SSLContext:
+    """As a kubelet, which does not verify the certificate of a probed container."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

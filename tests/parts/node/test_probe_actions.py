@@ -21,7 +21,7 @@ from headgate.api.core import (
     Probe,
     TCPSocketAction,
 )
-from headgate.node.probes import ProbeTarget, run_probe
+from headgate.node.probe_actions import ProbeTarget, run_probe
 from support.addresses import free_port
 
 

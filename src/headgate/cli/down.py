@@ -1,4 +1,4 @@
-"""`headgate down`: end a local cluster, whether it runs or was killed."""
+"""`headgate down`: end a local cluster, also one whose supervisor was killed."""
 
 from typing import Annotated
 
@@ -17,7 +17,7 @@ def down(
     name: NameOption = DEFAULT_NAME,
     remove: Annotated[bool, typer.Option("--delete", help="Also delete its objects and logs.")] = False,
 ) -> None:
-    """End a local cluster and every process of it, also what a `kill -9` left."""
+    """End a local cluster and all its processes, also those that a `kill -9` left running."""
     from headgate.cluster.errors import ClusterError  # noqa: PLC0415
     from headgate.cluster.lifecycle import delete_abandoned, delete_cluster, find_cluster, stop_cluster  # noqa: PLC0415
     from headgate.cluster.registry import Registry  # noqa: PLC0415
@@ -28,7 +28,7 @@ def down(
         cluster = find_cluster(registry, name)
         if cluster is None:
             known = ", ".join(sorted(registry.all())) or "none"
-            raise Failed(f"there is no local cluster {name}; known: {known}")
+            raise Failed(f"there is no local cluster {name}; clusters: {known}")
         typer.echo(f"{name} {'stopped' if stop_cluster(cluster) else 'was not running'}")
         if remove:
             delete_cluster(registry, cluster)

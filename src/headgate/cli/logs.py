@@ -1,4 +1,4 @@
-"""Logs of every command: structlog to stderr, coloured lines on a terminal and JSON without one."""
+"""Logs of all commands: structlog to stderr, as coloured lines on a terminal and as JSON elsewhere."""
 
 import enum
 import logging
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Level(enum.StrEnum):
-    """How severe a log line must be to be written."""
+    """The least severity of log lines that are written."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -17,7 +17,7 @@ class Level(enum.StrEnum):
 
 
 def configure(level: Level = Level.INFO) -> None:
-    """Send structlog's and the standard library's lines to stderr in one form."""
+    """Write the lines of structlog and of the standard library to stderr in one format."""
     import structlog  # noqa: PLC0415
 
     shared: list[Any] = [

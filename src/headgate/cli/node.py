@@ -1,4 +1,4 @@
-"""`headgate node`: a kubelet's part, pods as processes of this machine."""
+"""`headgate node`: runs pods as processes of this machine, as a kubelet runs them in containers."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -19,32 +19,33 @@ def register(app: typer.Typer) -> None:
 
 
 def node(
-    data: Annotated[Path, typer.Option("--data", help="Folder of its volumes, logs and process records.")],
+    data: Annotated[Path, typer.Option("--data", help="Folder for volumes, logs and process records.")],
     kubeconfig: KubeconfigOption = None,
     name: Annotated[str, typer.Option("--name", help="Name of the Node object.")] = "laptop",
     pod_cidr: Annotated[
-        str, typer.Option("--pod-cidr", help="Addresses of pods; each pod gets one of its own.")
+        str, typer.Option("--pod-cidr", help="Addresses of pods; each pod gets one.")
     ] = "127.20.0.0/16",
     load_balancer_cidr: Annotated[
-        str, typer.Option("--load-balancer-cidr", help="Addresses of Services of type LoadBalancer; empty for none.")
+        str,
+        typer.Option("--load-balancer-cidr", help="Addresses of Services of type LoadBalancer; empty: none."),
     ] = "127.30.0.0/16",
     schedule: Annotated[
-        bool, typer.Option("--schedule", help="Bind pods that wait for a node: where no scheduler runs.")
+        bool, typer.Option("--schedule", help="Bind pods without a node, where no scheduler runs.")
     ] = False,
     pod_network: Annotated[
         Literal["shared", "namespace"],
         typer.Option(
             "--pod-network",
-            help="Pods on this machine's network stack, or each in a namespace of its own, for programs that bind "
-            "the wildcard address; Envoys stay on this machine's. Needs Linux and root, or a user namespace.",
+            help="Run pods on this machine's network, or each in its own network namespace, for programs that bind the "
+            "wildcard address; Envoys stay on this machine's network. Needs Linux and root, or a user namespace.",
         ),
     ] = "shared",
     image: Annotated[
         list[str] | None,
-        typer.Option("--image", metavar="NAME=COMMAND", help="Run this command for containers of that image."),
+        typer.Option("--image", metavar="NAME=COMMAND", help="Run COMMAND for containers of the image NAME."),
     ] = None,
     allow_remote_pods: Annotated[
-        bool, typer.Option("--allow-remote-pods", help="Run pods of an API that is not on this machine.")
+        bool, typer.Option("--allow-remote-pods", help="Run pods of an API on another machine.")
     ] = False,
     address: Annotated[
         str, typer.Option("--address", help="Address of its log server, and of the Node.")
@@ -53,16 +54,17 @@ def node(
         int, typer.Option("--port", min=0, max=65535, help="Port of its log server; 0 takes a free one.")
     ] = 0,
     client_ca: Annotated[
-        Path | None, typer.Option("--client-ca", help="Show logs only to clients with a certificate of this CA.")
+        Path | None, typer.Option("--client-ca", help="Serve logs only to clients with a certificate of this CA.")
     ] = None,
     end: Annotated[
-        bool, typer.Option("--end", help="End what a killed node of this data folder left behind, and exit.")
+        bool,
+        typer.Option("--end", help="End the processes that a killed node of this data folder left, and exit."),
     ] = False,
 ) -> None:
     """Run pods of a Kubernetes API as processes of this machine.
 
-    It serves any API: the local one, or a real one on this machine. Images are known by the last part of their name;
-    envoy, headgate-echo and headgate are built in, others are named by --image.
+    It works with any API on this machine: the local one or a real one. Images are matched by the last part of their
+    name; envoy, headgate-echo and headgate are built in, others are mapped by --image.
     """
     from headgate.cli.running import until_stopped  # noqa: PLC0415
     from headgate.node.locks import InUseError, lock_node  # noqa: PLC0415
@@ -73,12 +75,13 @@ def node(
         pods = network(pod_cidr)
         balancers = network(load_balancer_cidr) if load_balancer_cidr else None
     except ValueError as error:
-        raise BadEnvironment(f"no network of addresses: {error}; write it as 127.20.0.0/16") from None
+        raise BadEnvironment(f"not an IPv4 network: {error}; an example is 127.20.0.0/16") from None
     if balancers is not None and balancers.overlaps(pods):
         raise BadEnvironment(f"--pod-cidr {pods} and --load-balancer-cidr {balancers} overlap")
     if pod_network == "namespace" and pods.is_loopback:
         raise BadEnvironment(
-            f"--pod-network namespace: {pods} is every stack's own loopback; say --pod-cidr 10.244.0.0/16"
+            f"--pod-network namespace: {pods} is loopback, which each namespace has for itself; use another network, "
+            "such as --pod-cidr 10.244.0.0/16"
         )
     try:
         with lock_node(data, pods):
@@ -135,8 +138,8 @@ async def _run(kubeconfig: Path | None, allow_remote_pods: bool, settings: "Node
     async with connect(kubeconfig) as client:
         if not allow_remote_pods and not is_local(client.server):
             raise BadEnvironment(
-                f"{client.server} is not on this machine, and whoever may create pods there could run programs here: "
-                "say --allow-remote-pods if that is what you want"
+                f"{client.server} is not on this machine, and its users could run programs here by creating pods: "
+                "allow it with --allow-remote-pods"
             )
         try:
             await Node(client, settings).run()

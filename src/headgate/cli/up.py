@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from headgate.cluster.components import ClusterOptions
     from headgate.cluster.lifecycle import Cluster
 
-NameOption = Annotated[str, typer.Option("--name", help="Which local cluster; several live side by side.")]
+NameOption = Annotated[str, typer.Option("--name", help="Name of the local cluster; several can run side by side.")]
 #: The cluster of a command without --name.
 DEFAULT_NAME = "default"
 
@@ -31,12 +31,12 @@ def register(app: typer.Typer) -> None:
 def up(
     name: NameOption = DEFAULT_NAME,
     data: Annotated[
-        Path | None, typer.Option("--data", help="Folder of its objects and logs. (default: in $XDG_STATE_HOME)")
+        Path | None, typer.Option("--data", help="Folder for its objects and logs. (default: in $XDG_STATE_HOME)")
     ] = None,
-    detach: Annotated[bool, typer.Option("--detach", help="Return when it is ready; `headgate down` ends it.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Return when ready; `headgate down` ends it.")] = False,
     image: Annotated[
         list[str] | None,
-        typer.Option("--image", metavar="NAME=COMMAND", help="Run this command for containers of that image."),
+        typer.Option("--image", metavar="NAME=COMMAND", help="Run COMMAND for containers of the image NAME."),
     ] = None,
     port: Annotated[
         int | None, typer.Option("--port", min=1, max=65535, help="Port of the Kubernetes API on 127.0.0.1.")
@@ -44,36 +44,36 @@ def up(
     crds: CrdsOption = "",
     pod_network: Annotated[
         Literal["shared", "namespace"],
-        typer.Option("--pod-network", help="Pods on this machine's network, or each in a namespace of its own."),
+        typer.Option("--pod-network", help="Run pods on this machine's network, or each in its own network namespace."),
     ] = "shared",
     pod_cidr: Annotated[
-        str, typer.Option("--pod-cidr", help="Addresses of pods. (default: loopback ones)", show_default=False)
+        str, typer.Option("--pod-cidr", help="Addresses of pods. (default: on loopback)", show_default=False)
     ] = "",
     load_balancer_cidr: Annotated[
         str,
-        typer.Option("--load-balancer-cidr", help="Those of Gateways. (default: loopback ones)", show_default=False),
+        typer.Option("--load-balancer-cidr", help="Addresses of Gateways. (default: on loopback)", show_default=False),
     ] = "",
 ) -> None:
     """Start a local cluster: a Kubernetes API, pods as processes, the gateway and the rollout controller.
 
-    It stays in the foreground until Ctrl-C. Its objects stay in the data folder for the next time.
+    It runs in the foreground until Ctrl-C. Its objects are kept in the data folder for the next start.
     """
     from headgate.cli.running import until_stopped  # noqa: PLC0415
+    from headgate.cluster.addresses import Networks  # noqa: PLC0415
     from headgate.cluster.components import ClusterOptions  # noqa: PLC0415
     from headgate.cluster.errors import ClusterError  # noqa: PLC0415
     from headgate.cluster.lifecycle import find_or_register  # noqa: PLC0415
-    from headgate.cluster.places import Networks  # noqa: PLC0415
     from headgate.cluster.registry import Registry  # noqa: PLC0415
 
     images = tuple(_check_image(each) for each in image or ())
-    choices = ClusterOptions(images, crds=_absolute(crds), pod_network=pod_network)
+    options = ClusterOptions(images, crds=_absolute(crds), pod_network=pod_network)
     networks = Networks(_network("--pod-cidr", pod_cidr), _network("--load-balancer-cidr", load_balancer_cidr))
     try:
         cluster = find_or_register(Registry(), name, data, port, networks)
         if detach:
-            _detach(cluster, choices, port)
+            _detach(cluster, options, port)
         else:
-            until_stopped(_run(cluster, choices))
+            until_stopped(_run(cluster, options))
     except ClusterError as error:
         raise BadEnvironment(str(error)) from None
 
@@ -86,7 +86,7 @@ def _check_image(image: str) -> str:
 
 
 def _absolute(crds: str) -> str:
-    """A path as any working directory understands it; everything else as it is."""
+    """A path that exists as an absolute one; other values unchanged."""
     return str(Path(crds).absolute()) if crds and Path(crds).exists() else crds
 
 
@@ -96,18 +96,18 @@ def _network(option: str, text: str) -> "IPv4Network | None":
     try:
         return IPv4Network(text) if text else None
     except ValueError as error:
-        raise BadEnvironment(f"{option} {text}: {error}; 10.244.0.0/16 is one that works") from None
+        raise BadEnvironment(f"{option} {text}: {error}; an example is 10.244.0.0/16") from None
 
 
-async def _run(cluster: "Cluster", choices: "ClusterOptions") -> None:
+async def _run(cluster: "Cluster", options: "ClusterOptions") -> None:
     from headgate.cli.progress import Progress  # noqa: PLC0415
     from headgate.cluster.lifecycle import run_cluster  # noqa: PLC0415
 
     progress = Progress()
     progress.line(f"Local cluster {cluster.name}, data in {cluster.folder.path}")
-    async with run_cluster(cluster, choices, progress) as supervisor:
+    async with run_cluster(cluster, options, progress) as supervisor:
         _explain(cluster, progress)
-        progress.line("Ctrl-C ends it; its objects stay.")
+        progress.line("Ctrl-C ends it; its objects are kept.")
         try:
             await supervisor.watch()
         finally:
@@ -122,20 +122,20 @@ def _explain(cluster: "Cluster", progress: "Progress") -> None:
     )
     if not cluster.low_ports:
         progress.line(
-            "Ports below 1024 are refused to this user: a Gateway's port 80 is port 10080 here, 443 is 10443 "
-            "(allow them: sudo sysctl net.ipv4.ip_unprivileged_port_start=0)."
+            "This user may not bind ports below 1024: port 80 of a Gateway is 10080 here, 443 is 10443 "
+            "(to allow them: sudo sysctl net.ipv4.ip_unprivileged_port_start=0)."
         )
     progress.line(f"export KUBECONFIG=$(headgate kubeconfig{named})")
 
 
 def _cidrs(cluster: "Cluster") -> list[str]:
-    """The networks that were chosen, as arguments."""
-    chosen = cluster.addresses.networks
-    pods = ["--pod-cidr", str(chosen.pods)] if chosen.pods else []
-    return pods + (["--load-balancer-cidr", str(chosen.load_balancers)] if chosen.load_balancers else [])
+    """The flags of the networks that were set."""
+    networks = cluster.addresses.networks
+    pods = ["--pod-cidr", str(networks.pods)] if networks.pods else []
+    return pods + (["--load-balancer-cidr", str(networks.load_balancers)] if networks.load_balancers else [])
 
 
-def _detach(cluster: "Cluster", choices: "ClusterOptions", port: int | None) -> None:
+def _detach(cluster: "Cluster", options: "ClusterOptions", port: int | None) -> None:
     """Start the same command in a session of its own and wait until it is ready or has ended."""
     from headgate.cli.progress import Progress  # noqa: PLC0415
     from headgate.cluster.errors import ClusterError  # noqa: PLC0415
@@ -145,20 +145,19 @@ def _detach(cluster: "Cluster", choices: "ClusterOptions", port: int | None) -> 
     folder = cluster.folder
     folder.create()
     if read_state(folder) is not None:
-        raise ClusterError(f"the cluster {cluster.name} runs already")
+        raise ClusterError(f"the cluster {cluster.name} is already running")
     command = [sys.executable, "-m", "headgate", "up", "--name", cluster.name, "--data", str(folder.path)]
     command += ["--port", str(port)] if port else []
-    command += [part for image in choices.images for part in ("--image", image)]
-    command += ["--crds", choices.crds] if choices.crds else []
-    command += ["--pod-network", choices.pod_network, *_cidrs(cluster)]
+    command += [part for image in options.images for part in ("--image", image)]
+    command += ["--crds", options.crds] if options.crds else []
+    command += ["--pod-network", options.pod_network, *_cidrs(cluster)]
     with folder.log_of_up.open("wb") as log:
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     try:
-        while not ((now := read_state(folder)) and now.ready):
+        while not ((state := read_state(folder)) and state.ready):
             if (code := child.poll()) is not None:
-                said = last_lines(folder.log_of_up)
-                sentence = said[0].removeprefix("headgate: ") if said else f"it ended with exit code {code}"
-                raise ClusterError(sentence)
+                lines = last_lines(folder.log_of_up)
+                raise ClusterError(lines[0].removeprefix("headgate: ") if lines else f"it ended with exit code {code}")
             time.sleep(0.05)
     except KeyboardInterrupt:
         child.terminate()

@@ -23,9 +23,9 @@ def workloads(
         int, typer.Option("--health-port", min=0, max=65535, help="Port of /healthz and /readyz; 0: none.")
     ] = 0,
 ) -> None:
-    """Turn Deployments into pods and Services into EndpointSlices.
+    """Create the pods of Deployments and the EndpointSlices of Services.
 
-    For an API without a kube-controller-manager: beside one, both would do the same work against each other.
+    It is for an API without a kube-controller-manager: beside one, both would write the same objects.
     """
     from headgate.cli.running import until_stopped  # noqa: PLC0415
 

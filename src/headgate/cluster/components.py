@@ -1,15 +1,16 @@
-"""Which commands make a local cluster, with their arguments. Pure: the command lines follow from the choices."""
+"""The commands of a local cluster and their arguments. Pure."""
 
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from headgate.cluster.places import ClusterAddresses, DataFolder
+from headgate.cluster.addresses import ClusterAddresses
+from headgate.cluster.data_folder import DataFolder
 from headgate.cluster.probes import HealthProbe
 from headgate.cluster.supervisor import Component
 
-#: Controller names of well-known implementations: their users' GatewayClasses work unmodified on a local cluster.
-#: On a real cluster Headgate takes its own name only, because there the others may really run.
+#: Controller names of well-known implementations, so that GatewayClasses for these work unmodified on a local cluster.
+#: On a real cluster, where those implementations may run, Headgate serves its own controller name only.
 WELL_KNOWN_CONTROLLERS = (
     "headgate.dev/gateway-controller",
     "gateway.envoyproxy.io/gatewayclass-controller",
@@ -38,13 +39,13 @@ WELL_KNOWN_CONTROLLERS = (
 
 @dataclass(frozen=True)
 class ClusterOptions:
-    """What the caller of `headgate up` chose beyond name and data folder.
+    """Options of `headgate up` beyond name and data folder.
 
     Args:
         images: `NAME=COMMAND` for the node, one per image.
-        program: how `headgate` is started; this interpreter unless told.
-        crds: which definitions of the Gateway API the API begins with; our own unless told.
-        pod_network: `shared` or `namespace`, see `headgate node`.
+        program: the command that starts `headgate`; by default with this interpreter.
+        crds: the Gateway API definitions that the API starts with, see `headgate api --help`.
+        pod_network: `shared` or `namespace`, see `headgate node --help`.
     """
 
     images: tuple[str, ...] = ()
@@ -56,7 +57,7 @@ class ClusterOptions:
 def default_components(
     folder: DataFolder, addresses: ClusterAddresses, options: ClusterOptions
 ) -> tuple[Component, ...]:
-    """API, workloads, node and controller; in the order in which they start, the reverse of that in which they stop."""
+    """API, workloads, node and controller, in the order in which they start; they stop in reverse order."""
     kubeconfig = ("--kubeconfig", str(folder.kubeconfig))
     headgate = options.program
     return (

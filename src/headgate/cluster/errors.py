@@ -1,5 +1,5 @@
-"""Why a local cluster does not start or stop, in one sentence."""
+"""The error of a local cluster that cannot be started or stopped."""
 
 
 class ClusterError(Exception):
-    """Something about the machine or the arguments that a person has to change; the message is one sentence."""
+    """The machine or the arguments do not allow it; the message is one sentence that says what to change."""

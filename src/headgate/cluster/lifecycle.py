@@ -1,4 +1,4 @@
-"""A local cluster from start to end: preflight, what an earlier one left, supervision, orderly stop."""
+"""A local cluster from start to end: orphans of an earlier run, preflight, supervision, stop."""
 
 import contextlib
 import os
@@ -11,9 +11,10 @@ from pathlib import Path
 import msgspec
 
 from headgate.cluster import orphans, preflight
+from headgate.cluster.addresses import ClusterAddresses, Networks
 from headgate.cluster.components import ClusterOptions, default_components
+from headgate.cluster.data_folder import DataFolder
 from headgate.cluster.errors import ClusterError
-from headgate.cluster.places import ClusterAddresses, DataFolder, Networks
 from headgate.cluster.registry import Entry, Registry
 from headgate.cluster.supervisor import Component, ComponentEvent, Supervisor
 from headgate.host import process_records, socket_paths
@@ -21,12 +22,16 @@ from headgate.host.files import write_atomically
 from headgate.host.process_records import ProcessRecord
 
 EventHandler = Callable[[ComponentEvent], None]
-#: Seconds for a supervisor that was asked to stop: the node's pods and everything else, with their graces.
+#: Seconds for a supervisor to stop all components, including the grace periods of pods.
 _STOP_DEADLINE = 90.0
 
 
 class SupervisorState(msgspec.Struct, frozen=True):
-    """The running supervisor, as it stands in `up.json`."""
+    """The running supervisor; the content of `up.json`.
+
+    Attributes:
+        ready: whether all components are ready.
+    """
 
     supervisor: ProcessRecord
     name: str
@@ -42,7 +47,7 @@ class Cluster(msgspec.Struct, frozen=True):
 
     @property
     def low_ports(self) -> bool:
-        """Whether Gateways can listen below port 1024 here."""
+        """Whether Gateways can listen on ports below 1024 on this machine."""
         return preflight.low_ports_allowed(self.addresses)
 
 
@@ -55,10 +60,12 @@ def find_or_register(
     *,
     ephemeral: bool = False,
 ) -> Cluster:
-    """The cluster of a name, entered into the registry if it is new.
+    """The cluster of a name; it is registered if it is new.
 
     Args:
-        only_for_us: nobody wants it any more when this process has ended, see `sweep`.
+        data: its data folder, if it is not the one that is registered or the default.
+        port: the port of the API, instead of the one that the index gives.
+        ephemeral: delete the cluster once this process has ended, see `delete_abandoned`.
     """
     delete_abandoned(registry)
     taken = frozenset() if registry.find(name) else preflight.reserved_indexes()
@@ -67,7 +74,7 @@ def find_or_register(
 
 
 def delete_abandoned(registry: Registry) -> None:
-    """End and delete clusters whose owner was killed before it could do so itself."""
+    """End and delete ephemeral clusters whose process has ended without doing so."""
     for name, entry in registry.all().items():
         if entry.owner is not None and not process_records.is_running(entry.owner):
             cluster = _cluster(name, entry, None)
@@ -76,7 +83,7 @@ def delete_abandoned(registry: Registry) -> None:
 
 
 def find_cluster(registry: Registry, name: str) -> Cluster | None:
-    """The cluster of a name, if there is one."""
+    """The cluster of a name; None if it is not registered."""
     entry = registry.find(name)
     return None if entry is None else _cluster(name, entry, None)
 
@@ -89,13 +96,13 @@ def _cluster(name: str, entry: Entry, port: int | None, networks: Networks | Non
 async def run_cluster(
     cluster: Cluster, options: ClusterOptions, on_event: EventHandler, *, components: Sequence[Component] | None = None
 ) -> AsyncIterator[Supervisor]:
-    """The cluster, up and ready; leaving the block stops it in order.
+    """Run a cluster: it is ready when the block begins, and is stopped when the block ends.
 
     Args:
-        parts: other components than those of `components.components`, for tests of this room.
+        components: other components than the default ones, for tests.
 
     Raises:
-        ClusterError: before anything started, or after everything that had started was ended again.
+        ClusterError: it cannot be started. All processes that had been started have ended.
     """
     folder = cluster.folder
     folder.create()
@@ -126,12 +133,12 @@ async def run_cluster(
 
 
 def read_state(folder: DataFolder) -> SupervisorState | None:
-    """The running supervisor of a data folder; None when none runs."""
+    """The running supervisor of a data folder; None if none runs."""
     try:
-        found = msgspec.json.decode(folder.supervisor.read_bytes(), type=SupervisorState)
+        state = msgspec.json.decode(folder.supervisor.read_bytes(), type=SupervisorState)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
-    return found if process_records.is_running(found.supervisor) else None
+    return state if process_records.is_running(state.supervisor) else None
 
 
 def _write_state(cluster: Cluster, *, ready: bool) -> None:
@@ -140,13 +147,13 @@ def _write_state(cluster: Cluster, *, ready: bool) -> None:
 
 
 def stop_cluster(cluster: Cluster) -> bool:
-    """Stop the cluster, running or killed; whether there was anything to stop."""
-    running_now = read_state(cluster.folder)
-    if running_now is not None:
-        _stop_supervisor(running_now.supervisor)
-    left = orphans.end_orphans(cluster.folder)
+    """Stop a cluster, also one whose supervisor was killed; whether any process had to be ended."""
+    state = read_state(cluster.folder)
+    if state is not None:
+        _stop_supervisor(state.supervisor)
+    ended = orphans.end_orphans(cluster.folder)
     cluster.folder.supervisor.unlink(missing_ok=True)
-    return running_now is not None or left > 0
+    return state is not None or ended > 0
 
 
 def _stop_supervisor(record: ProcessRecord) -> None:
@@ -161,15 +168,19 @@ def _stop_supervisor(record: ProcessRecord) -> None:
 
 
 def delete_cluster(registry: Registry, cluster: Cluster) -> None:
-    """Remove a stopped cluster's name and what it wrote into its data folder, and nothing else of that folder."""
+    """Remove a stopped cluster from the registry, and the files that it wrote to its data folder. Other files stay.
+
+    Raises:
+        ClusterError: the cluster runs.
+    """
     if read_state(cluster.folder) is not None:
-        raise ClusterError(f"the cluster {cluster.name} runs: stop it first")
+        raise ClusterError(f"the cluster {cluster.name} is running: stop it first")
     folder = cluster.folder
     socket_paths.remove_link(folder.short_path)
     for part in (folder.processes, folder.logs, folder.api, folder.node):
         shutil.rmtree(part, ignore_errors=True)
     for file in (folder.kubeconfig, folder.lock, folder.supervisor, folder.log_of_up):
         file.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # what somebody else put there stays
+    with contextlib.suppress(OSError):  # it contains other files
         folder.path.rmdir()
     registry.unregister(cluster.name)

@@ -1,6 +1,6 @@
 """Ends what a killed `headgate up`, or a killed node of it, left running."""
 
-from headgate.cluster.places import DataFolder
+from headgate.cluster.data_folder import DataFolder
 from headgate.host import process_records
 
 #: In the environment of every component, with the data folder as its value: finds those that have no record yet.

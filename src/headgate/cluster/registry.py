@@ -1,4 +1,4 @@
-"""Which clusters this user has: name -> index and data folder, in one file under a lock."""
+"""The clusters of this user by name, in one file under a lock."""
 
 import fcntl
 import json
@@ -9,15 +9,19 @@ from pathlib import Path
 
 import msgspec
 
+from headgate.cluster.addresses import INDEXES
+from headgate.cluster.data_folder import check_name, state_home
 from headgate.cluster.errors import ClusterError
-from headgate.cluster.places import INDEXES, check_name, state_home
 from headgate.host.process_records import ProcessRecord
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One cluster: its index among this user's clusters and where its data lie.
+    """A registered cluster.
 
-    `owner` is the process that the cluster is for, if it is not to outlive that (the demo's).
+    Attributes:
+        index: gives its networks and ports, see `ClusterAddresses`.
+        data: its data folder.
+        owner: the process with which an ephemeral cluster ends (the demo's).
     """
 
     index: int
@@ -26,14 +30,14 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Registry:
-    """The file of clusters; every method reads it anew, because other commands write it too."""
+    """The file of clusters. Every method reads it again, because other commands write it too."""
 
     def __init__(self, home: Path | None = None) -> None:
         self._home = home or state_home()
         self._file = self._home / "clusters.json"
 
     def find(self, name: str) -> Entry | None:
-        """The entry of a name."""
+        """The entry of a name; None if there is none."""
         return self.all().get(name)
 
     def all(self) -> dict[str, Entry]:
@@ -43,16 +47,19 @@ class Registry:
         except FileNotFoundError:
             return {}
         except msgspec.DecodeError as error:
-            raise ClusterError(f"{self._file} is not a list of clusters ({error}): repair or delete it") from None
+            raise ClusterError(f"{self._file} is not a valid list of clusters ({error}): repair or delete it") from None
 
     def register(
         self, name: str, data: Path | None, *, taken: frozenset[int] = frozenset(), owner: ProcessRecord | None = None
     ) -> Entry:
-        """The entry of a name, made if there is none; `data` moves it.
+        """The entry of a name; it is made if there is none, and `data` replaces its data folder.
 
         Args:
-            taken: indexes that somebody else's clusters use, for a new entry.
-            owner: the process that the cluster must not outlive.
+            taken: indexes that a new entry must not get, because clusters of others use them.
+            owner: the process with which the cluster ends.
+
+        Raises:
+            ClusterError: the name is invalid, or no index is free.
         """
         check_name(name)
         with self._locked():
@@ -61,7 +68,10 @@ class Registry:
             used = {entry.index for entry in entries.values()} | taken
             index = known.index if known else next((i for i in INDEXES if i not in used), None)
             if index is None:
-                raise ClusterError(f"there are {len(entries)} clusters already: `headgate down --name … --delete` one")
+                raise ClusterError(
+                    f"all {len(INDEXES)} networks for clusters are in use: delete a cluster with "
+                    "`headgate down --name … --delete`"
+                )
             default = known.data if known else str(self._home / name)
             entry = Entry(index, str(data.absolute()) if data else default, owner)
             self._write(entries | {name: entry})

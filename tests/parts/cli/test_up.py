@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from headgate.cluster.places import DataFolder
+from headgate.cluster.data_folder import DataFolder
 from headgate.host import process_records
 from support import waiting
 from support.local_cluster import HEADGATE, LocalCluster
@@ -144,7 +144,7 @@ def test_a_taken_port_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:
         done = headgate(LocalCluster(tmp_path), "up", "--data", str(tmp_path / "data"), "--port", str(port))
     assert done.returncode == 2
     assert done.stderr == (
-        f"headgate: port {port} of 127.0.0.1 is taken by another program: choose another with --port\n"
+        f"headgate: port {port} of 127.0.0.1 is in use by another program: choose another with --port\n"
     )
 
 

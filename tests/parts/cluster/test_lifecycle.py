@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from headgate.cluster import preflight
+from headgate.cluster.addresses import ClusterAddresses, Networks
 from headgate.cluster.components import ClusterOptions, default_components
+from headgate.cluster.data_folder import DataFolder
 from headgate.cluster.errors import ClusterError
 from headgate.cluster.lifecycle import (
     Cluster,
@@ -24,7 +26,6 @@ from headgate.cluster.lifecycle import (
     stop_cluster,
 )
 from headgate.cluster.orphans import end_orphans
-from headgate.cluster.places import ClusterAddresses, DataFolder, Networks
 from headgate.cluster.probes import HealthProbe
 from headgate.cluster.registry import Registry
 from headgate.cluster.supervisor import Component, ComponentEvent, Supervisor
@@ -68,7 +69,7 @@ async def test_a_running_cluster_is_known_by_its_state_file_until_it_ends(cluste
 
 
 async def test_the_same_cluster_does_not_start_twice(cluster: Cluster) -> None:
-    with pytest.raises(ClusterError, match="the cluster test runs already"):
+    with pytest.raises(ClusterError, match="the cluster test is already running"):
         async with (
             started(cluster),
             started(cluster),
@@ -102,7 +103,7 @@ async def test_a_taken_port_is_one_sentence_before_anything_starts(registry: Reg
         taken.listen()
         port: int = taken.getsockname()[1]
         cluster = find_or_register(registry, "test", None, port)
-        with pytest.raises(ClusterError, match=f"port {port} of 127.0.0.1 is taken by another program: .*--port"):
+        with pytest.raises(ClusterError, match=f"port {port} of 127.0.0.1 is in use by another program: .*--port"):
             async with run_cluster(cluster, ClusterOptions(), told.append):
                 pass
     assert told == []
@@ -112,7 +113,7 @@ async def test_a_data_folder_that_cannot_be_made_is_one_sentence(registry: Regis
     (tmp_path / "file").write_text("")
     cluster = find_or_register(registry, "test", tmp_path / "file" / "data")
 
-    with pytest.raises(ClusterError, match="cannot be made: Not a directory"):
+    with pytest.raises(ClusterError, match="cannot be created: Not a directory"):
         async with started(cluster):
             pass
 
@@ -223,7 +224,7 @@ def test_the_command_lines_bind_nothing_but_loopback_and_this_clusters_networks(
 
 def test_what_was_chosen_reaches_the_programs_that_it_concerns(cluster: Cluster) -> None:
     networks = Networks(pods=IPv4Network("10.244.0.0/16"), load_balancers=IPv4Network("10.245.0.0/16"))
-    addresses = ClusterAddresses.of(cluster.addresses.index, chosen=networks)
+    addresses = ClusterAddresses.of(cluster.addresses.index, networks=networks)
     choices = ClusterOptions(crds="v1.3.0", pod_network="namespace")
     parts = {part.name: " ".join(part.command) for part in default_components(cluster.folder, addresses, choices)}
     assert "--crds v1.3.0" in parts["api"]

@@ -149,7 +149,7 @@ def test_two_nodes_do_not_share_a_data_folder(tmp_path: Path) -> None:
     other = ipaddress.IPv4Network("127.99.0.16/28")
     with (
         lock_node(tmp_path, ipaddress.IPv4Network("127.99.0.0/28")),
-        pytest.raises(InUseError, match="belongs to another node"),
+        pytest.raises(InUseError, match="is used by another running node"),
         lock_node(tmp_path, other),
     ):
         pass

@@ -225,9 +225,9 @@ def test_a_port_that_is_taken_is_refused(api: Api, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [
-        (("--pod-cidr", "nonsense"), "no network of addresses"),
+        (("--pod-cidr", "nonsense"), "not an IPv4 network"),
         (("--pod-cidr", "127.9.0.0/16", "--load-balancer-cidr", "127.9.1.0/24"), "overlap"),
-        (("--pod-cidr", "127.9.0.0/24", "--pod-network", "namespace"), "own loopback"),
+        (("--pod-cidr", "127.9.0.0/24", "--pod-network", "namespace"), "is loopback"),
         (("--image", "shop"), "write NAME=COMMAND"),
         (("--image", "shop=it's"), "No closing quotation"),
         (("--kubeconfig", "/nowhere"), "kubeconfig /nowhere"),

@@ -95,6 +95,11 @@ def invalid_value(path: str, value: str, remedy: str) -> Invalid:
     return Invalid(ACCEPTED, "UnsupportedValue", path, f"{value!r} is invalid; {remedy}")
 
 
+def missing_value(path: str, remedy: str) -> Invalid:
+    """A required field is not set."""
+    return Invalid(ACCEPTED, "UnsupportedValue", path, f"is missing; {remedy}")
+
+
 def invalid_regex(path: str, pattern: str, error: str) -> Invalid:
     """RE2, and so Envoy, rejects the pattern."""
     return Invalid(

@@ -36,11 +36,13 @@ def parse(declared: HTTPRouteFilter, context: ParseContext) -> HTTPFilter:
     """A filter of a route as a value; raises `Invalid`, also for a type that is not implemented."""
     module = KNOWN.get(declared.type)
     if module is None:
-        raise conditions.unsupported_value(f"{context.path}.type", declared.type, f"{', '.join(sorted(KNOWN))} are")
+        raise conditions.unsupported_value(
+            f"{context.path}.type", declared.type, f"use one of {', '.join(sorted(KNOWN))}"
+        )
     parsed: HTTPFilter = module.parse(declared, context)
     if context.scope not in parsed.SCOPES:
         places = " and ".join(scope.value for scope in parsed.SCOPES)
         raise conditions.unsupported_value(
-            f"{context.path}.type", declared.type, f"it is allowed on a {places}, not on a {context.scope.value}"
+            f"{context.path}.type", declared.type, f"use it on a {places}, not on a {context.scope.value}"
         )
     return parsed

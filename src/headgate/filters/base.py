@@ -56,7 +56,7 @@ def read_hostname(path: str, value: str | None) -> str:
     """The hostname at a path, in lower case; raises `Invalid`."""
     host = (value or "").lower()
     if host and not is_hostname(host, wildcard=False):
-        raise conditions.invalid_value(path, host, "a hostname is like shop.example.com, without wildcard and port")
+        raise conditions.invalid_value(path, host, "use a hostname like shop.example.com, without wildcard and port")
     return host
 
 

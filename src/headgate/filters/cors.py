@@ -133,9 +133,9 @@ def parse(found: HTTPRouteFilter, context: ParseContext) -> CORS:
     """Reads `cors`."""
     field, asked = f"{context.path}.cors", found.cors
     if asked is None:
-        raise conditions.invalid_value(field, "nothing", f"a filter of type {TYPE} needs this field")
+        raise conditions.missing_value(field, f"set it for a filter of type {TYPE}")
     if not 1 <= asked.max_age <= _LONGEST:
-        raise conditions.invalid_value(f"{field}.maxAge", str(asked.max_age), "it is seconds, at least 1")
+        raise conditions.invalid_value(f"{field}.maxAge", str(asked.max_age), "use a number of seconds, at least 1")
     return CORS(
         origins=_origins(field, asked),
         every_origin=_ANY in asked.allow_origins,
@@ -150,11 +150,9 @@ def parse(found: HTTPRouteFilter, context: ParseContext) -> CORS:
 def _list(path: str, found: Iterable[str], known: tuple[str, ...] = ()) -> tuple[str, ...]:
     for at, each in enumerate(found):
         if known and each not in known:
-            raise conditions.unsupported_value(f"{path}[{at}]", each, f"{', '.join(known)} are")
+            raise conditions.unsupported_value(f"{path}[{at}]", each, f"use one of {', '.join(known)}")
         if not _NAME.fullmatch(each):
-            raise conditions.invalid_value(
-                f"{path}[{at}]", each, "a header name is letters, digits and some of !#$%&'*+-.^_`|~"
-            )
+            raise conditions.invalid_value(f"{path}[{at}]", each, "use letters, digits and !#$%&'*+-.^_`|~ only")
     every = tuple(dict.fromkeys(found))
     return (_ANY,) if _ANY in every else every
 
@@ -172,7 +170,7 @@ def _origin(path: str, text: str) -> str:
     port = int(parts[3] or _PORTS[parts[1]]) if parts else 0
     if parts is None or not 1 <= port <= 65_535:
         raise conditions.invalid_value(
-            path, text, "an origin is like https://shop.example.com, https://*.example.com:8443 or *"
+            path, text, "use an origin like https://shop.example.com, https://*.example.com:8443 or *"
         )
     scheme, host = parts[1], parts[2]
     name = host.removeprefix(_ANY)

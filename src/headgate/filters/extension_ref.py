@@ -19,8 +19,8 @@ TYPE = "ExtensionRef"
 def parse(found: HTTPRouteFilter, context: ParseContext) -> HTTPFilter:
     """Reads `extensionRef`; always raises `Invalid`."""
     if context.scope is Scope.LISTENER:
-        raise conditions.unsupported_value(f"{context.path}.type", TYPE, "ExternalAuth is")
+        raise conditions.unsupported_value(f"{context.path}.type", TYPE, "use ExternalAuth")
     field, asked = f"{context.path}.extensionRef", found.extension_ref
     if asked is None:
-        raise conditions.invalid_value(field, "nothing", f"a filter of type {TYPE} needs this field")
+        raise conditions.missing_value(field, f"set it for a filter of type {TYPE}")
     raise conditions.unsupported_extension_ref(field, asked.group, asked.kind, asked.name)

@@ -76,7 +76,7 @@ def parse(found: HTTPRouteFilter, context: ParseContext) -> ExternalAuth:
     """Reads `externalAuth`."""
     field, asked = f"{context.path}.externalAuth", found.external_auth
     if asked is None:
-        raise conditions.invalid_value(field, "nothing", f"a filter of type {TYPE} needs this field")
+        raise conditions.missing_value(field, f"set it for a filter of type {TYPE}")
     check = _check(field, asked)
     try:
         backend = context.backend(f"{field}.backendRef", asked.backend_ref)
@@ -91,23 +91,23 @@ def _check(field: str, asked: HTTPExternalAuthFilter) -> AuthorizationService:
     body = asked.forward_body.max_size if asked.forward_body else 0
     if asked.protocol == "GRPC":
         if asked.http is not None:
-            raise conditions.invalid_value(f"{field}.http", "something", "protocol GRPC has its settings in grpc")
+            raise conditions.unsupported_value(f"{field}.http", "http", "use grpc for the settings of protocol GRPC")
         if asked.grpc is not None and asked.grpc.allowed_headers:
             names = ", ".join(asked.grpc.allowed_headers)
-            raise conditions.unsupported_value(
-                f"{field}.grpc.allowedHeaders", names, "leave it out: all headers are sent"
-            )
+            raise conditions.unsupported_value(f"{field}.grpc.allowedHeaders", names, "remove it: all headers are sent")
         return AuthorizationService("", "grpc", max_request_bytes=body)
     if asked.protocol != "HTTP":
-        raise conditions.unsupported_value(f"{field}.protocol", asked.protocol, "HTTP and GRPC are")
+        raise conditions.unsupported_value(f"{field}.protocol", asked.protocol, "use HTTP or GRPC")
     if asked.grpc is not None:
-        raise conditions.invalid_value(f"{field}.grpc", "something", "protocol HTTP has its settings in http")
+        raise conditions.unsupported_value(f"{field}.grpc", "grpc", "use http for the settings of protocol HTTP")
     http = asked.http or HTTPAuthConfig()
     if http.path and not _PATH.fullmatch(http.path):
-        raise conditions.invalid_value(f"{field}.http.path", http.path, "a path begins with / and has neither ? nor #")
+        raise conditions.invalid_value(
+            f"{field}.http.path", http.path, "use a path that starts with / and contains neither ? nor #"
+        )
     for name in (*http.allowed_headers, *http.allowed_response_headers):
         if not _NAME.fullmatch(name):
-            raise conditions.invalid_value(f"{field}.http", name, "a header name is a token of RFC 7230")
+            raise conditions.invalid_value(f"{field}.http", name, "use a header name, which is a token of RFC 7230")
     return AuthorizationService(
         "", "http", http.path.rstrip("/"), http.allowed_headers, http.allowed_response_headers, body
     )

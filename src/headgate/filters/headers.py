@@ -17,7 +17,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 def changes(path: str, kind: str, found: HTTPHeaderFilter | None) -> HeaderChanges:
     """The field as a value; raises `Invalid`."""
     if found is None:
-        raise conditions.invalid_value(path, "nothing", f"a filter of type {kind} needs this field")
+        raise conditions.missing_value(path, f"set it for a filter of type {kind}")
     removed = tuple(dict.fromkeys(_name(f"{path}.remove", name) for name in found.remove))
     # Envoy removes first, the API removes last: what is removed is neither set nor added.
     return HeaderChanges(
@@ -36,16 +36,14 @@ def _pairs(path: str, found: Iterable[HTTPHeader]) -> tuple[tuple[str, str], ...
     first: dict[str, str] = {}
     for at, each in enumerate(found):
         if _CONTROL.search(each.value):
-            raise conditions.invalid_value(f"{path}[{at}].value", each.value, "a header has no control characters")
+            raise conditions.invalid_value(f"{path}[{at}].value", each.value, "use a value without control characters")
         first.setdefault(_name(f"{path}[{at}].name", each.name), each.value)
     return tuple(first.items())
 
 
 def _name(path: str, name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise conditions.invalid_value(path, name, "a header name is letters, digits and some of !#$%&'*+-.^_`|~")
+        raise conditions.invalid_value(path, name, "use letters, digits and !#$%&'*+-.^_`|~ only")
     if name.lower() == "host":
-        raise conditions.invalid_value(
-            path, name, "the Host header is changed by the filter URLRewrite, field hostname"
-        )
+        raise conditions.invalid_value(path, name, "use hostname of the filter URLRewrite to change the Host header")
     return name.lower()

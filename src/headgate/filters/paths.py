@@ -50,10 +50,10 @@ def path_modifier(field: str, found: HTTPPathModifier | None, context: ParseCont
     if found.type == "ReplaceFullPath":
         return PathModifier("full", _checked(f"{field}.replaceFullPath", found.replace_full_path) or "/")
     if found.type != "ReplacePrefixMatch":
-        raise conditions.unsupported_value(f"{field}.type", found.type, "ReplaceFullPath and ReplacePrefixMatch are")
+        raise conditions.unsupported_value(f"{field}.type", found.type, "use ReplaceFullPath or ReplacePrefixMatch")
     if not context.all_prefix_matches:
         raise conditions.invalid_value(
-            f"{field}.type", found.type, "all matches of the rule must be of type PathPrefix for it"
+            f"{field}.type", found.type, "use it in a rule whose matches are all of type PathPrefix"
         )
     return PathModifier("prefix", _checked(f"{field}.replacePrefixMatch", found.replace_prefix_match).rstrip("/"))
 
@@ -61,6 +61,6 @@ def path_modifier(field: str, found: HTTPPathModifier | None, context: ParseCont
 def _checked(path: str, value: str | None) -> str:
     if value and not _PATH.fullmatch(value):
         raise conditions.invalid_value(
-            path, value, "a path begins with / and has neither ? nor # nor control characters"
+            path, value, "use a path that starts with / and contains no ?, # or control character"
         )
     return value or ""

@@ -65,7 +65,7 @@ def parse(found: HTTPRouteFilter, context: ParseContext) -> RequestMirror:
     """Reads `requestMirror`."""
     field, asked = f"{context.path}.requestMirror", found.request_mirror
     if asked is None:
-        raise conditions.invalid_value(field, "nothing", f"a filter of type {TYPE} needs this field")
+        raise conditions.missing_value(field, f"set it for a filter of type {TYPE}")
     share = _share(field, asked)
     try:
         return RequestMirror(context.backend(f"{field}.backendRef", asked.backend_ref), share)
@@ -78,14 +78,16 @@ def _share(field: str, asked: HTTPRequestMirrorFilter) -> int:
         numerator, denominator = asked.fraction.numerator, asked.fraction.denominator
         if asked.percent is not None:
             raise conditions.invalid_value(
-                f"{field}.percent", str(asked.percent), "percent and fraction exclude each other"
+                f"{field}.percent", str(asked.percent), "remove it or fraction: they are mutually exclusive"
             )
         if denominator < 1 or not 0 <= numerator <= denominator:
             raise conditions.invalid_value(
-                f"{field}.fraction", f"{numerator}/{denominator}", "a fraction is between 0 and 1"
+                f"{field}.fraction",
+                f"{numerator}/{denominator}",
+                "use a numerator from 0 to the denominator, which is at least 1",
             )
         return round(_ALL * numerator / denominator)
     percent = 100 if asked.percent is None else asked.percent
     if not 0 <= percent <= 100:
-        raise conditions.invalid_value(f"{field}.percent", str(percent), "a percentage is between 0 and 100")
+        raise conditions.invalid_value(f"{field}.percent", str(percent), "use a number from 0 to 100")
     return round(_ALL * percent / 100)

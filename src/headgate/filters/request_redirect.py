@@ -97,12 +97,12 @@ def parse(found: HTTPRouteFilter, context: ParseContext) -> RequestRedirect:
     """Reads `requestRedirect`."""
     field, asked = f"{context.path}.requestRedirect", found.request_redirect
     if asked is None:
-        raise conditions.invalid_value(field, "nothing", f"a filter of type {TYPE} needs this field")
+        raise conditions.missing_value(field, f"set it for a filter of type {TYPE}")
     if asked.scheme not in (None, "http", "https"):
-        raise conditions.unsupported_value(f"{field}.scheme", str(asked.scheme), "http and https are")
+        raise conditions.unsupported_value(f"{field}.scheme", str(asked.scheme), "use http or https")
     if asked.status_code not in _STATUSES:
         raise conditions.unsupported_value(
-            f"{field}.statusCode", str(asked.status_code), "301, 302, 303, 307 and 308 are"
+            f"{field}.statusCode", str(asked.status_code), "use 301, 302, 303, 307 or 308"
         )
     return RequestRedirect(
         status=asked.status_code,

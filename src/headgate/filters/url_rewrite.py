@@ -55,7 +55,7 @@ def parse(found: HTTPRouteFilter, context: ParseContext) -> URLRewrite:
     """Reads `urlRewrite`."""
     field, asked = f"{context.path}.urlRewrite", found.url_rewrite
     if asked is None:
-        raise conditions.invalid_value(field, "nothing", f"a filter of type {TYPE} needs this field")
+        raise conditions.missing_value(field, f"set it for a filter of type {TYPE}")
     return URLRewrite(
         read_hostname(f"{field}.hostname", asked.hostname), path_modifier(f"{field}.path", asked.path, context)
     )

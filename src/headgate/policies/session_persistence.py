@@ -3,42 +3,44 @@
 from headgate.api import durations
 from headgate.api.gateway import SessionPersistence
 from headgate.conditions import Invalid
-from headgate.conditions import http_route as say
+from headgate.conditions import http_route as conditions
 from headgate.ir import sessions as ir
 
 
-def read(path: str, found: SessionPersistence) -> ir.SessionPersistence:
-    """What is asked for at a path; raises `Invalid`."""
-    if found.type == "Header":
-        if found.header is None:
-            raise say.invalid_value(f"{path}.header", "nothing", "type Header needs the name of one")
-        if found.absolute_timeout is not None:
-            raise _without_end(f"{path}.absoluteTimeout", found.absolute_timeout)
-        return ir.SessionPersistence("header", found.header.name.lower())
-    if found.type != "Cookie":
-        raise say.unsupported_value(f"{path}.type", found.type, "Cookie and Header are")
-    if found.cookie is None:
-        raise say.invalid_value(f"{path}.cookie", "nothing", "type Cookie needs this field; {} is enough")
-    return ir.SessionPersistence("cookie", found.cookie.name or "", found.cookie.path or "/", _lifetime(path, found))
+def read(path: str, declared: SessionPersistence) -> ir.SessionPersistence:
+    """The session persistence at a path; raises `Invalid`."""
+    if declared.type == "Header":
+        if declared.header is None:
+            raise conditions.missing_value(f"{path}.header", "set its name for type Header")
+        if declared.absolute_timeout is not None:
+            raise _unsupported_timeout(f"{path}.absoluteTimeout", declared.absolute_timeout)
+        return ir.SessionPersistence("header", declared.header.name.lower())
+    if declared.type != "Cookie":
+        raise conditions.unsupported_value(f"{path}.type", declared.type, "use Cookie or Header")
+    if declared.cookie is None:
+        raise conditions.missing_value(f"{path}.cookie", "set it for type Cookie; {} is enough")
+    cookie = declared.cookie
+    return ir.SessionPersistence("cookie", cookie.name or "", cookie.path or "/", _lifetime(path, declared))
 
 
-def _lifetime(path: str, found: SessionPersistence) -> float | None:
-    kind = found.cookie.lifetime_type if found.cookie else "Session"
-    where = f"{path}.absoluteTimeout"
-    if kind == "Session":
-        if found.absolute_timeout is not None:
-            raise _without_end(where, found.absolute_timeout)
+def _lifetime(path: str, declared: SessionPersistence) -> float | None:
+    """The lifetime of the cookie in seconds; None for a cookie of the browser session."""
+    lifetime_type = declared.cookie.lifetime_type if declared.cookie else "Session"
+    field = f"{path}.absoluteTimeout"
+    if lifetime_type == "Session":
+        if declared.absolute_timeout is not None:
+            raise _unsupported_timeout(field, declared.absolute_timeout)
         return None
-    if kind != "Permanent":
-        raise say.unsupported_value(f"{path}.cookie.lifetimeType", kind, "Session and Permanent are")
-    seconds = durations.seconds(found.absolute_timeout or "")
+    if lifetime_type != "Permanent":
+        raise conditions.unsupported_value(f"{path}.cookie.lifetimeType", lifetime_type, "use Session or Permanent")
+    if declared.absolute_timeout is None:
+        raise conditions.missing_value(field, "set it for lifetimeType Permanent, for example to 24h")
+    seconds = durations.seconds(declared.absolute_timeout)
     if not seconds:
-        raise say.invalid_value(
-            where, found.absolute_timeout or "nothing", "lifetimeType Permanent needs one, like 24h"
-        )
+        raise conditions.invalid_value(field, declared.absolute_timeout, "use a positive duration like 24h")
     return seconds
 
 
-def _without_end(path: str, text: str) -> Invalid:
-    works = "it is with a cookie of lifetimeType Permanent; Envoy keeps no sessions, so nothing else ends one"
-    return say.unsupported_value(path, text, works)
+def _unsupported_timeout(path: str, timeout: str) -> Invalid:
+    remedy = "use it with a cookie of lifetimeType Permanent: Envoy keeps no sessions, so only a cookie can expire"
+    return conditions.unsupported_value(path, timeout, remedy)

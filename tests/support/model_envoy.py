@@ -12,7 +12,7 @@ from typing import Any
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse
 
 from headgate.envoy import protos
-from headgate.envoy.discovery import Request
+from headgate.envoy.discovery import DiscoveryRequest
 from headgate.envoy.names import BUILT_IN_CLUSTERS, CLUSTER, ENDPOINTS, LISTENER, ROUTES, RUNTIME, RUNTIME_LAYER
 
 Effective = tuple[tuple[str, int], ...]
@@ -32,10 +32,10 @@ class ModelEnvoy:
             each: {} for each in (CLUSTER, ENDPOINTS, LISTENER, ROUTES, RUNTIME)
         }
         self.refused: dict[tuple[str, str], set[bytes]] = {}
-        self.out: deque[Request] = deque()
+        self.out: deque[DiscoveryRequest] = deque()
         #: The names of all resources that it was ever sent.
         self.received: list[str] = []
-        self._held: list[Request] = []
+        self._held: list[DiscoveryRequest] = []
 
     # ── its stream ───────────────────────────────────────────────────────────
 
@@ -46,15 +46,15 @@ class ModelEnvoy:
         self.out.clear()
         self._held.clear()
         self.out.append(
-            Request(RUNTIME, (RUNTIME_LAYER,), initial_versions=dict(self.versions[RUNTIME]), node_id="model")
+            DiscoveryRequest(RUNTIME, (RUNTIME_LAYER,), initial_versions=dict(self.versions[RUNTIME]), node_id="model")
         )
-        self._say(Request(CLUSTER, initial_versions=dict(self.versions[CLUSTER])))
+        self._say(DiscoveryRequest(CLUSTER, initial_versions=dict(self.versions[CLUSTER])))
         if names := tuple({**self.clusters, **self.warming}):
-            self.out.append(Request(ENDPOINTS, names, initial_versions=dict(self.versions[ENDPOINTS])))
-        self.out.append(Request(LISTENER, initial_versions=dict(self.versions[LISTENER])))
+            self.out.append(DiscoveryRequest(ENDPOINTS, names, initial_versions=dict(self.versions[ENDPOINTS])))
+        self.out.append(DiscoveryRequest(LISTENER, initial_versions=dict(self.versions[LISTENER])))
         if names := tuple(sorted(self._wanted_tables())):
             known = {name: version for name, version in self.versions[ROUTES].items() if name in names}
-            self.out.append(Request(ROUTES, names, initial_versions=known))
+            self.out.append(DiscoveryRequest(ROUTES, names, initial_versions=known))
 
     def receive(self, body: bytes) -> None:
         """Apply or refuse a response."""
@@ -79,10 +79,10 @@ class ModelEnvoy:
             self.refused.setdefault((response.type_url, each.name), set()).add(each.resource.value)
         for name in response.removed_resources:
             self.versions[response.type_url].pop(name, None)
-        self._say(Request(response.type_url, nonce=response.nonce, error=error))
+        self._say(DiscoveryRequest(response.type_url, nonce=response.nonce, error=error))
         self._check_clusters()
 
-    def _say(self, request: Request) -> None:
+    def _say(self, request: DiscoveryRequest) -> None:
         """Requests about clusters are held while clusters warm."""
         if request.type_url == CLUSTER and self.warming:
             self._held.append(request)
@@ -101,14 +101,14 @@ class ModelEnvoy:
             if self.clusters.get(each.name) == each.resource.value:
                 continue
             if each.name not in self.clusters and each.name not in self.warming:
-                self.out.append(Request(ENDPOINTS, (each.name,)))
+                self.out.append(DiscoveryRequest(ENDPOINTS, (each.name,)))
             self.warming[each.name] = each.resource.value
         for name in response.removed_resources:
             self.clusters.pop(name, None)
             self.warming.pop(name, None)
             self.endpoints.pop(name, None)
             self.versions[ENDPOINTS].pop(name, None)
-            self.out.append(Request(ENDPOINTS, unsubscribe=(name,)))
+            self.out.append(DiscoveryRequest(ENDPOINTS, unsubscribe=(name,)))
         return f"bad: {bad}" if bad else None
 
     def _endpoints(self, response: Any) -> str | None:
@@ -149,7 +149,7 @@ class ModelEnvoy:
             self.versions[ROUTES].pop(name, None)
             self.refused.pop((ROUTES, name), None)  # whoever asks again, asks for all
         if before != after:
-            self.out.append(Request(ROUTES, tuple(sorted(after - before)), tuple(sorted(before - after))))
+            self.out.append(DiscoveryRequest(ROUTES, tuple(sorted(after - before)), tuple(sorted(before - after))))
         return f"bad: {bad}" if bad else None
 
     def _routes(self, response: Any) -> str | None:

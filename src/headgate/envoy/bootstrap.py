@@ -1,14 +1,14 @@
-"""What an Envoy is started with: who it is, where its configuration comes from, and its own two doors.
+"""The configuration that an Envoy is started with.
 
-One static cluster leads to the controller, over mutual TLS; delta ADS and the counters (OpenTelemetry) both use it.
-The certificate is read by path from a folder whose swap (as Kubernetes does it, by a symbolic link) makes Envoy read
-it again, so renewal restarts nothing. Envoy reloads files only through SDS, hence `identity_documents`.
+One static cluster is the controller, over mutual TLS. Delta ADS and the counters (OpenTelemetry) use it. The
+certificate is read from a directory. Envoy reads it again when the directory is replaced by a symbolic link, as
+Kubernetes does, so a renewal restarts nothing. Envoy reloads files only by SDS, hence `sds_files`.
 
-Doors: the admin API on a Unix socket; on port 19001 of the pod's address a listener that lets through `/ready` and
-`/stats/prometheus` and nothing else, since tenants must not reach the admin API.
+The admin API is on a Unix socket. A listener on port 19001 of the pod's address forwards `/ready` and
+`/stats/prometheus` to it, and nothing else, since tenants must not reach the admin API.
 
-Statistics are the hidden cost of a large Envoy (61 kB per cluster by default): they are made when first used, and only
-those that people's dashboards for Envoy gateways read.
+By default statistics take 61 kB per cluster. Here they are created when first used, and only those that dashboards for
+Envoy gateways read.
 """
 
 import base64
@@ -19,18 +19,18 @@ from .names import INVALID_BACKEND, RUNTIME_LAYER, UNAVAILABLE_BACKEND, XDS_SERV
 
 #: The port of the pod's address with `/ready` and `/stats/prometheus`.
 METRICS_PORT = 19001
-#: The header by which the counters of an Envoy name it. Whose Envoy it is, its certificate says.
+#: The header with the name of the Envoy that sends counters. Its Gateway follows from its certificate.
 NODE_HEADER = "x-headgate-node"
 #: Seconds between two reports of counters.
 FLUSH_INTERVAL = 1
-#: Files that must lie beside `ca.crt`, `tls.crt` and `tls.key`; see `identity_documents`.
+#: Files beside `ca.crt`, `tls.crt` and `tls.key`; see `sds_files`.
 IDENTITY_FILE = "identity.json"
 TRUST_FILE = "trust.json"
-#: Connections from clients beyond which new ones are refused, so that Envoy does not die of them.
+#: The maximum of client connections. Envoy rejects more, to limit its memory.
 MAX_CONNECTIONS = 50_000
 
-#: How large RE2's program of a pattern may be. Envoy's own limit, 100, refuses what users write (and what a rewrite of
-#: a long prefix is); RE2 has a limit of its own, by memory, that every pattern was already measured by.
+#: The maximum size of an RE2 program. Envoy's default, 100, rejects patterns of users and of rewrites of long prefixes.
+#: RE2 limits patterns by memory, and the controller has compiled each pattern with RE2 before.
 _PROGRAM_SIZE = 2**32 - 1
 
 _TYPE = "type.googleapis.com/"
@@ -51,13 +51,13 @@ _STATS = (
     r"udp\.udp-[0-9]+\.downstream_sess_.*",
     r"(cluster_manager|listener_manager|runtime|server|control_plane|overload)\..*",
 )
-#: What is worth sending to the controller every second: the sink sends every gauge each time, and one is enough to
-#: say "I am here, and nothing happened".
+#: Statistics that are sent to the controller every second. The sink sends every gauge each time, so one is enough to
+#: show that the Envoy is alive and had no requests.
 _SENT = r"cluster\.[^.]+\.upstream_rq_([0-9]{3}|[0-9]xx|time)|server\.live"
 
 
 def sds_files(ca_certificate: bytes, certificate: bytes, key: bytes) -> dict[str, bytes]:
-    """Two more files for the folder of the certificate: the same PEM in the form that Envoy watches (SDS)."""
+    """Two more files for the directory of the certificate: the same PEM as SDS resources, which Envoy watches."""
     identity = {
         "certificate_chain": {"inline_bytes": _base64(certificate)},
         "private_key": {"inline_bytes": _base64(key)},
@@ -85,8 +85,9 @@ def bootstrap(
 ) -> dict[str, Any]:
     """The bootstrap as JSON values.
 
-    `certificates` is the folder of the identity. `address` is the pod's own. `bind` tells the controller, as node
-    metadata, what listeners bind: "pod" the wildcard (the pod has its own network), "service" the Service's address.
+    `certificates` is the directory of the certificate. `address` is the pod's own. `bind` is sent to the controller as
+    node metadata: listeners bind the wildcard address ("pod": the pod has its own network) or the Service's address
+    ("service").
     """
     return {
         "node": {"metadata": {"bind": bind}},
@@ -154,9 +155,9 @@ def bootstrap_json(**options: Any) -> str:
     return json.dumps(bootstrap(**options), separators=(",", ":"))
 
 
-# ── inside ───────────────────────────────────────────────────────────────────
+# Parts of the bootstrap.
 
-#: Whoever waits for us is asking for pods that may be gone soon, so nobody waits longer than this (with jitter).
+#: Envoy reconnects to the controller after at most a second, with jitter: until then it gets no new endpoints.
 _BACK_OFF = {"retry_back_off": {"base_interval": "0.2s", "max_interval": "1s"}}
 
 

@@ -1,4 +1,4 @@
-"""Clusters and their endpoints."""
+"""Clusters and their endpoints (CDS, EDS)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol
@@ -11,23 +11,23 @@ from . import protos, wire
 from .names import CLUSTER, ENDPOINTS
 from .resources import Resource, resource
 
-#: Envoy's defaults (1,024 connections and requests, 3 retries) turn load into 503s; these only stop a runaway.
+#: Circuit breakers. Envoy's defaults (1,024 connections and requests, 3 retries) turn load into 503s. These limits only
+#: bound a failure.
 _LIMIT = 65_536
 _RETRIES = 1_024
 
-#: What is spoken to a cluster; `tcp` and `udp`: whatever the client speaks.
+#: The protocol to the endpoints of a cluster; `tcp` and `udp`: bytes as the client sends them.
 UpstreamProtocol = Literal["http1", "http2", "tcp", "udp"]
 
-#: Nobody can be reached there: what it gets is closed (TCP) or dropped (UDP) at once, within Envoy's own host.
-_NOWHERE = ("127.0.0.1", 0)
+#: An endpoint that no process can have (port 0 of loopback): connections to it are closed at once, datagrams dropped.
+_CLOSED_ENDPOINT = ("127.0.0.1", 0)
 
 
 class Endpoint(msgspec.Struct, frozen=True, order=True):
-    """One address of a cluster. `draining` ones get new requests only when no other is left."""
+    """One address of a cluster."""
 
     address: str
     port: int
-    draining: bool = False
 
 
 class ClusterSetting(Protocol):
@@ -38,9 +38,9 @@ class ClusterSetting(Protocol):
 
 
 class UpstreamTLS(msgspec.Struct, frozen=True):
-    """TLS to the endpoints of a cluster: the server name that is sent, and names of secrets (fetched by SDS) that say
-    how their certificates are judged, and which certificate is shown (empty: none). The protocol of the cluster decides
-    what is offered by ALPN.
+    """TLS to the endpoints of a cluster. `server_name` is the SNI. `validation` is the SDS secret with the validation
+    context for their certificates, `certificate` the one with the client certificate (empty: none). The ALPN protocols
+    follow from the protocol of the cluster.
     """
 
     server_name: str
@@ -53,8 +53,9 @@ class UpstreamTLS(msgspec.Struct, frozen=True):
 
 
 class RetryBudget(msgspec.Struct, frozen=True):
-    """How many retries at a time: `percent` of the requests of the last `interval` seconds, and at least
-    `min_retry_concurrency`."""
+    """The limit of concurrent retries: `percent` of the requests of the last `interval` seconds, and at least
+    `min_retry_concurrency`.
+    """
 
     percent: int
     interval: float
@@ -82,8 +83,10 @@ def cluster(
     host: Endpoint | None = None,
     origins: Sequence[Ref] = (),
 ) -> Resource:
-    """A cluster whose endpoints come by ADS under its own name, or are all addresses of a `host` by DNS, and that
-    reports as `stat_name` (no dots in it).
+    """A cluster. Its endpoints come by EDS under its own name, or are all addresses of a `host` by DNS.
+
+    `stat_name` is its name in statistics. `connect_timeout` is in seconds. Raises ValueError for a `stat_name` with a
+    dot.
     """
     message = _common(name, stat_name, connect_timeout, protocol)
     if host is None:
@@ -101,27 +104,27 @@ def cluster(
 def stream_cluster(
     name: str, stat_name: str, *, tls: Mapping[str, UpstreamTLS] | None = None, origins: Sequence[Ref] = ()
 ) -> Resource:
-    """A cluster for connections and datagrams whose endpoints come by ADS in weighted parts; `tls` by the words that
-    parts use for it.
+    """A cluster for connections and datagrams, whose endpoints come by EDS in weighted localities. `tls` is by the
+    `transport_socket_match` of a locality.
     """
     message = _common(name, stat_name, 5.0, "tcp")
     message.type = protos.Cluster.EDS
     message.eds_cluster_config.eds_config.CopyFrom(ads())
     message.common_lb_config.locality_weighted_lb_config.SetInParent()
-    for word, each in sorted((tls or {}).items()):
-        match = message.transport_socket_matches.add(name=word)
-        match.match[_WORD] = word
-        _set_transport_socket(match.transport_socket, each)
+    for selector, settings in sorted((tls or {}).items()):
+        match = message.transport_socket_matches.add(name=selector)
+        match.match[_TLS] = selector
+        _set_transport_socket(match.transport_socket, settings)
     return resource(CLUSTER, name, protos.serialise(message), origins)
 
 
-#: The key of endpoint metadata by which a part says its word for TLS.
-_WORD = "tls"
+#: The key of endpoint metadata by which an endpoint selects its transport socket.
+_TLS = "tls"
 
 
 class WeightedLocality(msgspec.Struct, frozen=True):
-    """Endpoints that share a weight; without endpoints what falls to it is closed. `tls` is a word of its cluster for
-    how they are spoken to (empty: plain).
+    """Endpoints that share a weight. Without endpoints its share of the connections is closed. `transport_socket_match`
+    selects one of the cluster's TLS settings (empty: plain text).
     """
 
     endpoints: tuple[Endpoint, ...]
@@ -132,18 +135,18 @@ class WeightedLocality(msgspec.Struct, frozen=True):
 def weighted_load_assignment(
     cluster_name: str, localities: Sequence[WeightedLocality], *, origins: Sequence[Ref] = ()
 ) -> Resource:
-    """The parts of a pool. Weights are exact on each of Envoy's threads, and a change of them touches no connection."""
+    """The endpoints of a stream cluster. Weights are exact per worker thread; changing them closes no connection."""
     message = protos.ClusterLoadAssignment(cluster_name=cluster_name)
-    for at, part in enumerate(localities):
+    for at, weighted in enumerate(localities):
         locality = message.endpoints.add()
         locality.locality.sub_zone = str(at)
-        locality.load_balancing_weight.value = part.weight
-        for each in part.endpoints or (Endpoint(*_NOWHERE),):
+        locality.load_balancing_weight.value = weighted.weight
+        for endpoint in weighted.endpoints or (Endpoint(*_CLOSED_ENDPOINT),):
             host = locality.lb_endpoints.add()
-            host.endpoint.address.socket_address.address = each.address
-            host.endpoint.address.socket_address.port_value = each.port
-            if part.transport_socket_match and part.endpoints:
-                host.metadata.filter_metadata["envoy.transport_socket_match"][_WORD] = part.transport_socket_match
+            host.endpoint.address.socket_address.address = endpoint.address
+            host.endpoint.address.socket_address.port_value = endpoint.port
+            if weighted.transport_socket_match and weighted.endpoints:
+                host.metadata.filter_metadata["envoy.transport_socket_match"][_TLS] = weighted.transport_socket_match
     return resource(ENDPOINTS, cluster_name, protos.serialise(message), origins)
 
 
@@ -152,37 +155,22 @@ def _set_transport_socket(socket: Any, tls: UpstreamTLS) -> None:
     socket.typed_config.CopyFrom(protos.pack(_tls(tls)))
 
 
-def static_cluster(
-    name: str,
-    stat_name: str,
-    endpoints: Sequence[Endpoint],
-    *,
-    connect_timeout: float = 5.0,
-    protocol: UpstreamProtocol = "http1",
-) -> Resource:
-    """A cluster that carries its addresses with it."""
-    message = _common(name, stat_name, connect_timeout, protocol)
-    message.type = protos.Cluster.STATIC
-    message.load_assignment.CopyFrom(_assignment(name, endpoints))
-    return resource(CLUSTER, name, protos.serialise(message))
-
-
 def cluster_load_assignment(cluster_name: str, endpoints: Sequence[Endpoint]) -> Resource:
-    """The endpoints of a cluster, in one order whatever the order given. None at all is a valid answer: 503."""
+    """The endpoints of a cluster, sorted. Without endpoints Envoy answers 503."""
     return resource(ENDPOINTS, cluster_name, protos.serialise(_assignment(cluster_name, endpoints)))
 
 
 def ads() -> Any:
-    """Where everything dynamic comes from: the stream that is open already."""
+    """The ConfigSource of dynamic resources: the ADS stream."""
     return protos.ConfigSource(ads={}, resource_api_version="V3")
 
 
 def _common(name: str, stat_name: str, connect_timeout: float, protocol: UpstreamProtocol) -> Any:
     if "." in stat_name:
-        raise ValueError(f"stat_name {stat_name!r} has a dot: Envoy would cut the cluster's name there")
+        raise ValueError(f"stat_name {stat_name!r} has a dot; Envoy's tag extraction would cut the name there")
     message = protos.Cluster(name=name, alt_stat_name=stat_name, lb_policy=protos.Cluster.LEAST_REQUEST)
     message.connect_timeout.FromMilliseconds(round(connect_timeout * 1000))
-    # A host that left its EndpointSlice gets no new request, whatever else is known of it.
+    # No panic mode: an endpoint that left its EndpointSlice never gets a new request.
     message.common_lb_config.healthy_panic_threshold.value = 0
     limits = message.circuit_breakers.thresholds.add()
     limits.max_connections.value = _LIMIT
@@ -201,16 +189,16 @@ def _common(name: str, stat_name: str, connect_timeout: float, protocol: Upstrea
     return message
 
 
-def _tls(found: UpstreamTLS) -> Any:
-    context = protos.UpstreamTlsContext(sni=found.server_name)
+def _tls(tls: UpstreamTLS) -> Any:
+    context = protos.UpstreamTlsContext(sni=tls.server_name)
     common = context.common_tls_context
     common.tls_params.tls_minimum_protocol_version = common.tls_params.TLSv1_2
-    # Envoy's own default as a client is 1.2, and some backends take nothing below 1.3.
+    # Envoy's default maximum as a client is 1.2, and some backends require 1.3.
     common.tls_params.tls_maximum_protocol_version = common.tls_params.TLSv1_3
-    common.validation_context_sds_secret_config.name = found.validation
+    common.validation_context_sds_secret_config.name = tls.validation
     common.validation_context_sds_secret_config.sds_config.CopyFrom(ads())
-    if found.certificate:
-        common.tls_certificate_sds_secret_configs.add(name=found.certificate, sds_config=ads())
+    if tls.certificate:
+        common.tls_certificate_sds_secret_configs.add(name=tls.certificate, sds_config=ads())
     return context
 
 
@@ -218,10 +206,8 @@ def _assignment(cluster_name: str, endpoints: Sequence[Endpoint]) -> Any:
     message = protos.ClusterLoadAssignment(cluster_name=cluster_name)
     if endpoints:
         locality = message.endpoints.add()
-        for each in sorted(set(endpoints)):
+        for endpoint in sorted(set(endpoints)):
             host = locality.lb_endpoints.add()
-            host.endpoint.address.socket_address.address = each.address
-            host.endpoint.address.socket_address.port_value = each.port
-            if each.draining:
-                host.health_status = 5  # DEGRADED: only when no healthy host is left
+            host.endpoint.address.socket_address.address = endpoint.address
+            host.endpoint.address.socket_address.port_value = endpoint.port
     return message

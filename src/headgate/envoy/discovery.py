@@ -1,6 +1,6 @@
-"""The bytes of the delta protocol: requests in, responses out.
+"""The bytes of the delta xDS protocol: requests in, responses out.
 
-Responses are joined from resources that are serialised already (`wire`), so a big message is never built as an object.
+Responses are joined from resources that are already serialised (`wire`), so no large message is built as an object.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,9 +15,9 @@ SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 METHOD = "DeltaAggregatedResources"
 
 
-class Request(msgspec.Struct, frozen=True):
-    """What an Envoy says on its stream. A request may subscribe and acknowledge at the same time; `error` is Envoy's
-    sentence when it refuses the response of `nonce`, else None. Node and metadata come with the first one only.
+class DiscoveryRequest(msgspec.Struct, frozen=True):
+    """A DeltaDiscoveryRequest of an Envoy, which may subscribe and acknowledge at the same time. `error` is Envoy's
+    message if it rejects the response of `nonce` (NACK), else None. Only the first request has node and metadata.
     """
 
     type_url: str
@@ -30,10 +30,10 @@ class Request(msgspec.Struct, frozen=True):
     metadata: Mapping[str, Any] = {}
 
 
-def read_request(body: bytes) -> Request:
+def read_request(body: bytes) -> DiscoveryRequest:
     """Parse a DeltaDiscoveryRequest. Raises ValueError."""
     message = protos.parse(protos.DeltaDiscoveryRequest, body)
-    return Request(
+    return DiscoveryRequest(
         type_url=message.type_url,
         subscribe=tuple(message.resource_names_subscribe),
         unsubscribe=tuple(message.resource_names_unsubscribe),

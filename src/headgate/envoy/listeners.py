@@ -1,4 +1,4 @@
-"""Listeners: where Envoy accepts connections, and which routes it looks requests up in."""
+"""Listeners: the addresses where Envoy accepts connections, and their filter chains."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,20 +15,20 @@ from .resources import Resource, resource
 
 
 class FilterChain(msgspec.Struct, frozen=True):
-    """What happens to connections with one of these server names (SNI; `*.example.com` is a suffix, none at all is
-    everything else). With `secrets` (names of certificates, fetched by SDS) TLS ends here.
+    """The chain for connections with one of these server names (SNI; `*.example.com` is a suffix, none is all others).
+    With `secrets` (names of certificates, fetched by SDS) it terminates TLS.
 
-    With a `route_configuration` HTTP/1.1 and HTTP/2 are spoken; with a `cluster` bytes are passed on to it; with
-    neither the connection is closed.
+    With a `route_configuration` it serves HTTP/1.1 and HTTP/2. With a `cluster` it forwards the bytes. With neither it
+    closes the connection.
     """
 
     name: str
     route_configuration: str = ""
     server_names: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
-    #: Name of the secret that says how certificates of clients are judged; empty: none is asked for.
+    #: The SDS secret with the validation context for client certificates; empty: none is requested.
     client_validation: str = ""
-    #: Whether a client without a certificate is turned away.
+    #: Whether a client without a certificate is rejected.
     require_client_certificate: bool = False
     cluster: str = ""
     #: Which HTTP filters it has, besides the router.
@@ -44,9 +44,9 @@ def listener(
     tracing_config: tracing.Tracing | None = None,
     origins: Sequence[Ref] = (),
 ) -> Resource:
-    """A TCP listener. Chains that speak HTTP have their routes by RDS over ADS.
+    """A TCP listener. Chains that serve HTTP fetch their routes by RDS.
 
-    Paths are normalised (`/a/../b` is `/b`) before they are matched, so a route cannot be walked around.
+    Paths are normalized (`/a/../b` is `/b`) before they are matched, so `..` cannot bypass a route.
     """
     message = protos.Listener(name=name)
     message.address.socket_address.address = address
@@ -56,24 +56,24 @@ def listener(
         inspector = message.listener_filters.add(name="envoy.filters.listener.tls_inspector")
         inspector.typed_config.CopyFrom(protos.pack(protos.TlsInspector()))
     for chain in chains:
-        part = message.filter_chains.add(name=chain.name)
+        filter_chain = message.filter_chains.add(name=chain.name)
         if chain.server_names:
-            part.filter_chain_match.server_names.extend(chain.server_names)
+            filter_chain.filter_chain_match.server_names.extend(chain.server_names)
         if chain.route_configuration:
-            manager = part.filters.add(name="envoy.filters.network.http_connection_manager")
+            manager = filter_chain.filters.add(name="envoy.filters.network.http_connection_manager")
             manager.typed_config.CopyFrom(protos.pack(_connection_manager(chain, port, tracing_config)))
         elif chain.cluster:
-            proxy = part.filters.add(name="envoy.filters.network.tcp_proxy")
+            proxy = filter_chain.filters.add(name="envoy.filters.network.tcp_proxy")
             proxy.typed_config.CopyFrom(protos.pack(protos.TcpProxy(stat_prefix=f"tcp-{port}", cluster=chain.cluster)))
         if chain.secrets:
-            part.transport_socket.name = "envoy.transport_sockets.tls"
-            part.transport_socket.typed_config.CopyFrom(protos.pack(_tls(chain)))
+            filter_chain.transport_socket.name = "envoy.transport_sockets.tls"
+            filter_chain.transport_socket.typed_config.CopyFrom(protos.pack(_tls(chain)))
     return resource(LISTENER, name, protos.serialise(message), origins)
 
 
 def udp_listener(name: str, address: str, port: int, cluster: str) -> Resource:
-    """A UDP listener that passes datagrams on to a cluster: those of one client to one endpoint, and the answers back.
-    A cluster that does not exist drops them.
+    """A UDP listener that forwards datagrams to a cluster, those of one client to one endpoint, and the answers back.
+    If the cluster does not exist, they are dropped.
     """
     message = protos.Listener(name=name)
     message.address.socket_address.address = address
@@ -89,7 +89,7 @@ def udp_listener(name: str, address: str, port: int, cluster: str) -> Resource:
     return resource(LISTENER, name, protos.serialise(message))
 
 
-def _connection_manager(chain: FilterChain, port: int, traced: tracing.Tracing | None) -> Any:
+def _connection_manager(chain: FilterChain, port: int, tracing_config: tracing.Tracing | None) -> Any:
     manager = protos.HttpConnectionManager(
         stat_prefix=f"http-{port}",
         rds={"route_config_name": chain.route_configuration, "config_source": ads()},
@@ -98,8 +98,8 @@ def _connection_manager(chain: FilterChain, port: int, traced: tracing.Tracing |
     manager.normalize_path.value = True
     manager.server_header_transformation = protos.HttpConnectionManager.PASS_THROUGH
     manager.upgrade_configs.add(upgrade_type="websocket")
-    if traced is not None:
-        manager.tracing.CopyFrom(tracing.render(traced))
+    if tracing_config is not None:
+        manager.tracing.CopyFrom(tracing.render(tracing_config))
     for slot in http_filters.chain(chain.tier):
         put_slot(slot, manager.http_filters.add(name=slot.name, disabled=True))
     router = manager.http_filters.add(name="envoy.filters.http.router")
@@ -116,7 +116,7 @@ def put_slot(slot: http_filters.Slot, message: Any) -> None:
     discovery = message.config_discovery
     discovery.config_source.CopyFrom(ads())
     discovery.type_urls.append(config.type_url)
-    # In use until the resource arrives. Without it a listener would wait for a resource that may never come.
+    # In use until the resource arrives. Without it the listener would wait for a resource that may never arrive.
     discovery.default_config.CopyFrom(config)
     discovery.apply_default_config_without_warming = True
 

@@ -1,7 +1,7 @@
-"""Names that two sides must spell alike: type URLs, clusters, statistics, runtime keys.
+"""Names that several packages share: type URLs, clusters, statistics, runtime keys.
 
-Cluster names may hold any character; names in statistics may not hold a dot, since Envoy's own expressions, which take
-the cluster's name out of a statistic, end at the first one.
+A cluster's name may have any character. Its name in statistics may not have a dot, since Envoy's tag extraction takes
+the name up to the first dot.
 """
 
 import hashlib
@@ -16,21 +16,20 @@ ROUTES = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
 SECRET = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"  # noqa: S105
 RUNTIME = "type.googleapis.com/envoy.service.runtime.v3.Runtime"
 
-#: The one runtime layer that every Envoy of ours subscribes to: the weight lane.
+#: The runtime layer that every Envoy subscribes to (RTDS): the weight overlay.
 RUNTIME_LAYER = "headgate"
-#: The name that the xDS server's certificate must carry and that every Envoy checks.
+#: The DNS name in the xDS server's certificate, which every Envoy verifies.
 XDS_SERVER = "xds.headgate.dev"
-#: A cluster of the bootstrap that answers every request with 500: the share of an invalid backend.
+#: A cluster of the bootstrap that answers every request with 500: for the share of an invalid backendRef.
 INVALID_BACKEND = "headgate_invalid_backend"
-#: A cluster of the bootstrap without endpoints: 503 to every request, UNAVAILABLE to every call, and a connection is
-#: closed.
+#: A cluster of the bootstrap without endpoints: requests get 503, gRPC calls UNAVAILABLE, and connections are closed.
 UNAVAILABLE_BACKEND = "headgate_unavailable_backend"
-#: Clusters that every Envoy has from its bootstrap, so no route has to wait for them.
+#: Clusters of the bootstrap. No route has to wait for them.
 BUILT_IN_CLUSTERS = frozenset({INVALID_BACKEND, UNAVAILABLE_BACKEND})
 
 
 def digest(*parts: bytes | str) -> str:
-    """A short content hash; parts cannot run into each other."""
+    """A short content hash of the parts, each with its length."""
     state = hashlib.blake2b(digest_size=10)
     for part in parts:
         data = part.encode() if isinstance(part, str) else part
@@ -40,8 +39,8 @@ def digest(*parts: bytes | str) -> str:
 
 
 def cluster_name(namespace: str, service: str, port: int, *policy: bytes | str) -> str:
-    """The name of a Service port's cluster. `policy` is what else its configuration depends on: another policy is
-    another cluster, so a change never warms a cluster again under routes that use it.
+    """The name of a Service port's cluster. `policy` is all else that its configuration depends on. Another policy is
+    another cluster, so no cluster that routes use is warmed again.
 
     >>> cluster_name("shop", "web", 80)
     'shop/web/80'
@@ -60,7 +59,7 @@ def secret_of(name: str) -> Key:
 
 
 def stat_name(namespace: str, service: str, port: int) -> str:
-    """The name under which a Service port's cluster reports, as people's queries for Envoy gateways expect it.
+    """The name of a Service port's cluster in statistics, as existing queries for Envoy gateways expect it.
 
     >>> stat_name("shop", "web", 80)
     'shop_web_80'
@@ -70,6 +69,6 @@ def stat_name(namespace: str, service: str, port: int) -> str:
 
 def weights_key(prefix: str, clusters: Iterable[str]) -> str:
     """The runtime key of a route's weights. It contains a hash of the clusters in their order, so a key never changes
-    its meaning: when a backend comes or goes, the old and the new route can stand side by side in flight.
+    its meaning: if a backend is added or removed, entries for the old and the new route do not conflict.
     """
     return f"w.{prefix}.{digest(*clusters)}"

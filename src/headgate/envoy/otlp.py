@@ -1,6 +1,6 @@
-"""The counters that Envoys send us: OpenTelemetry's metrics, as Envoy's sink writes them. Bytes in, values out.
+"""Counters of Envoys: OpenTelemetry metrics as Envoy's stats sink writes them. Bytes in, values out.
 
-The generated messages are of an older OpenTelemetry, whose names of two fields differ; on the wire they are the same.
+The generated messages are of an older OpenTelemetry release that names two fields differently. The bytes are the same.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ _NANOSECONDS = 1_000_000_000
 
 
 class Histogram(msgspec.Struct, frozen=True):
-    """How many requests took how long: `counts[i]` of them up to `bounds[i]` milliseconds, the last one beyond."""
+    """Request times: `counts[i]` requests took up to `bounds[i]` milliseconds, those of the last count longer."""
 
     bounds: tuple[float, ...]
     counts: tuple[int, ...]
@@ -30,7 +30,7 @@ class Histogram(msgspec.Struct, frozen=True):
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """What one cluster did between two reports: requests by status code, by class ("2", "5", …), and their times."""
+    """Requests of one cluster between two reports: by status code, by class ("2", "5", …), and their times."""
 
     by_code: dict[str, int] = {}
     by_class: dict[str, int] = {}
@@ -38,7 +38,7 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """One report of one Envoy. `seconds` is how long a time it is about, 0 when Envoy does not say."""
+    """One report of one Envoy. `seconds` is the length of the interval, 0 if the report has none."""
 
     seconds: float
     clusters: dict[str, Counts]

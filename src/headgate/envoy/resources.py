@@ -1,7 +1,7 @@
-"""What the house passes around of Envoy's configuration: bytes with a name, and routes split into shape and weights.
+"""Envoy's configuration as values: serialised resources, and routes split into shape and weights.
 
-A route's *shape* is everything but its weights. `translate` hands out both apart, so that `xds` can send a change of
-weights through the runtime overlay (`headgate.xds.weight_overlay`) and everything else as a new RouteConfiguration.
+A route's *shape* is everything but its weights. `translate` returns the two separately, so that `xds` can send a change
+of weights through the runtime overlay (`headgate.xds.weight_overlay`) and all else as a new RouteConfiguration.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +17,9 @@ from .path_tree import PathTree
 
 
 class Resource(msgspec.Struct, frozen=True, gc=False):
-    """One xDS resource. `version` is a hash of `body`, so a server that was restarted sends nothing again."""
+    """One xDS resource. `version` is a hash of `body`, so a restarted server sends nothing that Envoy already has.
+    `origins` are the Kubernetes objects that it was made from.
+    """
 
     type_url: str
     name: str
@@ -30,13 +32,13 @@ class Resource(msgspec.Struct, frozen=True, gc=False):
 
 
 class Route(msgspec.Struct, frozen=True, gc=False):
-    """One route of a virtual host; make it with `routes.route`.
+    """One route of a virtual host; constructed by `routes.route`.
 
-    `template` is a serialised `envoy.config.route.v3.Route` whose weighted clusters all stand at weight 1.
-    `weights_key` is their `runtime_key_prefix`, empty when the route has no weighted clusters. `overlay_allowed`:
-    the runtime may carry its weights (its clusters are distinct, or it is a part). `clusters` are all that it refers
-    to: Envoy must have them before it gets the route. A `part` is the place among the weights whose share of the
-    requests it takes, when several routes share them (`routes.Forward`).
+    `template` is a serialised `envoy.config.route.v3.Route` whose weighted clusters all have weight 1. `weights_key` is
+    their `runtime_key_prefix`, empty if the route has no weighted clusters. `overlay_allowed`: the runtime overlay may
+    carry the weights (the clusters are distinct, or the route is one of several). `clusters` are all that it refers to:
+    Envoy must have them before it gets the route. If several routes share the requests of one match
+    (`routes.Forward`), `fraction_index` is the index of the weight whose share this one takes.
     """
 
     template: bytes
@@ -51,11 +53,12 @@ class Route(msgspec.Struct, frozen=True, gc=False):
 
 
 class VirtualHost(msgspec.Struct, frozen=True, gc=False):
-    """A virtual host without its weights; make it with `routes.virtual_host`.
+    """A virtual host without its weights; constructed by `routes.virtual_host`.
 
     `head` is a serialised VirtualHost without routes, `shape` a hash over everything here but `origins`. `origins` are
-    the routes of the API that it came from: they are told when Envoy refuses it. With a `tree` Envoy finds the routes
-    by their path (`path_tree`), otherwise it asks one after the other. `clusters` are those that `head` refers to.
+    the Kubernetes routes that it was made from: their statuses report it if Envoy rejects it. With a `tree` Envoy finds
+    the routes by their path (`path_tree`), otherwise it tries one after the other. `clusters` are those that `head`
+    refers to.
     """
 
     name: str
@@ -70,9 +73,11 @@ class VirtualHost(msgspec.Struct, frozen=True, gc=False):
 
 
 class Weights(msgspec.Struct, frozen=True, gc=False):
-    """The weights of a route's weighted clusters, in their order. The sum is never 0: that is a direct 500 in the
-    shape, since Envoy answers 404 to a route whose weights are all 0 and refuses to load one. With `parts` they are
-    those of several routes that share requests (`Route.part`).
+    """The weights of a route's weighted clusters, in their order. `as_fractions`: of several routes that share the
+    requests of one match (`Route.fraction_index`).
+
+    The sum is never 0. Envoy rejects such a route, and answers 404 if the runtime sets all weights to 0; so the shape
+    has a direct 500 instead.
     """
 
     clusters: tuple[tuple[str, int], ...]
@@ -103,21 +108,23 @@ def render_route(route: Route, weights: Mapping[str, Weights]) -> bytes:
             route.fraction_index, [weight for _, weight in weights[route.weights_key].clusters]
         )
         return protos.serialise(message)
-    parts = message.route.weighted_clusters.clusters
-    for part, (name, weight) in zip(parts, weights[route.weights_key].clusters, strict=True):
-        if part.name != name:
-            raise ValueError(f"weights of {route.weights_key} are for {name}, the route has {part.name}")
-        part.weight.value = weight
+    clusters = message.route.weighted_clusters.clusters
+    for cluster, (name, weight) in zip(clusters, weights[route.weights_key].clusters, strict=True):
+        if cluster.name != name:
+            raise ValueError(f"weights of {route.weights_key} are for {name}, the route has {cluster.name}")
+        cluster.weight.value = weight
     return protos.serialise(message)
 
 
-def _cumulative(part: int, weights: Sequence[int]) -> int:
-    """The share of this part and all before it, of 1,000,000: Envoy throws one dice per request for all its routes."""
-    return round(1_000_000 * sum(weights[: part + 1]) / sum(weights))
+def _cumulative(index: int, weights: Sequence[int]) -> int:
+    """The share of this weight and all before it, of 1,000,000. Envoy draws one random number per request and compares
+    it with the `runtime_fraction` of every route, so fractions are cumulative.
+    """
+    return round(1_000_000 * sum(weights[: index + 1]) / sum(weights))
 
 
 def weights_keys_of(host: VirtualHost) -> tuple[str, ...]:
-    """The weight keys that a virtual host's routes use, each once."""
+    """The weights keys of a virtual host's routes, each once."""
     return tuple(dict.fromkeys(route.weights_key for route in host.routes if route.weights_key))
 
 
@@ -127,17 +134,17 @@ def clusters_of(host: VirtualHost) -> frozenset[str]:
 
 
 def as_field(host: bytes) -> bytes:
-    """A rendered virtual host as a part of a RouteConfiguration."""
+    """A rendered virtual host as a field of a RouteConfiguration."""
     return wire.field(2, host)
 
 
-def route_configuration(name: str, framed_hosts: Iterable[bytes]) -> bytes:
-    """A RouteConfiguration from `framed` virtual hosts. A port in the Host header plays no part in choosing one."""
-    return b"".join((wire.field(1, name), *framed_hosts, wire.flag(14)))
+def route_configuration(name: str, host_fields: Iterable[bytes]) -> bytes:
+    """A RouteConfiguration of rendered virtual hosts (see `as_field`). Envoy ignores the port of the Host header."""
+    return b"".join((wire.field(1, name), *host_fields, wire.flag(14)))
 
 
 def unavailable(host: VirtualHost) -> VirtualHost:
-    """The same domains, and 500 to every request: what stands in for a new virtual host that Envoy refused."""
+    """The same domains, and 500 to every request: the substitute of a new virtual host that Envoy rejected."""
     message = protos.VirtualHost.FromString(host.head)
     bare = protos.VirtualHost(name=message.name, domains=message.domains)
     answer = protos.Route(match={"prefix": "/"}, direct_response={"status": 500})
@@ -153,13 +160,13 @@ def unavailable(host: VirtualHost) -> VirtualHost:
 
 
 def runtime_entries(key: str, weights: Weights) -> bytes:
-    """The entries of the runtime layer that override these weights: `<weights key>.<cluster>` with a number, or
-    `<weights key>.<part>` with a `FractionalPercent`.
+    """Entries of the runtime layer that override these weights: `<weights key>.<cluster>` with a number, or
+    `<weights key>.<index>` with a `FractionalPercent`.
     """
     if not weights.as_fractions:
         return b"".join(_entry(f"{key}.{cluster}", wire.double(2, weight)) for cluster, weight in weights.clusters)
     plain = [weight for _, weight in weights.clusters]
-    return b"".join(_entry(f"{key}.{part}", _fraction(_cumulative(part, plain))) for part in range(len(plain) - 1))
+    return b"".join(_entry(f"{key}.{index}", _fraction(_cumulative(index, plain))) for index in range(len(plain) - 1))
 
 
 def _entry(key: str, value: bytes) -> bytes:
@@ -174,5 +181,5 @@ def _fraction(millionths: int) -> bytes:
 
 
 def runtime(layer: str, entries: Iterable[bytes]) -> bytes:
-    """The Runtime resource: its layer is a `google.protobuf.Struct`, whose entries are joined here."""
+    """The Runtime resource. Its layer is a `google.protobuf.Struct` of these entries."""
     return wire.field(1, layer) + wire.field(2, b"".join(entries))

@@ -1,4 +1,4 @@
-"""How often a request is tried, and how long a try may take."""
+"""Retries: how often a request is tried, and how long each try may take."""
 
 from typing import Any
 
@@ -6,18 +6,18 @@ import msgspec
 
 from . import protos
 
-#: Failures after which no byte of the request has reached a backend, so that it may be tried elsewhere.
+#: Failures in which no byte of the request reached a backend, so that any request may be retried.
 _SAFE = ("connect-failure", "refused-stream", "reset-before-request")
-#: Choices before a host is asked that failed already: of two hosts each choice is the wrong one half of the time.
+#: Attempts to select a host that has not failed yet: with two hosts, half of the attempts select the failed one.
 _OTHER_HOSTS = 20
 
 
 class Retries(msgspec.Struct, frozen=True):
-    """At most `attempts` more tries of a request that no backend has processed, or that was answered with one of
-    `codes`. A try that takes longer than `try_timeout` seconds (None: any time) is given up for the next one; in Envoy
-    that comes together with tries whose connection broke after the request was sent. `backoff` is the base of the
-    pauses between, in seconds (None: 25 ms); Envoy doubles it each time, up to ten times of it, and takes a random
-    part.
+    """At most `attempts` retries of a request that no backend has processed, or that was answered with one of `codes`.
+
+    A try times out after `try_timeout` seconds (None: never), and is retried then; Envoy has this only together with
+    retries of requests whose connection broke after they were sent. `backoff` is the base of the pauses between tries,
+    in seconds (None: 25 ms). Envoy doubles it each time, up to ten times the base, and takes a random part.
     """
 
     attempts: int = 1
@@ -26,19 +26,19 @@ class Retries(msgspec.Struct, frozen=True):
     backoff: float | None = None
 
 
-#: Without a word about retries: a request that reached no backend is tried once more.
+#: If a route declares no retries: one retry of a request that reached no backend.
 DEFAULT_RETRIES = Retries()
 
 
 def apply(message: Any, retries: Retries) -> None:
-    """Into a RouteAction."""
+    """Set them on a RouteAction message."""
     if not retries.attempts:
         return
     policy = message.retry_policy
     conditions = [*_SAFE, *(["retriable-status-codes"] if retries.codes else [])]
     if retries.try_timeout:
         policy.per_try_timeout.FromMilliseconds(round(retries.try_timeout * 1000))
-        conditions.append("reset")  # a try that took too long is a reset for Envoy, and so far nothing else
+        conditions.append("reset")  # Envoy treats a try that timed out as a reset
     policy.retry_on = ",".join(conditions)
     policy.retriable_status_codes.extend(retries.codes)
     policy.num_retries.value = retries.attempts

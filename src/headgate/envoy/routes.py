@@ -1,4 +1,4 @@
-"""Routes and virtual hosts: what matches a request, and what happens to it."""
+"""Routes and virtual hosts: which requests match, and what Envoy does with them."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -19,8 +19,8 @@ MILLION = 2
 
 
 class PathMatch(msgspec.Struct, frozen=True):
-    """A path. `segments` is a prefix of whole path segments: `/shop` matches `/shop` and `/shop/x`, not `/shopping`;
-    its value is without trailing slash and never `/` (use `prefix`). `regex` is RE2 and matches the whole path.
+    """A path to match. `segments` is a prefix of whole path segments: `/shop` matches `/shop` and `/shop/x`, not
+    `/shopping`; its value has no trailing slash and is never `/` (use `prefix`). `regex` is RE2 for the whole path.
     """
 
     kind: Literal["exact", "segments", "prefix", "regex"]
@@ -28,8 +28,8 @@ class PathMatch(msgspec.Struct, frozen=True):
 
 
 class ValueMatch(msgspec.Struct, frozen=True):
-    """A named value, header or query parameter, that is equal to `value`, or that the RE2 `value` matches as a whole,
-    or that is just there (`present`).
+    """A header or query parameter to match: it equals `value`, or the RE2 `value` matches it as a whole, or it is
+    `present`.
     """
 
     name: str
@@ -38,7 +38,7 @@ class ValueMatch(msgspec.Struct, frozen=True):
 
 
 class Match(msgspec.Struct, frozen=True):
-    """Everything that must hold for a route to be taken; `method` empty means any."""
+    """The conditions of a route, all of which must hold. An empty `method` is any method."""
 
     path: PathMatch = PathMatch("prefix", "/")
     headers: tuple[ValueMatch, ...] = ()
@@ -47,8 +47,8 @@ class Match(msgspec.Struct, frozen=True):
 
 
 class HeaderChanges(msgspec.Struct, frozen=True):
-    """Headers to set (replacing what is there), to add and to remove, in one direction. `computed` are set to what an
-    expression of Envoy's format commands says (`%REQ(origin)%`), and left as they are where it says nothing.
+    """Headers to set (replacing present values), to add and to remove, of requests or of responses. `computed` headers
+    are set to the value of an expression with Envoy's format commands (`%REQ(origin)%`), unless that is empty.
     """
 
     set: tuple[tuple[str, str], ...] = ()
@@ -57,7 +57,7 @@ class HeaderChanges(msgspec.Struct, frozen=True):
     computed: tuple[tuple[str, str], ...] = ()
 
     def then(self, later: "HeaderChanges") -> "HeaderChanges":
-        """Both changes as one: what `later` removes or sets, this one need not set or add."""
+        """This change and a later one as one: headers that `later` removes or sets are not set or added first."""
         over = {*later.remove, *(name for name, _ in later.set)}
         return HeaderChanges(
             set=(*(pair for pair in self.set if pair[0] not in over), *later.set),
@@ -71,7 +71,7 @@ UNCHANGED = HeaderChanges()
 
 
 class Destination(msgspec.Struct, frozen=True):
-    """One cluster among weighted ones, with what is changed only on the way to it."""
+    """A weighted cluster, and what applies only to its requests."""
 
     cluster: str
     request_headers: HeaderChanges = UNCHANGED
@@ -81,8 +81,8 @@ class Destination(msgspec.Struct, frozen=True):
 
 
 class PathRewrite(msgspec.Struct, frozen=True):
-    """Another path. `prefix` replaces what the route's prefix matched by `value`; `regex` replaces what the RE2
-    `pattern` matches in the path (the query is not in it) by `value`, in which a backslash is special.
+    """A change of the path. `prefix` replaces the matched prefix of the route with `value`. `regex` replaces what the
+    RE2 `pattern` matches in the path (without the query) with `value`, in which a backslash is special.
     """
 
     kind: Literal["prefix", "regex"]
@@ -91,21 +91,21 @@ class PathRewrite(msgspec.Struct, frozen=True):
 
 
 class Mirror(msgspec.Struct, frozen=True):
-    """A copy of `share` (of 1,000,000) of the requests to another cluster; answers are dropped."""
+    """A copy of `share` (of 1,000,000) of the requests to another cluster, whose responses are dropped."""
 
     cluster: str
     share: int = 1_000_000
 
 
 class Forward(msgspec.Struct, frozen=True):
-    """Send the request on. Several destinations, or a `weights_key`, make weighted clusters. A route whose weights may
-    ever change needs a key, even with one destination. `timeout` is for the whole request in seconds, None for none;
-    with `silence` a request may also be without a byte for as long as that (otherwise for five minutes, in Envoy).
-    `host` replaces the Host header on the way to the backend.
+    """Forwards the request. Several destinations, or a `weights_key`, make weighted clusters. A route whose weights may
+    change needs a key, even with one destination. `timeout` is for the whole request in seconds (None: no timeout).
+    `no_idle_timeout`: a request may be idle for any time (else for five minutes, Envoy's default). `host_rewrite`
+    replaces the Host header towards the backend.
 
-    With a `part` this is one of several routes with one match, which share its requests: it takes those of the
-    `part`-th of the weights under the key, and has the destination for them. They stand one after another in the
-    order of the weights, and the last of them has no part: it takes what is left.
+    With a `fraction_index` it is one of several routes that share the requests of one match: it has one destination,
+    and takes the share of the weight of that index under the key. The routes are in the order of the weights. The last
+    one has no index and takes the rest.
     """
 
     destinations: tuple[Destination, ...]
@@ -120,7 +120,7 @@ class Forward(msgspec.Struct, frozen=True):
 
 
 class Redirect(msgspec.Struct, frozen=True):
-    """Send the client elsewhere. What is empty stays as the client asked; without `port` the Host header's port stays,
+    """Redirects the client. What is empty stays as in the request; without `port` the port of the Host header stays,
     unless there is a `host`. `full_path` replaces the whole path, `path` a part of it.
     """
 
@@ -133,7 +133,7 @@ class Redirect(msgspec.Struct, frozen=True):
 
 
 class DirectResponse(msgspec.Struct, frozen=True):
-    """Answer directly."""
+    """Answers without a backend."""
 
     status: int
     body: str = ""
@@ -149,13 +149,13 @@ def route(
     per_route: Mapping[str, bytes] | None = None,
     extra_clusters: Sequence[str] = (),
 ) -> Route:
-    """One route. `per_route` configures HTTP filters for it: slot -> serialised `google.protobuf.Any`.
-    `extra_clusters` are further clusters that it needs (authorization servers, say).
+    """One route. `per_route` configures HTTP filters for it: a serialised `google.protobuf.Any` by slot.
+    `extra_clusters` are further clusters that it refers to, for example those of authorization servers.
     """
     message = protos.Route(name=name, match=_match(match))
     destinations = action.destinations if isinstance(action, Forward) else ()
     clusters = tuple(destination.cluster for destination in destinations)
-    weights_key, part = "", None
+    weights_key, fraction_index = "", None
     if isinstance(action, DirectResponse):
         message.direct_response.status = action.status
         if action.body:
@@ -163,11 +163,11 @@ def route(
     elif isinstance(action, Redirect):
         message.redirect.CopyFrom(_redirect(action))
     else:
-        weights_key, part = action.weights_key, action.fraction_index
+        weights_key, fraction_index = action.weights_key, action.fraction_index
         message.route.CopyFrom(_forward(action))
-        if action.fraction_index is not None:
+        if fraction_index is not None:
             message.match.runtime_fraction.default_value.denominator = MILLION
-            message.match.runtime_fraction.runtime_key = f"{weights_key}.{part}"
+            message.match.runtime_fraction.runtime_key = f"{weights_key}.{fraction_index}"
     _change(message, request_headers, response_headers)
     _configure(message, http_filters.guarded(per_route or {}))
     slots = {*(per_route or {}), *itertools.chain(*(each.per_route for each in destinations))}
@@ -175,7 +175,7 @@ def route(
         template=protos.serialise(message),
         weights_key=weights_key,
         overlay_allowed=bool(weights_key) and len(set(clusters)) == len(clusters),
-        fraction_index=part,
+        fraction_index=fraction_index,
         path=(match.path.kind, match.path.value),
         clusters=tuple(dict.fromkeys((*clusters, *_mirrored(action), *extra_clusters))),
         tier=http_filters.tier_of(slots),
@@ -192,15 +192,15 @@ def virtual_host(
     extra_clusters: Sequence[str] = (),
     origins: Sequence[Ref] = (),
 ) -> VirtualHost:
-    """A virtual host; `domains` as Envoy spells them: `shop.example`, `*.shop.example`, `*`. The first route that
-    matches is taken; many are found by their path. `per_route` and `extra_clusters` are as in `route`, for all routes.
+    """A virtual host for `domains` (`shop.example`, `*.shop.example`, `*`). Envoy takes the first route that matches;
+    many routes are found by their path. `per_route` and `extra_clusters` are as in `route`, for all routes.
     `may_reroute`: its filters may change which route a request has.
     """
     message = protos.VirtualHost(name=name, domains=domains)
     _configure(message, (http_filters.off() if may_reroute else {}) | http_filters.guarded(per_route or {}))
     head = protos.serialise(message)
-    found = tree([each.path for each in routes])
-    parts: list[bytes | str] = [head, "list" if found is None else "tree"]
+    path_tree = tree([each.path for each in routes])
+    parts: list[bytes | str] = [head, "list" if path_tree is None else "tree"]
     for each in routes:
         parts += (
             each.template,
@@ -214,13 +214,13 @@ def virtual_host(
         routes=tuple(routes),
         shape=digest(*parts),
         origins=tuple(origins),
-        tree=found,
+        tree=path_tree,
         clusters=tuple(extra_clusters),
         tier=max((http_filters.tier_of(per_route or {}), *(each.tier for each in routes))),
     )
 
 
-# ── inside ───────────────────────────────────────────────────────────────────
+# Parts of messages.
 
 
 def _match(match: Match) -> dict[str, Any]:
@@ -253,7 +253,7 @@ def _string(match: ValueMatch) -> dict[str, Any]:
 
 def _forward(action: Forward) -> Any:
     if not action.destinations:
-        raise ValueError("a route that forwards needs a destination; without one it should respond")
+        raise ValueError("a route that forwards needs a destination")
     message = protos.Route().route
     message.timeout.FromMilliseconds(round((action.timeout or 0) * 1000))
     if action.no_idle_timeout:
@@ -263,18 +263,18 @@ def _forward(action: Forward) -> Any:
         message.host_rewrite_literal = action.host_rewrite
     _rewrite(message, action.path_rewrite)
     for mirror in action.mirrors:
-        part = message.request_mirror_policies.add(cluster=mirror.cluster, disable_shadow_host_suffix_append=True)
-        part.runtime_fraction.default_value.numerator = mirror.share
-        part.runtime_fraction.default_value.denominator = MILLION
+        policy = message.request_mirror_policies.add(cluster=mirror.cluster, disable_shadow_host_suffix_append=True)
+        policy.runtime_fraction.default_value.numerator = mirror.share
+        policy.runtime_fraction.default_value.denominator = MILLION
     plain = len(action.destinations) == 1 and (not action.weights_key or action.fraction_index is not None)
     if plain and action.destinations[0] == Destination(action.destinations[0].cluster):
         message.cluster = action.destinations[0].cluster
         return message
     for destination in action.destinations:
-        part = message.weighted_clusters.clusters.add(name=destination.cluster)
-        part.weight.value = 1
-        _change(part, destination.request_headers, destination.response_headers)
-        _configure(part, http_filters.guarded(destination.per_route))
+        cluster = message.weighted_clusters.clusters.add(name=destination.cluster)
+        cluster.weight.value = 1
+        _change(cluster, destination.request_headers, destination.response_headers)
+        _configure(cluster, http_filters.guarded(destination.per_route))
     if not plain and not action.weights_key:
         raise ValueError("a route to several destinations needs a weights_key")
     if not plain:
@@ -303,7 +303,7 @@ def _redirect(action: Redirect) -> Any:
 
 
 def _rewrite(message: Any, path: PathRewrite | None) -> None:
-    """The new path of a RouteAction or a RedirectAction: both spell it alike."""
+    """The path change of a RouteAction or a RedirectAction, which have the same fields for it."""
     if path is None:
         return
     if path.kind == "prefix":
@@ -314,17 +314,17 @@ def _rewrite(message: Any, path: PathRewrite | None) -> None:
 
 
 def _change(message: Any, request: HeaderChanges, response: HeaderChanges) -> None:
-    """Header changes of a Route or of a weighted cluster: both spell them alike."""
+    """Header changes of a Route or of a weighted cluster, which have the same fields for them."""
     for changes, add, remove in (
         (request, message.request_headers_to_add, message.request_headers_to_remove),
         (response, message.response_headers_to_add, message.response_headers_to_remove),
     ):
         remove.extend(changes.remove)
-        for pairs, what in ((changes.set, "OVERWRITE_IF_EXISTS_OR_ADD"), (changes.add, "APPEND_IF_EXISTS_OR_ADD")):
+        for pairs, action in ((changes.set, "OVERWRITE_IF_EXISTS_OR_ADD"), (changes.add, "APPEND_IF_EXISTS_OR_ADD")):
             for key, value in pairs:
-                option = add.add(append_action=what, keep_empty_value=True)
+                option = add.add(append_action=action, keep_empty_value=True)
                 option.header.key = key
-                # A percent sign begins a format command in Envoy; the API knows no commands.
+                # Envoy expands `%` as a format command; the Gateway API has none.
                 option.header.value = value.replace("%", "%%")
         for key, expression in changes.computed:
             option = add.add(append_action="OVERWRITE_IF_EXISTS_OR_ADD")

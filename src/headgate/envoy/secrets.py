@@ -1,4 +1,4 @@
-"""Certificates that Envoy shows, and how it judges those that it is shown; handed out by SDS."""
+"""Certificates of Envoy, and the validation of its peers' certificates (SDS)."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -11,21 +11,21 @@ from . import protos
 from .names import SECRET
 from .resources import Resource, resource
 
-#: Where a Linux distribution keeps the authorities that it comes with; so does Envoy's image.
+#: The CA certificates of the system, in Envoy's image as in most Linux distributions.
 SYSTEM_CA_FILE = "/etc/ssl/certs/ca-certificates.crt"
-#: SHA-256 of no certificate: a validation without authorities must not be one that believes everybody.
-_NOBODY = "0" * 64
+#: The SHA-256 of no certificate. A validation context without CA certificates would accept every certificate.
+_NO_CERTIFICATE = "0" * 64
 
 
 class SubjectAltName(msgspec.Struct, frozen=True):
-    """A name of a certificate. A DNS name is matched by a wildcard in the certificate as well."""
+    """A subject alternative name. A DNS name also matches a wildcard in the certificate."""
 
     kind: Literal["DNS", "URI"]
     value: str
 
 
 def tls_certificate(name: str, certificate: bytes, key: bytes, *, origins: Sequence[Ref] = ()) -> Resource:
-    """A certificate chain and its private key, both PEM. The resource's `repr` shows neither."""
+    """A certificate chain and its private key, both PEM. The `repr` of the resource has neither."""
     message = protos.Secret(name=name)
     message.tls_certificate.certificate_chain.inline_bytes = certificate
     message.tls_certificate.private_key.inline_bytes = key
@@ -40,10 +40,10 @@ def validation_context(
     subject_alt_names: Sequence[SubjectAltName] = (),
     accept_untrusted: bool = False,
 ) -> Resource:
-    """How a certificate is judged: by `authorities` (PEM), or by those of the `system` (the file that has them; empty:
-    where images of Envoy have it), and it must carry one of `names`.
+    """The validation of a peer's certificate: it must be signed by one of `ca_certificates` (PEM), or by one in
+    `system_ca_file` (empty: the default file of Envoy's image), and have one of the `subject_alt_names`.
 
-    Without either nobody is believed. With `accept_untrusted` a certificate that fails is taken all the same.
+    Without CA certificates every certificate is rejected. `accept_untrusted` accepts those that fail as well.
     """
     message = protos.Secret(name=name)
     context = message.validation_context
@@ -52,8 +52,8 @@ def validation_context(
     elif ca_certificates:
         context.trusted_ca.inline_bytes = ca_certificates
     else:
-        context.verify_certificate_hash.append(_NOBODY)
-        subject_alt_names = ()  # Envoy refuses to look at names of certificates that nobody vouches for
+        context.verify_certificate_hash.append(_NO_CERTIFICATE)
+        subject_alt_names = ()  # Envoy rejects names without a CA that the certificate is verified against
     for each in subject_alt_names:
         matcher = context.match_typed_subject_alt_names.add()
         matcher.san_type = matcher.DNS if each.kind == "DNS" else matcher.URI

@@ -1,6 +1,7 @@
 """Spans of requests, sent by OTLP over gRPC (`envoy.tracers.opentelemetry`).
 
-Whether a request is traced is said by the tracer's sampler, never by Envoy's own shares, which know no caller.
+The sampler of the tracer decides which requests are traced. Envoy's own sampling percentages are not used: they ignore
+the decision of a caller.
 """
 
 from collections.abc import Mapping
@@ -10,8 +11,8 @@ import msgspec
 
 from . import protos
 
-#: What OpenTelemetry calls what Envoy knows under another name (as far as GEP-5253 has it).
-#: What is not here, Envoy cannot say, and spans do without it.
+#: Attributes of OpenTelemetry (those of GEP-5253) as format commands of Envoy. Other attributes have no command, and
+#: spans are sent without them.
 ATTRIBUTES: Mapping[str, str] = {
     "http.request.method": "%REQ(:METHOD)%",
     "http.request.body.size": "%BYTES_RECEIVED%",
@@ -37,12 +38,12 @@ ATTRIBUTES: Mapping[str, str] = {
 }
 #: Headers of requests and responses by their names.
 _HEADERS = {"http.request.header.": "%REQ({})%", "http.response.header.": "%RESP({})%"}
-#: Seconds for one export; it is tried once.
-_PATIENCE = 5
+#: Seconds for one export, which is not retried.
+_EXPORT_TIMEOUT = 5
 
 
 class Attribute(msgspec.Struct, frozen=True):
-    """An attribute of spans: the value itself, a header of the request, or a format of Envoy's access log."""
+    """An attribute of spans. `value` is a literal, the name of a request header, or a format of Envoy's access log."""
 
     name: str
     kind: Literal["literal", "header", "format"]
@@ -50,10 +51,10 @@ class Attribute(msgspec.Struct, frozen=True):
 
 
 class Tracing(msgspec.Struct, frozen=True):
-    """Where spans go, of which requests, and what they say.
+    """The collector of spans, the sampling, and the attributes.
 
-    `cluster` speaks HTTP/2; `authority` is what its requests are for. `share` (0 to 1) of those requests is traced
-    that no caller has decided on; without `parents` nobody is asked.
+    `cluster` uses HTTP/2; `authority` is HTTP's `:authority` of the exports. `sampling` (0 to 1) is the fraction of
+    requests that are traced. With `parent_based` it applies only to requests on which no caller has decided.
     """
 
     cluster: str
@@ -67,7 +68,7 @@ class Tracing(msgspec.Struct, frozen=True):
 
 
 def attribute_format(key: str) -> str:
-    """Envoy's format for an attribute of OpenTelemetry; empty: Envoy does not know it."""
+    """Envoy's format for an attribute of OpenTelemetry; empty if there is none."""
     for prefix, found in _HEADERS.items():
         name = key.removeprefix(prefix)
         if name and name != key and "." not in name:
@@ -75,50 +76,50 @@ def attribute_format(key: str) -> str:
     return ATTRIBUTES.get(key, "")
 
 
-def render(found: Tracing) -> Any:
-    """The part of an HTTP connection manager."""
+def render(tracing: Tracing) -> Any:
+    """The `tracing` message of an HTTP connection manager."""
     message = protos.HttpConnectionManager.Tracing()
     for sampling in (message.client_sampling, message.random_sampling, message.overall_sampling):
         sampling.value = 100
-    for each in found.attributes:
-        _tag(message.custom_tags.add(tag=each.name), each)
-    if found.span_name:
-        message.operation = found.span_name
+    for attribute in tracing.attributes:
+        _tag(message.custom_tags.add(tag=attribute.name), attribute)
+    if tracing.span_name:
+        message.operation = tracing.span_name
     message.provider.name = "envoy.tracers.opentelemetry"
-    message.provider.typed_config.CopyFrom(protos.pack(_tracer(found)))
+    message.provider.typed_config.CopyFrom(protos.pack(_tracer(tracing)))
     return message
 
 
-def _tag(tag: Any, found: Attribute) -> None:
-    if found.kind == "literal":
-        tag.literal.value = found.value
-    elif found.kind == "header":
-        tag.request_header.name = found.value
+def _tag(tag: Any, attribute: Attribute) -> None:
+    if attribute.kind == "literal":
+        tag.literal.value = attribute.value
+    elif attribute.kind == "header":
+        tag.request_header.name = attribute.value
     else:
-        tag.value = found.value
+        tag.value = attribute.value
 
 
-def _tracer(found: Tracing) -> Any:
-    config = protos.OpenTelemetryConfig(service_name=found.service_name)
+def _tracer(tracing: Tracing) -> Any:
+    config = protos.OpenTelemetryConfig(service_name=tracing.service_name)
     service = config.grpc_service
-    service.envoy_grpc.cluster_name = found.cluster
-    service.envoy_grpc.authority = found.authority
-    service.timeout.seconds = _PATIENCE
-    for name, value in found.headers:
+    service.envoy_grpc.cluster_name = tracing.cluster
+    service.envoy_grpc.authority = tracing.authority
+    service.timeout.seconds = _EXPORT_TIMEOUT
+    for name, value in tracing.headers:
         service.initial_metadata.add(key=name, value=value)
-    _sample(config.sampler, found)
+    _sample(config.sampler, tracing)
     return config
 
 
-def _sample(sampler: Any, found: Tracing) -> None:
+def _sample(sampler: Any, tracing: Tracing) -> None:
     ratio = protos.TraceIdRatioBasedSamplerConfig()
     ratio.sampling_percentage.denominator = ratio.sampling_percentage.MILLION
-    ratio.sampling_percentage.numerator = round(1_000_000 * found.sampling)
+    ratio.sampling_percentage.numerator = round(1_000_000 * tracing.sampling)
     name, message = "trace_id_ratio_based", ratio
-    if found.parent_based:
-        parents = protos.ParentBasedSamplerConfig()
-        _extension(parents.wrapped_sampler, name, message)
-        name, message = "parent_based", parents
+    if tracing.parent_based:
+        parent_based = protos.ParentBasedSamplerConfig()
+        _extension(parent_based.wrapped_sampler, name, message)
+        name, message = "parent_based", parent_based
     _extension(sampler, name, message)
 
 

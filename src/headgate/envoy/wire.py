@@ -1,7 +1,7 @@
-"""Protobuf's wire format, as far as we put messages together from parts that are serialised already.
+"""Protobuf's wire format, as far as messages are joined from parts that are already serialised.
 
-A RouteConfiguration of 10,000 virtual hosts is joined from their cached bytes in 0.2 ms; building and serialising the
-whole message takes 9 ms. The result is the same to the byte.
+Joining a RouteConfiguration of 10,000 virtual hosts from their cached bytes takes 0.2 ms; building and serialising the
+whole message takes 9 ms. The bytes are the same.
 """
 
 import struct
@@ -26,7 +26,7 @@ def field(number: int, payload: bytes | str) -> bytes:
 
 
 def head(number: int, size: int) -> bytes:
-    """What stands before a length-delimited field of so many bytes: large ones are joined once, by who has them all."""
+    """The head of a length-delimited field of so many bytes, for a caller that joins a large payload itself."""
     return varint(number << 3 | 2) + varint(size)
 
 
@@ -36,5 +36,5 @@ def flag(number: int) -> bytes:
 
 
 def double(number: int, value: float) -> bytes:
-    """A field of 64 bits, even if it is 0: in a `google.protobuf.Value` it says which kind of value there is."""
+    """A field of 64 bits, also if it is 0: in a `google.protobuf.Value` the field selects the kind of value."""
     return varint(number << 3 | 1) + struct.pack("<d", value)

@@ -1,14 +1,15 @@
-"""CORS: which pages of other origins may read the answers (`HTTPCORSFilter`, support: extended).
+"""CORS: which pages of other origins may read responses (`HTTPCORSFilter`, support: extended).
 
-A browser asks before it sends anything unusual: a preflight, which is OPTIONS with the headers Origin and
-Access-Control-Request-Method. The gateway answers it, the backend never sees it: 204 with what is allowed, or 403
-without any of the headers for an origin that is not. To other requests of an allowed origin the answer says that the
-page may read it; those of another origin go on as they are, for it is the browser that keeps the answer from the page.
+Before an unusual request a browser sends a preflight: OPTIONS with the headers Origin and
+Access-Control-Request-Method. The Gateway answers it, and the backend never gets it: 204 with the allowed values, or
+403 without CORS headers if the origin is not allowed. Responses to other requests of an allowed origin have the headers
+that let the page read them. Requests of other origins are forwarded unchanged: the browser hides the response from the
+page.
 
-An origin is `scheme://host:port`, where the port may be missing (80 or 443), and the host may be, or begin with, a
-wildcard for any number of labels; `*` alone is every origin. With `allowCredentials` no answer ever says `*`: origin,
-method and headers are those that were asked for. Envoy's own filter of this name tells origins that are not allowed
-which methods are, and says nothing on redirects; this one is made of routes.
+An origin is `scheme://host:port`. The port may be missing (80 or 443). The host may be `*`, or start with `*.` for any
+number of labels; `*` alone is every origin. With `allowCredentials` no header has the value `*`: origin, method and
+headers are repeated from the request. Envoy's own CORS filter sends the allowed methods to origins that are not
+allowed, and no headers on redirects. So this filter is made of routes.
 
     filters:
     - type: CORS
@@ -50,8 +51,8 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class CORS(HTTPFilter, frozen=True):
-    """What is allowed to whom. `origins` is a regular expression of RE2 that matches whole origins, empty for none;
-    lists that are `("*",)` are everything.
+    """The allowed origins, methods and headers. `origins` is an RE2 regular expression for whole origins, empty for
+    none. A list `("*",)` is everything.
     """
 
     PHASE: ClassVar[int] = 80
@@ -66,16 +67,16 @@ class CORS(HTTPFilter, frozen=True):
     max_age: int = 5
 
     def _allowed(self, origin: str, method: str | None, headers: str | None) -> Headers:
-        """The headers of an answer to a preflight that asked for these."""
+        """The headers of the response to a preflight with this method and these headers."""
         lists = {"methods": self._list(self.methods, method), "headers": self._list(self.headers, headers)}
         return (
             *self._readable(origin),
-            *((f"{_ALLOW}{name}", said) for name, said in lists.items() if said),
+            *((f"{_ALLOW}{name}", value) for name, value in lists.items() if value),
             ("access-control-max-age", str(self.max_age)),
         )
 
     def _readable(self, origin: str) -> Headers:
-        """The headers of any answer to an allowed origin."""
+        """The headers of every response to an allowed origin."""
         exposed = "" if self.credentials and self.exposed == (_ANY,) else ", ".join(self.exposed)
         return (
             (f"{_ALLOW}origin", _ANY if self.every_origin and not self.credentials else origin),
@@ -109,7 +110,7 @@ class CORS(HTTPFilter, frozen=True):
         return msgspec.structs.replace(into, conditional_routes=(*into.conditional_routes, *cases))
 
     def simulate(self, exchange: Exchange) -> Exchange:
-        """A preflight's answer, or headers on the answer."""
+        """The response to a preflight, or headers on other responses."""
         request = exchange.original
         origin = request.header(_ORIGIN)
         if not origin:

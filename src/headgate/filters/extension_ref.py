@@ -1,7 +1,7 @@
 """ExtensionRef: a filter of a kind of its own (`HTTPRouteFilter.extensionRef`, support: implementation-specific).
 
-There are no such kinds yet. A reference that does not lead anywhere must not be skipped: the requests of its rule, or
-of its backendRef, are answered with 500, and the route says why; a listener with one is refused.
+No such kinds are implemented. An unresolved reference must not be ignored: the requests of its rule, or of its
+backendRef, are answered with 500, and the status of the route has the reason. A listener with one is rejected.
 
     filters:
     - type: ExtensionRef

@@ -1,8 +1,8 @@
-"""ExternalAuth: a server is asked before a request goes on (`HTTPExternalAuthFilter`, experimental; GEP-1494).
+"""ExternalAuth: a server authorizes requests (`HTTPExternalAuthFilter`, experimental; GEP-1494).
 
-It is asked about the request as it came, before any other filter. What it says no to never reaches the backend, and
-neither does anything when it cannot be asked: 503 when it does not answer, 500 when the reference to it leads nowhere.
-On a listener (GEP-5224) it is asked before a route is chosen, and what it answers may change which one that is.
+The server gets the request as the client sent it, before any other filter applies. Denied requests never reach the
+backend. The filter fails closed: 503 if the server is unreachable, 500 if its backendRef does not resolve. On a
+listener (GEP-5224) it applies before a route is selected, and the server's answer may change which one that is.
 
     filters:
     - type: ExternalAuth

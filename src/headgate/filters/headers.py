@@ -1,4 +1,4 @@
-"""Header changes, as both header modifiers have them."""
+"""Header changes of RequestHeaderModifier and ResponseHeaderModifier."""
 
 import re
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from headgate.ir.http import HeaderChanges
 
 #: `HTTPHeaderName`: a token of RFC 7230.
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256}")
-#: Control characters can never stand in a header.
+#: A header value has no control characters.
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -19,7 +19,7 @@ def changes(path: str, kind: str, found: HTTPHeaderFilter | None) -> HeaderChang
     if found is None:
         raise conditions.missing_value(path, f"set it for a filter of type {kind}")
     removed = tuple(dict.fromkeys(_name(f"{path}.remove", name) for name in found.remove))
-    # Envoy removes first, the API removes last: what is removed is neither set nor added.
+    # Envoy removes first, the Gateway API removes last: a removed header is neither set nor added.
     return HeaderChanges(
         set=tuple(pair for pair in _pairs(f"{path}.set", found.set) if pair[0] not in removed),
         add=tuple(pair for pair in _pairs(f"{path}.add", found.add) if pair[0] not in removed),

@@ -1,7 +1,7 @@
-"""Path modifiers, as redirects and rewrites have them (`HTTPPathModifier`).
+"""Path modifiers of redirects and rewrites (`HTTPPathModifier`).
 
-The new prefix and the rest of the path are joined with exactly one slash; a prefix that is replaced by nothing leaves
-`/`. Envoy's plain prefix rewrite does that only where neither of the two is `/`.
+The new prefix and the rest of the path are joined with exactly one slash; a prefix that is replaced by nothing becomes
+`/`. Envoy's prefix rewrite does this only if neither of the two is `/`.
 """
 
 import re
@@ -19,13 +19,13 @@ _PATH = re.compile(r"/[^?#\x00-\x1f\x7f]*")
 
 
 class PathModifier(msgspec.Struct, frozen=True):
-    """`full` replaces the whole path; `prefix` what the match's prefix took, without trailing slash."""
+    """`full` replaces the whole path, `prefix` the matched prefix. The value has no trailing slash."""
 
     kind: Literal["full", "prefix"]
     value: str
 
     def of(self, path: str, prefix: str) -> str:
-        """The path after it."""
+        """The path after the change, if `prefix` is the matched prefix."""
         if self.kind == "full":
             return self.value
         rest = path[len(prefix) :]
@@ -34,7 +34,7 @@ class PathModifier(msgspec.Struct, frozen=True):
         return self.value + rest
 
     def rewrite(self, prefix: str) -> PathRewrite:
-        """The same for Envoy."""
+        """The change for an Envoy route with this prefix."""
         literal = self.value.replace("\\", "\\\\")
         if self.kind == "full":
             return PathRewrite("regex", literal, "^/.*")

@@ -1,8 +1,8 @@
-"""RequestHeaderModifier: change headers on their way to the backend (`HTTPHeaderFilter`, support: core).
+"""RequestHeaderModifier: changes request headers (`HTTPHeaderFilter`, support: core).
 
-`set` replaces all lines of a header, `add` adds one more, `remove` drops all. They apply in this order. Names are
-case-insensitive; of several entries with one name in a list only the first counts. On a rule the changes reach every
-backend, on a backendRef that backend only; the backendRef's come after the rule's.
+`set` replaces all values of a header, `add` adds one, `remove` removes all. They apply in this order. Names are
+case-insensitive. Of several entries with one name in a list, the first is used. On a rule the changes apply to every
+backend, on a backendRef to that backend only. Those of a backendRef apply after those of the rule.
 
     filters:
     - type: RequestHeaderModifier
@@ -33,7 +33,7 @@ class RequestHeaderModifier(HTTPFilter, frozen=True):
     changes: HeaderChanges
 
     def render(self, into: Rendering) -> Rendering:
-        """Envoy changes headers when it has chosen the route, before it sends the request on."""
+        """Header changes of the route or of the weighted cluster."""
         return msgspec.structs.replace(into, request_headers=headers.rendered(self.changes))
 
     def simulate(self, exchange: Exchange) -> Exchange:

@@ -1,8 +1,8 @@
 """RequestMirror: a copy of (a share of) the requests to another backend (`HTTPRequestMirrorFilter`, support: extended).
 
-Answers of the mirror are dropped, the client never waits for it. Neither `percent` nor `fraction` is every request.
-Several mirrors in a rule are independent; one on a backendRef copies what that backend gets. A mirror whose backend is
-not resolved is left out, with a condition; the request itself goes on.
+Responses of the mirror are dropped, and the client never waits for it. Without `percent` and `fraction` every request
+is copied. Several mirrors of a rule are independent. One on a backendRef copies the requests to that backend. If the
+backend of a mirror does not resolve, requests are forwarded without the copy, and the route has a condition.
 
     filters:
     - type: RequestMirror
@@ -44,7 +44,7 @@ class RequestMirror(HTTPFilter, frozen=True):
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """Why there is no backend."""
+        """Why the reference to the backend does not resolve."""
         return (self.unresolved,) if self.unresolved else ()
 
     def render(self, into: Rendering) -> Rendering:
@@ -54,7 +54,7 @@ class RequestMirror(HTTPFilter, frozen=True):
         return msgspec.structs.replace(into, mirrors=(*into.mirrors, (self.backend, self.share)))
 
     def simulate(self, exchange: Exchange) -> Exchange:
-        """Who gets a copy."""
+        """One more copy."""
         if self.backend is None:
             return exchange
         copy = MirrorShare(str(self.backend), self.share, _ALL)

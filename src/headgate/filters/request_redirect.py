@@ -1,7 +1,8 @@
-"""RequestRedirect: answer with another location (`HTTPRequestRedirectFilter`, support: core; 303, 307, 308 extended).
+"""RequestRedirect: answers with another location (`HTTPRequestRedirectFilter`, support: core; 303, 307, 308 extended).
 
-What is not given stays: the host of the request, its path. The port is the given one; else that of the given scheme;
-else the listener's. `:80` with http and `:443` with https are left out. The rule needs no backendRefs.
+Fields that are not set keep the host and the path of the request. The port is the declared one, else the default of
+the declared scheme, else the listener's. `:80` with http and `:443` with https are omitted. The rule needs no
+backendRefs.
 
     filters:
     - type: RequestRedirect
@@ -26,7 +27,7 @@ TYPE = "RequestRedirect"
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _PORT = re.compile(r":[0-9]*$")
-#: The location header without the port, whatever the client wrote.
+#: The location header without a port.
 _WITHOUT_PORT = (
     "location",
     r"%CEL(re.extract(response.headers['location'], '^([a-z]+://(\\[[^\\]]*\\]|[^/:]*))(:[0-9]*)?(.*)$', '\\1\\4'))%",
@@ -35,7 +36,7 @@ _STATUSES = (301, 302, 303, 307, 308)
 
 
 class RequestRedirect(HTTPFilter, frozen=True):
-    """Another location."""
+    """The declared parts of the location."""
 
     PHASE: ClassVar[int] = 90
     TERMINAL: ClassVar[bool] = True
@@ -48,13 +49,13 @@ class RequestRedirect(HTTPFilter, frozen=True):
     path: PathModifier | None = None
 
     def _port(self, listener: int, *, secure: bool) -> int:
-        """The port of the location; 0 for a scheme's default one, which is not printed."""
+        """The port of the location; 0 if it is the default of the scheme, which is omitted."""
         scheme = self.scheme or _scheme(secure)
         port = self.port or (_DEFAULT_PORTS[scheme] if self.scheme else listener)
         return 0 if port == _DEFAULT_PORTS[scheme] else port
 
     def _host(self, served: str, port: int) -> str:
-        """The host of the location where it can be said beforehand; empty is the one that the client sent."""
+        """The host of the location if it does not depend on the request; empty: the Host header."""
         exact = "" if port or served.startswith("*") else served
         return self.hostname or exact
 
@@ -70,7 +71,7 @@ class RequestRedirect(HTTPFilter, frozen=True):
             full_path=full,
             path=self.path.rewrite(into.prefix) if self.path and not full else None,
         )
-        # Envoy keeps the port of the Host header where neither host nor port are set: it is taken out again.
+        # If neither host nor port is set, Envoy keeps the port of the Host header: it is removed again.
         alone = UNCHANGED if redirect.host or port else HeaderChanges(computed=(_WITHOUT_PORT,))
         changes = into.response_headers.then(alone)
         return msgspec.structs.replace(into, redirect=redirect, response_headers=changes)

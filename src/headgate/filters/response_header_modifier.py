@@ -1,6 +1,6 @@
-"""ResponseHeaderModifier: change headers on their way back to the client (`HTTPHeaderFilter`, support: extended).
+"""ResponseHeaderModifier: changes response headers (`HTTPHeaderFilter`, support: extended).
 
-As RequestHeaderModifier, in the other direction. A backendRef's changes come before the rule's.
+Like RequestHeaderModifier, for responses. The changes of a backendRef apply before those of the rule.
 
     filters:
     - type: ResponseHeaderModifier
@@ -30,11 +30,11 @@ class ResponseHeaderModifier(HTTPFilter, frozen=True):
     changes: HeaderChanges
 
     def render(self, into: Rendering) -> Rendering:
-        """Envoy changes them when the backend has answered."""
+        """Header changes of the route or of the weighted cluster."""
         return msgspec.structs.replace(into, response_headers=headers.rendered(self.changes))
 
     def simulate(self, exchange: Exchange) -> Exchange:
-        """What will be changed on the answer."""
+        """The changes of the response."""
         return msgspec.structs.replace(exchange, response_changes=(*exchange.response_changes, self.changes))
 
 

@@ -1,8 +1,8 @@
-"""URLRewrite: another host or path for the backend (`HTTPURLRewriteFilter`, support: extended).
+"""URLRewrite: changes the host or the path towards the backend (`HTTPURLRewriteFilter`, support: extended).
 
-The client sees nothing of it. May not stand beside RequestRedirect. Of a rewrite on a rule and one on a backendRef the
-backendRef's counts, for host and path each; both speak of the path as it came in. Envoy rewrites paths per route and
-not per weighted cluster: where one of several backendRefs has a rewrite, each is a route of its own.
+The client does not see the change. It cannot be combined with RequestRedirect. A rewrite of a backendRef takes
+precedence over the rule's, for host and path separately; both apply to the path as the client sent it. Envoy rewrites
+paths per route, not per weighted cluster: if one of several backendRefs has a rewrite, each becomes an Envoy route.
 
     filters:
     - type: URLRewrite
@@ -27,7 +27,7 @@ TYPE = "URLRewrite"
 
 
 class URLRewrite(HTTPFilter, frozen=True):
-    """Another host, another path."""
+    """The new host and the new path."""
 
     PHASE: ClassVar[int] = 50
 

@@ -1,4 +1,4 @@
-"""Routing as values, free of Kubernetes' spelling and of Envoy's.
+"""Routing as values, independent of the Kubernetes API and of Envoy.
 
-`resolve` makes these from the world, `translate` renders them, `simulate` answers requests from them.
+`resolve` makes them from the world, `translate` renders them, `simulate` answers requests from them.
 """

@@ -23,7 +23,7 @@ _LONGEST = 253
 
 
 def is_hostname(text: str, *, wildcard: bool = True) -> bool:
-    """Whether it is a DNS name, perhaps with `*.` before it. Envoy has other wildcards, which nobody may reach."""
+    """Whether it is a DNS name, with or without `*.` before it. Envoy's other wildcards are not allowed."""
     if not wildcard and text.startswith("*"):
         return False
     return len(text) <= _LONGEST and _HOSTNAME.fullmatch(text) is not None

@@ -1,4 +1,4 @@
-"""A request as a gateway sees it, and what filters do to it; for `simulate`."""
+"""Requests and responses as filters see them, for `simulate`."""
 
 import msgspec
 
@@ -17,7 +17,7 @@ class Request(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     headers: Headers = ()
     port: int = 80
     sni: str | None = None
-    #: Whether the client shows a certificate that the listener believes.
+    #: Whether the client has a certificate that the listener trusts.
     client_certificate_valid: bool = False
 
     @property
@@ -27,7 +27,7 @@ class Request(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     @property
     def query(self) -> tuple[tuple[str, str], ...]:
-        """Query parameters in order, as written: Envoy decodes nothing before it matches."""
+        """Query parameters in order, not decoded: Envoy matches them as they were sent."""
         pairs = (part.partition("=") for part in self.target.partition("?")[2].split("&") if part)
         return tuple((name, value) for name, _, value in pairs)
 
@@ -46,9 +46,9 @@ class Request(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 class Exchange(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A request on its way through filters.
 
-    `request` is what the backend will see, `arrived` what came in. `response_changes` are applied to the answer in this
-    order. `answer` is set by a filter that answers itself: status and headers; no filter after it is asked. `mirrors`
-    are backends that get a copy.
+    `request` is what the backend will see, `original` what the client sent. `response_changes` are applied to the
+    response in this order. A filter that answers itself sets `answer`, and no filter after it applies. `mirrors` are
+    backends that get a copy.
     """
 
     request: Request
@@ -82,7 +82,7 @@ class HeaderChanges(msgspec.Struct, frozen=True, gc=False):
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
-    """An answer from the gateway itself."""
+    """A response of the Gateway itself."""
 
     status: int
     headers: Headers = ()

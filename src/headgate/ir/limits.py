@@ -1,4 +1,4 @@
-"""How long a request may take, and how often it is tried (Gateway API: `HTTPRouteTimeouts`, `HTTPRouteRetry`)."""
+"""Timeouts and retries of requests (Gateway API: `HTTPRouteTimeouts`, `HTTPRouteRetry`)."""
 
 from collections.abc import Iterable
 
@@ -6,8 +6,8 @@ import msgspec
 
 
 class Retries(msgspec.Struct, frozen=True, gc=False):
-    """At most `attempts` more tries after the first. A request that no backend has processed is tried again, and one
-    that was answered with one of `codes`. `backoff` is the base of the pauses between, in seconds (None: a short one).
+    """At most `attempts` retries after the first try: of a request that no backend has processed, or that was answered
+    with one of `codes`. `backoff` is the base of the pauses between tries, in seconds (None: 25 ms).
     """
 
     attempts: int = 1
@@ -16,8 +16,8 @@ class Retries(msgspec.Struct, frozen=True, gc=False):
 
 
 class RetryBudget(msgspec.Struct, frozen=True, gc=False, order=True):
-    """How many retries a backend gets at most, of all its Gateway's Envoys each: `percent` of the requests of the last
-    `interval` seconds, and `least` at a time in any case (GEP-3388).
+    """The limit of concurrent retries of a backend in each Envoy: `percent` of the requests of the last `interval`
+    seconds, and at least `min_retry_concurrency` (GEP-3388).
     """
 
     percent: int
@@ -26,18 +26,19 @@ class RetryBudget(msgspec.Struct, frozen=True, gc=False, order=True):
 
 
 class Try(msgspec.Struct, frozen=True, gc=False):
-    """What a backend does with one try: it answers `status` after `seconds`."""
+    """The response of a backend to one try: `status` after `seconds`."""
 
     status: int = 200
     seconds: float = 0.0
 
 
 class Limits(msgspec.Struct, frozen=True, gc=False):
-    """Seconds; None is no limit. `timeout` is for the whole request with all its tries, `try_timeout` for each of them
-    (it is only set together with `retries`; without them the two are one limit).
+    """Seconds; None is no limit. `timeout` is for the whole request with all its tries, `try_timeout` for each try (it
+    is set only together with `retries`; without them the two are one limit).
 
-    Without `retries` a request that reached no backend is tried once more, and nothing else. `said` is whether the
-    route speaks of time at all, if only as 0s: then nothing else limits it; otherwise five silent minutes do.
+    Without `retries` a request that reached no backend is retried once, and no other request. `timeouts_declared`: the
+    route declares a timeout, also if it is 0s. Then nothing else limits it; otherwise Envoy's idle timeout of five
+    minutes applies.
     """
 
     timeout: float | None = None
@@ -46,18 +47,18 @@ class Limits(msgspec.Struct, frozen=True, gc=False):
     timeouts_declared: bool = False
 
     def status(self, tries: Iterable[Try]) -> int:
-        """What the client is told when the backends do this, one try after the other, and 200 from then on; pauses are
-        not counted.
+        """The status that the client gets if the backends answer the tries like this, and with 200 after them. Pauses
+        between tries take no time.
         """
         retries = self.retries or Retries(attempts=0)
         spent, left = 0.0, retries.attempts
-        for each in (*tries, Try()):
-            late = self.try_timeout is not None and each.seconds > self.try_timeout
-            spent += self.try_timeout if late and self.try_timeout is not None else each.seconds
+        for one_try in (*tries, Try()):
+            late = self.try_timeout is not None and one_try.seconds > self.try_timeout
+            spent += self.try_timeout if late and self.try_timeout is not None else one_try.seconds
             if self.timeout is not None and spent > self.timeout:
                 return 504
-            again = late or each.status in retries.codes
+            again = late or one_try.status in retries.codes
             if not again or not left:
-                return 504 if late else each.status
+                return 504 if late else one_try.status
             left -= 1
         return 200

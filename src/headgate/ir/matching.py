@@ -1,6 +1,6 @@
-"""What a request must look like, and why it does not (Gateway API: `HTTPRouteMatch`).
+"""Matches of requests, and why a request does not match (Gateway API: `HTTPRouteMatch`).
 
-`Match.mismatch` is the specification of our semantics: Envoy must agree with it (a law tests that).
+`Match.mismatch` specifies the semantics. A law tests that Envoy agrees with it.
 """
 
 import functools
@@ -11,25 +11,25 @@ import re2
 
 from .http import Request
 
-#: Exact value, or a regular expression of RE2 that matches the whole.
+#: An exact value, or an RE2 regular expression for the whole value.
 StringMatchKind = Literal["Exact", "RegularExpression"]
 
 
 @functools.lru_cache(maxsize=4096)
 def compiled(pattern: str) -> Any:
-    """A pattern as RE2 reads it, the library that Envoy uses as well; raises `re2.error`."""
+    """A pattern compiled by RE2, the library that Envoy uses; raises `re2.error`."""
     options = re2.Options()
     options.log_errors = False
     return re2.compile(pattern, options)
 
 
 def regex_error(pattern: str) -> str | None:
-    """Why RE2 refuses a pattern, or None."""
+    """Why RE2 rejects a pattern, or None."""
     try:
         compiled(pattern)
     except re2.error as error:
-        said = error.args[0] if error.args else ""
-        return said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+        reason = error.args[0] if error.args else ""
+        return reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
     return None
 
 
@@ -39,24 +39,24 @@ class StringMatch(msgspec.Struct, frozen=True, gc=False, order=True):
     kind: StringMatchKind
     value: str
 
-    def matches(self, found: str) -> bool:
-        """Whole-value match; case matters."""
+    def matches(self, value: str) -> bool:
+        """Whether it matches the whole value; case-sensitive."""
         if self.kind == "Exact":
-            return found == self.value
-        return compiled(self.value).fullmatch(found) is not None
+            return value == self.value
+        return compiled(self.value).fullmatch(value) is not None
 
     def __str__(self) -> str:
         return self.value if self.kind == "Exact" else f"~{self.value}"
 
 
 class PathMatch(msgspec.Struct, frozen=True, gc=False):
-    """A path to match. A prefix is by segment and has no trailing slash: `/` is the empty prefix."""
+    """A path to match. A prefix is of whole segments and has no trailing slash; `/` is the empty prefix."""
 
     kind: Literal["Exact", "PathPrefix", "RegularExpression"]
     value: str
 
     def matches(self, path: str) -> bool:
-        """Case matters; `/foo` as a prefix takes `/foo` and `/foo/…`, not `/foobar`."""
+        """Case-sensitive. The prefix `/foo` matches `/foo` and `/foo/…`, not `/foobar`."""
         match self.kind:
             case "Exact":
                 return path == self.value
@@ -69,19 +69,16 @@ class PathMatch(msgspec.Struct, frozen=True, gc=False):
 
 
 class GRPCMethod(msgspec.Struct, frozen=True, gc=False):
-    """What a match of a GRPCRoute says of service and method, for its precedence: longer is more specific.
-
-    Empty: any.
-    """
+    """Service and method of a GRPCRoute's match, for its precedence: longer is more specific. Empty is any."""
 
     service: str = ""
     method: str = ""
 
 
 class Match(msgspec.Struct, frozen=True, gc=False):
-    """All parts must hold. `headers` are by lower-case name, `query` by exact name; each name once, sorted.
+    """Conditions that must all hold. `headers` are by lower-case name, `query` by exact name; each name once, sorted.
 
-    `grpc` is there for matches of a GRPCRoute, whose `path` says the same as a path.
+    Matches of a GRPCRoute have `grpc`; their `path` is made from it.
     """
 
     path: PathMatch = PathMatch("PathPrefix", "")
@@ -100,10 +97,10 @@ class Match(msgspec.Struct, frozen=True, gc=False):
             lines = request.header_lines(name)
             if not lines:
                 return f"header {name} is missing"
-            # Of several lines one must match: so does Envoy, and the specification leaves it open.
+            # One of several lines must match, as in Envoy. The specification leaves it open.
             if not any(map(wanted.matches, lines)):
                 return f"header {name}: {', '.join(lines)} is not {wanted}"
-        given = dict(reversed(request.query))  # the first of equal names counts
+        given = dict(reversed(request.query))  # the first of equal names is matched
         for name, wanted in self.query:
             if name not in given:
                 return f"query parameter {name} is missing"

@@ -1,10 +1,10 @@
-"""Which route wins, as a sort key (Gateway API: `HTTPRouteRule.matches`).
+"""The precedence of routes, as a sort key (Gateway API: `HTTPRouteRule.matches`).
 
-The specification orders, and so do we, in this order:
+The specification orders by, in this order:
 
 1. the hostname *as written on the route*: exact before wildcard, longer before shorter (GEP: hostname intersection);
-2. an Exact path; then the longest PathPrefix. Regular expressions are the implementation's choice: they come between
-   the two, longer patterns first, because behind a prefix `/` they would never be asked;
+2. an Exact path; then the longest PathPrefix. For regular expressions the implementation decides: they come between
+   the two, longer patterns first, because after a prefix `/` they would never match;
 3. a method; 4. more headers; 5. more query parameters;
 6. the older route; 7. `namespace/name` in alphabetical order; 8. the order of rules, then of matches, in the route.
 """
@@ -20,7 +20,7 @@ _PATHS = {"Exact": 0, "RegularExpression": 1, "PathPrefix": 2}
 
 
 def match_precedence(match: Match) -> Order:
-    """Steps 2 to 5: smaller wins."""
+    """Steps 2 to 5. The smallest key takes precedence."""
     if match.grpc is not None:
         return _of_grpc(match, len(match.grpc.service), len(match.grpc.method))
     return (
@@ -39,7 +39,7 @@ def _of_grpc(match: Match, service: int, method: int) -> Order:
 
 
 def order(hostname: str, match: Match, created: str, route: Ref, rule: int, index: int) -> Order:
-    """The whole key. `created` is the creation timestamp in RFC 3339, which sorts as text."""
+    """The whole key. `created` is the creationTimestamp in RFC 3339, which sorts as text."""
     return (*rank(hostname), *match_precedence(match), created, f"{route.namespace}/{route.name}", rule, index)
 
 
@@ -59,5 +59,5 @@ _STEPS = (
 
 
 def deciding_step(winner: Order, loser: Order) -> str:
-    """The step that decided between two that match."""
+    """The step that decided between two matches of a request."""
     return next((step for step, one, other in zip(_STEPS, winner, loser, strict=False) if one != other), _STEPS[-1])

@@ -1,4 +1,4 @@
-"""Listeners, virtual hosts, routes, backends: what a Gateway does with requests."""
+"""Listeners, virtual hosts, routes and backends of Gateways."""
 
 from typing import Literal, Protocol, TypeVar
 
@@ -17,7 +17,7 @@ from .tls import ClientValidation, UpstreamTLS
 ListenerProtocol = Literal["HTTP", "HTTPS", "TLS", "TCP", "UDP"]
 Transport = Literal["TCP", "UDP"]
 
-#: Protocols that can share a port, by protocol: TLS and HTTPS both choose by server name.
+#: Families of protocols that can share a port: TLS and HTTPS are both selected by server name.
 FAMILIES: dict[str, Literal["HTTP", "TLS", "TCP", "UDP"]] = {
     "HTTP": "HTTP",
     "HTTPS": "TLS",
@@ -28,7 +28,7 @@ FAMILIES: dict[str, Literal["HTTP", "TLS", "TCP", "UDP"]] = {
 
 
 def transport(protocol: str) -> Transport:
-    """What a protocol runs over."""
+    """The transport protocol below a listener's protocol."""
     return "UDP" if protocol == "UDP" else "TCP"
 
 
@@ -44,11 +44,11 @@ class Filter(Protocol):
         """Backends that the filter itself sends something to."""
 
     def simulate(self, exchange: Exchange) -> Exchange:
-        """What the filter does to a request on its way."""
+        """What the filter does to a request."""
 
 
 class Certificate(msgspec.Struct, frozen=True, gc=False, order=True):
-    """A Secret with a certificate and its key: the name and a hash, never the bytes."""
+    """A Secret with a certificate and its key: its name and a hash, without the bytes."""
 
     secret: Key
     digest: str
@@ -66,7 +66,7 @@ def overlay(base: S, other: S) -> S:
 
 
 class ClientTraffic(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, cache_hash=True):
-    """What the clients of a listener get. `translate` renders every field that is set, or fails.
+    """Settings for the clients of a listener. `translate` renders every field that is set, or fails.
 
     `client_validation` is how client certificates are verified (HTTPS only; None: the listener requests none).
     """
@@ -89,19 +89,19 @@ class Listener(msgspec.Struct, frozen=True, gc=False):
     protocol: ListenerProtocol
     hostname: str = ""
     certificates: tuple[Certificate, ...] = ()
-    #: What a listener of protocol TLS does; HTTPS always terminates.
+    #: The mode of a listener of protocol TLS; HTTPS always terminates.
     mode: Literal["Terminate", "Passthrough"] = "Terminate"
     client_traffic: ClientTraffic = ClientTraffic()
-    #: What every request passes, in this order, before a route is chosen.
+    #: Filters of all requests, in this order, before a route is selected.
     filters: tuple[Filter, ...] = ()
-    #: What every request is answered with, since one of its filters leads nowhere.
+    #: The answer to all requests, if a reference of one of the filters does not resolve.
     direct_response: "DirectResponse | None" = None
 
 
 class Port(msgspec.Struct, frozen=True, gc=False):
     """All valid listeners of a Gateway on one port, sorted by hostname (the most specific first).
 
-    Their protocols are of one family: plain HTTP; HTTPS and TLS, chosen by server name; or one listener of TCP or UDP.
+    Their protocols are of one family: HTTP; HTTPS and TLS, selected by server name; or one listener of TCP or UDP.
     """
 
     gateway: Key
@@ -111,11 +111,11 @@ class Port(msgspec.Struct, frozen=True, gc=False):
 
 
 class Binding(msgspec.Struct, frozen=True, gc=False):
-    """Where the Envoys of a Gateway bind, as they report it.
+    """The addresses that the Envoys of a Gateway bind, as they report it.
 
-    `pod`: the wildcard address, the pod has a network of its own. `service`: exactly `address`, the one of the
-    Gateway's Service; `offset` is added to ports below 1024 where those cannot be bound. `authorities` is the file with
-    those that the system believes (empty: where images of Envoy have it).
+    `pod`: the wildcard address, since the pod has its own network. `service`: the `address` of the Gateway's Service;
+    `offset` is added to ports below 1024 if those cannot be bound. `system_ca_file` has the CA certificates of the
+    system (empty: the default file of Envoy's image).
     """
 
     bind: Literal["pod", "service"]
@@ -124,20 +124,20 @@ class Binding(msgspec.Struct, frozen=True, gc=False):
     system_ca_file: str = ""
 
     def port(self, number: int) -> int:
-        """The port that is really bound for a listener's port."""
+        """The port that is bound for a listener's port."""
         return number + self.offset if number < 1024 else number
 
 
 class BackendTraffic(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, cache_hash=True):
-    """What the traffic to a backend gets: everything that its cluster depends on besides its address and protocol.
+    """Settings for the traffic to a backend: all that its cluster depends on besides its address and protocol.
 
-    The value is hashed as a whole into the cluster's name, so another value is another cluster: one is warm before the
-    other goes. `translate` renders every field that is set, or fails; None is Headgate's default.
+    The value is hashed as a whole into the cluster's name, so another value is another cluster, which is warm before
+    the old one is removed. `translate` renders every field that is set, or fails; None is Headgate's default.
     """
 
     #: TLS to the endpoints (None: plain text).
     tls: UpstreamTLS | None = None
-    #: The limit of concurrent retries (None: a fixed, very high one).
+    #: The limit of concurrent retries (None: 1,024).
     retry_budget: RetryBudget | None = None
 
     def overlay(self, other: "BackendTraffic") -> "BackendTraffic":
@@ -160,7 +160,7 @@ class Backend(msgspec.Struct, frozen=True, gc=False):
     traffic: BackendTraffic = BackendTraffic()
     #: A host outside of the cluster, resolved by DNS; then `service` is only a name.
     host: str = ""
-    #: The XBackend that it is of; None: of a Service.
+    #: The XBackend that declares it; None: a Service.
     x_backend: Key | None = None
 
     def __str__(self) -> str:
@@ -168,7 +168,7 @@ class Backend(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def transport(self) -> Transport:
-        """What the port is of: a Service may have the same number for TCP and for UDP."""
+        """The transport protocol of the port: a Service may have one number for TCP and for UDP."""
         return "UDP" if self.protocol == "udp" else "TCP"
 
     def __lt__(self, other: "Backend") -> bool:
@@ -181,26 +181,26 @@ class Backend(msgspec.Struct, frozen=True, gc=False):
 
 
 class Endpoint(msgspec.Struct, frozen=True, gc=False, order=True):
-    """An address that serves a backend."""
+    """An address of a backend."""
 
     address: str
     port: int
 
 
 class Target(msgspec.Struct, frozen=True, gc=False):
-    """One backendRef of a rule. Without a backend the reference is not resolved: its share is answered with `status`
-    (503 is gRPC's UNAVAILABLE).
+    """One backendRef of a rule. Without a backend the reference is unresolved, and its share is answered with
+    `unresolved_status` (503 is UNAVAILABLE of gRPC).
     """
 
     backend: Backend | None
     filters: tuple[Filter, ...] = ()
     unresolved_status: Literal[500, 503] = 500
-    #: Which endpoint of the backend a request goes to, when it carries a mark.
+    #: How the requests of a session get the same endpoint of the backend.
     session_persistence: SessionPersistence | None = None
 
 
 class Forward(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """Send to one of the targets by weight; the weights stand elsewhere, under `weights_key`.
+    """Forwards to one of the targets by weight. The weights are another value (`Shares`), under `weights_key`.
 
     With a single target there are no weights, and the key is empty.
     """
@@ -210,16 +210,16 @@ class Forward(msgspec.Struct, frozen=True, gc=False, tag=True):
 
 
 class DirectResponse(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """Answer with this status; `why` is for people."""
+    """Answers with this status, for this reason (a text for people)."""
 
     status: int
     reason: str
 
 
 class Rule(msgspec.Struct, frozen=True, gc=False):
-    """One rule of a route, resolved, without its weights. Matches that cannot be programmed are not in it.
+    """One rule of a route, resolved, without its weights. Invalid matches are not in it.
 
-    `matches` carry their index in the manifest, `backends` are all that the rule may send something to.
+    `matches` have their index in the manifest. `backends` are all that the rule may send something to.
     """
 
     matches: tuple[tuple[int, Match], ...]
@@ -231,7 +231,7 @@ class Rule(msgspec.Struct, frozen=True, gc=False):
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False, order=True):
-    """Which match of which rule of which route; indexes as in the manifest."""
+    """A match of a rule of a route, by its indexes in the manifest."""
 
     route: Ref
     rule: int
@@ -258,7 +258,7 @@ class RouteSecurity(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
 
 
 class Route(msgspec.Struct, frozen=True, gc=False):
-    """One match of one rule of one route on one listener. `order` decides who is asked first."""
+    """One match of one rule of one route on one listener. `order` is its precedence (`headgate.ir.precedence`)."""
 
     origin: Origin
     order: Order
@@ -273,11 +273,11 @@ class Route(msgspec.Struct, frozen=True, gc=False):
 
 
 class VirtualHost(msgspec.Struct, frozen=True, gc=False):
-    """All routes that may answer for a hostname on a listener, in order; the first that matches wins.
+    """All routes for a hostname on a listener, in order of precedence; the first that matches is selected.
 
-    `configuration` names the RouteConfiguration that it stands in. With `refuse` every request is answered so: the
-    hostname is another listener's, and the connection came by the wrong one (`Listener.hostname`: 421), or a filter of
-    the listener leads nowhere (500). `filters` are the listener's.
+    `configuration` is the name of its RouteConfiguration, `filters` are the listener's. `direct_response` answers every
+    request: the hostname belongs to another listener of the port (`Listener.hostname`: 421), or a reference of a filter
+    of the listener does not resolve (500).
     """
 
     gateway: Key
@@ -297,14 +297,14 @@ class Shares(msgspec.Struct, frozen=True, gc=False):
 
 
 class Endpoints(msgspec.Struct, frozen=True, gc=False):
-    """Who serves a backend now, sorted."""
+    """The endpoints of a backend, sorted."""
 
     backend: Backend
     endpoints: tuple[Endpoint, ...] = ()
 
 
 def configuration_name(listener: Listener) -> str:
-    """RouteConfigurations: one for all plain listeners of a port, one for each HTTPS listener."""
+    """The RouteConfiguration of a listener: one for all HTTP listeners of a port, one for each HTTPS listener."""
     if listener.protocol == "HTTP":
         return f"http-{listener.port}"
     return f"https-{listener.port}-{listener.name}"

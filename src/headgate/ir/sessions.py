@@ -1,4 +1,4 @@
-"""Sessions: requests that carry the mark of one go to the endpoint that the first of them went to (GEP-1619)."""
+"""Session persistence: requests of a session go to the endpoint of its first request (GEP-1619)."""
 
 from typing import Literal
 
@@ -6,8 +6,10 @@ import msgspec
 
 
 class SessionPersistence(msgspec.Struct, frozen=True, gc=False, order=True):
-    """A mark in a cookie or in a header, by its name (empty: any). `path` and `lifetime`, in seconds, are the cookie's;
-    without a lifetime it ends with the browser. Which backend a request goes to is never decided by it.
+    """A session in a cookie or in a header of this name (empty: Headgate's default). `path` and `absolute_timeout` (in
+    seconds) are the cookie's. Without a timeout it ends with the browser session.
+
+    It selects the endpoint of a backend. Weights select the backend.
     """
 
     type: Literal["cookie", "header"]

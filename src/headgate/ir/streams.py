@@ -1,8 +1,8 @@
-"""Whole connections and datagrams: which route gets them on a listener, and among whom they are shared.
+"""Connections and datagrams: which route gets them on a listener, and how they are shared among its backends.
 
-A listener of TCP or UDP has one winner: the oldest of its routes. A listener of TLS has one per server name. Everything
-behind a route is a `Pool` of its own, so that backends and weights come and go without a word to the listener: a change
-of the listener would end the connections that stand (Envoy drains the chain that changed).
+A listener of TCP or UDP has one route: the oldest that attaches. A listener of TLS has one per server name. The
+backends of a route are one value (`WeightedBackends`), so that backends and weights change without a change of the
+listener, which would close open connections (Envoy drains the filter chain that changed).
 """
 
 import math
@@ -18,12 +18,12 @@ from headgate.api.meta import Key, Ref
 from .hostnames import covering_hostnames
 from .routing import Backend, Endpoint, RouteSecurity
 
-#: What an Envoy's endpoint may weigh, all of its neighbours included: they are added up in 32 bits.
+#: The maximum sum of the weights of a cluster's localities, which Envoy adds up in 32 bits.
 MAX_TOTAL_WEIGHT = 2**31
 
 
 class Connection(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """A connection, or a datagram, that arrives. `sni` is the server name of a TLS handshake; None: there is none."""
+    """A connection, or a datagram, of a client. `sni` is the server name of the TLS handshake; None: there is none."""
 
     port: int
     transport: Literal["TCP", "UDP"] = "TCP"
@@ -31,8 +31,8 @@ class Connection(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class WeightedBackendsKey(msgspec.Struct, frozen=True, gc=False, order=True):
-    """The pool of a route. One that originates TLS as its backends ask for stands beside the plain one: the route may
-    be terminated on one listener and passed through on another.
+    """Identifies the backends of a route. A route that one listener terminates and another passes through has two
+    values: one that `originates_tls` as the policies of its backends declare, and one that does not.
     """
 
     route: Ref
@@ -40,7 +40,7 @@ class WeightedBackendsKey(msgspec.Struct, frozen=True, gc=False, order=True):
 
 
 class StreamFilterChain(msgspec.Struct, frozen=True, gc=False):
-    """What happens to connections with one of these server names (none: to all). Without a pool they are closed, and
+    """The chain for connections with one of these server names (none: for all). Without backends they are closed, and
     datagrams are dropped.
     """
 
@@ -52,7 +52,7 @@ class StreamFilterChain(msgspec.Struct, frozen=True, gc=False):
 
 
 class ListenerStreams(msgspec.Struct, frozen=True, gc=False):
-    """What a listener of protocol TLS, TCP or UDP does. No server name stands in two chains of one port."""
+    """The chains of a listener of TLS, TCP or UDP. No server name is in two chains of one port."""
 
     gateway: Key
     listener: str
@@ -66,8 +66,8 @@ class ListenerStreams(msgspec.Struct, frozen=True, gc=False):
 
 
 class WeightedBackends(msgspec.Struct, frozen=True, gc=False):
-    """The backends of a route with their weights. None stands for a reference that leads nowhere: what falls to its
-    share is closed (UDP: dropped).
+    """The backends of a route with their weights. None is an unresolved reference: its share of the connections is
+    closed (UDP: dropped).
     """
 
     key: WeightedBackendsKey
@@ -76,21 +76,23 @@ class WeightedBackends(msgspec.Struct, frozen=True, gc=False):
 
 
 class WeightedLocality(msgspec.Struct, frozen=True, gc=False, order=True):
-    """Endpoints that share a weight evenly. None at all: what falls to the part is closed."""
+    """Endpoints that share a weight evenly. Without endpoints its share of the connections is closed."""
 
     backend: Backend | None
     endpoints: tuple[Endpoint, ...]
     weight: int
 
 
-def localities(pool: WeightedBackends, served: Mapping[Backend, Sequence[Endpoint]]) -> tuple[WeightedLocality, ...]:
-    """How a pool is divided. An endpoint that serves several targets stands in one part only, with its shares of all of
-    them, since Envoy knows an address once in a cluster. (If those ask for different TLS, what is not the first one's
-    is closed: it must not be sent otherwise than it was asked for.)
+def localities(
+    weighted: WeightedBackends, served: Mapping[Backend, Sequence[Endpoint]]
+) -> tuple[WeightedLocality, ...]:
+    """The localities of a cluster. An endpoint of several backends is in one locality, with its shares of all of them,
+    since Envoy knows an address once per cluster. If these backends need different TLS, only the first one's share is
+    sent, and the others are closed: nothing may be sent with other TLS than declared.
     """
     shares: dict[Endpoint, dict[Backend, Fraction]] = defaultdict(dict)
     closed = Fraction(0)
-    for target, weight in zip(pool.backends, pool.weights, strict=True):
+    for target, weight in zip(weighted.backends, weighted.weights, strict=True):
         endpoints = served.get(target, ()) if target is not None else ()
         if target is None or not endpoints:
             closed += weight
@@ -108,7 +110,7 @@ _Groups = Mapping[tuple[Backend, ...], tuple[list[Endpoint], Fraction]]
 
 
 def _groups(shares: Mapping[Endpoint, Mapping[Backend, Fraction]]) -> _Groups:
-    """Endpoints that serve the same targets, and what they get together."""
+    """Endpoints of the same backends, and their share together."""
     found: dict[tuple[Backend, ...], tuple[list[Endpoint], Fraction]] = {}
     for endpoint, by_target in shares.items():
         group = tuple(by_target)
@@ -118,7 +120,7 @@ def _groups(shares: Mapping[Endpoint, Mapping[Backend, Fraction]]) -> _Groups:
 
 
 def _whole(groups: _Groups, closed: Fraction) -> tuple[WeightedLocality, ...]:
-    """Shares as whole numbers, exact as long as they fit."""
+    """Shares as integers, exact unless they exceed the maximum."""
     every = [share for _, share in groups.values()] + [closed]
     scale = Fraction(math.lcm(*(share.denominator for share in every)))
     scale /= math.gcd(*(int(share * scale) for share in every)) or 1

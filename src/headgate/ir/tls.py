@@ -1,4 +1,4 @@
-"""TLS beside the certificates of listeners: towards backends, and certificates of clients."""
+"""TLS to backends, and validation of client certificates."""
 
 from typing import Literal
 
@@ -8,26 +8,26 @@ from headgate.api.meta import Key
 
 
 class SubjectAltName(msgspec.Struct, frozen=True, gc=False, order=True):
-    """A name that a certificate must carry."""
+    """A name that a certificate must have."""
 
     kind: Literal["DNS", "URI"]
     value: str
 
 
 class UpstreamTLS(msgspec.Struct, frozen=True, gc=False, order=True):
-    """How a backend is spoken to (Gateway API: `BackendTLSPolicy.spec.validation`).
+    """TLS to a backend (Gateway API: `BackendTLSPolicy.spec.validation`).
 
-    `server_name` is sent in the handshake. The backend's certificate must come from one of `authorities` (ConfigMaps,
-    key `ca.crt`) or of those of the `system`, and carry one of `names`. With neither kind of authority nobody is
-    believed, so nothing can be sent.
+    `server_name` is the SNI. The backend's certificate must be signed by one of `ca_certificates` (ConfigMaps, key
+    `ca.crt`) or of the system's (`system_ca_certificates`), and have one of `subject_alt_names`. Without any CA
+    certificate no backend is trusted and nothing is sent.
     """
 
     server_name: str
     subject_alt_names: tuple[SubjectAltName, ...]
     ca_certificates: tuple[Key, ...] = ()
     system_ca_certificates: bool = False
-    #: Whether the backend itself says which certificate is shown to it (`certificate`, a Secret; None: none). Otherwise
-    #: it is the Gateway's.
+    #: Whether the backend declares its client certificate (`client_certificate`, a Secret; None: no certificate).
+    #: Otherwise it is the Gateway's.
     own_client_certificate: bool = False
     client_certificate: Key | None = None
 
@@ -36,10 +36,10 @@ class UpstreamTLS(msgspec.Struct, frozen=True, gc=False, order=True):
 
 
 class ClientValidation(msgspec.Struct, frozen=True, gc=False):
-    """How certificates of clients are judged (`Gateway.spec.tls.frontend`).
+    """Validation of client certificates (`Gateway.spec.tls.frontend`).
 
-    `authorities` are ConfigMaps with a key `ca.crt`, at least one. Without `required` a client may show nothing, or
-    something that nobody signed.
+    `ca_certificates` are ConfigMaps with a key `ca.crt`, at least one. Without `required` a client may have no
+    certificate, or one that no CA signed.
     """
 
     ca_certificates: tuple[Key, ...]

@@ -1,4 +1,4 @@
-"""Traces: what is told about requests, to whom."""
+"""Tracing: the spans of requests, and their collector."""
 
 from typing import Literal
 
@@ -15,8 +15,8 @@ class Fraction(msgspec.Struct, frozen=True, gc=False):
 
 
 class Attribute(msgspec.Struct, frozen=True, gc=False):
-    """An attribute of spans: the value itself, the header of the request that has it, or the name that OpenTelemetry
-    has for what it is.
+    """An attribute of spans. `value` is a literal, the name of a request header, or the name of an attribute of
+    OpenTelemetry.
     """
 
     name: str
@@ -25,10 +25,10 @@ class Attribute(msgspec.Struct, frozen=True, gc=False):
 
 
 class Spans(msgspec.Struct, frozen=True, gc=False):
-    """Of which requests there are spans, what those say, and what is said to the collector (`headers`).
+    """The sampling and the content of spans, and the `headers` of exports to the collector.
 
-    `share` of the requests is traced. With `parents` one that a caller has decided on is traced as he decided. Empty
-    names are those that the Gateway gives by itself.
+    `sampling` is the fraction of requests that are traced. With `parent_based` a request on which a caller has decided
+    is traced as the caller decided. Empty names are Headgate's defaults.
     """
 
     headers: tuple[tuple[str, str], ...] = ()
@@ -40,7 +40,7 @@ class Spans(msgspec.Struct, frozen=True, gc=False):
 
 
 class Tracing(msgspec.Struct, frozen=True, gc=False):
-    """Spans of the requests of a Gateway, sent to a collector (OTLP over gRPC)."""
+    """The spans of a Gateway's requests, sent to a collector (OTLP over gRPC)."""
 
     collector: Backend
     spans: Spans

@@ -1,4 +1,4 @@
-"""What changes the requests of a route, whoever declares it: filters of routes and settings of policies.
+"""Changes of a route's requests, by filters of routes and by policies.
 
 `RouteModifier` is their protocol: a frozen value that renders itself for Envoy and simulates itself. What it renders
 goes into one `Rendering`, from which `translate` makes an Envoy route. `cluster_name` names the cluster of a backend.

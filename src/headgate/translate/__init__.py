@@ -1,7 +1,7 @@
-"""IR to Envoy resources. Pure, remembered per resource; one file per kind of resource.
+"""Translates the IR to Envoy resources. Pure and incremental per resource; one file per kind of resource.
 
-Routes are handed out in two parts, shape and weights, so that a change of weights changes one small value and no
-virtual host.
+Routes are returned as two values, shape and weights, so that a change of weights changes one small value and no virtual
+host.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ __all__ = ["Translated", "declare"]
 
 @dataclass(frozen=True, slots=True)
 class Translated:
-    """What the Envoys get."""
+    """The resources of all Gateways' Envoys."""
 
     resources: Collection[tuple[Key, str, str], Resource]
     configurations: Collection[tuple[Key, str], str]

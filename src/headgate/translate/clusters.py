@@ -1,4 +1,4 @@
-"""Backends to clusters, and who serves them: one of each per Service port that a Gateway uses."""
+"""Backends to clusters and their endpoints: one of each per backend that a Gateway uses."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -31,13 +31,15 @@ def clusters(world: World, routing: Routing) -> Collection[tuple[Key, str, str],
 
 
 def endpoints(world: World, routing: Routing) -> Collection[tuple[Key, str, str], Resource]:
-    """Their endpoints; each is made once, whatever the number of Gateways that use it."""
-    made = world.engine.map("load assignments", routing.endpoints, lambda _read, _key, found: assignment(found))
+    """Their endpoints, rendered once for all Gateways that use them."""
+    assignments = world.engine.map(
+        "load assignments", routing.endpoints, lambda _read, _key, endpoints: assignment(endpoints)
+    )
 
     def keyed(read: Read, key: tuple[Key, ir.Backend], backend: ir.Backend) -> Iterable[Keyed]:
-        found = read(made, backend)
-        if found is not None and not backend.host:
-            yield (key[0], ENDPOINTS, found.name), found
+        resource = read(assignments, backend)
+        if resource is not None and not backend.host:
+            yield (key[0], ENDPOINTS, resource.name), resource
 
     return world.engine.flat_map("endpoints of clusters", routing.backends, keyed)
 
@@ -76,8 +78,7 @@ def upstream_tls(tls: UpstreamTLS, gateway_certificate: ir.Certificate | None) -
 _RENDERERS: Mapping[str, Callable[..., envoy.ClusterSetting]] = {"tls": upstream_tls, "retry_budget": retry_budget}
 
 
-def assignment(found: ir.Endpoints) -> Resource:
-    """The endpoints of a Service port."""
-    return envoy.cluster_load_assignment(
-        cluster_name(found.backend), [envoy.Endpoint(each.address, each.port) for each in found.endpoints]
-    )
+def assignment(served: ir.Endpoints) -> Resource:
+    """The endpoints of a backend."""
+    endpoints = [envoy.Endpoint(endpoint.address, endpoint.port) for endpoint in served.endpoints]
+    return envoy.cluster_load_assignment(cluster_name(served.backend), endpoints)

@@ -1,4 +1,4 @@
-"""Ports to Envoy listeners: one per port, and the RouteConfigurations that must exist for it."""
+"""Ports to Envoy listeners: one per port, with the RouteConfigurations of its filter chains."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ from headgate.world import Routing, World
 from . import names, settings, tiers, tracing
 from .streams import cluster_name_of as pool_cluster
 
-#: A cluster that does not exist: a UDP listener without a route drops what it gets.
+#: A cluster that does not exist: a UDP listener without a route drops all datagrams.
 NO_ROUTE = "no-route"
 
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """Resources, their versions by port, and the names of RouteConfigurations."""
+    """Listener resources, their versions by port, and the names of RouteConfigurations."""
 
     resources: Collection[tuple[Key, str, str], Resource]
     versions: Collection[tuple[Key, ir.Transport, int], tuple[str, str]]
@@ -44,7 +44,7 @@ def declare(world: World, routing: Routing, hosts: Collection[tuple[Key, str, st
 
     def listener(read: Read, key: tuple[Key, ir.Transport, int], port: ir.Port) -> Resource | None:
         binding = read(world.bindings, key[0])
-        if binding is None or not _knows_where(binding):
+        if binding is None or not _has_address(binding):
             return None
         found = read(routing.streams, key) or ()
         chains = {each.listener: _stream_chains(read, routing, each) for each in found}
@@ -77,17 +77,17 @@ def _http_chains(port: ir.Port) -> Iterable[str]:
 
 
 def _traced(read: Read, routing: Routing, port: ir.Port) -> Tracing | None:
-    """How requests are traced; where no HTTP is spoken there are none."""
-    speaks = any(each.protocol in ("HTTP", "HTTPS") for each in port.listeners)
-    return read(routing.tracing, port.gateway) if speaks else None
+    """How requests are traced; a port without HTTP has none."""
+    has_http = any(each.protocol in ("HTTP", "HTTPS") for each in port.listeners)
+    return read(routing.tracing, port.gateway) if has_http else None
 
 
-def _knows_where(binding: ir.Binding) -> bool:
-    """On a shared network an Envoy binds its Service's address only; until that is assigned, nothing."""
+def _has_address(binding: ir.Binding) -> bool:
+    """Whether the address to bind is known. On a shared network it is the Service's, once that is assigned."""
     return binding.bind == "pod" or bool(binding.address)
 
 
-#: Chains of a listener of TLS, TCP or UDP: each with the name of the cluster that gets its connections.
+#: Filter chains of a listener of TLS, TCP or UDP, each with the cluster for its connections.
 Streams = Sequence[tuple[StreamFilterChain, str]]
 
 
@@ -168,7 +168,7 @@ _ChainChange = Callable[[envoy.FilterChain], envoy.FilterChain]
 def _with_client_traffic(
     chain: envoy.FilterChain, listeners: Sequence[ir.Listener], renderers: Mapping[str, Callable[..., _ChainChange]]
 ) -> envoy.FilterChain:
-    """The chain with what its clients get. Listeners of one chain must agree on it."""
+    """The chain with the settings for its clients, which must be equal for all listeners of the chain."""
     for traffic in dict.fromkeys(listener.client_traffic for listener in listeners):
         if traffic != listeners[0].client_traffic:
             raise settings.NotRenderedError(f"listeners of chain {chain.name} differ in {traffic!r}")

@@ -1,4 +1,4 @@
-"""How the IR's nouns are called in Envoy. Names live within one Gateway: its Envoys see no others."""
+"""Names of Envoy's resources for values of the IR. They are unique within a Gateway, whose Envoys see no others."""
 
 from collections.abc import Iterable
 
@@ -21,12 +21,12 @@ def listener(transport: Transport, port: int) -> str:
     return f"{transport.lower()}-{port}"
 
 
-def stream_cluster(name: WeightedBackendsKey, policies: Iterable[str] = ()) -> str:
-    """The cluster of a route's connections. It cannot be a Service port's, since no namespace has upper case letters.
-    With other TLS it is another cluster, so that no endpoint is spoken to otherwise than was meant for it.
+def stream_cluster(key: WeightedBackendsKey, policies: Iterable[str] = ()) -> str:
+    """The cluster of a route's connections. No Service port's cluster has this name, since no namespace has upper-case
+    letters. With other TLS settings it is another cluster, so that no endpoint gets traffic with the old ones.
     """
-    plain = f"{name.route.kind}/{name.route.namespace}/{name.route.name}"
-    return f"{plain}#{names.digest(*policies)}" if name.originates_tls else plain
+    plain = f"{key.route.kind}/{key.route.namespace}/{key.route.name}"
+    return f"{plain}#{names.digest(*policies)}" if key.originates_tls else plain
 
 
 def secret(key: Key) -> str:
@@ -34,16 +34,16 @@ def secret(key: Key) -> str:
     return str(key)
 
 
-def backend_validation(found: UpstreamTLS) -> str:
-    """How backends are judged: one for each way, whatever the number of clusters."""
-    return f"backends/{found.server_name}#{names.digest(msgspec.json.encode(found))}"
+def backend_validation(tls: UpstreamTLS) -> str:
+    """The validation context for backends; clusters with equal TLS share one."""
+    return f"backends/{tls.server_name}#{names.digest(msgspec.json.encode(tls))}"
 
 
-def client_validation(found: ClientValidation) -> str:
-    """How clients are judged."""
-    return f"clients/{found.ca_certificates[0]}#{names.digest(msgspec.json.encode(found))}"
+def client_validation(validation: ClientValidation) -> str:
+    """The validation context for client certificates."""
+    return f"clients/{validation.ca_certificates[0]}#{names.digest(msgspec.json.encode(validation))}"
 
 
 def virtual_host(listener: str, hostname: str) -> str:
-    """The virtual host of a hostname on a listener of the API."""
+    """The virtual host of a hostname on a listener of a Gateway."""
     return f"{listener}/{hostname or '*'}"

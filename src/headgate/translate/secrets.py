@@ -1,7 +1,7 @@
-"""Certificates that Envoys show, and how they judge those of clients and backends, handed out by SDS.
+"""Certificates of Envoys, and validation contexts for those of clients and backends (SDS).
 
-The IR carries names and hashes only; here the bytes are read. Other bytes under the same name reach every listener and
-cluster that uses them, without a new connection and without a lost one.
+The IR has names and hashes only; the bytes are read here. New bytes under the same name reach every listener and
+cluster that uses them, and close no connection.
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ _Port = tuple[Key, ir.Transport, int]
 
 
 def declare(world: World, routing: Routing) -> Collection[tuple[Key, str, str], Resource]:
-    """Per Gateway: what its listeners and clusters refer to."""
+    """Secrets per Gateway: those that its listeners and clusters refer to."""
     return world.engine.union(
         "secrets of Envoys",
         _certificates(world, routing),
@@ -65,21 +65,21 @@ def _certificates(world: World, routing: Routing) -> Collection[tuple[Key, str, 
         engine.flat_map("certificates of listeners", routing.ports, of_listeners),
         engine.flat_map("certificates of clusters", routing.client_certificates, of_clusters),
     )
-    shown: Collection[tuple[Key, Key], ir.Certificate] = engine.least(
+    in_use: Collection[tuple[Key, Key], ir.Certificate] = engine.least(
         "certificates in use", every, lambda key, _found: (key[0], key[1].secret), lambda _key, _found: 0
     )
 
-    def secret(read: Read, key: tuple[Key, Key], found: ir.Certificate) -> Iterable[_Keyed]:
-        held = read(world.secrets, found.secret)
-        if held is not None:
-            pair = tls.of_secret(held)
-            name = names.secret(found.secret)
+    def secret(read: Read, key: tuple[Key, Key], certificate: ir.Certificate) -> Iterable[_Keyed]:
+        source = read(world.secrets, certificate.secret)
+        if source is not None:
+            pair = tls.of_secret(source)
+            name = names.secret(certificate.secret)
             yield (key[0], SECRET, name), envoy.tls_certificate(name, pair.certificate, pair.key)
 
-    return engine.flat_map("secrets with certificates", shown, secret)
+    return engine.flat_map("secrets with certificates", in_use, secret)
 
 
-# Who is believed.
+# Validation contexts.
 
 
 def _client_validations(world: World, routing: Routing) -> Collection[tuple[Key, str, str], Resource]:
@@ -100,10 +100,9 @@ def _client_validations(world: World, routing: Routing) -> Collection[tuple[Key,
         lambda key, _found: key[2],
     )
 
-    def secret(read: Read, key: tuple[Key, str], found: ClientValidation) -> Iterable[_Keyed]:
-        pem = _authorities(read, world, found.ca_certificates)
-        made = envoy.validation_context(key[1], pem, accept_untrusted=not found.required)
-        yield (key[0], SECRET, key[1]), made
+    def secret(read: Read, key: tuple[Key, str], validation: ClientValidation) -> Iterable[_Keyed]:
+        pem = _ca_certificates(read, world, validation.ca_certificates)
+        yield (key[0], SECRET, key[1]), envoy.validation_context(key[1], pem, accept_untrusted=not validation.required)
 
     return engine.flat_map("secrets with client validations", used, secret)
 
@@ -125,33 +124,33 @@ def _backend_validations(world: World, routing: Routing) -> Collection[tuple[Key
         lambda key, _found: key[1],
     )
 
-    def secret(read: Read, key: tuple[Key, str], found: UpstreamTLS) -> Iterable[_Keyed]:
-        made = envoy.validation_context(
+    def secret(read: Read, key: tuple[Key, str], upstream: UpstreamTLS) -> Iterable[_Keyed]:
+        context = envoy.validation_context(
             key[1],
-            _authorities(read, world, found.ca_certificates),
-            system_ca_file=_system(read, world, key[0]) if found.system_ca_certificates else None,
-            subject_alt_names=[envoy.SubjectAltName(each.kind, each.value) for each in found.subject_alt_names],
+            _ca_certificates(read, world, upstream.ca_certificates),
+            system_ca_file=_system_ca_file(read, world, key[0]) if upstream.system_ca_certificates else None,
+            subject_alt_names=[envoy.SubjectAltName(each.kind, each.value) for each in upstream.subject_alt_names],
         )
-        yield (key[0], SECRET, key[1]), made
+        yield (key[0], SECRET, key[1]), context
 
     return engine.flat_map("secrets with backend validations", used, secret)
 
 
-def _authorities(read: Read, world: World, config_maps: Iterable[Key]) -> bytes:
-    """All certificates of ConfigMaps; what is broken or missing adds nothing."""
+def _ca_certificates(read: Read, world: World, config_maps: Iterable[Key]) -> bytes:
+    """The CA certificates of ConfigMaps. One that is invalid or missing adds none."""
     return b"".join(_certificates_of(read, world, each) for each in config_maps)
 
 
-def _system(read: Read, world: World, gateway: Key) -> str:
-    """The file with the authorities that the system of a Gateway's Envoys believes."""
+def _system_ca_file(read: Read, world: World, gateway: Key) -> str:
+    """The file with the system's CA certificates, where a Gateway's Envoys run."""
     binding = read(world.bindings, gateway)
     return binding.system_ca_file if binding else ""
 
 
 def _certificates_of(read: Read, world: World, key: Key) -> bytes:
-    """Of a ConfigMap; a key without a namespace is a ClusterTrustBundle's."""
-    found = read(world.config_maps, key) if key.namespace else read(world.cluster_trust_bundles, key)
+    """The CA certificates of a ConfigMap; a key without a namespace is a ClusterTrustBundle's."""
+    source = read(world.config_maps, key) if key.namespace else read(world.cluster_trust_bundles, key)
     try:
-        return b"" if found is None else tls.authorities(found)
+        return b"" if source is None else tls.authorities(source)
     except tls.TlsError:
         return b""

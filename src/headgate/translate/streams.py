@@ -1,4 +1,4 @@
-"""Pools of connections and datagrams to clusters: one for each route of TLS, TCP or UDP that gets any."""
+"""Backends of routes of TLS, TCP and UDP to clusters: one per route, with weighted localities."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -17,66 +17,66 @@ Keyed = tuple[tuple[Key, str, str], Resource]
 
 
 def stream_clusters(world: World, routing: Routing) -> Collection[tuple[Key, str, str], Resource]:
-    """Clusters per Gateway. Only other TLS changes one; backends and weights are in its endpoints."""
+    """Clusters per Gateway. Only TLS settings change a cluster; backends and weights are in its endpoints."""
 
-    def keyed(read: Read, key: tuple[Key, WeightedBackendsKey], pool: WeightedBackends) -> Iterable[Keyed]:
-        shown = read(routing.client_certificates, key[0]) if pool.key.originates_tls else None
-        found = cluster(pool, shown)
-        yield (key[0], CLUSTER, found.name), found
+    def keyed(read: Read, key: tuple[Key, WeightedBackendsKey], weighted: WeightedBackends) -> Iterable[Keyed]:
+        certificate = read(routing.client_certificates, key[0]) if weighted.key.originates_tls else None
+        resource = cluster(weighted, certificate)
+        yield (key[0], CLUSTER, resource.name), resource
 
-    return world.engine.flat_map("clusters of pools", routing.weighted_backends, keyed)
+    return world.engine.flat_map("clusters of stream routes", routing.weighted_backends, keyed)
 
 
 def endpoints(world: World, routing: Routing) -> Collection[tuple[Key, str, str], Resource]:
-    """Their endpoints."""
+    """Endpoints per Gateway."""
 
-    def keyed(read: Read, key: tuple[Key, WeightedBackendsKey], pool: WeightedBackends) -> Iterable[Keyed]:
+    def keyed(read: Read, key: tuple[Key, WeightedBackendsKey], weighted: WeightedBackends) -> Iterable[Keyed]:
         served = {}
-        for target in pool.backends:
-            if target is not None and (found := read(routing.endpoints, target)) is not None:
-                served[target] = found.endpoints
-        made = assignment(pool, served)
-        yield (key[0], ENDPOINTS, made.name), made
+        for backend in weighted.backends:
+            if backend is not None and (endpoints := read(routing.endpoints, backend)) is not None:
+                served[backend] = endpoints.endpoints
+        resource = assignment(weighted, served)
+        yield (key[0], ENDPOINTS, resource.name), resource
 
-    return world.engine.flat_map("endpoints of pools", routing.weighted_backends, keyed)
-
-
-def cluster_name_of(pool: WeightedBackends) -> str:
-    """What the cluster of a pool is called."""
-    return names.stream_cluster(pool.key, sorted(_matches(pool)))
+    return world.engine.flat_map("endpoints of stream routes", routing.weighted_backends, keyed)
 
 
-def cluster(pool: WeightedBackends, shown: ir.Certificate | None = None) -> Resource:
-    """The cluster of a pool; `shown` is the Gateway's certificate for backends with TLS."""
-    route = pool.key.route
+def cluster_name_of(weighted: WeightedBackends) -> str:
+    """The name of the cluster."""
+    return names.stream_cluster(weighted.key, sorted(_matches(weighted)))
+
+
+def cluster(weighted: WeightedBackends, gateway_certificate: ir.Certificate | None = None) -> Resource:
+    """The cluster; `gateway_certificate` is the Gateway's client certificate for backends with TLS."""
+    route = weighted.key.route
     stat_name = f"{route.kind}_{route.namespace}_{route.name}".replace(".", "_")
     tls = {
         match: rendered
-        for match, traffic in _matches(pool).items()
-        for rendered in settings.render(traffic, {"tls": clusters.upstream_tls}, shown)
+        for match, traffic in _matches(weighted).items()
+        for rendered in settings.render(traffic, {"tls": clusters.upstream_tls}, gateway_certificate)
     }
-    return envoy.stream_cluster(cluster_name_of(pool), stat_name, tls=tls, origins=(route,))
+    return envoy.stream_cluster(cluster_name_of(weighted), stat_name, tls=tls, origins=(route,))
 
 
-def assignment(pool: WeightedBackends, served: Mapping[ir.Backend, Sequence[ir.Endpoint]]) -> Resource:
-    """The endpoints of a pool."""
+def assignment(weighted: WeightedBackends, served: Mapping[ir.Backend, Sequence[ir.Endpoint]]) -> Resource:
+    """The endpoints of the cluster."""
     return envoy.weighted_load_assignment(
-        cluster_name_of(pool),
+        cluster_name_of(weighted),
         [
             envoy.WeightedLocality(
-                tuple(envoy.Endpoint(each.address, each.port) for each in part.endpoints),
-                part.weight,
-                _match(part.backend.traffic) if part.backend else "",
+                tuple(envoy.Endpoint(each.address, each.port) for each in locality.endpoints),
+                locality.weight,
+                _match(locality.backend.traffic) if locality.backend else "",
             )
-            for part in localities(pool, served)
+            for locality in localities(weighted, served)
         ],
-        origins=(pool.key.route,),
+        origins=(weighted.key.route,),
     )
 
 
-def _matches(pool: WeightedBackends) -> dict[str, ir.BackendTraffic]:
+def _matches(weighted: WeightedBackends) -> dict[str, ir.BackendTraffic]:
     """The settings of its backends, by transport socket match; those of backends without any are none."""
-    every = {backend.traffic for backend in pool.backends if backend is not None}
+    every = {backend.traffic for backend in weighted.backends if backend is not None}
     return {match: traffic for traffic in every if (match := _match(traffic))}
 
 

@@ -1,4 +1,4 @@
-"""What the IR says of traces, in Envoy's words."""
+"""Tracing to the tracing configuration of Envoy's HTTP connection managers."""
 
 from collections.abc import Iterable, Iterator
 
@@ -9,7 +9,7 @@ from headgate.rendering import cluster_name, host_and_port
 
 
 def render(tracing: Tracing, gateway: Key) -> envoy.Tracing:
-    """How the requests of a Gateway are traced. Without a name of its own it goes by `name.namespace`."""
+    """The tracing of a Gateway's requests. Its default service name is `name.namespace`."""
     collector, spans = tracing.collector, tracing.spans
     return envoy.Tracing(
         cluster=cluster_name(collector),
@@ -23,17 +23,17 @@ def render(tracing: Tracing, gateway: Key) -> envoy.Tracing:
     )
 
 
-def _attributes(found: Iterable[Attribute]) -> Iterator[envoy.Attribute]:
-    """Those that Envoy knows."""
-    for each in found:
-        if (made := _attribute(each)) is not None:
-            yield made
+def _attributes(attributes: Iterable[Attribute]) -> Iterator[envoy.Attribute]:
+    """The attributes that Envoy supports."""
+    for attribute in attributes:
+        if (rendered := _attribute(attribute)) is not None:
+            yield rendered
 
 
-def _attribute(found: Attribute) -> envoy.Attribute | None:
-    if found.type == "Literal":
-        return envoy.Attribute(found.name, "literal", found.value)
-    if found.type == "Header":
-        return envoy.Attribute(found.name, "header", found.value)
-    known = envoy.attribute_format(found.value)
-    return envoy.Attribute(found.name, "format", known) if known else None
+def _attribute(attribute: Attribute) -> envoy.Attribute | None:
+    if attribute.type == "Literal":
+        return envoy.Attribute(attribute.name, "literal", attribute.value)
+    if attribute.type == "Header":
+        return envoy.Attribute(attribute.name, "header", attribute.value)
+    text = envoy.attribute_format(attribute.value)
+    return envoy.Attribute(attribute.name, "format", text) if text else None

@@ -15,7 +15,7 @@ The rules, each of which keeps requests from failing:
 """
 
 from headgate.api.meta import Key
-from headgate.envoy.discovery import Request
+from headgate.envoy.discovery import DiscoveryRequest
 from headgate.envoy.names import CLUSTER, ENDPOINTS, LISTENER, ROUTES, RUNTIME, SECRET
 
 from .bind_retries import BindRetries, cannot_bind
@@ -110,7 +110,7 @@ class AdsStream:
         self._routes.on_change(changes.configurations)
         self._runtime.update(changes.keys)
 
-    def on_request(self, request: Request) -> None:
+    def on_request(self, request: DiscoveryRequest) -> None:
         """Process a request of this Envoy; requests of other types than ours are ignored."""
         if request.type_url in self._states:
             self._on_resource_request(self._states[request.type_url], request)
@@ -134,7 +134,7 @@ class AdsStream:
 
     # ── clusters, endpoints, listeners, certificates ─────────────────────────
 
-    def _on_resource_request(self, state: ResourceState, request: Request) -> None:
+    def _on_resource_request(self, state: ResourceState, request: DiscoveryRequest) -> None:
         received = state.on_request(request)
         type_url = request.type_url
         if received.first:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from headgate.api.meta import Ref
-from headgate.envoy.discovery import Request
+from headgate.envoy.discovery import DiscoveryRequest
 from headgate.envoy.names import ENDPOINTS, LISTENER, SECRET
 from headgate.envoy.resources import Resource
 
@@ -60,7 +60,7 @@ class ResourceState:
         to_send = self._dirty or self._bisection or self._needs_empty_response or self._removed
         return not to_send and self.subscription.in_flight is None
 
-    def on_request(self, request: Request) -> ReceivedRequest:
+    def on_request(self, request: DiscoveryRequest) -> ReceivedRequest:
         """Process a request of this type. If it is a NACK, `attribute_nack` must be called next."""
         received = self.subscription.on_request(request)
         if received.first:

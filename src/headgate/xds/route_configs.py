@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from headgate.api.meta import Ref
-from headgate.envoy.discovery import Request
+from headgate.envoy.discovery import DiscoveryRequest
 from headgate.envoy.names import BUILT_IN_CLUSTERS, CLUSTER, ROUTES
 
 from .desired import DesiredState
@@ -90,7 +90,7 @@ class RouteConfigs:
         """A cluster came, or will not come: virtual hosts may have waited for it."""
         self.mark(configuration for configuration, _ in self._desired.users_of_cluster.get(cluster, ()))
 
-    def on_request(self, request: Request) -> None:
+    def on_request(self, request: DiscoveryRequest) -> None:
         """Process a request for routes."""
         received = self._subscription.on_request(request)
         for name in received.unsubscribed:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-from headgate.envoy.discovery import Request
+from headgate.envoy.discovery import DiscoveryRequest
 from headgate.envoy.names import RUNTIME, RUNTIME_LAYER
 
 from .desired import DesiredState
@@ -53,7 +53,7 @@ class RuntimeLayer:
         """Adjust all keys of the overlay: the routes of this Envoy have changed."""
         self.update(self.overlay.weights)
 
-    def on_request(self, request: Request) -> None:
+    def on_request(self, request: DiscoveryRequest) -> None:
         """Process a request for runtime layers. A NACKed overlay is folded into the routes instead."""
         received = self._subscription.on_request(request)
         if received.nacked is not None:

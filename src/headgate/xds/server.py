@@ -233,7 +233,7 @@ class XdsServer:
         return self._certificate
 
 
-async def _first(requests: AsyncIterator[bytes]) -> discovery.Request | None:
+async def _first(requests: AsyncIterator[bytes]) -> discovery.DiscoveryRequest | None:
     async for body in requests:
         return discovery.read_request(body)
     return None

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from headgate.envoy.discovery import Request, write_response
+from headgate.envoy.discovery import DiscoveryRequest, write_response
 from headgate.envoy.names import CLUSTER, LISTENER
 from headgate.envoy.resources import Resource
 
@@ -57,7 +57,7 @@ class Subscription:
         self._nonce = 0
         self._invalidated: set[str] = set()
 
-    def on_request(self, request: Request) -> ReceivedRequest:
+    def on_request(self, request: DiscoveryRequest) -> ReceivedRequest:
         """Process a request of this type."""
         first, self.open = not self.open, True
         if first:
@@ -99,7 +99,7 @@ class Subscription:
         self.in_flight = InFlightResponse(str(self._nonce), resources, removed)
         return write_response(self.type_url, self.in_flight.nonce, resources.values(), removed)
 
-    def _answered(self, request: Request) -> tuple[InFlightResponse | None, InFlightResponse | None]:
+    def _answered(self, request: DiscoveryRequest) -> tuple[InFlightResponse | None, InFlightResponse | None]:
         response = self.in_flight
         if response is None or request.nonce != response.nonce:
             return None, None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.envoy.path_tree import PathTree, _beginnings, tree
+from headgate.envoy.path_tree import PathTree, _prefixes, tree
 from headgate.ir.matching import PathMatch
 
 KINDS = {"exact": "Exact", "segments": "PathPrefix", "prefix": "PathPrefix", "regex": "RegularExpression"}
@@ -27,7 +27,7 @@ def _matches(path: tuple[str, str], asked: str) -> bool:
 def _candidates(found: PathTree, asked: str) -> tuple[int, ...]:
     """What Envoy does: the longest text that the path begins with."""
     fitting = [text for text, _ in found.leaves if f"{asked}?query".startswith(text)]
-    return dict(found.leaves)[max(fitting, key=len)] if fitting else found.rest
+    return dict(found.leaves)[max(fitting, key=len)] if fitting else found.unmatched
 
 
 @given(st.lists(paths, min_size=1, max_size=12), texts)
@@ -51,6 +51,6 @@ def test_many_regular_expressions_are_a_list() -> None:
 
 
 def test_a_path_is_taken_by_the_prefixes_of_its_segments() -> None:
-    assert list(_beginnings("/a/b")) == ["", "/a", "/a/b"]
-    assert list(_beginnings("/a/")) == ["", "/a"]
-    assert list(_beginnings("/")) == [""]
+    assert list(_prefixes("/a/b")) == ["", "/a", "/a/b"]
+    assert list(_prefixes("/a/")) == ["", "/a"]
+    assert list(_prefixes("/")) == [""]

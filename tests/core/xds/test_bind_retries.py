@@ -3,7 +3,7 @@
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse
 
 from headgate.api.meta import Key
-from headgate.envoy.discovery import Request
+from headgate.envoy.discovery import DiscoveryRequest
 from headgate.envoy.names import CLUSTER, LISTENER
 from headgate.envoy.resources import resource
 from headgate.xds.ads_stream import AdsStream
@@ -21,7 +21,7 @@ class Conversation:
         self.proxy = AdsStream(Key("n", "g"), self.desired)
         self.error: str | None = None
         for kind in (CLUSTER, LISTENER):
-            self.proxy.on_request(Request(kind))
+            self.proxy.on_request(DiscoveryRequest(kind))
         self.at(0.0)
 
     def at(self, now: float) -> list[str]:
@@ -32,7 +32,7 @@ class Conversation:
                 names = [each.name for each in response.resources]
                 error = self.error if names and response.type_url == LISTENER else None
                 said += names
-                self.proxy.on_request(Request(response.type_url, nonce=response.nonce, error=error))
+                self.proxy.on_request(DiscoveryRequest(response.type_url, nonce=response.nonce, error=error))
         return said
 
     def set(self, *names: str, body: bytes = b"1") -> None:

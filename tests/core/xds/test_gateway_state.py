@@ -4,7 +4,7 @@ from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse
 
 from headgate.api.meta import Key, Ref
 from headgate.envoy.clusters import cluster
-from headgate.envoy.discovery import Request
+from headgate.envoy.discovery import DiscoveryRequest
 from headgate.envoy.listeners import FilterChain, listener
 from headgate.envoy.names import CLUSTER, LISTENER, ROUTES
 from headgate.envoy.resources import VirtualHost
@@ -28,9 +28,9 @@ def gateway() -> GatewayState:
 def take_listener(gate: GatewayState, node: str, error: str | None = None) -> tuple[AdsStream, list[Fact]]:
     """An Envoy connects, and takes or refuses the listener."""
     proxy = gate.connect(node, reconnecting=False)
-    proxy.on_request(Request(CLUSTER))
+    proxy.on_request(DiscoveryRequest(CLUSTER))
     answer(proxy)
-    proxy.on_request(Request(LISTENER))
+    proxy.on_request(DiscoveryRequest(LISTENER))
     answer(proxy, error)
     return proxy, gate.report(proxy)
 
@@ -38,7 +38,7 @@ def take_listener(gate: GatewayState, node: str, error: str | None = None) -> tu
 def answer(proxy: AdsStream, error: str | None = None) -> None:
     for body in proxy.pending_responses(0.0):
         response = DeltaDiscoveryResponse.FromString(body)
-        proxy.on_request(Request(response.type_url, nonce=response.nonce, error=error))
+        proxy.on_request(DiscoveryRequest(response.type_url, nonce=response.nonce, error=error))
 
 
 def test_a_listener_that_was_taken_is_a_fact_once_for_all_envoys() -> None:
@@ -90,7 +90,7 @@ class Routes:
         self.gate = gate
         self.proxy = gate.connect(node, reconnecting=False)
         self.facts: list[Outcome] = []
-        for request in (Request(CLUSTER), Request(LISTENER), Request(ROUTES, ("r",))):
+        for request in (DiscoveryRequest(CLUSTER), DiscoveryRequest(LISTENER), DiscoveryRequest(ROUTES, ("r",))):
             self.proxy.on_request(request)
             self.talk()
 
@@ -99,7 +99,9 @@ class Routes:
             for body in bodies:
                 response = DeltaDiscoveryResponse.FromString(body)
                 bad = any(b"bad" in each.resource.value for each in response.resources)
-                self.proxy.on_request(Request(response.type_url, nonce=response.nonce, error="no" if bad else None))
+                self.proxy.on_request(
+                    DiscoveryRequest(response.type_url, nonce=response.nonce, error="no" if bad else None)
+                )
         self.facts += [fact for fact in self.gate.report(self.proxy) if isinstance(fact, Outcome) and fact.host]
 
     def set(self, **hosts: tuple[str, tuple[Ref, ...]]) -> None:
@@ -158,7 +160,7 @@ def cluster_of(*users: str) -> tuple[GatewayState, AdsStream]:
         Update(resources={(CLUSTER, "c"): cluster("c", "c")}, hosts={("r", each): using(each) for each in users})
     )
     proxy = gate.connect("a", reconnecting=False)
-    proxy.on_request(Request(CLUSTER))
+    proxy.on_request(DiscoveryRequest(CLUSTER))
     answer(proxy, "bad cluster")
     return gate, proxy
 

@@ -2,7 +2,7 @@
 
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse
 
-from headgate.envoy.discovery import Request
+from headgate.envoy.discovery import DiscoveryRequest
 from headgate.envoy.names import CLUSTER, ENDPOINTS, LISTENER
 from headgate.envoy.resources import Resource, resource
 from headgate.xds.resource_state import ResourceState
@@ -16,7 +16,7 @@ class Conversation:
         self.desired: dict[str, Resource] = {}
         self.set(*names)
         self.pool = ResourceState(type_url, self.desired)
-        self.pool.on_request(Request(type_url, initial_versions=have or {}))
+        self.pool.on_request(DiscoveryRequest(type_url, initial_versions=have or {}))
 
     def set(self, *names: str, body: bytes = b"1") -> None:
         self.desired.update({name: resource(self.type_url, name, body) for name in names})
@@ -29,7 +29,7 @@ class Conversation:
             names = [each.name for each in response.resources]
             said.append(names + [f"-{name}" for name in response.removed_resources])
             error = "bad" if any(name.startswith("bad") for name in names) else None
-            heard = self.pool.on_request(Request(self.type_url, nonce=response.nonce, error=error))
+            heard = self.pool.on_request(DiscoveryRequest(self.type_url, nonce=response.nonce, error=error))
             if heard.nacked is not None:
                 self.pool.attribute_nack(heard.nacked, heard.error)
         return said
@@ -79,7 +79,7 @@ def test_the_good_part_of_a_refused_response_is_removed_when_nobody_wants_it() -
     del talk.desired["a"]
     talk.pool.on_change(["a"])
     nonce = DeltaDiscoveryResponse.FromString(body).nonce
-    heard = talk.pool.on_request(Request(LISTENER, nonce=nonce, error="bad"))
+    heard = talk.pool.on_request(DiscoveryRequest(LISTENER, nonce=nonce, error="bad"))
     assert heard.nacked is not None
     talk.pool.attribute_nack(heard.nacked, heard.error)
     assert "-a" in [name for names in talk.talk() for name in names]
@@ -87,5 +87,5 @@ def test_the_good_part_of_a_refused_response_is_removed_when_nobody_wants_it() -
 
 def test_a_cluster_that_waits_for_endpoints_that_do_not_exist_hears_so() -> None:
     talk = Conversation(ENDPOINTS)
-    talk.pool.on_request(Request(ENDPOINTS, ("ghost",)))
+    talk.pool.on_request(DiscoveryRequest(ENDPOINTS, ("ghost",)))
     assert talk.talk() == [["-ghost"]]

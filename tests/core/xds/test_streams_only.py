@@ -4,7 +4,7 @@ from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse
 
 from headgate.api.meta import Key
 from headgate.envoy.clusters import stream_cluster, weighted_load_assignment
-from headgate.envoy.discovery import Request
+from headgate.envoy.discovery import DiscoveryRequest
 from headgate.envoy.listeners import FilterChain, listener
 from headgate.envoy.names import CLUSTER, ENDPOINTS, LISTENER, RUNTIME, RUNTIME_LAYER
 from headgate.envoy.resources import Resource
@@ -29,10 +29,10 @@ def returned(made: GatewayState, listens: Resource) -> AdsStream:
     proxy = made.connect("a", reconnecting=True)
     versions = {name: each.version for name, each in CLUSTERS.items()}
     for request in (
-        Request(RUNTIME, (RUNTIME_LAYER,)),
-        Request(CLUSTER, initial_versions=versions),
-        Request(ENDPOINTS, tuple(CLUSTERS)),
-        Request(LISTENER, initial_versions={listens.name: listens.version}),
+        DiscoveryRequest(RUNTIME, (RUNTIME_LAYER,)),
+        DiscoveryRequest(CLUSTER, initial_versions=versions),
+        DiscoveryRequest(ENDPOINTS, tuple(CLUSTERS)),
+        DiscoveryRequest(LISTENER, initial_versions={listens.name: listens.version}),
     ):
         proxy.on_request(request)
     return proxy
@@ -46,7 +46,7 @@ def talk(proxy: AdsStream, now: float) -> list[tuple[str, str]]:
             response = DeltaDiscoveryResponse.FromString(body)
             told += [(response.type_url, f"+{each.name}") for each in response.resources]
             told += [(response.type_url, f"-{name}") for name in response.removed_resources]
-            proxy.on_request(Request(response.type_url, nonce=response.nonce))
+            proxy.on_request(DiscoveryRequest(response.type_url, nonce=response.nonce))
     return told
 
 

@@ -1,9 +1,9 @@
-{{/* Everything in the release's namespace bears the release's name: `helm install headgate …` makes Service `headgate`. */}}
+{{/* Objects in the namespace have the name of the release: `helm install headgate …` creates the Service `headgate`. */}}
 {{- define "headgate.name" -}}
 {{ .Release.Name | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{/* What has no namespace bears the namespace too: two releases of one name do not share their rights. */}}
+{{/* Names of cluster-scoped objects contain the namespace, so that releases of one name do not share their rights. */}}
 {{- define "headgate.clusterName" -}}
 {{ .Release.Namespace }}:{{ .Release.Name }}
 {{- end }}

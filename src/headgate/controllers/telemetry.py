@@ -1,4 +1,4 @@
-"""Joins what Envoys report with those who ask: the xDS server and its facts in, readings for rollouts out."""
+"""Counters of requests: reports of Envoys in, request counts for rollouts out."""
 
 import math
 import time
@@ -25,18 +25,18 @@ class TelemetryStore:
         self._served: set[Key] | None = None
 
     def serve(self, gateways: Iterable[Key]) -> None:
-        """These Gateways are ours, whether or not an Envoy of theirs is connected (yet, or again)."""
+        """Count these Gateways as served, whether or not one of their Envoys is connected."""
         self._served = {*(self._served or ()), *gateways}
 
-    def hear(self, fact: Fact) -> None:
-        """Who is connected decides whose reports are missing."""
+    def on_fact(self, fact: Fact) -> None:
+        """Note that an Envoy connected or disconnected: the reports of connected Envoys are expected."""
         if isinstance(fact, Connected):
             self._store.connected(fact.gateway, fact.node_id, self._clock())
         elif isinstance(fact, Disconnected):
             self._store.disconnected(fact.gateway, fact.node_id, self._clock())
 
     def add_report(self, gateway: Key, node: str, body: bytes) -> None:
-        """A report of an Envoy, as it came."""
+        """Store a report of an Envoy (an OTLP message)."""
         try:
             report = otlp.read_report(body)
         except ValueError as error:
@@ -45,7 +45,7 @@ class TelemetryStore:
         self._store.add(gateway, node, report, self._clock())
 
     def drop(self, gateway: Key) -> None:
-        """A Gateway is gone."""
+        """Forget a Gateway that is no longer served."""
         if self._served is not None:
             self._served.discard(gateway)
         self._store.drop(gateway)

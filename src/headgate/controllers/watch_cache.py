@@ -1,8 +1,8 @@
-"""What a loop has seen of the API, including its own writes.
+"""A cache of the objects of a kind, filled by a watch and by the controller's own writes.
 
-A watch tells of a write a moment after it was answered. A loop that decided again in between would do it twice: a
-second pod for the one that is on its way. So answers to writes are noted here as well, and what a watch tells of an
-older version than one that was noted is not believed.
+The watch event of a write arrives a moment after the write's response. A controller that decided in between without the
+response would write twice: a second pod for the one that was just created. So responses to writes are stored as well,
+and a watch event with an older version than the stored one is ignored.
 """
 
 from collections import OrderedDict

@@ -13,16 +13,17 @@ from headgate.api import codec, gateway, gateway_x
 from headgate.api.delivery import Canary
 from headgate.api.meta import Object
 from headgate.controllers.gateways import fleet_objects
-from headgate.controllers.rollout import _WATCHED
 from headgate.incremental import Engine
+from headgate.rollout import snapshot
 from headgate.world import World
 from headgate.world.kinds import WatchedKind
 from headgate.world.objects import KINDS
 
 CLUSTER_ROLE = Path(__file__).parents[3] / "charts/headgate/templates/clusterrole.yaml"
 OF_GATEWAY_API = [kind for kind in codec.KINDS if kind.group in (gateway.GROUP, gateway_x.GROUP)]
-#: What the controller watches of fleets and of rollouts.
-WATCHED_BESIDES = {*fleet_objects.KINDS, *_WATCHED, Canary}
+OF_FLAGGER = [kind for kind in codec.KINDS if kind.group == codec.kind_of(Canary).group]
+#: The kinds that the rollout controller reads.
+OF_ROLLOUTS = {*snapshot.TYPES, Canary}
 
 
 def granted() -> Mapping[tuple[str, str], frozenset[str]]:
@@ -55,10 +56,21 @@ def test_the_chart_grants_what_the_gateway_controller_does_with_a_kind(row: Watc
         assert needed <= verbs[row.group, resource], resource
 
 
-@pytest.mark.parametrize("cls", sorted(WATCHED_BESIDES, key=str), ids=lambda cls: cls.__name__)
-def test_the_chart_grants_the_watches_of_fleets_and_rollouts(cls: type[Object]) -> None:
+@pytest.mark.parametrize("cls", fleet_objects.KINDS, ids=lambda cls: cls.__name__)
+def test_the_chart_grants_the_watches_of_fleets(cls: type[Object]) -> None:
     kind = codec.kind_of(cls)
     assert {"list", "watch"} <= granted()[kind.group, kind.plural]
+
+
+@pytest.mark.parametrize("kind", OF_FLAGGER, ids=lambda kind: kind.kind)
+def test_every_kind_of_flagger_is_read_by_rollouts(kind: codec.Kind) -> None:
+    assert kind.type in OF_ROLLOUTS
+
+
+@pytest.mark.parametrize("cls", sorted(OF_ROLLOUTS, key=str), ids=lambda cls: cls.__name__)
+def test_the_chart_grants_what_rollouts_read(cls: type[Object]) -> None:
+    kind = codec.kind_of(cls)
+    assert {"get", "list", "watch"} <= granted()[kind.group, kind.plural]
 
 
 def test_a_row_is_a_source_on_a_world_and_itself_on_the_class() -> None:

@@ -175,7 +175,7 @@ class GatewayController:
 
     def _on_fact(self, fact: Fact) -> None:
         """An Envoy connected, disconnected, or answered."""
-        self._counters.hear(fact)
+        self._counters.on_fact(fact)
         world = self._pipeline.world
         match fact:
             case Connected():

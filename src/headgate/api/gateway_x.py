@@ -63,7 +63,7 @@ class BackendPort(Value):
 
 
 class BackendTLSValidation(Value):
-    """Whose certificates are believed and for which name; `hostname` is the server name that is sent, too."""
+    """The trusted CA certificates and the expected names of the backend; `hostname` is also the server name (SNI)."""
 
     hostname: PreciseHostname
     ca_certificate_refs: Annotated[tuple[LocalObjectReference, ...], atomic(8, minItems=1)] = ()
@@ -80,7 +80,7 @@ class BackendTLS(Value):
 
 
 class XBackendSpec(Value):
-    """Where the backend is and what it speaks; type ExternalHostname or EndpointSelector says which field is set."""
+    """Address and protocol of the backend. `type`, ExternalHostname or EndpointSelector, is the field that is set."""
 
     type: Annotated[str, one_of("ExternalHostname", "EndpointSelector")]
     port: Annotated[BackendPort, said(minProperties=1)]
@@ -92,7 +92,7 @@ class XBackendSpec(Value):
 
 
 class BackendAncestorStatus(Value):
-    """What one controller says of a backend for one Gateway that uses it."""
+    """The conditions that one controller reports for one Gateway that uses the backend."""
 
     ancestor_ref: ParentReference
     controller_name: DomainPath
@@ -109,7 +109,7 @@ class XBackendStatus(Value):
 
 
 class XBackend(Object, kw_only=True):
-    """Something that routes send requests to, with what must be known about it."""
+    """A backend that is no Service: a host outside of the cluster, or pods by their labels."""
 
     api_version: str = "gateway.networking.x-k8s.io/v1alpha1"
     kind: str = "XBackend"
@@ -121,7 +121,7 @@ class XBackend(Object, kw_only=True):
 
 
 class BudgetDetails(Value):
-    """How many of the requests may be retries, in percent, over an interval."""
+    """The share of the requests of an interval that may be retries, in percent."""
 
     percent: Annotated[int, said(minimum=0, maximum=100)] = 20
     interval: GatewayDuration = "10s"
@@ -135,7 +135,7 @@ class RequestRate(Value):
 
 
 class RetryConstraint(Value):
-    """When retries stop; below `min_retry_rate` they do not."""
+    """The limit of retries; `min_retry_rate` is allowed in any case."""
 
     budget: BudgetDetails = BudgetDetails()
     min_retry_rate: RequestRate = RequestRate(count=10, interval="1s")
@@ -153,7 +153,7 @@ _Targets = said({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": 
 
 
 class XBackendTrafficPolicySpec(Value):
-    """How traffic to backends is limited, and which ones."""
+    """Retry budget and session persistence, and the Services that they apply to."""
 
     target_refs: Annotated[
         tuple[LocalPolicyTargetReference, ...], REQUIRED, _Targets, said(minItems=1, maxItems=16)
@@ -163,7 +163,7 @@ class XBackendTrafficPolicySpec(Value):
 
 
 class XBackendTrafficPolicy(Object, kw_only=True):
-    """Retry budget and sessions of a backend."""
+    """Retry budget and session persistence of Services."""
 
     api_version: str = "gateway.networking.x-k8s.io/v1alpha1"
     kind: str = "XBackendTrafficPolicy"
@@ -177,7 +177,7 @@ _Mode = Annotated[str, one_of("Enabled", "Disabled", "ImplementationDefault")]
 
 
 class SamplingRate(Value):
-    """A share: numerator of denominator."""
+    """The fraction `numerator/denominator`."""
 
     numerator: Annotated[int, said(format="int32", minimum=0)]
     denominator: Annotated[int, said(format="int32", minimum=1)] = 100
@@ -198,14 +198,14 @@ class TracingProvider(Value):
 
 
 class ParentBasedSampling(Value):
-    """What a caller has decided already counts first."""
+    """Whether the sampling decision of the caller is followed."""
 
     mode: _Mode = "ImplementationDefault"
     sampling_rate: SamplingRate | None = None
 
 
 class TracingAttribute(Value):
-    """An attribute of spans; source type Header, Literal or Attribute says which of the fields is set."""
+    """An attribute of spans. `source_type`, Header, Literal or Attribute, is the field that is set."""
 
     name: Annotated[str, said(minLength=1, maxLength=256, pattern=r"^[a-zA-Z0-9_.:/-]+$")]
     source_type: Annotated[str, one_of("Header", "Literal", "Attribute")]
@@ -215,7 +215,7 @@ class TracingAttribute(Value):
 
 
 class TelemetryTracing(Value):
-    """Traces: everything but `mode` counts with mode Enabled only."""
+    """Tracing of requests. All fields but `mode` require mode Enabled."""
 
     mode: _Mode = "ImplementationDefault"
     provider: TracingProvider | None = None
@@ -232,7 +232,7 @@ class TelemetryTracing(Value):
 
 
 class XTelemetryPolicySpec(Value):
-    """What is told about the traffic of Gateways."""
+    """The telemetry of Gateways, and which ones."""
 
     target_refs: Annotated[tuple[LocalPolicyTargetReference, ...], REQUIRED, atomic(16, minItems=1)] = ()
     tracing: TelemetryTracing | None = None

@@ -1,4 +1,4 @@
-"""BackendTLSPolicy, and what policies have in common (GEP-713)."""
+"""BackendTLSPolicy, and the types that all policy kinds share (GEP-713)."""
 
 from typing import Annotated
 
@@ -48,7 +48,7 @@ class LocalPolicyTargetReferenceWithSectionName(Value):
 
 
 class SubjectAltName(Value):
-    """A name that the backend's certificate must carry; type Hostname or URI says which of the fields is set."""
+    """A name that the backend's certificate must carry. `type`, Hostname or URI, is the field that is set."""
 
     type: Annotated[str, one_of("Hostname", "URI")]
     hostname: Hostname | None = None
@@ -56,7 +56,7 @@ class SubjectAltName(Value):
 
 
 class BackendTLSPolicyValidation(Value):
-    """Whose certificates are believed and for which name; `hostname` is the server name that is sent, too."""
+    """The trusted CA certificates and the expected names of a backend; `hostname` is also the server name (SNI)."""
 
     hostname: PreciseHostname
     ca_certificate_refs: Annotated[tuple[LocalObjectReference, ...], atomic(8), experimental(minItems=1)] = ()
@@ -65,7 +65,7 @@ class BackendTLSPolicyValidation(Value):
 
 
 class BackendTLSPolicySpec(Value):
-    """How backends are judged, and which ones."""
+    """The validation of backends, and the Services that it applies to."""
 
     validation: BackendTLSPolicyValidation
     target_refs: Annotated[tuple[LocalPolicyTargetReferenceWithSectionName, ...], REQUIRED, atomic(16, minItems=1)] = ()
@@ -73,7 +73,7 @@ class BackendTLSPolicySpec(Value):
 
 
 class PolicyAncestorStatus(Value):
-    """What one controller says of a policy for one ancestor, usually a Gateway."""
+    """The conditions that one controller reports for one ancestor, usually a Gateway."""
 
     ancestor_ref: ParentReference
     controller_name: DomainPath

@@ -29,8 +29,8 @@ up: setup ## A local cluster to stay, until Ctrl-C
 	@$(BIN)/headgate up
 
 .PHONY: test
-test: check tools ## Everything, on real parts; skips nothing (the first time builds the tools: about 10 minutes)
-	@tests/real/netns $(PYTEST) $(ARGS)
+test: check tools ## Everything, on real parts; skips nothing (the first time builds the tools: about 12 minutes)
+	@tests/real/netns $(PYTEST) -q -n auto $(ARGS)
 
 .PHONY: test-core
 test-core: setup ## The pure tests: no network, no processes; under a minute
@@ -39,7 +39,13 @@ test-core: setup ## The pure tests: no network, no processes; under a minute
 .PHONY: test-fast
 test-fast: check ## Everything but what needs a real Kubernetes API, kubectl or Helm
 	@echo "test-fast: leaving out the tests marked 'real' (real kube-apiserver, kubectl, Helm); 'make test' runs them"
-	@$(PYTEST) -m "not real" $(ARGS)
+	@$(PYTEST) -q -n auto -m "not real" $(ARGS)
+
+.PHONY: coverage
+coverage: setup ## List the lines of each pure room that no core test runs
+	@$(BIN)/coverage run --source=src/headgate --data-file=.coverage/data -m pytest -q -p no:cacheprovider tests/core tests/golden
+	@$(BIN)/coverage json --quiet --data-file=.coverage/data -o .coverage/report.json
+	@PYTHONPATH=tests $(BIN)/python tests/tools/never_run.py .coverage/report.json
 
 .PHONY: check
 check: setup ## Lint, format, types, and who may import whom
@@ -67,5 +73,5 @@ conformance: setup tools ## Run the official Gateway API suite on a real API (it
 
 .PHONY: clean
 clean: ## Remove what `make` made in the tree; the tools stay in the cache (`headgate/tools`)
-	@rm -rf .venv .venv-uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	@rm -rf .venv .venv-uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist
 	@find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -7,6 +7,7 @@ the addresses of pods.
 
 from __future__ import annotations
 
+import functools
 import os
 import shlex
 import subprocess
@@ -23,19 +24,24 @@ LONGEST: tuple[str, ...] = ()
 
 
 def workers() -> int:
-    """How many processes `-n auto` starts."""
-    return max(4, min(2 * (os.cpu_count() or 2) + 1, 8))
+    """How many processes `-n auto` starts; 0, which is none, where they cannot have namespaces of their own."""
+    return max(4, min(2 * (os.cpu_count() or 2) + 1, 8)) if namespaces_possible() else 0
+
+
+@functools.cache
+def namespaces_possible() -> bool:
+    """Whether this user can make network namespaces on this machine."""
+    return subprocess.run([NETNS, "--possible"], check=False, stderr=subprocess.DEVNULL).returncode == 0
 
 
 def isolate(config: pytest.Config) -> None:
-    """Start each worker in a network namespace of its own, where this machine allows namespaces.
-
-    The namespace has the addresses of pods, load balancers and services; see tests/real/netns.
+    """Start each worker in namespaces of its own, where this machine allows them: one for the network, with the
+    addresses of pods, load balancers and services, and one for processes, which all end with the worker.
     """
     specs = config.getoption("tx", default=None)
-    if not specs or subprocess.run([NETNS, "--possible"], check=False).returncode != 0:
+    if not specs or not namespaces_possible():
         return
-    python = shlex.join([str(NETNS), sys.executable])
+    python = shlex.join([str(NETNS), "--worker", sys.executable])
     config.option.tx = [f"popen//python={python}" if spec == "popen" else spec for spec in specs]
 
 

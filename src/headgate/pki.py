@@ -1,10 +1,10 @@
-"""The controller's certificate authority, and the certificates that Envoys and the xDS server show each other.
+"""The controller's CA, and the certificates for mutual TLS between Envoys and the xDS server.
 
-An Envoy is whoever its certificate says: a client certificate carries exactly one URI,
-`spiffe://headgate.dev/ns/<namespace>/gateway/<name>`, and a stream with it gets that Gateway's resources.
+The client certificate identifies an Envoy. It has exactly one URI,
+`spiffe://headgate.dev/ns/<namespace>/gateway/<name>`, and an xDS stream with it gets that Gateway's resources.
 
-Pure but for the random numbers in keys and serials; times are seconds since 1970, and parameters. Keys are ECDSA on
-P-256. Leaf certificates live for 90 days, the authority for ten years; both are renewed after two thirds of their life.
+Pure except for the random numbers in keys and serials; times are seconds since 1970, and parameters. Keys are ECDSA on
+P-256. Leaf certificates are valid for 90 days, CA certificates for ten years; both are renewed after two thirds of it.
 """
 
 import base64
@@ -34,7 +34,7 @@ from headgate.api.times import rfc3339
 TRUST_DOMAIN = "headgate.dev"
 CA_LIFETIME = 3650 * 86_400.0
 LEAF_LIFETIME = 90 * 86_400.0
-#: Clocks of two machines may differ by this much.
+#: The tolerated clock difference between two machines, in seconds.
 _SKEW = 600.0
 
 _LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
@@ -44,33 +44,33 @@ _GATEWAY = re.compile(rf"spiffe://{re.escape(TRUST_DOMAIN)}/ns/({_LABEL})/gatewa
 
 
 class IssuedCertificate(msgspec.Struct, frozen=True):
-    """A certificate and its key with the authorities that its bearer trusts, all PEM."""
+    """A certificate, its key, and the CA certificates that its owner verifies peers with; all PEM."""
 
     certificate: bytes
     key: bytes
     ca_certificates: bytes
 
     def __repr__(self) -> str:
-        return f"Certified({len(self.certificate)} bytes of certificate)"
+        return f"IssuedCertificate({len(self.certificate)} bytes of certificate)"
 
 
 class CertificateAuthority(msgspec.Struct, frozen=True):
-    """What signs. `certificates` is a bundle: the one that signs first, then older ones that are still trusted."""
+    """A CA: its bundle of certificates, the one that signs first, then older ones that are still trusted; its key."""
 
     certificates: bytes
     key: bytes
 
     def __repr__(self) -> str:
-        return f"Authority({self.certificates.count(b'BEGIN CERTIFICATE')} certificates)"
+        return f"CertificateAuthority({self.certificates.count(b'BEGIN CERTIFICATE')} certificates)"
 
 
-# ── the authority ────────────────────────────────────────────────────────────
+# ── the CA ───────────────────────────────────────────────────────────────────
 
 
 def create_ca(now: float) -> CertificateAuthority:
-    """A new authority."""
+    """A new CA."""
     key = ec.generate_private_key(ec.SECP256R1())
-    # Two authorities that are trusted side by side need two names.
+    # Two CAs that are trusted at the same time need different names.
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"headgate {rfc3339(now)}")])
     usage = _usage(key_cert_sign=True, crl_sign=True)
     certificate = (
@@ -83,51 +83,55 @@ def create_ca(now: float) -> CertificateAuthority:
 
 
 def rotate_ca(old: CertificateAuthority, now: float) -> CertificateAuthority:
-    """A new authority beside the old one, whose certificates stay trusted until they end."""
+    """A new CA; the certificates of the old one stay in its bundle until they expire."""
     new = create_ca(now)
-    trusted = [each for each in tls.certificates(old.certificates) if each.not_valid_after_utc.timestamp() > now]
+    trusted = [
+        certificate
+        for certificate in tls.certificates(old.certificates)
+        if certificate.not_valid_after_utc.timestamp() > now
+    ]
     return CertificateAuthority(b"".join([new.certificates, *map(_pem, trusted)]), new.key)
 
 
 def ca_renewal_due(ca: CertificateAuthority, now: float) -> bool:
-    """Whether the authority should be succeeded: after two thirds of its life."""
+    """Whether the CA should be rotated: after two thirds of its lifetime."""
     return now >= _renewal(tls.certificates(ca.certificates)[0])
 
 
 def ca_data(ca: CertificateAuthority) -> dict[str, str]:
-    """The authority as the `data` of the Secret that the controller keeps in its own namespace."""
+    """The CA as the `data` of a Secret: `tls.crt` and `tls.key`."""
     return {tls.CERTIFICATE: _base64(ca.certificates), tls.KEY: _base64(ca.key)}
 
 
 def load_ca(data: Mapping[str, str]) -> CertificateAuthority:
-    """The authority in a Secret's `data`. Raises `tls.TlsError`."""
+    """The CA in a Secret's `data`. Raises `tls.TlsError`."""
     certificate, key = (_value(data, name) for name in (tls.CERTIFICATE, tls.KEY))
     tls.pair(certificate, key)
-    if not _may_sign(tls.certificates(certificate)[0]):
-        raise tls.TlsError(f"data[{tls.CERTIFICATE}]", "is not the certificate of an authority")
+    if not _is_ca(tls.certificates(certificate)[0]):
+        raise tls.TlsError(f"data[{tls.CERTIFICATE}]", "is not a CA certificate")
     return CertificateAuthority(certificate, key)
 
 
-# ── what it issues ───────────────────────────────────────────────────────────
+# ── issued certificates ──────────────────────────────────────────────────────
 
 
 def issue_server(
-    ca: CertificateAuthority, names: Sequence[str], now: float, *, life: float = LEAF_LIFETIME
+    ca: CertificateAuthority, names: Sequence[str], now: float, *, lifetime: float = LEAF_LIFETIME
 ) -> IssuedCertificate:
-    """A server certificate for DNS names and addresses."""
-    return _issue(ca, [_general_name(name) for name in names], ExtendedKeyUsageOID.SERVER_AUTH, now, life)
+    """A server certificate for DNS names and IP addresses."""
+    return _issue(ca, [_general_name(name) for name in names], ExtendedKeyUsageOID.SERVER_AUTH, now, lifetime)
 
 
 def issue_client(
-    ca: CertificateAuthority, identity: str, now: float, *, life: float = LEAF_LIFETIME
+    ca: CertificateAuthority, identity: str, now: float, *, lifetime: float = LEAF_LIFETIME
 ) -> IssuedCertificate:
-    """A client certificate whose one identity is a SPIFFE id (see `gateway_id`)."""
+    """A client certificate with one identity, a SPIFFE ID (see `spiffe_id`)."""
     name = x509.UniformResourceIdentifier(identity)
-    return _issue(ca, [name], ExtendedKeyUsageOID.CLIENT_AUTH, now, life)
+    return _issue(ca, [name], ExtendedKeyUsageOID.CLIENT_AUTH, now, lifetime)
 
 
 def certificate_data(issued: IssuedCertificate) -> dict[str, str]:
-    """A certificate as the `data` of a Secret: `ca.crt`, `tls.crt`, `tls.key`."""
+    """A certificate as the `data` of a Secret: `ca.crt`, `tls.crt` and `tls.key`."""
     return {
         tls.AUTHORITY: _base64(issued.ca_certificates),
         tls.CERTIFICATE: _base64(issued.certificate),
@@ -144,10 +148,10 @@ def load_certificate(data: Mapping[str, str]) -> IssuedCertificate:
 
 
 def renewal_due(issued: IssuedCertificate, ca: CertificateAuthority, names: Sequence[str], now: float) -> bool:
-    """Whether a certificate must be issued anew.
+    """Whether a certificate must be issued again.
 
-    So it is after two thirds of its life, when the authority or the set of authorities to trust is another one, and
-    when it is for other `names` (DNS names, addresses, or one SPIFFE id).
+    That is after two thirds of its lifetime, when the CA or its bundle has changed, and when the certificate is for
+    other names than `names` (DNS names, IP addresses, or one SPIFFE ID).
     """
     try:
         leaf = tls.certificates(issued.certificate)[0]
@@ -163,23 +167,23 @@ def renewal_due(issued: IssuedCertificate, ca: CertificateAuthority, names: Sequ
 
 
 def renewal_time(certificate: bytes) -> float:
-    """The moment from which a PEM certificate should be renewed. Raises `tls.TlsError`."""
+    """When a PEM certificate should be renewed, in seconds since 1970. Raises `tls.TlsError`."""
     return _renewal(tls.certificates(certificate, tls.CERTIFICATE)[0])
 
 
-# ── who is this Envoy ────────────────────────────────────────────────────────
+# ── identities of Envoys ─────────────────────────────────────────────────────
 
 
 def spiffe_id(gateway: Key) -> str:
-    """The SPIFFE id of a Gateway's Envoys."""
+    """The SPIFFE ID of a Gateway's Envoys."""
     return f"spiffe://{TRUST_DOMAIN}/ns/{gateway.namespace}/gateway/{gateway.name}"
 
 
 def gateway_of(certificate: bytes) -> Key | None:
-    """The Gateway that a peer's certificate (PEM or DER) speaks for, or None.
+    """The Gateway that a peer's certificate (PEM or DER) identifies, or None.
 
-    Strict: one URI and no other name, in our trust domain, in the one form that `gateway_id` writes, for a client and
-    not for an authority. That our authority signed it, TLS has checked.
+    The certificate must have one URI and no other name, in the form of `spiffe_id`, must be for client authentication,
+    and must not be a CA certificate. TLS has already verified its signature.
     """
     try:
         pem = certificate.lstrip().startswith(b"-----BEGIN")
@@ -189,7 +193,7 @@ def gateway_of(certificate: bytes) -> Key | None:
         uses = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except (ValueError, x509.DuplicateExtension, x509.ExtensionNotFound):
         return None
-    if len(san) != 1 or ExtendedKeyUsageOID.CLIENT_AUTH not in uses or _may_sign(leaf):
+    if len(san) != 1 or ExtendedKeyUsageOID.CLIENT_AUTH not in uses or _is_ca(leaf):
         return None
     uris = san.get_values_for_type(x509.UniformResourceIdentifier)
     match = _GATEWAY.fullmatch(uris[0]) if uris else None
@@ -206,19 +210,19 @@ def _issue(
     names: Sequence[x509.GeneralName],
     purpose: x509.ObjectIdentifier,
     now: float,
-    life: float,
+    lifetime: float,
 ) -> IssuedCertificate:
     if not names:
         raise ValueError("a certificate needs at least one name")
     signer = tls.certificates(ca.certificates)[0]
     signing_key = load_pem_private_key(ca.key, password=None)
     if not isinstance(signing_key, ec.EllipticCurvePrivateKey):
-        raise TypeError("the authority's key is not ECDSA")
+        raise TypeError("the key of the CA is not ECDSA")
     key = ec.generate_private_key(ec.SECP256R1())
-    ends = min(now + life, signer.not_valid_after_utc.timestamp())
+    expires = min(now + lifetime, signer.not_valid_after_utc.timestamp())
     certificate = (
-        # The subject is empty, so that nobody is tempted to believe it; RFC 5280 then wants a critical SAN.
-        _builder(x509.Name([]), signer.subject, key.public_key(), now, ends - now)
+        # The subject is empty, so that no peer can rely on it. RFC 5280 then requires a critical SAN.
+        _builder(x509.Name([]), signer.subject, key.public_key(), now, expires - now)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(digital_signature=True), critical=True)
         .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
@@ -230,7 +234,7 @@ def _issue(
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey, now: float, life: float
+    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey, now: float, lifetime: float
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
@@ -239,7 +243,7 @@ def _builder(
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(datetime.fromtimestamp(int(now - _SKEW), UTC))
-        .not_valid_after(datetime.fromtimestamp(int(now + life), UTC))
+        .not_valid_after(datetime.fromtimestamp(int(now + lifetime), UTC))
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
     )
 
@@ -277,12 +281,12 @@ def _identities(leaf: x509.Certificate) -> frozenset[str]:
         san = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return frozenset()
-    return frozenset(str(each.value) for each in san)
+    return frozenset(str(name.value) for name in san)
 
 
 def _renewal(certificate: x509.Certificate) -> float:
-    begins, ends = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
-    return begins + (ends - begins) * 2 / 3
+    start, end = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
+    return start + (end - start) * 2 / 3
 
 
 def _signed_by(leaf: x509.Certificate, signer: x509.Certificate) -> bool:
@@ -293,7 +297,7 @@ def _signed_by(leaf: x509.Certificate, signer: x509.Certificate) -> bool:
     return True
 
 
-def _may_sign(certificate: x509.Certificate) -> bool:
+def _is_ca(certificate: x509.Certificate) -> bool:
     try:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except x509.ExtensionNotFound:

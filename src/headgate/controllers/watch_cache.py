@@ -14,12 +14,12 @@ from headgate.kube.watch import Batch
 
 T = TypeVar("T", bound=Object)
 
-#: How many deleted objects are remembered, to tell an answer that arrives after the deletion.
+#: The maximum number of deleted objects whose uid is remembered, for responses that arrive after the deletion.
 _MAX_TOMBSTONES = 1000
 
 
 class WatchCache(Generic[T]):
-    """The objects of one kind, by namespace and name."""
+    """The objects of one kind by key. `synced` from the first complete list on."""
 
     def __init__(self) -> None:
         self.synced = False
@@ -27,7 +27,7 @@ class WatchCache(Generic[T]):
         self._tombstones: OrderedDict[str, None] = OrderedDict()
 
     def get(self, key: Key) -> T | None:
-        """The object, if there is one."""
+        """The object of a key, or None."""
         return self._by_namespace.get(key.namespace, {}).get(key.name)
 
     def in_namespace(self, namespace: str) -> Iterable[T]:
@@ -35,42 +35,42 @@ class WatchCache(Generic[T]):
         return self._by_namespace.get(namespace, {}).values()
 
     def apply(self, batch: Batch[T]) -> list[tuple[T | None, T | None]]:
-        """Notes what a watch brought; what was and what is now, for each object that changed."""
+        """Record what a watch delivered; the old and the new object of each change."""
         changed: list[tuple[T | None, T | None]] = []
         for change in batch.changes:
-            was = self.get(change.key)
+            old = self.get(change.key)
             if change.object is None:
-                self._remove(was)
-                changed.append((was, None))
-            elif self._put(change.object):
-                changed.append((was, change.object))
+                self._remove(old)
+                changed.append((old, None))
+            elif self._set(change.object):
+                changed.append((old, change.object))
         self.synced = self.synced or batch.synced
         return changed
 
     def record_write(self, written: T) -> bool:
-        """Notes the answer to a write; False when something newer is known already."""
-        return written.metadata.uid not in self._tombstones and self._put(written)
+        """Record the response to a write; False if a newer version, or the deletion, is known already."""
+        return written.metadata.uid not in self._tombstones and self._set(written)
 
-    def _put(self, new: T) -> bool:
-        was = self.get(new.key)
-        if was is not None and was.metadata.uid == new.metadata.uid and _version(was) >= _version(new):
+    def _set(self, new: T) -> bool:
+        old = self.get(new.key)
+        if old is not None and old.metadata.uid == new.metadata.uid and _version(old) >= _version(new):
             return False
-        if was is not None and was.metadata.uid != new.metadata.uid:
-            self._remove(was)
+        if old is not None and old.metadata.uid != new.metadata.uid:
+            self._remove(old)
         self._by_namespace.setdefault(new.metadata.namespace, {})[new.metadata.name] = new
         return True
 
-    def _remove(self, gone: T | None) -> None:
-        if gone is None:
+    def _remove(self, deleted: T | None) -> None:
+        if deleted is None:
             return
-        self._by_namespace[gone.metadata.namespace].pop(gone.metadata.name, None)
-        self._tombstones[gone.metadata.uid] = None
+        self._by_namespace[deleted.metadata.namespace].pop(deleted.metadata.name, None)
+        self._tombstones[deleted.metadata.uid] = None
         while len(self._tombstones) > _MAX_TOMBSTONES:
             self._tombstones.popitem(last=False)
 
 
 def _version(obj: Object) -> int:
-    """resourceVersions of one collection grow (Kubernetes promises it since 1.35, and it always was so)."""
+    """The resourceVersion as a number: Kubernetes promises since 1.35 that those of one collection are ordered."""
     try:
         return int(obj.metadata.resource_version)
     except ValueError:

@@ -1,5 +1,5 @@
-"""The connection to a Kubernetes API: client, watches, patches, events, leases, names.
+"""The connection to a Kubernetes API: client, watches, patches, events, leases, names of Services.
 
-Nothing here knows which API it talks to, and nothing computes a desired state: what is written, a pure function
-returned. lightkube reads kubeconfigs and sets up TLS, aiohttp carries the bytes, msgspec decodes them.
+It works with any API server, and computes no desired state: everything that is written was returned by a pure function.
+lightkube reads kubeconfigs and sets up TLS, aiohttp sends the bytes, msgspec decodes them.
 """

@@ -1,6 +1,6 @@
-"""Where the API is and how to be let in: kubeconfig files, `$KUBECONFIG`, the service account of a pod.
+"""How to reach an API: from kubeconfig files, `$KUBECONFIG`, or the service account of a pod.
 
-lightkube reads the files and sets up TLS; see `credentials` for what it cannot do.
+lightkube reads the files and sets up TLS; `credentials` has what it does not support.
 """
 
 import ipaddress
@@ -25,38 +25,38 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 class AccessError(Exception):
-    """There is no usable description of an API: no file, no such context, a certificate that cannot be read."""
+    """The configuration is missing or invalid: no file, an unknown context, an unreadable certificate."""
 
 
 class Access(msgspec.Struct, frozen=True):
-    """Everything a client needs to reach an API."""
+    """The server, the credentials and the transport of an API."""
 
     server: str
     tls: ssl.SSLContext | None = None
     credentials: Credentials = Anonymous()
     proxy: str | None = None
-    #: What `tls-server-name` asks for instead of the host of `server`.
+    #: The server name for TLS (`tls-server-name`) instead of the host of `server`.
     server_name: str | None = None
     #: The context's namespace.
     namespace: str = "default"
 
 
 def from_kubeconfig(path: str | Path | None = None, context: str | None = None) -> Access:
-    """The access that a kubeconfig describes.
+    """The access of a kubeconfig.
 
     Args:
-        path: a file; None means `$KUBECONFIG` (several files are merged, the first that says something wins, as
-            kubectl does), else `~/.kube/config`.
-        context: its name; None means the current context.
+        path: a file; None: `$KUBECONFIG`, else `~/.kube/config`. Several files are merged as kubectl does: the first
+            one that sets something wins.
+        context: the name of a context; None: the current context.
 
     Raises:
-        AccessError: with the file and what is wrong.
+        AccessError: names the file and the problem.
     """
-    from lightkube.config.kubeconfig import KubeConfig  # noqa: PLC0415 - a quarter of a second
+    from lightkube.config.kubeconfig import KubeConfig  # noqa: PLC0415 - its import takes 0.25 s
     from lightkube.core.exceptions import ConfigError  # noqa: PLC0415
 
     paths = [Path(path)] if path else default_paths(os.environ)
-    merged = merge([read(each) for each in paths if path or each.is_file()])
+    merged = merge([read(file) for file in paths if path or file.is_file()])
     where = os.pathsep.join(map(str, paths))
     if not merged:
         raise AccessError(f"no kubeconfig: {where} does not exist")
@@ -73,14 +73,14 @@ def from_kubeconfig(path: str | Path | None = None, context: str | None = None) 
 
 
 def from_environment(kubeconfig: str | Path | None = None) -> Access:
-    """The given kubeconfig, else `$KUBECONFIG`, else the service account of the pod we are in, else ~/.kube/config."""
+    """The access of the given kubeconfig, else `$KUBECONFIG`, the pod's service account, or `~/.kube/config`."""
     if not kubeconfig and not os.environ.get("KUBECONFIG") and os.environ.get("KUBERNETES_SERVICE_HOST"):
         return from_service_account(SERVICE_ACCOUNT, os.environ)
     return from_kubeconfig(kubeconfig)
 
 
 def from_service_account(folder: Path, environment: Mapping[str, str]) -> Access:
-    """The access of a pod: token, CA and namespace in `folder`, the address in the environment."""
+    """The access of a pod: token, CA and namespace from `folder`, the server from the environment."""
     host, port = environment["KUBERNETES_SERVICE_HOST"], environment.get("KUBERNETES_SERVICE_PORT", "443")
     try:
         tls = _lenient(ssl.create_default_context(cafile=str(folder / "ca.crt")))
@@ -97,14 +97,14 @@ def from_service_account(folder: Path, environment: Mapping[str, str]) -> Access
 
 
 def default_paths(environment: Mapping[str, str]) -> list[Path]:
-    """Where kubectl looks: the files of `$KUBECONFIG`, else `~/.kube/config`."""
+    """The files that kubectl reads: those of `$KUBECONFIG`, else `~/.kube/config`."""
     if listed := environment.get("KUBECONFIG"):
-        return [Path(each) for each in listed.split(os.pathsep) if each]
+        return [Path(file) for file in listed.split(os.pathsep) if file]
     return [Path("~/.kube/config").expanduser()]
 
 
 def read(path: Path) -> dict[str, Any]:
-    """One kubeconfig file, with absolute paths in it. Raises `AccessError`."""
+    """A kubeconfig file with all paths made absolute. Raises `AccessError`."""
     try:
         document = yaml.safe_load(path.expanduser().read_text())
     except OSError as error:
@@ -120,18 +120,18 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def _absolute(section: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Paths in a kubeconfig are relative to its own folder, also after several files became one."""
+    """Makes paths absolute: they are relative to the folder of their own file, also after a merge."""
     names = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
     return section | {name: str(folder / section[name]) for name in names if section.get(name)}
 
 
 def merge(documents: list[dict[str, Any]]) -> dict[str, Any]:
-    """Several kubeconfigs as one: of two entries of a name the first counts."""
+    """Several kubeconfigs as one; of two entries with the same name the first wins."""
     merged: dict[str, Any] = {}
     for document in documents:
         for section in ("clusters", "contexts", "users"):
-            have = {entry["name"] for entry in merged.get(section, ())}
-            new = [entry for entry in document.get(section) or () if entry.get("name") not in have]
+            names = {entry["name"] for entry in merged.get(section, ())}
+            new = [entry for entry in document.get(section) or () if entry.get("name") not in names]
             merged[section] = [*merged.get(section, ()), *new]
         if not merged.get("current-context"):
             merged["current-context"] = document.get("current-context") or None
@@ -167,7 +167,7 @@ def _credentials(user: "User", tls: ssl.SSLContext | None) -> Credentials:
         spec = ExecSpec(
             command=user.exec.command,
             args=tuple(user.exec.args or ()),
-            env={each.name: each.value for each in user.exec.env or ()},
+            env={variable.name: variable.value for variable in user.exec.env or ()},
             api_version=user.exec.apiVersion,
             install_hint=user.exec.installHint or "",
         )
@@ -180,13 +180,13 @@ def _credentials(user: "User", tls: ssl.SSLContext | None) -> Credentials:
 
 
 def _lenient(tls: ssl.SSLContext) -> ssl.SSLContext:
-    """Accept the CAs that Go accepts: those of many clusters lack extensions that Python 3.13 began to insist on."""
+    """Accept the CAs that Go accepts: many clusters' CAs lack extensions that Python 3.13 requires by default."""
     tls.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return tls
 
 
 def proxy_of(server: str) -> str | None:
-    """The proxy that the environment names for this server; loopback never has one, as in kubectl."""
+    """The proxy for this server from the environment; none for loopback, as in kubectl."""
     parts = urlsplit(server)
     host = parts.hostname or ""
     if host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback):
@@ -204,5 +204,5 @@ def _is_address(host: str) -> bool:
 
 def _sentence(error: Exception) -> str:
     if isinstance(error, KeyError):
-        return f"there is no {error.args[0]!r}"
+        return f"{error.args[0]!r} is missing"
     return str(error)

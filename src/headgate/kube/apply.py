@@ -1,6 +1,6 @@
-"""Writing: what a pure function computed goes to the API, again with fresh eyes when somebody else was faster.
+"""Writes patches to the API; on a conflict, reads the object again and computes a new patch.
 
-Every patch carries `test` operations on what it was computed from (see `patches`), so a stale one changes nothing.
+Every patch has `test` operations on the fields that it was computed from (`patches`), so a stale patch changes nothing.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ from .statuses import conditions_patch, entries_patch, merge_conditions, status_
 
 Compute = Callable[[dict[str, Any]], list[Operation]]
 
-#: How often a write is computed anew before we give up; each time the object had changed in between.
+#: Attempts of a write; before each further one the object had changed.
 ATTEMPTS = 20
-#: Between two attempts, from the third on: several writers of one object should not meet again.
+#: Between two attempts, from the third on; the jitter separates several writers of one object.
 BACKOFF = Backoff(first=0.02, limit=0.32, jitter=1.0)
 
 
@@ -34,18 +34,17 @@ async def patch_with_retry(
     cached_raw: dict[str, Any] | None = None,
     attempts: int = ATTEMPTS,
 ) -> bool:
-    """Patches an object with what `compute` makes of it; True if something was written.
+    """Patch an object with the operations that `compute` returns; True if the object was written.
 
-    `compute` gets the object as it is and gives JSON Patch operations, none if all is well. It is called again with
-    the object read afresh when a test failed (422) or the API saw a conflict (409); whatever must hold before every
-    write (a lease) may be checked in it. An object that is gone is not written.
+    `compute` gets the undecoded object and returns JSON Patch operations, none if nothing is to change. It is called
+    again with the object read again after a failed `test` (422) or a conflict (409). It may also check what must hold
+    before every write, such as a lease. An object that does not exist is not written.
 
     Args:
-        cached_raw: the object as it was last seen; saves the first read.
+        cached_raw: the object as it was last read; saves the first read.
 
     Raises:
-        ApiError: the API refuses for another reason: also when it refuses what was computed from the very object that
-            it still has.
+        ApiError: the API rejects the patch for another reason, or although the object has not changed.
     """
     raw = cached_raw or await _read(client, cls, key)
     for attempt in range(1, attempts + 1):
@@ -58,9 +57,9 @@ async def patch_with_retry(
                 raise
             if attempt > 1:
                 await asyncio.sleep(BACKOFF.delay(attempt - 1))
-            refused, raw = raw, await _read(client, cls, key)
-            if raw is not None and _version(raw) == _version(refused):
-                raise  # nobody was faster: it is what we want that the API refuses
+            before, raw = raw, await _read(client, cls, key)
+            if raw is not None and _version(raw) == _version(before):
+                raise  # the object has not changed: the API rejects the content of the patch
         else:
             return True
     raise AssertionError("the last attempt returns or raises")
@@ -69,17 +68,17 @@ async def patch_with_retry(
 async def create_or_patch(
     client: Client, desired: Object, *, owned: Collection[str] = ()
 ) -> Literal["created", "patched", "unchanged"]:
-    """Makes an object that we own as a whole be as desired: creates it, or changes exactly what differs.
+    """Create an object that the controller owns, or patch exactly the fields that differ.
 
-    Fields that we do not set, defaults of the API and other people's labels stay; what we set the last time and no
-    longer do goes (see `ownership`).
+    Fields that `desired` does not set stay: defaults of the API, labels of users. Fields that the controller set the
+    last time and no longer sets are removed (`ownership`).
 
     Args:
-        owned: JSON pointers of fields that are ours even where we leave them at their default: `/spec/replicas`.
+        owned: JSON pointers of fields that are owned even at their default, such as `/spec/replicas`.
 
     Raises:
-        NotOursError: an object of this name belongs to somebody else.
-        ApiError: the API refuses.
+        NotOwnedError: an object of this name exists that the controller does not own.
+        ApiError: the API returned an error.
     """
     wanted = desired_json(desired, owned)
     cls, key = type(desired), desired.key
@@ -88,14 +87,14 @@ async def create_or_patch(
         if raw is None:
             try:
                 await client.create_raw(cls, wanted)
-            except ApiError as refusal:
-                if refusal.reason != "AlreadyExists":
+            except ApiError as error:
+                if error.reason != "AlreadyExists":
                     raise
                 continue
             return "created"
-        wrote = await patch_with_retry(client, cls, key, lambda raw: desired_patch(raw, wanted), cached_raw=raw)
-        return "patched" if wrote else "unchanged"
-    raise ApiError(409, "Conflict", f"{codec.kind_of(cls).kind} {key} comes and goes")
+        written = await patch_with_retry(client, cls, key, lambda raw: desired_patch(raw, wanted), cached_raw=raw)
+        return "patched" if written else "unchanged"
+    raise ApiError(409, "Conflict", f"{codec.kind_of(cls).kind} {key} is deleted and created again and again")
 
 
 async def _read(client: Client, cls: type[Object], key: Key) -> dict[str, Any] | None:

@@ -1,8 +1,8 @@
-"""Who we are to the API: one class per way a kubeconfig can say so.
+"""Credentials for the API: one class per kind of credentials in a kubeconfig.
 
-Every class gives the `Authorization` header of a request and may be asked for a fresh one after a 401. None of them
-shows its secret in `repr`. lightkube 1.0 speaks no `client.authentication.k8s.io/v1`, which is what the exec plugins
-of the large clouds speak today, hence `Exec`.
+Each class returns the `Authorization` header of a request, and can be renewed after a 401. None of them has its secret
+in its `repr`. lightkube 1.0 does not support `client.authentication.k8s.io/v1`, which the exec plugins of the large
+clouds use today, hence `ExecPlugin`.
 """
 
 import asyncio
@@ -18,40 +18,40 @@ from typing import Protocol
 
 import msgspec
 
-#: Versions of the exec credential protocol that we speak.
+#: The supported versions of the exec credential protocol.
 EXEC_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 
 
 class CredentialError(Exception):
-    """Credentials cannot be had: the plugin is missing or failed, the token file is gone."""
+    """There are no credentials: the plugin is missing or failed, or the token file cannot be read."""
 
 
 class Credentials(Protocol):
-    """Gives the `Authorization` header."""
+    """A source of the `Authorization` header."""
 
     async def authorization(self) -> str | None:
-        """The header's value, or None where the connection itself (a client certificate) says who we are."""
+        """The header's value; None if the connection authenticates the client, by its certificate."""
         ...
 
     async def renew(self) -> bool:
-        """The API answered 401: forget what we have. False if there is nothing newer to be had."""
+        """The API answered 401: discard the current credentials. False if there can be no newer ones."""
         ...
 
 
 class Anonymous:
-    """No header: a client certificate, or an API that asks nothing."""
+    """No header: for a client certificate, or an API without authentication."""
 
     async def authorization(self) -> str | None:
-        """Nothing."""
+        """None."""
         return None
 
     async def renew(self) -> bool:
-        """There is nothing to renew."""
+        """False: there is nothing to renew."""
         return False
 
 
 class StaticCredentials:
-    """A token or a name and password that stands in the kubeconfig itself."""
+    """A token, or a name and password, from the kubeconfig itself."""
 
     def __init__(self, header: str) -> None:
         self._header = header
@@ -71,14 +71,14 @@ class StaticCredentials:
         return self._header
 
     async def renew(self) -> bool:
-        """There is nothing to renew."""
+        """False: there is nothing to renew."""
         return False
 
 
 class TokenFile:
-    """A token in a file that somebody else renews: the service account of a pod.
+    """A token in a file that another process renews, as a kubelet does for the service account of a pod.
 
-    Read again after `period` seconds, because a kubelet replaces it long before the old one ends, and after a 401.
+    The file is read again after a 401, and after `period` seconds: the token is replaced long before it expires.
     """
 
     def __init__(self, path: Path, *, period: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
@@ -89,7 +89,7 @@ class TokenFile:
         self._read_at = 0.0
 
     async def authorization(self) -> str | None:
-        """The header with the token of the file."""
+        """The header with the token of the file. Raises `CredentialError`."""
         if not self._header or self._clock() - self._read_at >= self._period:
             try:
                 token = self._path.read_text().strip()
@@ -126,37 +126,37 @@ class _ExecCredential(msgspec.Struct, rename="camel"):
 
 
 class ExecPlugin:
-    """Asks an exec plugin, never interactively; remembers the answer until it ends or the API answers 401."""
+    """Runs an exec plugin, never interactively; keeps its credentials until they expire or the API answers 401."""
 
     def __init__(
         self, spec: ExecSpec, tls: ssl.SSLContext | None, *, clock: Callable[[], float] = time.time, timeout: float = 60
     ) -> None:
         if spec.api_version not in EXEC_VERSIONS:
-            raise CredentialError(f"exec plugin speaks {spec.api_version}; supported: {', '.join(EXEC_VERSIONS)}")
+            raise CredentialError(f"exec plugin uses {spec.api_version}; supported: {', '.join(EXEC_VERSIONS)}")
         self._spec = spec
         self._tls = tls
         self._clock = clock
         self._timeout = timeout
         self._header: str | None = None
-        self._good_until = 0.0
-        self._asking = asyncio.Lock()
+        self._valid_until = 0.0
+        self._running = asyncio.Lock()
 
     async def authorization(self) -> str | None:
-        """The header with the plugin's token; None if the plugin answered with a client certificate."""
-        async with self._asking:
-            if self._clock() >= self._good_until:
-                self._take(await self._ask())
+        """The header with the plugin's token; None if it returned a client certificate. Raises `CredentialError`."""
+        async with self._running:
+            if self._clock() >= self._valid_until:
+                self._apply(await self._run())
         return self._header
 
     async def renew(self) -> bool:
-        """Ask the plugin again at the next request."""
-        self._good_until = 0.0
+        """Run the plugin again at the next request."""
+        self._valid_until = 0.0
         return True
 
-    async def _ask(self) -> _ExecStatus:
+    async def _run(self) -> _ExecStatus:
         spec = self._spec
-        wish = {"apiVersion": spec.api_version, "kind": "ExecCredential", "spec": {"interactive": False}}
-        env = {**os.environ, **spec.env, "KUBERNETES_EXEC_INFO": msgspec.json.encode(wish).decode()}
+        info = {"apiVersion": spec.api_version, "kind": "ExecCredential", "spec": {"interactive": False}}
+        env = {**os.environ, **spec.env, "KUBERNETES_EXEC_INFO": msgspec.json.encode(info).decode()}
         pipe = asyncio.subprocess.PIPE
         try:
             process = await asyncio.create_subprocess_exec(
@@ -170,30 +170,30 @@ class ExecPlugin:
                 out, err = await process.communicate()
         except TimeoutError:
             process.kill()
-            raise CredentialError(f"exec plugin {spec.command}: no answer in {self._timeout:g} s") from None
+            raise CredentialError(f"exec plugin {spec.command}: timed out after {self._timeout:g} s") from None
         if process.returncode != 0:
-            said = err.decode(errors="replace").strip()[-300:]
-            raise CredentialError(f"exec plugin {spec.command} ended with {process.returncode}: {said}")
+            message = err.decode(errors="replace").strip()[-300:]
+            raise CredentialError(f"exec plugin {spec.command} exited with {process.returncode}: {message}")
         try:
-            answer = msgspec.json.decode(out, type=_ExecCredential)
+            credential = msgspec.json.decode(out, type=_ExecCredential)
         except msgspec.DecodeError:
-            raise CredentialError(f"exec plugin {spec.command} answered no ExecCredential") from None
-        if answer.status is None:
-            raise CredentialError(f"exec plugin {spec.command} answered an ExecCredential without status")
-        return answer.status
+            raise CredentialError(f"exec plugin {spec.command} did not print an ExecCredential") from None
+        if credential.status is None:
+            raise CredentialError(f"exec plugin {spec.command} printed an ExecCredential without status")
+        return credential.status
 
-    def _take(self, status: _ExecStatus) -> None:
+    def _apply(self, status: _ExecStatus) -> None:
         if status.client_certificate_data and status.client_key_data and self._tls:
             load_client_certificate(self._tls, status.client_certificate_data.encode(), status.client_key_data.encode())
         elif not status.token:
-            raise CredentialError(f"exec plugin {self._spec.command} gave neither a token nor a client certificate")
+            raise CredentialError(f"exec plugin {self._spec.command} returned neither a token nor a client certificate")
         self._header = f"Bearer {status.token}" if status.token else None
-        ends = datetime.fromisoformat(status.expiration_timestamp) if status.expiration_timestamp else None
-        self._good_until = ends.timestamp() - 10 if ends else float("inf")
+        expires = datetime.fromisoformat(status.expiration_timestamp) if status.expiration_timestamp else None
+        self._valid_until = expires.timestamp() - 10 if expires else float("inf")
 
 
 def load_client_certificate(tls: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
-    """Gives PEM bytes to OpenSSL, which reads files only; the file is private and gone when this returns."""
+    """Load PEM bytes into OpenSSL, which reads files only: from a private file that is deleted afterwards."""
     with tempfile.NamedTemporaryFile() as file:
         file.write(certificate + b"\n" + key)
         file.flush()

@@ -1,4 +1,4 @@
-"""What an API serves: aggregated discovery, or group by group where it is not spoken."""
+"""Discovers the kinds that an API serves: by aggregated discovery, or group by group if it does not support that."""
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -12,17 +12,17 @@ _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryL
 
 
 async def served(client: "Client") -> Mapping[tuple[str, str], tuple[str, ...]]:
-    """(group, kind) -> versions, the preferred one first; the core group is empty."""
-    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    """(group, kind) -> versions, the preferred one first; the core group is the empty string."""
+    kinds: dict[tuple[str, str], tuple[str, ...]] = {}
     for root in ("/api", "/apis"):
         document = msgspec.json.decode(await client.request("GET", root, accept=_AGGREGATED))
         aggregated = document.get("kind") == "APIGroupDiscoveryList"
         rows = list(_aggregated(document)) if aggregated else await _one_by_one(client, root, document)
         for group, kind, version in rows:
-            versions = found.get((group, kind), ())
+            versions = kinds.get((group, kind), ())
             if version not in versions:
-                found[group, kind] = (*versions, version)
-    return found
+                kinds[group, kind] = (*versions, version)
+    return kinds
 
 
 def _aggregated(document: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -47,5 +47,5 @@ async def _one_by_one(client: "Client", root: str, document: Mapping[str, Any]) 
     for group, version in versions:
         path = f"{root}/{group}/{version}" if group else f"{root}/{version}"
         resources = msgspec.json.decode(await client.request("GET", path)).get("resources") or ()
-        rows += [(group, each["kind"], version) for each in resources if "/" not in each["name"]]
+        rows += [(group, resource["kind"], version) for resource in resources if "/" not in resource["name"]]
     return rows

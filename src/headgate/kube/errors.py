@@ -1,16 +1,16 @@
-"""What an API says when it refuses::
+"""Errors of requests to an API::
 
-ApiError               the API said no: status, reason and message of its Status
-└── UnreachableError   it said nothing: no connection, a broken one, no answer in time (status 0)
+ApiError               the API returned an error: status, reason and message of its Status
+└── UnreachableError   there was no response: no connection, a broken one, a timeout (status 0)
 """
 
 import msgspec
 
 
 class ApiError(Exception):
-    """The API refused: `status` is the HTTP status, `reason` and `message` those of its Status object.
+    """The API returned an error: `status` is the HTTP status, `reason` and `message` are those of the Status object.
 
-    Reasons are the API's words: NotFound, Conflict, AlreadyExists, Invalid, Forbidden, Expired, Gone, …
+    Reasons are those of Kubernetes: NotFound, Conflict, AlreadyExists, Invalid, Forbidden, Expired, Gone, …
     """
 
     def __init__(self, status: int, reason: str, message: str, body: bytes = b"") -> None:
@@ -22,7 +22,7 @@ class ApiError(Exception):
 
 
 class UnreachableError(ApiError):
-    """No answer: connection refused or lost, or time ran out. Whether the request took effect is unknown."""
+    """No response: connection refused or lost, or a timeout. Whether the request took effect is unknown."""
 
     def __init__(self, message: str) -> None:
         super().__init__(0, "Unreachable", message)
@@ -38,14 +38,14 @@ _status_decoder = msgspec.json.Decoder(_Status)
 
 
 def status_error(body: bytes, status: int = 0) -> ApiError:
-    """The error that a Status object (or whatever stands in its place) tells of."""
+    """The error of a response body: a Status object, or any other text."""
     try:
-        told = _status_decoder.decode(body)
+        decoded = _status_decoder.decode(body)
     except msgspec.DecodeError:
         text = body.decode(errors="replace").strip()[:300]
         return ApiError(status, _REASONS.get(status, "Unknown"), text or "no message", body)
-    code = status or told.code or 500
-    return ApiError(code, told.reason or _REASONS.get(code, "Unknown"), told.message or "no message", body)
+    code = status or decoded.code or 500
+    return ApiError(code, decoded.reason or _REASONS.get(code, "Unknown"), decoded.message or "no message", body)
 
 
 _REASONS = {

@@ -1,17 +1,18 @@
-"""One holder at a time: leader election by a Lease, compatible with client-go's.
+"""Leader election by a Lease, compatible with client-go's `leaderelection`.
 
-The rules, as client-go has them:
+The rules of client-go:
 
-1. A Lease without holder is free. One with a holder is free when nothing in it changed for its duration, *by our
-   clock, since we saw it*: clocks of two machines are never compared.
-2. Whoever takes it writes itself in, guarded by the resourceVersion that was read; of two, one gets a conflict.
-3. The holder renews every `retry` seconds. One that could not for `renew` seconds stops holding; that is before
-   anybody else can take the Lease (`renew` < `duration`).
-4. A holder that ends gives the Lease back, so that the next need not wait. One that was killed is known to be dead by
-   the container that its pod runs next, which takes the Lease at once.
+1. A Lease without a holder is free. One with a holder is free when it has not changed for its duration, measured by the
+   local clock since it was observed: clocks of two machines are never compared.
+2. A candidate writes its identity with a guard on the resourceVersion that it read; of two candidates, one gets a
+   conflict.
+3. The leader renews every `retry_period` seconds. If it cannot for `renew_deadline` seconds, it stops leading. That is
+   before another candidate can take the Lease (`renew_deadline` < `lease_duration`).
+4. A leader that ends releases the Lease, so that the next one need not wait. After a kill, the next container of the
+   same pod knows that the holder is dead, and takes the Lease at once.
 
-`Holder.holding` is computed from the clock whenever it is asked, so it is right even if our event loop was stopped
-for a minute. Ask it before every write.
+`LeaderElector.is_leader` is computed from the clock at each call, so it is right even if the event loop was blocked for
+a minute. Check it before every write.
 """
 
 import asyncio
@@ -36,7 +37,7 @@ _log = structlog.get_logger("headgate.kube.leases")
 
 
 class LeaseTiming(msgspec.Struct, frozen=True):
-    """How long things take, in seconds; client-go's defaults."""
+    """The times of an election in seconds, with the names and defaults of client-go."""
 
     lease_duration: float = 15.0
     renew_deadline: float = 10.0
@@ -44,18 +45,18 @@ class LeaseTiming(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         if not self.lease_duration > self.renew_deadline > self.retry_period > 0:
-            raise ValueError("a lease needs duration > renew > retry > 0")
+            raise ValueError("a lease needs lease_duration > renew_deadline > retry_period > 0")
 
 
 class ObservedLease(msgspec.Struct, frozen=True):
-    """A Lease as we saw it, and since when it has looked like that (by our monotonic clock)."""
+    """A Lease as it was read, and when its spec was first observed so, in seconds of the local monotonic clock."""
 
     lease: Lease | None
     observed_at: float
 
 
 def observe(before: ObservedLease | None, lease: Lease | None, now: float) -> ObservedLease:
-    """What we see now; a Lease that looks as before has done so since then."""
+    """The observation of a Lease now; while its spec is unchanged, `observed_at` stays."""
     if before and lease and before.lease and before.lease.spec == lease.spec:
         return ObservedLease(lease, before.observed_at)
     return ObservedLease(lease, now)
@@ -64,7 +65,7 @@ def observe(before: ObservedLease | None, lease: Lease | None, now: float) -> Ob
 def decide(
     observed: ObservedLease, identity: str, now: float, dead_prefix: str = ""
 ) -> Literal["create", "take", "renew", "wait"]:
-    """What to do about a Lease (rules 1 and 3)."""
+    """What a candidate should do about a Lease (rules 1 and 4)."""
     if observed.lease is None:
         return "create"
     spec = observed.lease.spec
@@ -78,7 +79,7 @@ def decide(
 
 
 def held_by(old: LeaseSpec | None, identity: str, wall: float, terms: LeaseTiming) -> LeaseSpec:
-    """The Lease with us as its holder; `wall` is the time of day, for people to read."""
+    """The spec of a Lease held by `identity`; `wall` is in seconds since 1970, for its timestamps."""
     now = micro_time(wall)
     still_held = old is not None and old.holder_identity == identity
     transitions = old.lease_transitions or 0 if old else 0
@@ -92,24 +93,24 @@ def held_by(old: LeaseSpec | None, identity: str, wall: float, terms: LeaseTimin
 
 
 def released(old: LeaseSpec, wall: float) -> LeaseSpec:
-    """The Lease without a holder."""
+    """The spec of a Lease without a holder."""
     now = micro_time(wall)
     return msgspec.structs.replace(old, holder_identity="", lease_duration_seconds=1, acquire_time=now, renew_time=now)
 
 
 def micro_time(wall: float) -> str:
-    """Kubernetes' MicroTime."""
+    """Seconds since 1970 as a MicroTime of Kubernetes."""
     return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 class LeaderElector:
-    """Tries to hold a Lease, and knows at every moment whether it does.
+    """Tries to become the leader, and knows at every moment whether it is.
 
     Args:
-        lease: namespace and name.
-        identity: who we are, unlike everybody else's: the pod's name and something random.
-        dead: how identities begin that are certainly dead: a container of our own pod that ran before us.
-        changed: called with True when we became the holder and with False when we ceased to be.
+        lease: namespace and name of the Lease.
+        identity: unique among all candidates: the name of the pod and a random part.
+        dead_prefix: the prefix of identities that cannot be alive: those of earlier containers of the same pod.
+        changed: called with True on becoming the leader, and with False on losing that.
         clock: monotonic seconds.
         wall: seconds since 1970.
     """
@@ -144,19 +145,19 @@ class LeaderElector:
 
     @property
     def is_leader(self) -> bool:
-        """Whether we hold the Lease right now, by the clock."""
+        """Whether this candidate is the leader at this moment, by the clock."""
         return self._renewed is not None and self._clock() < self._renewed + self._timing.renew_deadline
 
     async def until_held(self) -> None:
-        """Waits until we hold the Lease."""
+        """Wait until this candidate is the leader."""
         await self._held.wait()
 
     async def until_lost(self) -> None:
-        """Waits until we do not hold the Lease."""
+        """Wait until this candidate is not the leader."""
         await self._not_held.wait()
 
     async def run(self) -> Never:
-        """Takes the Lease when it is free, renews it, and again after a loss; gives it back when cancelled."""
+        """Take the Lease when it is free and renew it, again after a loss; release it when cancelled."""
         try:
             while True:
                 await self._attempt()
@@ -176,10 +177,10 @@ class LeaderElector:
         if self._renewed is not None:
             left = self._renewed + self._timing.renew_deadline - self._clock()
             return max(0.0, min(self._timing.retry_period, left))
-        return self._timing.retry_period * random.uniform(1.0, 1.2)  # noqa: S311 - two candidates should not race in step
+        return self._timing.retry_period * random.uniform(1.0, 1.2)  # noqa: S311 - keeps candidates out of step
 
     async def _attempt(self) -> None:
-        # Time counts from before the request: others may see our claim that early.
+        # The time before the request: other candidates may observe the renewal that early.
         began = self._clock()
         try:
             async with asyncio.timeout(self._timing.renew_deadline):
@@ -193,21 +194,21 @@ class LeaderElector:
             self._renewed = began
 
     async def _acquire_or_renew(self) -> Lease | None:
-        """Reads and, if the rules let us, writes; the Lease that is ours then, or None."""
+        """Read the Lease and, if the rules allow it, write it; the Lease that this candidate holds then, or None."""
         raw = await self._read()
-        found = codec.convert(Lease, raw) if raw is not None else None
+        lease = codec.convert(Lease, raw) if raw is not None else None
         now = self._clock()
-        self._observed = observe(self._observed, found, now)
+        self._observed = observe(self._observed, lease, now)
         action = decide(self._observed, self.identity, now, self._dead_prefix)
         if action == "wait":
             self._renewed = None
             return None
-        spec = held_by(found.spec if found else None, self.identity, self._wall(), self._timing)
+        spec = held_by(lease.spec if lease else None, self.identity, self._wall(), self._timing)
         try:
             return await (self._create(spec) if raw is None else self._write(raw, spec))
         except ApiError as error:
             if error.status in (404, 409, 422):
-                return None  # somebody was faster
+                return None  # another candidate wrote it first
             raise
 
     async def _read(self) -> dict[str, Any] | None:
@@ -219,13 +220,13 @@ class LeaderElector:
             raise
 
     async def _create(self, spec: LeaseSpec) -> Lease:
-        about = ObjectMeta(name=self._key.name, namespace=self._key.namespace)
-        return await self._client.create(Lease(metadata=about, spec=spec))
+        metadata = ObjectMeta(name=self._key.name, namespace=self._key.namespace)
+        return await self._client.create(Lease(metadata=metadata, spec=spec))
 
     async def _write(self, raw: dict[str, Any], spec: LeaseSpec) -> Lease:
         operations = fields_patch(raw, ("spec",), msgspec.to_builtins(spec))
-        answer = await self._client.json_patch(Lease, self._key.name, self._key.namespace, operations)
-        return codec.convert(Lease, answer)
+        patched = await self._client.json_patch(Lease, self._key.name, self._key.namespace, operations)
+        return codec.convert(Lease, patched)
 
     async def _release(self) -> None:
         raw = await self._read()
@@ -241,7 +242,7 @@ class LeaderElector:
         self._failing = failing
 
     def _report(self) -> None:
-        """Says aloud what changed; `holding` itself needs no telling."""
+        """Log a change of leadership, and wake those that wait for it."""
         held = self.is_leader
         if not held:
             self._renewed = None

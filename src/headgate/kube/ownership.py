@@ -1,13 +1,12 @@
-"""An object that we own as a whole: what of it to change, so that only what we say is as we say. Pure.
+"""Patches objects that the controller owns, and leaves the fields that it does not set. Pure.
 
-Servers fill in defaults, clouds allocate ports, people add labels; none of that is ours. What *was* ours the object
-itself remembers in an annotation: the names, never the values, of the fields that we set last time. So a label that we
-no longer want goes, and one that somebody else added stays. (kubectl remembers values, server-side apply remembers on
-the server; values would put Secrets into an annotation, and not every API does the latter.)
+API servers fill in defaults, clouds allocate ports, users add labels; such fields stay. The fields that the controller
+set the last time are recorded in an annotation of the object: their names, never their values. So a label that is no
+longer desired is removed, and one that a user added stays. (kubectl's annotation has the values, which would put
+Secrets into it; server-side apply keeps the record on the server, and not every API supports that.)
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
@@ -16,6 +15,7 @@ from headgate.api import codec
 from headgate.api.core import Secret
 from headgate.api.json_pointer import lookup
 from headgate.api.meta import Object
+from headgate.api.quantities import read_quantity
 
 from .patches import Operation, Raw, diff, optimistic_lock, to_json
 
@@ -24,28 +24,31 @@ ANNOTATION = "headgate.dev/applied"
 #: The names of the fields below a field; empty for a value.
 Shape = dict[str, Any]
 
-#: By which field the items of a list of objects are told apart: the first that all of them have, each another.
+#: The fields that may identify the items of a list of objects: the first one that is unique in all items is used.
 _ITEM_KEYS = ("name", "mountPath", "containerPort", "port", "key", "uid", "ip")
 
-#: Set by the API alone.
+#: Metadata that only the API server sets.
 _SET_BY_API = ("uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "managedFields")
 
-#: Fields that are maps of many people's names, not structures: of them only our names go.
+#: Maps that others add keys to: only the keys that the controller set are removed.
 _MAPS = ("labels", "annotations", "data", "binaryData", "nodeSelector", "selector", "matchLabels")
 
 
 class NotOwnedError(Exception):
-    """An object of this name exists and belongs to somebody else; it is left alone."""
+    """An object of this name exists that the controller does not own; it is not changed."""
 
 
 def desired_json(desired: Object, owned: Collection[str] = ()) -> dict[str, Any]:
-    """An object as JSON that we may create: without status and what the API sets, Secrets with `data` only.
+    """The JSON of an object to create: without its status and the metadata that the API server sets.
 
-    Fields that are at their default are left out, and so are not ours: but for those that `owned` names by their JSON
-    pointer (`/spec/replicas`).
+    Fields at their default are left out, so they are not owned, except those in `owned` (JSON pointers such as
+    `/spec/replicas`).
+
+    Raises:
+        ValueError: a Secret has `stringData`, or `owned` names a field that does not exist.
     """
     if isinstance(desired, Secret) and desired.string_data:
-        raise ValueError(f"Secret {desired.key}: give data, string_data cannot be compared with what is stored")
+        raise ValueError(f"Secret {desired.key}: set data; string_data cannot be compared with the stored object")
     json = _without(to_json(codec.builtins(desired)), ("status",))
     for field in owned:
         _set_default(json, desired, field)
@@ -70,14 +73,14 @@ def _attribute(value: Any, name: str) -> Any:
 
 
 def desired_patch(raw: Raw, desired: Raw) -> list[Operation]:
-    """Operations that make an existing object so; none if it is.
+    """The operations that set an existing object to the desired fields; none if it has them.
 
     Args:
-        raw: the object as the API gave it.
+        raw: the undecoded object.
         desired: from `desired_json`.
 
     Raises:
-        NotOursError: somebody else owns it.
+        NotOwnedError: the controller does not own the object.
     """
     check_owner(raw, desired)
     operations = diff(raw, _merge(raw, desired, _applied(raw), ()))
@@ -85,19 +88,19 @@ def desired_patch(raw: Raw, desired: Raw) -> list[Operation]:
 
 
 def check_owner(raw: Raw, desired: Raw) -> None:
-    """Raises `NotOursError` unless the object's controller is the one that we would be, and no other."""
+    """Raise `NotOwnedError` unless the object has the desired controller reference, or the annotation if none."""
     theirs, ours = _controller(raw), _controller(desired)
     what = (
         f"{raw.get('kind', desired['kind'])} {lookup(raw, ('metadata', 'namespace')) or ''}/{raw['metadata']['name']}"
     )
     if lookup(raw, ("metadata", "deletionTimestamp")):
-        raise NotOwnedError(f"{what} is being deleted; it is made anew when it is gone")
+        raise NotOwnedError(f"{what} is being deleted; it will be created again once it is gone")
     if theirs is not None and (ours is None or theirs.get("uid") != ours.get("uid")):
         former = ours is not None and (theirs.get("kind"), theirs.get("name")) == (ours.get("kind"), ours.get("name"))
-        hint = " that was deleted; it goes with it" if former else ""
-        raise NotOwnedError(f"{what} belongs to {theirs.get('kind')} {theirs.get('name')}{hint}")
+        hint = ", which was deleted; it will be garbage-collected" if former else ""
+        raise NotOwnedError(f"{what} is owned by {theirs.get('kind')} {theirs.get('name')}{hint}")
     if theirs is None and ours is not None and ANNOTATION not in (lookup(raw, ("metadata", "annotations")) or {}):
-        raise NotOwnedError(f"{what} exists and was not made by us; rename or delete it")
+        raise NotOwnedError(f"{what} exists and was not created by this controller; rename or delete it")
 
 
 def _controller(raw: Raw) -> Raw | None:
@@ -114,12 +117,12 @@ def _applied(raw: Raw) -> Shape:
     return shape if isinstance(shape, dict) else {}
 
 
-# ── the names of what we set ─────────────────────────────────────────────────
+# ── the names of the fields that are set ─────────────────────────────────────
 
 
 def _shape(value: Any) -> Shape:
     if isinstance(value, Mapping):
-        return {name: _shape(each) for name, each in value.items()}
+        return {name: _shape(child) for name, child in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
         key = _item_key(value)
         return {str(item[key]): _shape(item) for item in value} if key else {}
@@ -136,14 +139,14 @@ def _item_key(*lists: Sequence[Any]) -> str | None:
 
 
 def _without(value: Raw, names: Collection[str]) -> dict[str, Any]:
-    return {name: each for name, each in value.items() if name not in names}
+    return {name: child for name, child in value.items() if name not in names}
 
 
-# ── the object as it should be ───────────────────────────────────────────────
+# ── the desired object ───────────────────────────────────────────────────────
 
 
 def _merge(present: Raw, desired: Raw, before: Shape, path: tuple[str, ...]) -> dict[str, Any]:
-    """What is there, without what we set before and no longer do, with what we set now."""
+    """The present fields, without those that were set before and are not desired, with the desired ones."""
     merged = dict(present)
     for name in before:
         if name in present and name not in desired and not _shared((*path, name)):
@@ -157,10 +160,10 @@ def _merge(present: Raw, desired: Raw, before: Shape, path: tuple[str, ...]) -> 
 
 
 def _remove(merged: dict[str, Any], name: str, before: Any) -> None:
-    """Takes out a field that we set before; of a map that others write too, our names only."""
-    left = _without(merged[name], before) if name in _MAPS and isinstance(merged[name], Mapping) else {}
-    if left:
-        merged[name] = left
+    """Remove a field that was set before; from a map that others write too, only the keys that were set."""
+    others = _without(merged[name], before) if name in _MAPS and isinstance(merged[name], Mapping) else {}
+    if others:
+        merged[name] = others
     else:
         del merged[name]
 
@@ -175,7 +178,7 @@ def _merge_value(present: Any, desired: Any, before: Shape, path: tuple[str, ...
 
 
 def _merge_list(present: list[Any], desired: list[Any], before: Shape, path: tuple[str, ...]) -> list[Any]:
-    """A list that is ours: our items in our order, each with what the server filled in."""
+    """An owned list: the desired items in their order, each with the fields that the server filled in."""
     key = _item_key(desired, present)
     if key:
         there = {item[key]: item for item in present}
@@ -188,7 +191,7 @@ def _merge_list(present: list[Any], desired: list[Any], before: Shape, path: tup
 
 
 def _shared(path: tuple[str, ...]) -> bool:
-    """Lists of the metadata belong to everybody: owners and finalizers are only ever added."""
+    """Whether a list is shared with other controllers: owner references and finalizers are only added."""
     return path[:1] == ("metadata",) and len(path) > 1 and path[1] in ("ownerReferences", "finalizers")
 
 
@@ -206,35 +209,16 @@ def _add_items(present: list[Any], desired: list[Any]) -> list[Any]:
 
 
 def _is_zero(value: Any) -> bool:
-    """What an API leaves out. Not `{}`: an empty `emptyDir` says something by being there."""
+    """Whether an API leaves the value out. Not `{}`: an empty `emptyDir` has a meaning."""
     return value is None or value is False or value in ("", 0) or value == []
 
 
 def _same(present: Any, desired: Any, path: tuple[str, ...]) -> bool:
     if type(present) is type(desired) and present == desired:
         return True
-    if any(part in ("requests", "limits") for part in path):
-        there, ours = quantity(present), quantity(desired)
-        return there is not None and there == ours
+    if any(part in ("requests", "limits") for part in path):  # `500m`, `0.5` and `5e-1` are the same quantity
+        try:
+            return read_quantity(str(present)) == read_quantity(str(desired))
+        except ValueError:
+            return False
     return False
-
-
-_SUFFIXES = {
-    "n": Decimal("1e-9"),
-    "u": Decimal("1e-6"),
-    "m": Decimal("1e-3"),
-    "": Decimal(1),
-    **{name: Decimal(1000) ** power for power, name in enumerate("kMGTPE", 1)},
-    **{f"{name}i": Decimal(1024) ** power for power, name in enumerate("KMGTPE", 1)},
-}
-
-
-def quantity(value: Any) -> Decimal | None:
-    """An amount of a resource as a number: `500m`, `0.5` and `5e-1` are the same; None if it is none."""
-    text = str(value)
-    digits = text.rstrip("numkKMGTPEi") if not text[-1:].isdigit() else text
-    factor = _SUFFIXES.get(text[len(digits) :])
-    try:
-        return Decimal(digits) * factor if factor is not None else None
-    except InvalidOperation:
-        return None

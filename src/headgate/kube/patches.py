@@ -1,11 +1,11 @@
-"""JSON Patches (RFC 6902) that touch only what is ours, computed from the undecoded object. Pure.
+"""JSON Patches (RFC 6902) that change only the controller's own fields, computed from the undecoded object. Pure.
 
-`status.parents`, `status.ancestors` and most lists in a spec are atomic to Kubernetes: whoever writes them writes all
-of them. So nothing here ever writes a list as a whole that others write too. An entry is replaced or removed where it
-stands after a `test` that it still is, byte for byte, the entry that was read; one is added after a `test` that the
-whole list is. A patch whose test fails changes nothing; `apply.write` then reads again and computes anew.
+`status.parents`, `status.ancestors` and most lists of a spec are atomic to Kubernetes, but several controllers write
+them. So a shared list is never written as a whole. An entry is replaced or removed at its index, after a `test` that it
+is still the entry that was read; an entry is added after a `test` that the whole list is unchanged. A patch whose test
+fails changes nothing; `apply.patch_with_retry` then reads the object again and computes a new patch.
 
-No change gives no operations.
+If nothing changes, there are no operations.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -20,16 +20,16 @@ Raw = Mapping[str, Any]
 
 
 def optimistic_lock(raw: Raw) -> Operation:
-    """A test that the object is still the one that was read."""
+    """A `test` of the resourceVersion: the patch applies only to the version that was read."""
     return {"op": "test", "path": "/metadata/resourceVersion", "value": raw["metadata"]["resourceVersion"]}
 
 
 def to_json(value: Any) -> Any:
-    """Any value of ours as JSON has it: structs as dicts, tuples as lists."""
+    """A value as plain JSON: structs become dicts, tuples become lists."""
     return msgspec.json.decode(msgspec.json.encode(value))
 
 
-# ── lists that others write too ──────────────────────────────────────────────
+# ── lists that other controllers write too ───────────────────────────────────
 
 
 def list_patch(
@@ -39,14 +39,14 @@ def list_patch(
     desired: Sequence[Raw],
     identity: Callable[[Raw], Hashable],
 ) -> list[Operation]:
-    """Operations that turn a list that others write too into another, entry by entry.
+    """The operations that turn a shared list into another, entry by entry.
 
-    Entries that stay must come in the same order in both; new ones come last.
+    Entries of both lists must be in the same order; new entries come last.
     """
     if not present:
         return _whole_list(raw, path, desired) if desired else []
     where = pointer(*path)
-    # Entries of one identity (two entries of ours for one parent) are met in order: the first stays.
+    # Of entries with the same identity (two of ours for one parent) the first is kept.
     waiting = list(desired)
     replaced: list[Operation] = []
     removed: list[Operation] = []
@@ -61,12 +61,12 @@ def list_patch(
     added: list[Operation] = [{"op": "add", "path": f"{where}/-", "value": new} for new in waiting]
     if added:
         added = [{"op": "test", "path": where, "value": list(present)}, *replaced, *removed, *added]
-        return [each for each in added if each["op"] != "test" or each["path"] == where]
+        return [operation for operation in added if operation["op"] != "test" or operation["path"] == where]
     return [*replaced, *removed]
 
 
 def _whole_list(raw: Raw, path: Sequence[str], desired: Sequence[Raw]) -> list[Operation]:
-    """The list is not there, or empty: only the object's version can tell that it still is so."""
+    """Sets a list that does not exist or is empty; only the resourceVersion can guard that it still is."""
     return [optimistic_lock(raw), *_parents(raw, path), {"op": "add", "path": pointer(*path), "value": list(desired)}]
 
 
@@ -78,14 +78,13 @@ def _parents(raw: Raw, path: Sequence[str]) -> list[Operation]:
     ]
 
 
-# ── fields that are ours whole ───────────────────────────────────────────────
+# ── fields that only this controller writes ──────────────────────────────────
 
 
 def fields_patch(raw: Raw, path: Sequence[str], desired: Raw) -> list[Operation]:
-    """Operations that make these fields below `path` so, lists as a whole; None removes a field; others stay.
+    """The operations that set these fields below `path`, lists as a whole; None removes a field, others stay.
 
-    For what nobody else writes: a Canary's status, a Gateway's addresses and listeners. Guarded by the object's
-    version.
+    For fields that no other controller writes. Guarded by the resourceVersion.
     """
     present = lookup(raw, path) or {}
     merged = merge_fields(present, to_json(desired))
@@ -98,7 +97,7 @@ def fields_patch(raw: Raw, path: Sequence[str], desired: Raw) -> list[Operation]
 
 
 def merge_fields(present: Raw, desired: Raw) -> dict[str, Any]:
-    """RFC 7386: mappings are merged, None removes, everything else replaces."""
+    """Merge as RFC 7386 does: mappings are merged, None removes, any other value replaces."""
     merged = dict(present)
     for name, value in desired.items():
         if value is None:
@@ -112,7 +111,7 @@ def merge_fields(present: Raw, desired: Raw) -> dict[str, Any]:
 
 
 def diff(old: Any, new: Any, path: str = "") -> list[Operation]:
-    """Operations that turn one JSON value into another; lists of unequal length are replaced as a whole."""
+    """The operations that turn one JSON value into another; lists of unequal length are replaced as a whole."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         operations: list[Operation] = []
         for name in old:
@@ -126,7 +125,9 @@ def diff(old: Any, new: Any, path: str = "") -> list[Operation]:
         return operations
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         return [
-            each for index, pair in enumerate(zip(old, new, strict=True)) for each in diff(*pair, f"{path}/{index}")
+            operation
+            for index, pair in enumerate(zip(old, new, strict=True))
+            for operation in diff(*pair, f"{path}/{index}")
         ]
     if type(old) is type(new) and old == new:
         return []

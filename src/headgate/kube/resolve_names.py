@@ -1,7 +1,7 @@
-"""Names of Services, resolved through the API that we talk to instead of a cluster's DNS.
+"""Resolves names of Services through the API instead of the cluster's DNS.
 
-On a laptop nobody serves `prometheus.monitoring.svc`; in a cluster this gives the same pods as the Service's address
-would. So addresses of metrics providers, webhooks and the xDS server are written the same way in both.
+A laptop has no DNS server for `prometheus.monitoring.svc`; in a cluster this resolves to the same pods as the Service's
+address. So addresses of metrics providers, webhooks and the xDS server are written the same way in both.
 """
 
 import ipaddress
@@ -20,22 +20,22 @@ _SERVICE_NAME = "kubernetes.io/service-name"
 
 
 class NameUnknownError(LookupError):
-    """There is no such Service, or it has no such port."""
+    """The Service does not exist, or does not have the port."""
 
 
 class NoEndpointsError(LookupError):
-    """The Service exists, but none of its pods is ready: try again."""
+    """The Service exists, but none of its pods is ready; a retry may succeed."""
 
 
 class ServiceName(msgspec.Struct, frozen=True):
-    """A host name that may be a Service. `certain`: it can be nothing else, because it ends in `.svc`."""
+    """A host name that may be a Service; `certain` if it ends in `.svc`, so that it can be nothing else."""
 
     key: Key
     certain: bool
 
 
 def parse(host: str, namespace: str = "") -> ServiceName | None:
-    """`name.namespace[.svc[.cluster.local]]`, or `name` beside a `namespace`; None if it can be no Service."""
+    """The Service of `name.namespace[.svc[.cluster.local]]`, or of `name` with a `namespace`; None for other names."""
     try:
         ipaddress.ip_address(host.strip("[]"))
     except ValueError:
@@ -54,18 +54,22 @@ def parse(host: str, namespace: str = "") -> ServiceName | None:
 
 
 def addresses_of(service: Service, slices: Iterable[EndpointSlice], port: int | str) -> list[tuple[str, int]]:
-    """Where the ready pods of a Service listen for one of its ports. Raises `NameUnknownError`."""
-    found = next((each for each in service.spec.ports if port in (each.port, each.name)), None)
-    if found is None:
-        have = ", ".join(str(each.port) for each in service.spec.ports) or "none"
-        raise NameUnknownError(f"Service {service.key} has no port {port}; it has {have}")
+    """The addresses of the ready pods of a Service for one of its ports (number or name).
+
+    Raises:
+        NameUnknownError: the Service does not have the port.
+    """
+    service_port = next((each for each in service.spec.ports if port in (each.port, each.name)), None)
+    if service_port is None:
+        ports = ", ".join(str(each.port) for each in service.spec.ports) or "none"
+        raise NameUnknownError(f"Service {service.key} has no port {port}; its ports: {ports}")
     return sorted(
-        (endpoint.addresses[0], each.port)
-        for piece in slices
-        if piece.address_type in ("IPv4", "IPv6")
-        for each in piece.ports
-        if each.name == found.name and each.port is not None
-        for endpoint in piece.endpoints
+        (endpoint.addresses[0], target.port)
+        for endpoint_slice in slices
+        if endpoint_slice.address_type in ("IPv4", "IPv6")
+        for target in endpoint_slice.ports
+        if target.name == service_port.name and target.port is not None
+        for endpoint in endpoint_slice.endpoints
         if endpoint.conditions.ready is not False and endpoint.addresses
     )
 
@@ -78,19 +82,19 @@ async def resolve(
     namespace: str = "",
     choose: Callable[[Sequence[tuple[str, int]]], tuple[str, int]] = random.choice,
 ) -> tuple[str, int]:
-    """The address and port behind a host and port.
+    """The address and port of a ready pod of a Service.
 
-    What can be no Service (an address, a public name) and what is none (`example.com` looks like Service `example` in
-    the namespace `com`) comes back as it is, for DNS.
+    A host that cannot be a Service (an address, a public name), or that is none (`example.com` looks like the Service
+    `example` in the namespace `com`), is returned as it is, for DNS.
 
     Args:
-        namespace: where a name without one is looked for.
+        namespace: the namespace of names without one.
         choose: picks one of the ready pods.
 
     Raises:
-        NameUnknownError: no such Service or port, and the name can be nothing else.
-        NoEndpointsError: no pod is ready.
-        ApiError: the API cannot be asked.
+        NameUnknownError: the Service or its port does not exist, and the name can be nothing else.
+        NoEndpointsError: no pod of the Service is ready.
+        ApiError: the API returned an error.
     """
     name = parse(host, namespace)
     if name is None:
@@ -101,12 +105,12 @@ async def resolve(
         if error.status != 404:
             raise
         if name.certain:
-            raise NameUnknownError(f"there is no Service {name.key}") from None
+            raise NameUnknownError(f"Service {name.key} does not exist") from None
         return host, port
     if service.spec.type == "ExternalName":
         return service.spec.external_name, port
     slices = await client.list(EndpointSlice, name.key.namespace, label_selector=f"{_SERVICE_NAME}={name.key.name}")
-    found = addresses_of(service, slices.items, port)
-    if not found:
+    addresses = addresses_of(service, slices.items, port)
+    if not addresses:
         raise NoEndpointsError(f"no pod of Service {name.key} is ready for port {port}")
-    return choose(found)
+    return choose(addresses)

@@ -1,7 +1,7 @@
-"""Statuses as JSON Patches: our conditions and entries as they should be, everybody else's as they are. Pure.
+"""Statuses as JSON Patches: sets the controller's conditions and entries, and leaves those of others unchanged. Pure.
 
-Times are seconds since 1970. What says the same as before is left as it is, byte for byte, with its
-`lastTransitionTime` and with the fields that the API filled in; if all is left as it is there are no operations.
+Times are seconds since 1970. A condition or entry whose content is unchanged keeps its `lastTransitionTime` and the
+fields that the API filled in; if nothing changes, there are no operations.
 """
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
@@ -15,10 +15,10 @@ from headgate.api.times import rfc3339
 
 from .patches import Operation, Raw, diff, list_patch, optimistic_lock, to_json
 
-#: The longest lists that the Gateway API's schemas allow.
-MOST_CONDITIONS = 8
-MOST_ENTRIES = {"parents": 32, "ancestors": 16}
-#: Conditions that an object can do without: they make room when other controllers' have filled the list.
+#: The maximum lengths of lists in the Gateway API's schemas.
+MAX_CONDITIONS = 8
+MAX_ENTRIES = {"parents": 32, "ancestors": 16}
+#: Conditions that are left out first when other controllers' conditions leave too little room in the list.
 OPTIONAL = ("AddressesAssigned", "InsecureFrontendValidationMode", "OverlappingTLSConfig", "PartiallyInvalid")
 
 
@@ -32,18 +32,18 @@ def status_patch(
     owned_in_items: Collection[str] = (),
     fields: Collection[str] | None = None,
 ) -> list[Operation]:
-    """Operations that make an object's status so; for the status subresource.
+    """The operations that set an object's status; for the status subresource.
 
-    Each field of `desired` (a status type of `headgate.api`) is written the way it is owned: `conditions` type by
-    type, lists of entries with a `controllerName` entry by entry, everything else as a whole, where entries of the
-    same name keep the times of their conditions.
+    `desired` is a status type of `headgate.api`. Its `conditions` are set type by type, lists of entries with a
+    `controllerName` entry by entry, and all other fields as a whole, in which items of the same name keep the times of
+    their conditions.
 
     Args:
-        controllers: our controller names, for lists of entries with a `controllerName`.
-        owned_conditions: condition types that are ours, so that they go when they are not desired: of the object, or
-            of our entries.
-        owned_in_items: the same for items of other lists (listeners).
-        fields: attribute names of the fields that are ours; None: all that the type has.
+        controllers: the controller names of our entries, in lists of entries with a `controllerName`.
+        owned_conditions: condition types that the controller owns, of the object or of its entries: they are removed
+            when they are not desired.
+        owned_in_items: the same for the items of other lists (listeners).
+        fields: attribute names of the fields to set; None: all fields of the type.
     """
     operations: list[Operation] = []
     if lookup(raw, ("status",)) is None:
@@ -67,7 +67,7 @@ def status_patch(
 
 
 def _field_patch(raw: Raw, path: tuple[str, ...], value: Any) -> list[Operation]:
-    """The field is tested as it was read, not the object's version: others may write other fields meanwhile."""
+    """Sets a field, guarded by its old value and not by the resourceVersion, which changes with other fields too."""
     present = lookup(raw, path)
     where = pointer(*path)
     if present is None:
@@ -80,8 +80,12 @@ def _field_patch(raw: Raw, path: tuple[str, ...], value: Any) -> list[Operation]
 
 
 def _guard_once(operations: Sequence[Operation]) -> list[Operation]:
-    guards = [each for each in operations if each["op"] == "test" and each["path"] == "/metadata/resourceVersion"]
-    return [*guards[:1], *(each for each in operations if each not in guards)]
+    guards = [
+        operation
+        for operation in operations
+        if operation["op"] == "test" and operation["path"] == "/metadata/resourceVersion"
+    ]
+    return [*guards[:1], *(operation for operation in operations if operation not in guards)]
 
 
 # ── conditions ───────────────────────────────────────────────────────────────
@@ -95,7 +99,7 @@ def conditions_patch(
     path: Sequence[str] = ("status", "conditions"),
     owned: Collection[str] = (),
 ) -> list[Operation]:
-    """Operations that make our conditions so; see `merge_conditions`."""
+    """The operations that set the controller's conditions; see `merge_conditions`."""
     present = lookup(raw, path) or []
     return list_patch(raw, path, present, merge_conditions(present, desired, now, owned=owned), _type_of)
 
@@ -103,15 +107,15 @@ def conditions_patch(
 def merge_conditions(
     present: Sequence[Raw], desired: Sequence[Value], now: float, *, owned: Collection[str] = ()
 ) -> list[dict[str, Any]]:
-    """The list of conditions as it should be.
+    """The list of conditions with the desired ones.
 
-    Foreign types stay where they are and as they are. Ours keep their place; `lastTransitionTime` moves only when the
-    status does; one that says the same is left as it is. Types in `owned` that are not desired go. Where foreign ones
-    leave no room for all of ours, ours are left out, those in `OPTIONAL` first.
+    Conditions of other types are unchanged. The desired ones keep their place in the list. `lastTransitionTime` changes
+    only with `status`; a condition with the same content is unchanged. Types in `owned` that are not desired are
+    removed. If there is no room for all desired conditions, some are left out, those in `OPTIONAL` first.
     """
     every = {condition["type"]: condition for condition in map(_builtins, desired)}
     ours = {*every, *owned}
-    room = max(0, MOST_CONDITIONS - sum(old.get("type") not in ours for old in present))
+    room = max(0, MAX_CONDITIONS - sum(old.get("type") not in ours for old in present))
     kept = sorted(every, key=OPTIONAL.__contains__)[:room]
     wanted = {kind: condition for kind, condition in every.items() if kind in kept}
     merged: list[dict[str, Any]] = []
@@ -152,15 +156,15 @@ def entries_patch(
     now: float,
     owned_conditions: Collection[str] = (),
 ) -> list[Operation]:
-    """Operations that make our entries of `status.parents` (or `status.ancestors`) so.
+    """The operations that set the controller's entries of `status.parents` or `status.ancestors`.
 
-    Ours are the entries whose `controllerName` is one of `controllers`; they are told apart by that and by what their
-    `parentRef` (`ancestorRef`) refers to. Ours that are not desired go, others are never touched; where those leave no
-    room for all of ours, the first of ours are written.
+    The controller owns the entries whose `controllerName` is in `controllers`. `controllerName` and `parentRef` (or
+    `ancestorRef`) identify an entry. Owned entries that are not desired are removed; others are never changed. If there
+    is no room for all desired entries, the first ones are written.
     """
     present: list[dict[str, Any]] = list(lookup(raw, path) or [])
     foreign = sum(entry.get("controllerName") not in controllers for entry in present)
-    room = max(0, MOST_ENTRIES.get(path[-1], MOST_ENTRIES["parents"]) - foreign)
+    room = max(0, MAX_ENTRIES.get(path[-1], MAX_ENTRIES["parents"]) - foreign)
     wanted = {_identity(_builtins(entry)): entry for entry in desired[:room]}
     result: list[dict[str, Any]] = []
     for entry in present:
@@ -172,7 +176,7 @@ def entries_patch(
     return list_patch(raw, path, present, result, _identity)
 
 
-#: What the API fills in when a reference leaves it out.
+#: The fields that the API fills in when a reference omits them.
 _DEFAULT_REFERENCE = {"group": "gateway.networking.k8s.io", "kind": "Gateway"}
 
 
@@ -186,18 +190,18 @@ def _identity(entry: Raw) -> Hashable:
     return entry.get("controllerName"), _refers(entry)
 
 
-# ── values as they should be, where they are so left as they are ─────────────
+# ── values: equal ones are left as they are ──────────────────────────────────
 
 
 class _Absent:
-    """A field that is not there."""
+    """The value of a field that is absent."""
 
 
 _ABSENT: Any = _Absent()
 
 
 def overlay(present: Raw, desired: Value, now: float, *, owned_conditions: Collection[str] = ()) -> dict[str, Any]:
-    """What stands there, changed where it does not say what `desired` does; fields that we do not know stay."""
+    """The present value with the fields of `desired` that differ; fields that our types do not have stay."""
     try:
         there = msgspec.convert(present, type(desired)) if present else None
     except msgspec.ValidationError:
@@ -213,14 +217,14 @@ def overlay(present: Raw, desired: Value, now: float, *, owned_conditions: Colle
         elif name in new:
             result[name] = new[name]
         elif isinstance(value, int | tuple):
-            result[name] = to_json(value)  # many schemas require a zero or an empty list to be said
+            result[name] = to_json(value)  # many schemas require zeros and empty lists to be present
         else:
             result.pop(name, None)
     return result
 
 
 def _overlay_value(present: Any, value: Any, now: float, owned: Collection[str]) -> Any:
-    """The JSON of a whole field, keeping of `present` what says the same."""
+    """The JSON of a whole field; parts of `present` with the same content are kept."""
     if isinstance(value, Value):
         return overlay(present if isinstance(present, Mapping) else {}, value, now, owned_conditions=owned)
     if isinstance(value, tuple) and value and isinstance(value[0], Value):

@@ -112,7 +112,7 @@ class DataFolder:
     def certificate(self, authority: pki.CertificateAuthority, address: str, now: float) -> tuple[Path, Path]:
         """Certificate and key of this start, as files."""
         names = sorted({address, "127.0.0.1", "localhost", "kubernetes.default.svc", "kubernetes"})
-        certified = pki.issue_server(authority, names, now, life=365 * 86_400.0)
+        certified = pki.issue_server(authority, names, now, lifetime=365 * 86_400.0)
         certificate, key = self.path / "tls.crt", self.path / "tls.key"
         certificate.write_bytes(certified.certificate)
         _write_secret(key, certified.key)

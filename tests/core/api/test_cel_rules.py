@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from headgate.api.cel.programs import ExpressionError, compiled
-from headgate.api.cel.quantities import read_quantity
 from headgate.api.cel.rules import problems, read
 from headgate.api.problems import Problem
+from headgate.api.quantities import read_quantity
 
 
 def rule(text: str, **more: Any) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from headgate.api.core import (
 )
 from headgate.api.meta import Object, ObjectMeta, OwnerReference
 from headgate.api.patch import json_patch
-from headgate.kube.ownership import ANNOTATION, NotOwnedError, desired_json, desired_patch, quantity
+from headgate.kube.ownership import ANNOTATION, NotOwnedError, desired_json, desired_patch
 
 GATEWAY = OwnerReference(
     api_version="gateway.networking.k8s.io/v1", kind="Gateway", name="g", uid="uid-1", controller=True
@@ -103,17 +103,19 @@ def test_the_order_of_a_list_is_ours() -> None:
     assert [each["name"] for each in after["spec"]["template"]["spec"]["containers"][0]["env"]] == ["A", "B"]
 
 
-def test_amounts_that_are_the_same_are_no_difference() -> None:
+def test_equal_quantities_are_no_difference() -> None:
     desired = pods(Container(name="e", resources={"requests": {"cpu": "1000m", "memory": "1024Mi"}}))
     raw = stored(pods(Container(name="e", resources={"requests": {"cpu": "1", "memory": "1Gi"}})))
     assert desired_patch(raw, desired) == []
 
 
 @pytest.mark.parametrize(
-    ("left", "right"), [("500m", "0.5"), ("1Gi", "1024Mi"), (1, "1"), ("1e3", "1k"), ("2000000u", "2")]
+    ("stored_cpu", "desired_cpu"), [("500m", "0.5"), ("1Gi", "1024Mi"), (1, "1"), ("1e3", "1k"), ("2000000u", "2")]
 )
-def test_amounts_are_read_as_kubernetes_reads_them(left: Any, right: Any) -> None:
-    assert quantity(left) == quantity(right) is not None
+def test_quantities_are_compared_as_numbers(stored_cpu: Any, desired_cpu: Any) -> None:
+    desired = pods(Container(name="e", resources={"requests": {"cpu": desired_cpu}}))
+    raw = stored(pods(Container(name="e", resources={"requests": {"cpu": stored_cpu}})))
+    assert desired_patch(raw, desired) == []
 
 
 def test_a_default_that_is_ours_is_written() -> None:
@@ -140,21 +142,21 @@ def test_finalizers_and_owners_of_others_stay() -> None:
 def test_an_object_of_another_owner_is_left_alone() -> None:
     raw = stored(service())
     raw["metadata"]["ownerReferences"] = [{**raw["metadata"]["ownerReferences"][0], "kind": "Other", "uid": "uid-2"}]
-    with pytest.raises(NotOwnedError, match="Service n/g-envoy belongs to Other g"):
+    with pytest.raises(NotOwnedError, match="Service n/g-envoy is owned by Other g"):
         desired_patch(raw, service())
 
 
 def test_what_is_left_of_a_deleted_owner_of_the_same_name_is_left_to_the_garbage_collector() -> None:
     raw = stored(service())
     raw["metadata"]["ownerReferences"] = [{**raw["metadata"]["ownerReferences"][0], "uid": "uid-0"}]
-    with pytest.raises(NotOwnedError, match="belongs to Gateway g that was deleted; it goes with it"):
+    with pytest.raises(NotOwnedError, match="is owned by Gateway g, which was deleted; it will be garbage-collected"):
         desired_patch(raw, service())
 
 
 def test_an_object_that_somebody_made_by_hand_is_not_adopted() -> None:
     raw = stored(service())
     del raw["metadata"]["ownerReferences"], raw["metadata"]["annotations"][ANNOTATION]
-    with pytest.raises(NotOwnedError, match="exists and was not made by us"):
+    with pytest.raises(NotOwnedError, match="exists and was not created by this controller"):
         desired_patch(raw, service())
 
 

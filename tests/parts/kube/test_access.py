@@ -201,7 +201,7 @@ async def test_an_exec_plugin_is_asked_again_only_when_its_token_ends(tmp_path: 
 
 async def test_an_exec_plugin_that_fails_tells_why_and_shows_no_secret(tmp_path: Path) -> None:
     spec = plugin(tmp_path, 'print("log in first", file=sys.stderr); sys.exit(3)')
-    with pytest.raises(CredentialError, match="ended with 3: log in first"):
+    with pytest.raises(CredentialError, match="exited with 3: log in first"):
         await ExecPlugin(spec, None).authorization()
 
 

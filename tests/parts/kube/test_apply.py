@@ -202,6 +202,6 @@ async def test_an_object_of_another_owner_stays_as_it_is(local_api: Path) -> Non
         )
         await create_or_patch(client, service("owned", owner_references=(theirs,)))
         before = await client.get_raw(Service, "s", "owned")
-        with pytest.raises(NotOwnedError, match="belongs to ConfigMap a"):
+        with pytest.raises(NotOwnedError, match="is owned by ConfigMap a"):
             await create_or_patch(client, service("owned", 81, owner_references=(ours,)))
         assert await client.get_raw(Service, "s", "owned") == before

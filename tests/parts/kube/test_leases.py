@@ -91,7 +91,7 @@ def test_times_are_written_as_kubernetes_reads_them() -> None:
 
 
 def test_terms_that_cannot_be_safe_are_a_mistake() -> None:
-    with pytest.raises(ValueError, match="duration > renew > retry"):
+    with pytest.raises(ValueError, match="lease_duration > renew_deadline > retry_period"):
         LeaseTiming(lease_duration=10, renew_deadline=10)
 
 

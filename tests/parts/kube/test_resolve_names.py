@@ -70,7 +70,7 @@ def test_pods_that_are_not_ready_are_left_out_and_unknown_counts_as_ready() -> N
 
 
 def test_a_port_that_the_service_has_not_names_those_that_it_has() -> None:
-    with pytest.raises(NameUnknownError, match="Service n/s has no port 81; it has 80, 443"):
+    with pytest.raises(NameUnknownError, match="Service n/s has no port 81; its ports: 80, 443"):
         addresses_of(service(ServicePort(name="a", port=80), ServicePort(name="b", port=443)), [], 81)
 
 
@@ -88,7 +88,7 @@ async def test_names_are_resolved_through_the_api(local_api: Path) -> None:
 
 async def test_a_name_that_is_certainly_a_service_must_exist(local_api: Path) -> None:
     async with Client.from_kubeconfig(local_api) as client:
-        with pytest.raises(NameUnknownError, match="there is no Service nowhere/nothing"):
+        with pytest.raises(NameUnknownError, match="Service nowhere/nothing does not exist"):
             await resolve(client, "nothing.nowhere.svc", 80)
 
 

@@ -46,7 +46,7 @@ def test_a_certificate_survives_its_secret(client: pki.IssuedCertificate) -> Non
 
 
 def test_a_leaf_is_no_authority(client: pki.IssuedCertificate) -> None:
-    with pytest.raises(tls.TlsError, match="not the certificate of an authority"):
+    with pytest.raises(tls.TlsError, match="is not a CA certificate"):
         pki.load_ca(pki.certificate_data(client))
 
 

@@ -15,8 +15,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import re2
 
+from headgate.api.quantities import read_quantity
+
 from .language import cel, stdlib
-from .quantities import read_quantity
 
 Function = Callable[..., Any]
 Boxed = dict[str, Any]

@@ -8,7 +8,7 @@ import pytest
 
 from headgate.api import codec
 from headgate.api.apps import Deployment
-from headgate.rollout.targets.readiness import Unready, unready
+from headgate.rollout.readiness import Unready, unready
 
 NOW = 1_800_000_000.0
 

@@ -1,6 +1,6 @@
 """Kinds of workloads that can be released: one module each, found by its `KIND` (`spec.targetRef.kind`).
 
-`deployment.py` is the one to copy. A module without `KIND` is a helper.
+`deployment.py` is the one to copy.
 """
 
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ from ..effects import Create, Json, Patch
 from ..names import Names
 from ..pod_template import Primary
 from ..problem import NotAcceptedError
+from ..readiness import Unready
 from ..registry import known, modules
 from ..settings import Settings
-from .readiness import Unready
 
 __all__ = ["KNOWN", "Target", "Unready", "of"]
 

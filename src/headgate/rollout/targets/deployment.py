@@ -3,15 +3,14 @@
 from headgate.api import codec
 from headgate.api.apps import Deployment
 
-from .. import pod_template
+from .. import pod_template, readiness
 from ..effects import Create, Json, Patch
 from ..names import Names
 from ..ownership import owner_reference
 from ..pod_template import Primary, primary_template
 from ..problem import NotAcceptedError
+from ..readiness import Unready
 from ..settings import Settings, label_kept
-from . import readiness
-from .readiness import Unready
 
 KIND = "Deployment"
 TYPE = Deployment

@@ -16,9 +16,9 @@ from support.observer import Observer
 from support.parts import Parts
 from support.shop import Shop, analysis
 
-pytest.register_assert_rewrite("support.stories")
+pytest.register_assert_rewrite("support.rollout_scenarios")
 
-from support.stories import Promoted, RolledBack, Story  # noqa: E402 - its assertions are those of these tests
+from support.rollout_scenarios import Promoted, RolledBack, RolloutScenario  # noqa: E402 - its assertions are those of these tests
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ class Mortal:
 
 
 @contextlib.contextmanager
-def mortal_story(parts: Parts, namespace: str, version: str, **environment: str) -> Iterator[Story]:
+def mortal_scenario(parts: Parts, namespace: str, version: str, **environment: str) -> Iterator[RolloutScenario]:
     """A release from the first moment of the Canary; the controller dies of every change."""
     shop = Shop(parts.kubectl, namespace, analysis())
     kills: list[str] = []
@@ -74,22 +74,22 @@ def mortal_story(parts: Parts, namespace: str, version: str, **environment: str)
 
     with Mortal(parts) as mortal, Observer(shop, traffic=False) as seen:
         seen.on_every_change(kill)
-        story = Story(shop, seen, kills)
+        scenario = RolloutScenario(shop, seen, kills)
         try:
-            story.tell(version, **environment)
+            scenario.run(version, **environment)
         except BaseException:
             print(parts.tails())
             raise
-    yield story
+    yield scenario
     shop.close()
 
 
 class DiesOften:
     """Kills at everything that is written."""
 
-    def test_it_died_in_every_phase(self, story: Story) -> None:
-        assert [phase for phase, _ in itertools.groupby(story.kills) if phase] == [
-            phase for phase in story.seen.phases if phase
+    def test_it_died_in_every_phase(self, scenario: RolloutScenario) -> None:
+        assert [phase for phase, _ in itertools.groupby(scenario.kills) if phase] == [
+            phase for phase in scenario.seen.phases if phase
         ]
 
 
@@ -98,9 +98,9 @@ class TestMortalAndGood(DiesOften, Promoted):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def story(cls, parts: Parts) -> Iterator[Story]:
-        with mortal_story(parts, "mortal-good", "1.1.0") as story:
-            yield story
+    def scenario(cls, parts: Parts) -> Iterator[RolloutScenario]:
+        with mortal_scenario(parts, "mortal-good", "1.1.0") as scenario:
+            yield scenario
 
 
 class TestMortalAndBad(DiesOften, RolledBack):
@@ -108,6 +108,6 @@ class TestMortalAndBad(DiesOften, RolledBack):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def story(cls, parts: Parts) -> Iterator[Story]:
-        with mortal_story(parts, "mortal-bad", "1.2.0", ERROR_RATE="0.3") as story:
-            yield story
+    def scenario(cls, parts: Parts) -> Iterator[RolloutScenario]:
+        with mortal_scenario(parts, "mortal-bad", "1.2.0", ERROR_RATE="0.3") as scenario:
+            yield scenario

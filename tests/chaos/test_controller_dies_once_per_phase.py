@@ -19,9 +19,9 @@ from support.observer import Observer
 from support.shop import Shop, analysis
 from support.waiting import until
 
-pytest.register_assert_rewrite("support.stories")
+pytest.register_assert_rewrite("support.rollout_scenarios")
 
-from support.stories import Promoted, Story  # noqa: E402 - its assertions are those of these tests
+from support.rollout_scenarios import Promoted, RolloutScenario  # noqa: E402 - its assertions are those of these tests
 
 
 def at(phase: str, weight: int) -> Callable[[CanaryStatus], bool]:
@@ -47,7 +47,7 @@ class TestSupervised(Promoted):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def story(cls, cluster: LocalCluster) -> Iterator[Story]:
+    def scenario(cls, cluster: LocalCluster) -> Iterator[RolloutScenario]:
         kills: list[str] = []
 
         def kill() -> None:
@@ -59,23 +59,23 @@ class TestSupervised(Promoted):
         with Observer(shop, traffic=False) as seen:
             for phase, weight in cls.PHASES:
                 seen.on(at(phase, weight), kill)
-            story = Story(shop, seen, kills)
+            scenario = RolloutScenario(shop, seen, kills)
             try:
-                story.tell("1.1.0")
+                scenario.run("1.1.0")
             except BaseException:
                 print(cluster.logs())
                 raise
-        yield story
+        yield scenario
         shop.close()
 
-    def test_it_was_killed_in_every_phase(self, story: Story) -> None:
-        assert story.kills == [phase for phase, _ in self.PHASES]
+    def test_it_was_killed_in_every_phase(self, scenario: RolloutScenario) -> None:
+        assert scenario.kills == [phase for phase, _ in self.PHASES]
 
-    def test_it_was_started_again_every_time(self, story: Story, cluster: LocalCluster) -> None:
+    def test_it_was_started_again_every_time(self, scenario: RolloutScenario, cluster: LocalCluster) -> None:
         """Killed at once after it began, it was not always seen to be ready in between."""
 
-        def told(word: str) -> int:
+        def times(word: str) -> int:
             return cluster.up.output().count(f"controller   {word}")
 
         until(lambda: cluster.up.output().rpartition("controller   ")[2].startswith("ready"), says="it is ready again")
-        assert told("starting") == 1 + len(story.kills)
+        assert times("starting") == 1 + len(scenario.kills)

@@ -8,9 +8,9 @@ import pytest
 
 from support.local_cluster import LocalCluster
 
-pytest.register_assert_rewrite("support.ab_stories")
+pytest.register_assert_rewrite("support.ab_test_scenarios")
 
-from support.ab_stories import Promoted, RolledBack, Story  # noqa: E402 - its assertions are those of these tests
+from support.ab_test_scenarios import ABTestScenario, Promoted, RolledBack  # noqa: E402 - its assertions are those of these tests
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +24,8 @@ class TestGoodVersion(Promoted):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def story(cls, cluster: LocalCluster) -> Iterator[Story]:
-        yield from told(cluster, "ab-good", "1.1.0")
+    def scenario(cls, cluster: LocalCluster) -> Iterator[ABTestScenario]:
+        yield from release(cluster, "ab-good", "1.1.0")
 
 
 class TestBadVersion(RolledBack):
@@ -33,16 +33,16 @@ class TestBadVersion(RolledBack):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def story(cls, cluster: LocalCluster) -> Iterator[Story]:
-        yield from told(cluster, "ab-bad", "1.2.0", ERROR_RATE="1.0")
+    def scenario(cls, cluster: LocalCluster) -> Iterator[ABTestScenario]:
+        yield from release(cluster, "ab-bad", "1.2.0", ERROR_RATE="1.0")
 
 
-def told(cluster: LocalCluster, namespace: str, version: str, **environment: str) -> Iterator[Story]:
-    story = Story(cluster.kubectl(), namespace)
+def release(cluster: LocalCluster, namespace: str, version: str, **environment: str) -> Iterator[ABTestScenario]:
+    scenario = ABTestScenario(cluster.kubectl(), namespace)
     try:
-        story.tell(version, **environment)
+        scenario.run(version, **environment)
     except BaseException:
         print(cluster.logs())
         raise
-    yield story
-    story.shop.close()
+    yield scenario
+    scenario.shop.close()

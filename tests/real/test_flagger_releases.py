@@ -21,9 +21,9 @@ from support.observer import Observer
 from support.shop import CANARY, Shop
 from support.waiting import until
 
-pytest.register_assert_rewrite("support.stories")
+pytest.register_assert_rewrite("support.rollout_scenarios")
 
-from support.stories import Promoted, RolledBack, Story  # noqa: E402 - its assertions are those of these tests
+from support.rollout_scenarios import Promoted, RolledBack, RolloutScenario  # noqa: E402 - its assertions are those of these tests
 
 #: Beside the node of other tests, which has the lower halves first.
 PODS, LOAD_BALANCERS = "10.244.128.0/17", "10.245.128.0/17"
@@ -69,27 +69,27 @@ def by(local_networks: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             yield plane, made
 
 
-def told(by: tuple[ControlPlane, Flagger], name: str, version: str, **environment: str) -> Iterator[Story]:
+def release(by: tuple[ControlPlane, Flagger], name: str, version: str, **environment: str) -> Iterator[RolloutScenario]:
     kubernetes, made = by
     shop = FlaggersShop(kubernetes, name, made)
     with Observer(shop, traffic=False) as seen:
-        story = Story(shop, seen, [])
+        scenario = RolloutScenario(shop, seen, [])
         try:
-            story.tell(version, **environment)
+            scenario.run(version, **environment)
         except BaseException:
             print(shop.log())
             raise
-    yield story
+    yield scenario
     shop.close()
 
 
-def shares(story: Story) -> dict[int, float]:
+def shares(scenario: RolloutScenario) -> dict[int, float]:
     """The canary's share of the answers while each weight was declared; but for the second in which it changed."""
-    moments = story.seen.declared
+    moments = scenario.seen.declared
     found = {}
     for weight, after in itertools.pairwise(moments):
         answers = [
-            each.owner for each in story.seen.answers if weight.at + 1 <= each.sent and each.ended <= after.at - 1
+            each.owner for each in scenario.seen.answers if weight.at + 1 <= each.sent and each.ended <= after.at - 1
         ]
         if weight.percent and len(answers) >= 200:
             found[round(weight.percent)] = answers.count(CANARY) / len(answers)
@@ -101,19 +101,19 @@ class TestGoodVersion(Promoted):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def story(cls, by: tuple[ControlPlane, Flagger]) -> Iterator[Story]:
-        yield from told(by, "flagger-good", "1.1.0")
+    def scenario(cls, by: tuple[ControlPlane, Flagger]) -> Iterator[RolloutScenario]:
+        yield from release(by, "flagger-good", "1.1.0")
 
-    def test_every_step_of_flagger_is_declared(self, story: Story) -> None:
-        assert [weight.percent for weight in story.seen.declared] == [0, 25, 50, 0]
+    def test_every_step_of_flagger_is_declared(self, scenario: RolloutScenario) -> None:
+        assert [weight.percent for weight in scenario.seen.declared] == [0, 25, 50, 0]
 
-    def test_every_step_has_its_share_of_the_traffic(self, story: Story) -> None:
-        found = shares(story)
+    def test_every_step_has_its_share_of_the_traffic(self, scenario: RolloutScenario) -> None:
+        found = shares(scenario)
         assert found.keys() == {25, 50}
         assert all(abs(share - percent / 100) < 0.05 for percent, share in found.items()), found
 
-    def test_flagger_finds_the_route_accepted(self, story: Story) -> None:
-        assert not [event for event in story.shop.events() if "not ready (status" in event]
+    def test_flagger_finds_the_route_accepted(self, scenario: RolloutScenario) -> None:
+        assert not [event for event in scenario.shop.events() if "not ready (status" in event]
 
 
 class TestBadVersion(RolledBack):
@@ -121,9 +121,9 @@ class TestBadVersion(RolledBack):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def story(cls, by: tuple[ControlPlane, Flagger]) -> Iterator[Story]:
-        yield from told(by, "flagger-bad", "1.2.0", ERROR_RATE="0.3")
+    def scenario(cls, by: tuple[ControlPlane, Flagger]) -> Iterator[RolloutScenario]:
+        yield from release(by, "flagger-bad", "1.2.0", ERROR_RATE="0.3")
 
-    def test_an_event_says_by_how_much_it_failed(self, story: Story) -> None:
-        halted = f"Halt shop.{story.shop.namespace} advancement error-rate "
-        assert any(event.startswith(halted) for event in story.shop.events()), story.shop.events()
+    def test_an_event_says_by_how_much_it_failed(self, scenario: RolloutScenario) -> None:
+        halted = f"Halt shop.{scenario.shop.namespace} advancement error-rate "
+        assert any(event.startswith(halted) for event in scenario.shop.events()), scenario.shop.events()

@@ -14,10 +14,10 @@ from support.installed import NAMESPACE, Installed
 from support.observer import Observer
 from support.shop import Shop, analysis
 
-pytest.register_assert_rewrite("support.stories", "support.ab_stories")
+pytest.register_assert_rewrite("support.rollout_scenarios", "support.ab_test_scenarios")
 
-from support import ab_stories  # noqa: E402 - its assertions are those of these tests
-from support.stories import Promoted, RolledBack, Story  # noqa: E402 - as above
+from support import ab_test_scenarios  # noqa: E402 - its assertions are those of these tests
+from support.rollout_scenarios import Promoted, RolledBack, RolloutScenario  # noqa: E402 - as above
 
 
 class TestGoodVersion(Promoted):
@@ -25,17 +25,17 @@ class TestGoodVersion(Promoted):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def story(cls, installed: Installed, kubernetes: ControlPlane) -> Iterator[Story]:
-        yield from told(installed, kubernetes, "good-version", "1.1.0")
+    def scenario(cls, installed: Installed, kubernetes: ControlPlane) -> Iterator[RolloutScenario]:
+        yield from release(installed, kubernetes, "good-version", "1.1.0")
 
-    def test_every_step_is_taken(self, story: Story) -> None:
-        assert [weight.percent for weight in story.seen.declared] == [0, 25, 50, 0]
+    def test_every_step_is_taken(self, scenario: RolloutScenario) -> None:
+        assert [weight.percent for weight in scenario.seen.declared] == [0, 25, 50, 0]
 
-    def test_every_step_arrives_at_envoy(self, story: Story) -> None:
-        assert {weight.percent for weight in story.seen.served} >= {0, 25, 50}
+    def test_every_step_arrives_at_envoy(self, scenario: RolloutScenario) -> None:
+        assert {weight.percent for weight in scenario.seen.served} >= {0, 25, 50}
 
     def test_the_account_of_the_controller_has_every_right_that_it_needs(
-        self, story: Story, installed: Installed
+        self, scenario: RolloutScenario, installed: Installed
     ) -> None:
         assert "is forbidden: User " not in installed.controller_log()  # a namespace that ends refuses otherwise
 
@@ -45,28 +45,28 @@ class TestBadVersion(RolledBack):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def story(cls, installed: Installed, kubernetes: ControlPlane) -> Iterator[Story]:
-        yield from told(installed, kubernetes, "bad-version", "1.2.0", ERROR_RATE="0.3")
+    def scenario(cls, installed: Installed, kubernetes: ControlPlane) -> Iterator[RolloutScenario]:
+        yield from release(installed, kubernetes, "bad-version", "1.2.0", ERROR_RATE="0.3")
 
-    def test_an_event_says_by_how_much_it_failed(self, story: Story) -> None:
-        halted = f"Halt shop.{story.shop.namespace} advancement success rate "
-        assert any(event.startswith(halted) for event in story.shop.events())
+    def test_an_event_says_by_how_much_it_failed(self, scenario: RolloutScenario) -> None:
+        halted = f"Halt shop.{scenario.shop.namespace} advancement success rate "
+        assert any(event.startswith(halted) for event in scenario.shop.events())
 
 
-class TestABTest(ab_stories.Promoted):
+class TestABTest(ab_test_scenarios.Promoted):
     """Requests with a header or a cookie reach the canary, and no others; then all get the new version."""
 
     @pytest.fixture(scope="class")
     @classmethod
-    def story(cls, kubernetes: ControlPlane, installed: Installed) -> Iterator[ab_stories.Story]:
-        story = ab_stories.Story(kubernetes.kubectl, "ab-test")
+    def scenario(cls, kubernetes: ControlPlane, installed: Installed) -> Iterator[ab_test_scenarios.ABTestScenario]:
+        scenario = ab_test_scenarios.ABTestScenario(kubernetes.kubectl, "ab-test")
         try:
-            story.tell("1.1.0")
+            scenario.run("1.1.0")
         except BaseException:
             print(installed.controller_log())
             raise
-        yield story
-        story.shop.close()
+        yield scenario
+        scenario.shop.close()
 
 
 class TestKilledController(Promoted):
@@ -74,7 +74,7 @@ class TestKilledController(Promoted):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def story(cls, installed: Installed, kubernetes: ControlPlane) -> Iterator[Story]:
+    def scenario(cls, installed: Installed, kubernetes: ControlPlane) -> Iterator[RolloutScenario]:
         def kill() -> None:
             os.kill(process_of_controller(kubernetes), signal.SIGKILL)
             kills.append("Progressing")
@@ -83,27 +83,27 @@ class TestKilledController(Promoted):
         shop = Shop(kubernetes.kubectl, "killed-controller", analysis())
         with Observer(shop, traffic=False) as seen:
             seen.on(lambda status: status.canary_weight == 25, kill)
-            story = Story(shop, seen, kills)
-            story.tell("1.1.0")
-        yield story
+            scenario = RolloutScenario(shop, seen, kills)
+            scenario.run("1.1.0")
+        yield scenario
         shop.close()
 
-    def test_it_was_killed(self, story: Story) -> None:
-        assert story.kills == ["Progressing"]
+    def test_it_was_killed(self, scenario: RolloutScenario) -> None:
+        assert scenario.kills == ["Progressing"]
 
 
-def told(
+def release(
     installed: Installed, kubernetes: ControlPlane, namespace: str, version: str, **environment: str
-) -> Iterator[Story]:
+) -> Iterator[RolloutScenario]:
     shop = Shop(kubernetes.kubectl, namespace, analysis())
     with Observer(shop, traffic=False) as seen:
-        story = Story(shop, seen, [])
+        scenario = RolloutScenario(shop, seen, [])
         try:
-            story.tell(version, **environment)
+            scenario.run(version, **environment)
         except BaseException:
             print(installed.controller_log())
             raise
-    yield story
+    yield scenario
     shop.close()
 
 

@@ -1,4 +1,4 @@
-"""`headgate rollout`: what the rollout controller is doing."""
+"""`headgate rollout`: the state of Canaries."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,20 +22,20 @@ def register(app: typer.Typer) -> None:
 def get(
     name: Annotated[str | None, typer.Argument(help="One Canary. (default: all)")] = None,
     namespace: Annotated[
-        str | None, typer.Option("--namespace", "-n", help="Whose Canaries. (default: all namespaces)")
+        str | None, typer.Option("--namespace", "-n", help="The namespace of the Canaries. (default: all namespaces)")
     ] = None,
     output: OutputOption = Format.TABLE,
     kubeconfig: KubeconfigOption = None,
 ) -> None:
-    """Print where each release stands."""
+    """Print the phase, weight and failed checks of Canaries."""
     import asyncio  # noqa: PLC0415
 
-    found = asyncio.run(_canaries(kubeconfig, namespace, name))
+    canaries = asyncio.run(_canaries(kubeconfig, namespace, name))
     show(
-        [_state(canary) for canary in found],
+        [_state(canary) for canary in canaries],
         output,
         columns=("namespace", "name", "status", "weight", "failed checks", "last transition", "message"),
-        rows=[tuple(_state(canary).values()) for canary in found],
+        rows=[tuple(_state(canary).values()) for canary in canaries],
     )
 
 

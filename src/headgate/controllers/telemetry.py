@@ -1,4 +1,4 @@
-"""Counters of requests: reports of Envoys in, request counts for rollouts out."""
+"""The statistics that the Envoys of this process report, for the analysis of rollouts."""
 
 import math
 import time
@@ -16,42 +16,42 @@ _log = structlog.get_logger("headgate.controllers.telemetry")
 
 
 class TelemetryStore:
-    """The counters of the Envoys of this process. `clock` must not go backwards."""
+    """Reports of Envoys in, request counts out (`ProxyTelemetry`). `clock` must not go backwards."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._store = CounterStore()
-        #: The Gateways whose Envoys are ours; None until the first look at the world.
+        #: The Gateways whose Envoys this process controls; None until the first pass of the pipeline.
         self._served: set[Key] | None = None
 
     def serve(self, gateways: Iterable[Key]) -> None:
-        """Count these Gateways as served, whether or not one of their Envoys is connected."""
+        """This process controls the Envoys of these Gateways, whether or not one is connected."""
         self._served = {*(self._served or ()), *gateways}
 
     def on_fact(self, fact: Fact) -> None:
-        """Note that an Envoy connected or disconnected: the reports of connected Envoys are expected."""
+        """Note which Envoys are connected: only their reports can be missing."""
         if isinstance(fact, Connected):
             self._store.connected(fact.gateway, fact.node_id, self._clock())
         elif isinstance(fact, Disconnected):
             self._store.disconnected(fact.gateway, fact.node_id, self._clock())
 
     def add_report(self, gateway: Key, node: str, body: bytes) -> None:
-        """Store a report of an Envoy (an OTLP message)."""
+        """Add a report (OTLP) of an Envoy; one that cannot be decoded is logged and dropped."""
         try:
             report = otlp.read_report(body)
         except ValueError as error:
-            _log.warning("a report of an Envoy cannot be read", gateway=str(gateway), envoy=node, error=str(error))
+            _log.warning("report of an Envoy cannot be decoded", gateway=str(gateway), envoy=node, error=str(error))
             return
         self._store.add(gateway, node, report, self._clock())
 
     def drop(self, gateway: Key) -> None:
-        """Forget a Gateway that is no longer served."""
+        """Forget a deleted Gateway."""
         if self._served is not None:
             self._served.discard(gateway)
         self._store.drop(gateway)
 
     def counts(self, gateways: tuple[Key, ...], stat_name: str, now: float, window: float) -> RequestCounts | None:
-        """For `headgate.rollout`: see `ProxyCounts`. `now` is another clock's; the reports were stamped by ours."""
+        """See `ProxyTelemetry.counts`. `now` is not used: reports are stamped with the clock of this object."""
         del now
         if self._served is None:
             return RequestCounts(coverage=0.0, requests=0, server_errors=0)

@@ -44,7 +44,7 @@ class Envoys:
         return RequestCounts(1.0, 1000, round(10 * (100 - self.success_rate)), ((50.0, 1000),))
 
 
-class Stage:
+class ControllerHarness:
     """One namespace of an API with a rollout controller and somebody who plays the Deployment controller."""
 
     def __init__(self, client: Client, namespace: str) -> None:
@@ -106,7 +106,7 @@ class Stage:
         listed = await self.client.list(Event, self.namespace)
         return [{"source": e.source.component, "reason": e.reason, "message": e.message} for e in listed.items]
 
-    async def says(self, text: str) -> bool:
+    async def has_event(self, text: str) -> bool:
         return any(text in event["message"] for event in await self.events())
 
     # ── waiting ──────────────────────────────────────────────────────────────
@@ -150,11 +150,11 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalApi]:
 
 
 @contextlib.asynccontextmanager
-async def staged(api: LocalApi, *, started: bool = True) -> AsyncIterator[Stage]:
+async def staged(api: LocalApi, *, started: bool = True) -> AsyncIterator[ControllerHarness]:
     async with Client.from_kubeconfig(api.kubeconfig) as client, asyncio.timeout(60):
         namespace = f"rollout-{next(_numbers)}"
         await client.create(Namespace(metadata=ObjectMeta(name=namespace)))
-        stage = Stage(client, namespace)
+        stage = ControllerHarness(client, namespace)
         if started:
             stage.start()
         try:
@@ -163,7 +163,7 @@ async def staged(api: LocalApi, *, started: bool = True) -> AsyncIterator[Stage]
             await stage.kill()
 
 
-async def initialised(stage: Stage, analysis: Plain | None = None, **spec: Any) -> None:
+async def initialised(stage: ControllerHarness, analysis: Plain | None = None, **spec: Any) -> None:
     await stage.apply(Deployment, deployment())
     await stage.apply(Canary, canary({**FAST, **(analysis or {})}, **spec))
     await stage.reaches("Initialized")
@@ -197,7 +197,7 @@ async def test_events_are_flaggers(api: LocalApi) -> None:
         await initialised(stage)
 
         async def done() -> bool:
-            return await stage.says(f"Initialization done! podinfo.{stage.namespace}")
+            return await stage.has_event(f"Initialization done! podinfo.{stage.namespace}")
 
         await stage.until(done)
         assert {(event["source"], event["reason"]) for event in await stage.events()} == {("flagger", "Synced")}
@@ -227,7 +227,7 @@ async def test_a_canary_that_the_api_refuses_to_serve_holds_up_no_other(api: Loc
         await stage.apply(Canary, wrong, name="wrong")
 
         async def refused() -> bool:
-            return await stage.says(f"service wrong-canary.{stage.namespace} create error:")
+            return await stage.has_event(f"service wrong-canary.{stage.namespace} create error:")
 
         await stage.until(refused)
         await initialised(stage)
@@ -239,7 +239,7 @@ async def test_of_two_canaries_with_one_target_the_second_is_refused(api: LocalA
         await stage.apply(Canary, canary(FAST), name="second")
 
         async def refused() -> bool:
-            return await stage.says("podinfo is released by Canary podinfo already")
+            return await stage.has_event("podinfo is released by Canary podinfo already")
 
         await stage.until(refused)
 
@@ -252,7 +252,7 @@ async def test_without_the_lease_nothing_is_written(api: LocalApi) -> None:
         await stage.apply(Canary, canary(FAST))
         other = f"{stage.namespace}-other"
         await stage.client.create(Namespace(metadata=ObjectMeta(name=other)))
-        leader = Stage(stage.client, other)
+        leader = ControllerHarness(stage.client, other)
         leader.start()
         await initialised(leader)  # as much time as it takes to do everything
         await leader.kill()
@@ -306,7 +306,7 @@ async def test_a_metric_template_is_asked_with_the_token_of_its_secret(api: Loca
         assert asked.headers["x-scope-orgid"] == "shop"
 
         async def said() -> bool:
-            return await stage.says(f"Halt podinfo.{stage.namespace} advancement errors 0.25 > 0.1")
+            return await stage.has_event(f"Halt podinfo.{stage.namespace} advancement errors 0.25 > 0.1")
 
         await stage.until(said)
 

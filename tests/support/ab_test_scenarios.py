@@ -1,6 +1,6 @@
-"""What holds of an A/B test of the shop, on any Kubernetes API: claims about every request of insiders and outsiders.
+"""Claims about an A/B test of the shop, on any Kubernetes API: about every request of insiders and outsiders.
 
-A module makes them its own with a class that derives from `Promoted` or `RolledBack` and has a fixture `story`.
+A module makes them its own with a class that derives from `Promoted` or `RolledBack` and has a fixture `scenario`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def analysis(**fields: Any) -> dict[str, Any]:
     }
 
 
-class Story:
+class ABTestScenario:
     """A release with traffic of outsiders (the observer's), of insiders by header and of insiders by cookie."""
 
     def __init__(self, kubectl: Kubectl, namespace: str) -> None:
@@ -48,7 +48,7 @@ class Story:
         self.outsiders: Observer
         self.insiders: tuple[Audience, ...] = ()
 
-    def tell(self, version: str, **environment: str) -> None:
+    def run(self, version: str, **environment: str) -> None:
         """From the first moment of the shop to the end of the release, and some calm after it."""
         with ExitStack() as stack:
             self.outsiders = stack.enter_context(Observer(self.shop, traffic=False))
@@ -87,52 +87,52 @@ def _is_over(status: CanaryStatus) -> bool:
 class Claims:
     """What holds however the test ends."""
 
-    def test_no_request_of_an_outsider_fails(self, story: Story) -> None:
-        assert story.outsiders.failed() == {}
-        assert len(story.outsiders.answers) > 500
+    def test_no_request_of_an_outsider_fails(self, scenario: ABTestScenario) -> None:
+        assert scenario.outsiders.failed() == {}
+        assert len(scenario.outsiders.answers) > 500
 
-    def test_no_outsider_ever_reaches_the_canary(self, story: Story) -> None:
-        assert {owner for owner, _ in story.outsiders.versions()} == {PRIMARY}
+    def test_no_outsider_ever_reaches_the_canary(self, scenario: ABTestScenario) -> None:
+        assert {owner for owner, _ in scenario.outsiders.versions()} == {PRIMARY}
 
-    def test_at_the_end_the_primary_answers_every_request(self, story: Story) -> None:
-        for audience in story.insiders:
-            assert set(audience.owners(since=story.rests_since)) == {PRIMARY}
+    def test_at_the_end_the_primary_answers_every_request(self, scenario: ABTestScenario) -> None:
+        for audience in scenario.insiders:
+            assert set(audience.owners(since=scenario.rests_since)) == {PRIMARY}
 
 
 class Promoted(Claims):
     """A good version."""
 
-    def test_the_release_succeeds(self, story: Story) -> None:
-        assert story.end == "Succeeded"
+    def test_the_release_succeeds(self, scenario: ABTestScenario) -> None:
+        assert scenario.end == "Succeeded"
 
-    def test_no_request_of_an_insider_fails(self, story: Story) -> None:
-        assert [audience.failed() for audience in story.insiders] == [{}, {}]
+    def test_no_request_of_an_insider_fails(self, scenario: ABTestScenario) -> None:
+        assert [audience.failed() for audience in scenario.insiders] == [{}, {}]
 
-    def test_every_request_of_an_insider_reaches_the_canary_during_the_test(self, story: Story) -> None:
-        begin, end = story.tested()
-        for audience in story.insiders:
+    def test_every_request_of_an_insider_reaches_the_canary_during_the_test(self, scenario: ABTestScenario) -> None:
+        begin, end = scenario.tested()
+        for audience in scenario.insiders:
             owners = audience.owners(since=begin, until=end)
             assert set(owners) == {CANARY}
             assert owners[CANARY] > 50
 
-    def test_every_check_is_counted(self, story: Story) -> None:
-        counted = {status.iterations for _, status in story.outsiders.statuses}
+    def test_every_check_is_counted(self, scenario: ABTestScenario) -> None:
+        counted = {status.iterations for _, status in scenario.outsiders.statuses}
         assert counted == set(range(ITERATIONS + 1))
-        advanced = f"Advance shop.{story.shop.namespace} canary iteration {ITERATIONS}/{ITERATIONS}"
-        assert advanced in story.shop.events()
+        advanced = f"Advance shop.{scenario.shop.namespace} canary iteration {ITERATIONS}/{ITERATIONS}"
+        assert advanced in scenario.shop.events()
 
-    def test_the_primary_serves_the_new_version(self, story: Story) -> None:
-        assert story.shop.images(PRIMARY) == ["1.1.0"]
+    def test_the_primary_serves_the_new_version(self, scenario: ABTestScenario) -> None:
+        assert scenario.shop.images(PRIMARY) == ["1.1.0"]
 
 
 class RolledBack(Claims):
     """A version whose answers are all server errors."""
 
-    def test_the_release_fails(self, story: Story) -> None:
-        assert story.end == "Failed"
+    def test_the_release_fails(self, scenario: ABTestScenario) -> None:
+        assert scenario.end == "Failed"
 
-    def test_only_insiders_see_its_errors(self, story: Story) -> None:
-        assert all(audience.failed()[500, ""] > 0 for audience in story.insiders)
+    def test_only_insiders_see_its_errors(self, scenario: ABTestScenario) -> None:
+        assert all(audience.failed()[500, ""] > 0 for audience in scenario.insiders)
 
-    def test_the_primary_serves_the_old_version(self, story: Story) -> None:
-        assert story.shop.images(PRIMARY) == ["1.0.0"]
+    def test_the_primary_serves_the_old_version(self, scenario: ABTestScenario) -> None:
+        assert scenario.shop.images(PRIMARY) == ["1.0.0"]

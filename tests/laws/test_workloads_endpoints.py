@@ -59,7 +59,7 @@ def settle(candidates: list[Pod], have: dict[str, EndpointSlice]) -> dict[str, E
     for effect in endpoints.decide(SERVICE, candidates, have.values()).effects:
         match effect:
             case Create():
-                piece = codec.convert(EndpointSlice, effect.body)
+                piece = codec.convert(EndpointSlice, effect.object)
                 after[piece.metadata.name] = piece
             case Patch():
                 changed = codec.builtins(after[effect.key.name]) | {
@@ -85,7 +85,7 @@ def test_every_pod_behind_a_service_is_in_exactly_one_slice(candidates: list[Pod
     slices = settle(candidates, {}).values()
     listed = [endpoint.addresses[0] for piece in slices for endpoint in piece.endpoints]
     assert sorted(listed) == sorted(pod.status.pod_ip for pod in candidates if behind(pod))
-    assert all(len(piece.endpoints) <= endpoints.SIZE for piece in slices)
+    assert all(len(piece.endpoints) <= endpoints.MAX_ENDPOINTS for piece in slices)
 
 
 @settings(max_examples=40, deadline=None)

@@ -64,8 +64,8 @@ def test_every_rollout_converges_within_its_bounds(
     limits = rolling.bounds(world.one(Deployment, "shop"))
     for _ in range(300):
         busy = world.step()
-        assert sum(is_active(pod) for pod in world.all(Pod)) <= replicas + limits.surge
-        assert _available(world) >= replicas - limits.missing
+        assert sum(is_active(pod) for pod in world.all(Pod)) <= replicas + limits.max_surge
+        assert _available(world) >= replicas - limits.max_unavailable
         moves = _moves(world)
         moving: bool = bool(moves) and choices.draw(st.booleans(), label="a pod moves")
         if moving:

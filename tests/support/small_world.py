@@ -117,8 +117,8 @@ class SmallWorld:
             yield endpoints.decide(service, self.all(Pod), self.all(EndpointSlice))
 
     def step(self) -> bool:
-        """Every object decides once, one after the other, on what it sees then; False when nobody had anything."""
-        moved = [self.carry_out(decision) for decision in self.decisions()]
+        """Decide once for each object, one after another; False if no decision had effects."""
+        moved = [self.perform(decision) for decision in self.decisions()]
         return any(moved)
 
     def settle(self, most: int = 100) -> None:
@@ -127,7 +127,7 @@ class SmallWorld:
                 return
         raise AssertionError(f"still deciding after {most} steps")
 
-    def carry_out(self, decision: effects.Decision) -> bool:
+    def perform(self, decision: effects.Decision) -> bool:
         for effect in decision.effects:
             try:
                 self._apply(effect)
@@ -138,7 +138,7 @@ class SmallWorld:
     def _apply(self, effect: effects.Effect) -> None:
         match effect:
             case effects.Create():
-                self.add(effect.body)
+                self.add(effect.object)
             case effects.Patch():
                 self.edit(effect.type, effect.key.name, effect.patch, effect.subresource)
             case effects.Delete():
@@ -146,7 +146,7 @@ class SmallWorld:
                     self.raw(Pod, effect.key.name)["metadata"]["deletionTimestamp"] = rfc3339(self.now)
                 else:
                     self.remove(effect.type, effect.key.name)
-            case effects.Say():
+            case effects.EmitEvent():
                 self.events.append(f"{effect.reason}: {effect.message}")
 
 

@@ -8,7 +8,7 @@ import typer
 from headgate.cli.connecting import KubeconfigOption, connect
 
 if TYPE_CHECKING:
-    from headgate.workloads.effects import Say
+    from headgate.workloads.effects import EmitEvent
 
 
 def register(app: typer.Typer) -> None:
@@ -43,7 +43,7 @@ async def _run(kubeconfig: Path | None, address: str, port: int) -> None:
         client = await stack.enter_async_context(connect(kubeconfig))
         recorder = await stack.enter_async_context(EventRecorder(client, "headgate-workloads"))
 
-        def say(what: "Say") -> None:
+        def say(what: "EmitEvent") -> None:
             recorder.event(what.about, what.type, what.reason, what.message)
 
         loops = Workloads(client, say)

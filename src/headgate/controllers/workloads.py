@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Never, TypeVar
 
-import msgspec
 import structlog
 
 from headgate.api import codec
@@ -43,7 +42,7 @@ class Workloads:
     """
 
     def __init__(
-        self, client: Client, emit: Callable[[effects.Say], None], clock: Callable[[], float] = time.time
+        self, client: Client, emit: Callable[[effects.EmitEvent], None], clock: Callable[[], float] = time.time
     ) -> None:
         self._client = client
         self._emit = emit
@@ -129,7 +128,7 @@ class Workloads:
                 yield cls, Key(obj.metadata.namespace, controller.name)
             return
         for owner in cache.in_namespace(obj.metadata.namespace):
-            selector = owners.selecting(owner.spec.selector)
+            selector = owners.selector_of(owner.spec.selector)
             if selector and selector.matches(obj.metadata.labels):
                 yield cls, owner.key
 
@@ -156,12 +155,12 @@ class Workloads:
 
     async def _work(self, task: _Task) -> None:
         decision = self._decide(*task)
-        if decision.again is not None:
+        if decision.requeue_at is not None:
             # A little later than that time: timestamps have whole seconds.
-            self._queue.add_after(task, decision.again - self._clock() + 0.05)
+            self._queue.add_after(task, decision.requeue_at - self._clock() + 0.05)
         for effect in decision.effects:
             try:
-                await self._carry_out(effect)
+                await self._perform(effect)
             except ApiError as error:
                 if error.reason not in ("Conflict", "NotFound", "AlreadyExists"):
                     raise
@@ -170,14 +169,13 @@ class Workloads:
                 self._queue.add_after(task, 0.25)
                 return
 
-    async def _carry_out(self, effect: effects.Effect) -> None:
+    async def _perform(self, effect: effects.Effect) -> None:
         match effect:
-            case effects.Say():
+            case effects.EmitEvent():
                 self._emit(effect)
             case effects.Create():
-                path = self._client.path(effect.type, effect.namespace)
-                body = await self._client.request("POST", path, body=msgspec.json.encode(effect.body))
-                self._note(codec.decode(effect.type, body))
+                answer = await self._client.create_raw(effect.type, effect.object)
+                self._note(codec.convert(effect.type, answer))
             case effects.Patch():
                 answer = await self._client.merge_patch(
                     effect.type, effect.key.name, effect.key.namespace, effect.patch, subresource=effect.subresource

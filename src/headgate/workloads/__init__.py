@@ -1,9 +1,9 @@
-"""What kube-controller-manager decides, as pure functions: (objects seen, now) -> effects.
+"""The decisions of kube-controller-manager as pure functions: (objects, now) -> effects.
 
-A Deployment becomes ReplicaSets (`deployments`), a ReplicaSet becomes Pods (`replicasets`), a Service becomes
-EndpointSlices (`endpoints`). Each `decide` looks at one object and everything that belongs to it, and returns a
-`Decision`: what to write, and when to look again though nothing happened. Deciding twice on the same objects gives the
-same effects; once the effects are in the API, deciding again gives none.
+The ReplicaSets of a Deployment are decided in `deployments`, the pods of a ReplicaSet in `replicasets`, the
+EndpointSlices of a Service in `endpoints`. Each `decide` takes one object and the objects of its namespace, and returns
+a `Decision`: what to write, and when to decide again if nothing changes. The same objects give the same effects, and
+once these are in the API, no further ones.
 
-Who owns what is deleted with it is the API's part (garbage collection), not decided here.
+Deleting what a deleted object owned is the API's task (garbage collection).
 """

@@ -1,4 +1,9 @@
-"""What a decision wants done, as data."""
+"""Effects of decisions, as data; `headgate.controllers.workloads` performs them.
+
+They are not the effects of `headgate.rollout`. A rollout decides on objects that were just read, so its JSON Patches
+test the single fields that they depend on. These decisions are made from caches, so a merge patch is bound to the uid
+or to the resourceVersion that was seen.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeVar
@@ -11,17 +16,16 @@ T = TypeVar("T", bound=Object)
 
 
 class Create(msgspec.Struct, frozen=True):
-    """Create this object (undecoded, so that nothing of a template is lost)."""
+    """Create an object. It is undecoded, so that no field of a template is lost."""
 
     type: type[Object]
-    namespace: str
-    body: dict[str, Any]
+    object: dict[str, Any]
 
 
 class Patch(msgspec.Struct, frozen=True):
-    """Merge-patch an object if it is still the one that was seen; otherwise (409) the next decision knows better.
+    """A merge patch of an object as it was seen. If it has changed (409), the next decision is made with the new one.
 
-    `patch` carries `metadata.uid` or, where the change depends on the rest of the object, `metadata.resourceVersion`.
+    `patch` has `metadata.uid` or, if the change depends on the rest of the object, `metadata.resourceVersion`.
     """
 
     type: type[Object]
@@ -31,14 +35,14 @@ class Patch(msgspec.Struct, frozen=True):
 
 
 class Delete(msgspec.Struct, frozen=True):
-    """Delete the object with this uid, and in the background what it owns."""
+    """Delete the object with this uid; what it owns is deleted in the background."""
 
     type: type[Object]
     key: Key
     uid: str
 
 
-class Say(msgspec.Struct, frozen=True):
+class EmitEvent(msgspec.Struct, frozen=True):
     """An event about an object."""
 
     about: Object
@@ -47,28 +51,28 @@ class Say(msgspec.Struct, frozen=True):
     message: str
 
 
-Effect = Create | Patch | Delete | Say
+Effect = Create | Patch | Delete | EmitEvent
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What to do now, and the time (seconds since 1970) at which to decide again though nothing changed."""
+    """Effects to perform in order, and when to decide again if nothing changes, in seconds since 1970."""
 
     effects: tuple[Effect, ...] = ()
-    again: float | None = None
+    requeue_at: float | None = None
 
 
 def patch(obj: Object, change: Mapping[str, Any], subresource: str = "") -> Patch:
-    """A patch of exactly the version of `obj` that was seen."""
+    """A patch of `obj` in exactly the version that was seen."""
     return _patch(obj, change, subresource, {"resourceVersion": obj.metadata.resource_version})
 
 
-def report(obj: Object, status: Mapping[str, Any]) -> Patch:
-    """A patch of the status of `obj`, in whatever version it is by now: nobody else writes these fields."""
+def patch_status(obj: Object, status: Mapping[str, Any]) -> Patch:
+    """A patch of the status of `obj` in any version, because only this controller writes these fields."""
     return _patch(obj, {"status": status}, "status", {"uid": obj.metadata.uid})
 
 
-def mark(obj: Object, annotations: Mapping[str, str]) -> Patch:
-    """A patch of annotations that nobody else writes."""
+def annotate(obj: Object, annotations: Mapping[str, str]) -> Patch:
+    """A patch of annotations of `obj` in any version, because only this controller writes them."""
     return _patch(obj, {"metadata": {"annotations": annotations}}, "", {"uid": obj.metadata.uid})
 
 
@@ -77,10 +81,10 @@ def _patch(obj: Object, change: Mapping[str, Any], subresource: str, identity: d
 
 
 def delete(obj: Object) -> Delete:
-    """A deletion of exactly this object."""
+    """The deletion of this object, not of a later one of its name."""
     return Delete(type(obj), obj.key, obj.metadata.uid)
 
 
 def earliest(times: Iterable[float | None]) -> float | None:
-    """The first of the times that there are."""
+    """The earliest time that is not None; None if there is none."""
     return min((time for time in times if time is not None), default=None)

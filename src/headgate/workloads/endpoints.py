@@ -1,8 +1,8 @@
-"""Service -> EndpointSlices: where the pods behind a Service answer.
+"""Service -> EndpointSlices: addresses and ports of the pods that a Service selects.
 
-Pods that resolve the Service's ports to the same numbers share slices of at most 100 endpoints. A Service without
-matching pods has one empty slice, so that readers can tell "nobody" from "not known yet". Services without a selector
-are their owner's business and stay untouched, as do slices that somebody else manages.
+Pods that resolve the Service's ports to the same numbers share slices of at most 100 endpoints. A Service that selects
+no pod has one empty slice, so that readers can tell "no endpoints" from "not known yet". For Services without a
+selector, users manage the slices; these are not changed, nor are slices with another manager.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,32 +21,34 @@ MANAGER_LABEL = "endpointslice.kubernetes.io/managed-by"
 MANAGER = "endpointslice-controller.k8s.io"
 HEADLESS_LABEL = "service.kubernetes.io/headless"
 #: Endpoints per slice.
-SIZE = 100
+MAX_ENDPOINTS = 100
 
-_Plain = dict[str, Any]
+_Json = dict[str, Any]
 
 
 def decide(service: Service, candidates: Iterable[Pod], slices: Iterable[EndpointSlice]) -> Decision:
-    """What to do for one Service. `candidates` are the pods and `slices` the EndpointSlices of its namespace."""
+    """Decide for one Service. `candidates` are the pods and `slices` the EndpointSlices of its namespace."""
     if not service.spec.selector or service.spec.type == "ExternalName" or service.metadata.deletion_timestamp:
         return Decision()
-    wanted = {body["metadata"]["name"]: body for body in _wanted(service, candidates)}
-    have = {s.metadata.name: s for s in slices if is_ours(s, service)}
+    desired = {body["metadata"]["name"]: body for body in _desired(service, candidates)}
+    present = {s.metadata.name: s for s in slices if is_managed(s, service)}
     effects: list[Effect] = []
-    for name, body in wanted.items():
-        if name not in have:
-            effects.append(Create(EndpointSlice, service.metadata.namespace, body))
-        elif change := _change(have[name], body):
-            effects.append(patch(have[name], change))
-    # Only after the others stand: a reader must never find an endpoint in no slice.
-    effects += [delete(s) for name, s in have.items() if name not in wanted and s.metadata.deletion_timestamp is None]
+    for name, body in desired.items():
+        if name not in present:
+            effects.append(Create(EndpointSlice, body))
+        elif change := _change(present[name], body):
+            effects.append(patch(present[name], change))
+    # Deletions come last, so that no endpoint is ever in no slice.
+    effects += [
+        delete(s) for name, s in present.items() if name not in desired and s.metadata.deletion_timestamp is None
+    ]
     return Decision(tuple(effects))
 
 
-def is_ours(piece: EndpointSlice, service: Service) -> bool:
-    """Whether the slice belongs to this Service and is managed from here."""
-    labels = piece.metadata.labels
-    controller = owners.controller_of(piece)
+def is_managed(endpoint_slice: EndpointSlice, service: Service) -> bool:
+    """Whether the slice belongs to this Service and to this controller."""
+    labels = endpoint_slice.metadata.labels
+    controller = owners.controller_of(endpoint_slice)
     return (
         labels.get(SERVICE_LABEL) == service.metadata.name
         and labels.get(MANAGER_LABEL) == MANAGER
@@ -54,17 +56,17 @@ def is_ours(piece: EndpointSlice, service: Service) -> bool:
     )
 
 
-def _wanted(service: Service, candidates: Iterable[Pod]) -> Iterable[_Plain]:
+def _desired(service: Service, candidates: Iterable[Pod]) -> Iterable[_Json]:
     groups: dict[tuple[tuple[int, int], ...], list[Pod]] = {}
     for pod in sorted(candidates, key=lambda pod: pod.metadata.name):
-        if _is_behind(pod, service):
+        if _is_selected(pod, service):
             groups.setdefault(_ports(service, pod), []).append(pod)
     for ports, behind in sorted(groups.items()) or [((), [])]:
-        for start in range(0, max(len(behind), 1), SIZE):
-            yield _slice(service, ports, start // SIZE, behind[start : start + SIZE])
+        for start in range(0, max(len(behind), 1), MAX_ENDPOINTS):
+            yield _slice(service, ports, start // MAX_ENDPOINTS, behind[start : start + MAX_ENDPOINTS])
 
 
-def _is_behind(pod: Pod, service: Service) -> bool:
+def _is_selected(pod: Pod, service: Service) -> bool:
     return (
         bool(pod.status.pod_ip)
         and pod.status.phase not in ("Succeeded", "Failed")
@@ -73,9 +75,9 @@ def _is_behind(pod: Pod, service: Service) -> bool:
 
 
 def _ports(service: Service, pod: Pod) -> tuple[tuple[int, int], ...]:
-    """For each port of the Service that the pod has: its place in the Service, and the number in the pod."""
-    found = ((place, _number(port, pod)) for place, port in enumerate(service.spec.ports))
-    return tuple((place, number) for place, number in found if number is not None)
+    """For each port of the Service that the pod has: its index in the Service, and its number in the pod."""
+    ports = ((index, _number(port, pod)) for index, port in enumerate(service.spec.ports))
+    return tuple((index, number) for index, number in ports if number is not None)
 
 
 def _number(port: ServicePort, pod: Pod) -> int | None:
@@ -86,7 +88,7 @@ def _number(port: ServicePort, pod: Pod) -> int | None:
     return next((p.container_port for p in named if p.name == target and p.protocol == port.protocol), None)
 
 
-def _slice(service: Service, ports: tuple[tuple[int, int], ...], part: int, behind: Iterable[Pod]) -> _Plain:
+def _slice(service: Service, ports: tuple[tuple[int, int], ...], part: int, behind: Iterable[Pod]) -> _Json:
     identity = repr((service.metadata.uid, ports, part))
     labels = {
         **service.metadata.labels,
@@ -99,26 +101,26 @@ def _slice(service: Service, ports: tuple[tuple[int, int], ...], part: int, behi
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
         "metadata": {
-            # The same pods on the same ports always get the same name, so that doing it twice does it once.
-            "name": f"{service.metadata.name}-{revisions.safe(revisions.fnv(identity.encode()))}",
+            # The name follows from the ports, so that creating a slice twice creates one.
+            "name": f"{service.metadata.name}-{revisions.safe_encode(revisions.fnv(identity.encode()))}",
             "namespace": service.metadata.namespace,
             "labels": labels,
             "ownerReferences": [owners.reference(service)],
         },
         "addressType": "IPv4",
         "endpoints": [_endpoint(service, pod) for pod in behind],
-        "ports": [_port(service.spec.ports[place], number) for place, number in ports],
+        "ports": [_port(service.spec.ports[index], number) for index, number in ports],
     }
 
 
-def _port(port: ServicePort, number: int) -> _Plain:
-    body: _Plain = {"name": port.name, "port": number, "protocol": port.protocol}
+def _port(port: ServicePort, number: int) -> _Json:
+    body: _Json = {"name": port.name, "port": number, "protocol": port.protocol}
     return body | ({"appProtocol": port.app_protocol} if port.app_protocol else {})
 
 
-def _endpoint(service: Service, pod: Pod) -> _Plain:
+def _endpoint(service: Service, pod: Pod) -> _Json:
     serving, terminating = pods.is_ready(pod), pod.metadata.deletion_timestamp is not None
-    body: _Plain = {
+    body: _Json = {
         "addresses": [pod.status.pod_ip],
         "conditions": {
             "ready": bool(service.spec.publish_not_ready_addresses) or (serving and not terminating),
@@ -139,15 +141,15 @@ def _endpoint(service: Service, pod: Pod) -> _Plain:
     return body
 
 
-def _change(piece: EndpointSlice, body: _Plain) -> _Plain:
-    """What the slice should have and has not; labels that the Service lost are removed."""
-    change: _Plain = {}
-    wanted = msgspec.convert(body, EndpointSlice)
+def _change(present: EndpointSlice, body: _Json) -> _Json:
+    """The merge patch that a slice needs; it removes labels that the Service no longer has."""
+    change: _Json = {}
+    desired = msgspec.convert(body, EndpointSlice)
     for name in ("endpoints", "ports"):
-        if getattr(piece, name) != getattr(wanted, name):
+        if getattr(present, name) != getattr(desired, name):
             change[name] = body[name]
     labels: Mapping[str, str | None] = body["metadata"]["labels"]
-    lost = {name: None for name in piece.metadata.labels if name not in labels}
-    if lost or any(piece.metadata.labels.get(name) != value for name, value in labels.items()):
-        change["metadata"] = {"labels": {**labels, **lost}}
+    removed = {name: None for name in present.metadata.labels if name not in labels}
+    if removed or any(present.metadata.labels.get(name) != value for name, value in labels.items()):
+        change["metadata"] = {"labels": {**labels, **removed}}
     return change

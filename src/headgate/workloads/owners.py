@@ -1,8 +1,8 @@
-"""Whose object is it: controller references, adoption of orphans, release of strays.
+"""Controller references: adoption of orphans, release of objects that no longer match.
 
-The rule of every Kubernetes controller: an object belongs to whoever its controller reference names. One without a
-controller that matches the selector is adopted; one of ours that no longer matches is let go. An owner under deletion
-neither adopts nor releases.
+The rule of every Kubernetes controller: an object belongs to the object that its controller reference names. One
+without a controller that matches the selector is adopted; an owned one that no longer matches is released. An owner
+that is being deleted neither adopts nor releases.
 """
 
 from collections.abc import Iterable
@@ -19,12 +19,12 @@ T = TypeVar("T", bound=Object)
 
 
 def controller_of(obj: Object) -> OwnerReference | None:
-    """The reference to the object that controls `obj`."""
+    """The reference to the object that controls `obj`; None if there is none."""
     return next((owner for owner in obj.metadata.owner_references if owner.controller), None)
 
 
 def reference(owner: Object) -> dict[str, Any]:
-    """An undecoded controller reference to `owner`."""
+    """A controller reference to `owner`, undecoded."""
     return {
         "apiVersion": owner.api_version,
         "kind": owner.kind,
@@ -35,38 +35,38 @@ def reference(owner: Object) -> dict[str, Any]:
     }
 
 
-def selecting(selector: LabelSelector) -> Selector | None:
-    """The selector, or None for the empty one: a workload that selects everything selects nothing."""
+def selector_of(selector: LabelSelector) -> Selector | None:
+    """The selector, or None if it is empty: the empty selector of a workload matches no object."""
     return from_selector(selector) if selector.match_labels or selector.match_expressions else None
 
 
-class Claim(msgspec.Struct, frozen=True):
-    """The objects that are ours, and what must be written so that everybody knows."""
+class OwnedObjects(msgspec.Struct, frozen=True):
+    """The objects that an owner has, and the patches that adopt and release others."""
 
-    ours: tuple[Any, ...]
+    owned: tuple[Any, ...]
     patches: tuple[Patch, ...]
 
 
-def claim(owner: Object, selector: LabelSelector, candidates: Iterable[Object]) -> Claim:
-    """Sorts out which candidates (of the owner's namespace) are the owner's.
+def owned_objects(owner: Object, selector: LabelSelector, candidates: Iterable[Object]) -> OwnedObjects:
+    """The owner's objects among the candidates, which are of its namespace.
 
-    An adopted object counts as ours from the next decision on, when its reference is in the API.
+    An adopted object is among them from the next decision on, when its reference is in the API.
     """
-    wanted = selecting(selector)
-    free_hand = owner.metadata.deletion_timestamp is None
-    ours: list[Object] = []
+    matcher = selector_of(selector)
+    may_change = owner.metadata.deletion_timestamp is None
+    owned: list[Object] = []
     patches: list[Patch] = []
-    for each in candidates:
-        controller = controller_of(each)
-        matches = wanted is not None and wanted.matches(each.metadata.labels)
+    for candidate in candidates:
+        controller = controller_of(candidate)
+        matches = matcher is not None and matcher.matches(candidate.metadata.labels)
         if controller is not None and controller.uid == owner.metadata.uid:
-            if matches or not free_hand:
-                ours.append(each)
+            if matches or not may_change:
+                owned.append(candidate)
             else:
-                patches.append(_owners(each, _without(each, owner)))
-        elif controller is None and matches and free_hand and each.metadata.deletion_timestamp is None:
-            patches.append(_owners(each, [*_plain(each), reference(owner)]))
-    return Claim(tuple(ours), tuple(patches))
+                patches.append(_patch_owners(candidate, _without(candidate, owner)))
+        elif controller is None and matches and may_change and candidate.metadata.deletion_timestamp is None:
+            patches.append(_patch_owners(candidate, [*_plain(candidate), reference(owner)]))
+    return OwnedObjects(tuple(owned), tuple(patches))
 
 
 def _plain(obj: Object) -> list[dict[str, Any]]:
@@ -77,5 +77,5 @@ def _without(obj: Object, owner: Object) -> list[dict[str, Any]]:
     return [reference for reference in _plain(obj) if reference["uid"] != owner.metadata.uid]
 
 
-def _owners(obj: Object, references: list[dict[str, Any]]) -> Patch:
+def _patch_owners(obj: Object, references: list[dict[str, Any]]) -> Patch:
     return patch(obj, {"metadata": {"ownerReferences": references}})

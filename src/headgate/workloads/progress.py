@@ -1,6 +1,6 @@
-"""The status of a Deployment: counts and the conditions Available and Progressing.
+"""The status of a Deployment: replica counts and the conditions Available and Progressing.
 
-`kubectl rollout status` and Flagger read the reasons, so they are Kubernetes' own:
+`kubectl rollout status` and Flagger read the reasons, so they are those of Kubernetes:
 NewReplicaSetCreated, FoundNewReplicaSet, ReplicaSetUpdated, NewReplicaSetAvailable, ProgressDeadlineExceeded,
 DeploymentPaused, DeploymentResumed; MinimumReplicasAvailable, MinimumReplicasUnavailable.
 """
@@ -16,14 +16,14 @@ from .views import Deployment, ReplicaSet
 
 Conditions = tuple[DeploymentCondition, ...]
 
-#: A deadline of this many seconds means none.
+#: A `progressDeadlineSeconds` that means no deadline.
 NO_DEADLINE = 2**31 - 1
 
 
-def counts(
+def replica_counts(
     deployment: Deployment, replica_sets: Sequence[ReplicaSet], new: ReplicaSet | None, wanted: int
 ) -> DeploymentStatus:
-    """The numbers of the status, as the ReplicaSets report them; `wanted` is the sum of what they are asked for."""
+    """The counts of the status, from those of the ReplicaSets; `wanted` is the sum of their `spec.replicas`."""
     available = sum(rs.status.available_replicas for rs in replica_sets)
     return DeploymentStatus(
         observed_generation=deployment.metadata.generation,
@@ -38,24 +38,25 @@ def counts(
     )
 
 
-def find(conditions: Iterable[DeploymentCondition], type_: str) -> DeploymentCondition | None:
-    """The condition of a type."""
+def find_condition(conditions: Iterable[DeploymentCondition], type_: str) -> DeploymentCondition | None:
+    """The condition of a type; None if there is none."""
     return next((c for c in conditions if c.type == type_), None)
 
 
-def said(conditions: Conditions, type_: str, status: str, reason: str, message: str, now: float) -> Conditions:
-    """The conditions with this one in them.
+def set_condition(conditions: Conditions, type_: str, status: str, reason: str, message: str, now: float) -> Conditions:
+    """The conditions with this one among them.
 
-    Nothing changes while status and reason stay; a new reason alone keeps the time of the last transition.
+    They do not change if it has the same status and reason already. A new reason with the same status keeps
+    `lastTransitionTime`.
     """
-    old = find(conditions, type_)
+    old = find_condition(conditions, type_)
     if old and (old.status, old.reason) == (status, reason):
         return conditions
     return _put(conditions, type_, status, reason, message, now)
 
 
 def _put(conditions: Conditions, type_: str, status: str, reason: str, message: str, now: float) -> Conditions:
-    old = find(conditions, type_)
+    old = find_condition(conditions, type_)
     time = rfc3339(now)
     new = DeploymentCondition(
         type=type_,
@@ -68,10 +69,10 @@ def _put(conditions: Conditions, type_: str, status: str, reason: str, message: 
     return (*(c for c in conditions if c.type != type_), new)
 
 
-def available(deployment: Deployment, status: DeploymentStatus, most_missing: int, now: float) -> Conditions:
-    """The condition Available: at most `most_missing` of the replicas are missing."""
-    if status.available_replicas >= deployment.spec.replicas - most_missing:
-        return said(
+def available(deployment: Deployment, status: DeploymentStatus, max_unavailable: int, now: float) -> Conditions:
+    """The condition Available: at most `max_unavailable` of the replicas are unavailable."""
+    if status.available_replicas >= deployment.spec.replicas - max_unavailable:
+        return set_condition(
             status.conditions,
             "Available",
             "True",
@@ -79,7 +80,7 @@ def available(deployment: Deployment, status: DeploymentStatus, most_missing: in
             "Deployment has minimum availability.",
             now,
         )
-    return said(
+    return set_condition(
         status.conditions,
         "Available",
         "False",
@@ -89,8 +90,8 @@ def available(deployment: Deployment, status: DeploymentStatus, most_missing: in
     )
 
 
-def complete(deployment: Deployment, status: DeploymentStatus) -> bool:
-    """Everything is of the current revision and available, and nothing else is left."""
+def is_complete(deployment: Deployment, status: DeploymentStatus) -> bool:
+    """Whether all replicas are of the new ReplicaSet and available, and no old one is left."""
     wanted = deployment.spec.replicas
     return (
         status.updated_replicas == status.replicas == status.available_replicas == wanted
@@ -108,46 +109,46 @@ def _advances(old: DeploymentStatus, new: DeploymentStatus) -> bool:
 
 
 def paused(deployment: Deployment, conditions: Conditions, now: float) -> Conditions:
-    """Progressing is Unknown while a Deployment is paused; the deadline starts anew when it is resumed."""
+    """Progressing is Unknown while a Deployment is paused; the deadline restarts when it is resumed."""
     if deployment.spec.progress_deadline_seconds == NO_DEADLINE:
         return conditions
-    old = find(conditions, "Progressing")
+    old = find_condition(conditions, "Progressing")
     if old and old.reason == "ProgressDeadlineExceeded":
         return conditions
     was_paused = old is not None and old.reason == "DeploymentPaused"
     if deployment.spec.paused and not was_paused:
-        return said(conditions, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused", now)
+        return set_condition(conditions, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused", now)
     if was_paused and not deployment.spec.paused:
-        return said(conditions, "Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed", now)
+        return set_condition(conditions, "Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed", now)
     return conditions
 
 
 def progressing(deployment: Deployment, status: DeploymentStatus, new_name: str, now: float) -> Conditions:
-    """The condition Progressing after this look; `new_name` is the current ReplicaSet, if there is one."""
+    """The condition Progressing; `new_name` is the name of the new ReplicaSet, empty if there is none."""
     conditions = status.conditions
     if deployment.spec.progress_deadline_seconds == NO_DEADLINE:
         return tuple(c for c in conditions if c.type != "Progressing")
-    old = find(conditions, "Progressing")
+    old = find_condition(conditions, "Progressing")
     about = f'ReplicaSet "{new_name}"' if new_name else f'Deployment "{deployment.metadata.name}"'
     if old and old.reason == "NewReplicaSetAvailable" and status.replicas == status.updated_replicas:
-        return conditions  # it is up; a pod that fails later is no roll-out that fails
-    if complete(deployment, status):
-        return said(
+        return conditions  # the rollout is complete; a pod that fails later does not make it fail
+    if is_complete(deployment, status):
+        return set_condition(
             conditions, "Progressing", "True", "NewReplicaSetAvailable", f"{about} has successfully progressed.", now
         )
     if _advances(deployment.status, status):
-        # Always anew: the time of the last update is what the deadline counts from.
+        # Set each time, because the deadline is counted from `lastUpdateTime`.
         return _put(conditions, "Progressing", "True", "ReplicaSetUpdated", f"{about} is progressing.", now)
     if (due := deadline(deployment, conditions)) is not None and due <= now:
-        return said(
+        return set_condition(
             conditions, "Progressing", "False", "ProgressDeadlineExceeded", f"{about} has timed out progressing.", now
         )
     return conditions
 
 
 def deadline(deployment: Deployment, conditions: Conditions) -> float | None:
-    """When the running roll-out counts as failed; None when none runs or none may fail."""
-    old = find(conditions, "Progressing")
+    """When the rollout fails for lack of progress; None if none is running or it has no deadline."""
+    old = find_condition(conditions, "Progressing")
     if deployment.spec.progress_deadline_seconds == NO_DEADLINE or deployment.spec.paused or old is None:
         return None
     if old.reason in ("NewReplicaSetAvailable", "ProgressDeadlineExceeded", "DeploymentPaused"):
@@ -156,8 +157,8 @@ def deadline(deployment: Deployment, conditions: Conditions) -> float | None:
     return None if since is None else since + deployment.spec.progress_deadline_seconds
 
 
-def changed(deployment: Deployment, status: DeploymentStatus) -> dict[str, object] | None:
-    """The fields of the status to patch; None when nothing changed."""
+def status_patch(deployment: Deployment, status: DeploymentStatus) -> dict[str, object] | None:
+    """The fields of the status to patch; None if nothing changed."""
     if status == deployment.status:
         return None
     was, now = msgspec.to_builtins(deployment.status), msgspec.to_builtins(status)

@@ -1,4 +1,4 @@
-"""ReplicaSet -> Pods: as many active pods as it asks for, and its status."""
+"""ReplicaSet -> pods: as many active pods as `spec.replicas`, and the status."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,27 +9,25 @@ from headgate.api import apps
 from headgate.api.core import Pod
 
 from . import owners, pods
-from .effects import Create, Decision, Effect, Patch, Say, delete, earliest, report
+from .effects import Create, Decision, Effect, EmitEvent, Patch, delete, earliest, patch_status
 from .views import ReplicaSet
 
-#: Pods created or deleted by one decision; the next one goes on.
+#: The most pods that one decision creates or deletes; the next decision continues.
 BURST = 500
 
 
 def decide(replica_set: ReplicaSet, candidates: Iterable[Pod], now: float) -> Decision:
-    """What to do for one ReplicaSet. `candidates` are the pods of its namespace (others than its own may be left out
-    as long as orphans are among them).
-    """
-    claim = owners.claim(replica_set, replica_set.spec.selector, candidates)
-    mine: tuple[Pod, ...] = claim.ours
-    active = [pod for pod in mine if pods.is_active(pod)]
+    """Decide for one ReplicaSet. `candidates` are pods of its namespace, at least its own and orphans."""
+    ownership = owners.owned_objects(replica_set, replica_set.spec.selector, candidates)
+    owned: tuple[Pod, ...] = ownership.owned
+    active = [pod for pod in owned if pods.is_active(pod)]
     changes: tuple[Effect, ...] = ()
-    # What is adopted now counts from the next decision on: creating or deleting before would be one too many.
-    if replica_set.metadata.deletion_timestamp is None and not claim.patches:
+    # Pods that are adopted now are counted by the next decision. Scaling before that would be wrong by their number.
+    if replica_set.metadata.deletion_timestamp is None and not ownership.patches:
         changes = tuple(_scale(replica_set, active))
-    status = _status(replica_set, mine, now)
+    status = _status(replica_set, owned, now)
     reports = () if status == replica_set.status else (_report(replica_set, status),)
-    return Decision((*claim.patches, *changes, *reports), _again(replica_set, active, now))
+    return Decision((*ownership.patches, *changes, *reports), _next_availability(replica_set, active, now))
 
 
 def _scale(replica_set: ReplicaSet, active: list[Pod]) -> Iterable[Effect]:
@@ -37,11 +35,11 @@ def _scale(replica_set: ReplicaSet, active: list[Pod]) -> Iterable[Effect]:
     if missing > 0:
         body = _new_pod(replica_set)
         for _ in range(min(missing, BURST)):
-            yield Create(Pod, replica_set.metadata.namespace, body)
+            yield Create(Pod, body)
     else:
         for pod in pods.deletion_order(active)[: min(-missing, BURST)]:
             yield delete(pod)
-            yield Say(replica_set, "Normal", "SuccessfulDelete", f"Deleted pod: {pod.metadata.name}")
+            yield EmitEvent(replica_set, "Normal", "SuccessfulDelete", f"Deleted pod: {pod.metadata.name}")
 
 
 def _new_pod(replica_set: ReplicaSet) -> dict[str, Any]:
@@ -64,9 +62,9 @@ def _new_pod(replica_set: ReplicaSet) -> dict[str, Any]:
     }
 
 
-def _status(replica_set: ReplicaSet, mine: Iterable[Pod], now: float) -> apps.ReplicaSetStatus:
-    mine = list(mine)
-    active = [pod for pod in mine if pods.is_active(pod)]
+def _status(replica_set: ReplicaSet, owned: Iterable[Pod], now: float) -> apps.ReplicaSetStatus:
+    owned = list(owned)
+    active = [pod for pod in owned if pods.is_active(pod)]
     labels = ((replica_set.spec.template.get("metadata") or {}).get("labels") or {}).items()
     wait = replica_set.spec.min_ready_seconds
     return apps.ReplicaSetStatus(
@@ -74,17 +72,17 @@ def _status(replica_set: ReplicaSet, mine: Iterable[Pod], now: float) -> apps.Re
         fully_labeled_replicas=sum(labels <= pod.metadata.labels.items() for pod in active),
         ready_replicas=sum(pods.is_ready(pod) for pod in active),
         available_replicas=sum(pods.is_available(pod, wait, now) for pod in active),
-        terminating_replicas=sum(pods.is_terminating(pod) for pod in mine),
+        terminating_replicas=sum(pods.is_terminating(pod) for pod in owned),
         observed_generation=replica_set.metadata.generation,
         conditions=replica_set.status.conditions,
     )
 
 
 def _report(replica_set: ReplicaSet, status: apps.ReplicaSetStatus) -> Patch:
-    """The fields of the status; one that is no longer there is removed. `replicas` is required by the API, also 0."""
+    """A patch of the fields of the status; those without a value are removed. The API requires `replicas`, also 0."""
     was, now = msgspec.to_builtins(replica_set.status), msgspec.to_builtins(status) | {"replicas": status.replicas}
-    return report(replica_set, {name: now.get(name) for name in sorted(was.keys() | now.keys())})
+    return patch_status(replica_set, {name: now.get(name) for name in sorted(was.keys() | now.keys())})
 
 
-def _again(replica_set: ReplicaSet, active: Iterable[Pod], now: float) -> float | None:
+def _next_availability(replica_set: ReplicaSet, active: Iterable[Pod], now: float) -> float | None:
     return earliest(pods.available_later(pod, replica_set.spec.min_ready_seconds, now) for pod in active)

@@ -1,8 +1,7 @@
-"""Which ReplicaSet is which revision of a Deployment: template hash, revision numbers, history.
+"""The revisions of a Deployment: template hash, revision numbers, history.
 
-The ReplicaSet of the current revision is the oldest one with the Deployment's template (the pod-template-hash label set
-aside). `kubectl rollout undo` puts an old template back, so an old ReplicaSet becomes the current one and gets a new
-number.
+The new ReplicaSet is the oldest one with the Deployment's template, compared without the label pod-template-hash.
+`kubectl rollout undo` restores an old template, so an old ReplicaSet becomes the new one and gets a new number.
 """
 
 import json
@@ -15,30 +14,30 @@ from .views import Deployment, ReplicaSet, Template
 
 HASH_LABEL = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
-HISTORY = "deployment.kubernetes.io/revision-history"
-DESIRED = "deployment.kubernetes.io/desired-replicas"
-MOST = "deployment.kubernetes.io/max-replicas"
-#: Annotations of a Deployment that its ReplicaSets do not get.
+REVISION_HISTORY = "deployment.kubernetes.io/revision-history"
+DESIRED_REPLICAS = "deployment.kubernetes.io/desired-replicas"
+MAX_REPLICAS = "deployment.kubernetes.io/max-replicas"
+#: Annotations of a Deployment that are not copied to its ReplicaSets.
 _NOT_COPIED = frozenset(
     {
         "kubectl.kubernetes.io/last-applied-configuration",
         REVISION,
-        HISTORY,
-        DESIRED,
-        MOST,
+        REVISION_HISTORY,
+        DESIRED_REPLICAS,
+        MAX_REPLICAS,
         "deprecated.deployment.rollback.to",
     }
 )
-#: Letters and digits that form no words.
+#: Letters and digits that cannot form words, as in `k8s.io/apimachinery/pkg/util/rand`.
 _SAFE = "bcdfghjklmnpqrstvwxz2456789"
 
 
 def template_hash(template: Template, collisions: int = 0) -> str:
-    """A short name for a template; `collisions` changes it when two templates share one."""
-    text = json.dumps(_essence(template), sort_keys=True, separators=(",", ":")) + (
+    """A short hash of a template; `collisions` changes it if two templates have the same."""
+    text = json.dumps(_normalized(template), sort_keys=True, separators=(",", ":")) + (
         str(collisions) if collisions else ""
     )
-    return safe(fnv(text.encode()))
+    return safe_encode(fnv(text.encode()))
 
 
 def fnv(data: bytes) -> int:
@@ -49,48 +48,48 @@ def fnv(data: bytes) -> int:
     return value
 
 
-def safe(number: int) -> str:
-    """A number as characters that may stand in a name."""
+def safe_encode(number: int) -> str:
+    """A number as characters that are allowed in names (`rand.SafeEncodeString`)."""
     return "".join(_SAFE[int(digit) % len(_SAFE)] for digit in str(number))
 
 
 def same_template(one: Template, other: Template) -> bool:
-    """Whether two templates make the same pods."""
-    return bool(_essence(one) == _essence(other))
+    """Whether two templates create the same pods."""
+    return bool(_normalized(one) == _normalized(other))
 
 
-def _essence(template: Template) -> Any:
-    """The template without the hash label and without what means nothing (null, empty)."""
+def _normalized(template: Template) -> Any:
+    """The template without the hash label and without fields that are null or an empty list."""
     metadata = dict(template.get("metadata") or {})
     metadata.pop("creationTimestamp", None)
     metadata["labels"] = {k: v for k, v in (metadata.get("labels") or {}).items() if k != HASH_LABEL}
-    return _dense({**template, "metadata": metadata})
+    return _without_empty({**template, "metadata": metadata})
 
 
-def _dense(value: Any) -> Any:
+def _without_empty(value: Any) -> Any:
     if isinstance(value, dict):
-        entries = {name: _dense(inner) for name, inner in value.items()}
-        # null and [] say nothing; an empty object may say something (`emptyDir: {}`).
+        entries = {name: _without_empty(inner) for name, inner in value.items()}
+        # null and [] are defaults; an empty object may be a value (`emptyDir: {}`).
         return {name: inner for name, inner in entries.items() if inner is not None and inner != []}
     if isinstance(value, list):
-        return [_dense(inner) for inner in value]
+        return [_without_empty(inner) for inner in value]
     return value
 
 
 def oldest_first(replica_sets: Iterable[ReplicaSet]) -> list[ReplicaSet]:
-    """By creation, then by name."""
+    """Sorted by creation time, then by name."""
     return sorted(replica_sets, key=lambda rs: (seconds(rs.metadata.creation_timestamp) or 0.0, rs.metadata.name))
 
 
 def current(deployment: Deployment, replica_sets: Iterable[ReplicaSet]) -> ReplicaSet | None:
-    """The ReplicaSet of the Deployment's template."""
+    """The ReplicaSet with the Deployment's template; None if there is none."""
     template = deployment.spec.template
     same = (rs for rs in oldest_first(replica_sets) if same_template(rs.spec.template, template))
     return next(same, None)
 
 
 def revision(obj: Deployment | ReplicaSet) -> int:
-    """Its revision number; 0 if it has none."""
+    """The revision number; 0 if there is none."""
     try:
         return int(obj.metadata.annotations.get(REVISION, "0"))
     except ValueError:
@@ -98,23 +97,23 @@ def revision(obj: Deployment | ReplicaSet) -> int:
 
 
 def next_revision(others: Iterable[ReplicaSet]) -> int:
-    """One more than every other ReplicaSet has."""
+    """One more than the highest revision of the other ReplicaSets."""
     return max((revision(rs) for rs in others), default=0) + 1
 
 
-def annotations_of(deployment: Deployment, number: int, of: ReplicaSet | None = None) -> dict[str, str]:
-    """The annotations that the current ReplicaSet should have (besides its own about numbers of replicas)."""
+def replica_set_annotations(deployment: Deployment, number: int, of: ReplicaSet | None = None) -> dict[str, str]:
+    """The annotations of the new ReplicaSet, except those about replicas; `of` is its present version."""
     copied = {name: value for name, value in deployment.metadata.annotations.items() if name not in _NOT_COPIED}
     before = revision(of) if of else 0
-    history = of.metadata.annotations.get(HISTORY, "") if of else ""
+    history = of.metadata.annotations.get(REVISION_HISTORY, "") if of else ""
     if before and before < number:
         history = ",".join(part for part in (history, str(before)) if part)
     number = max(number, before)
-    return {**copied, REVISION: str(number)} | ({HISTORY: history} if history else {})
+    return {**copied, REVISION: str(number)} | ({REVISION_HISTORY: history} if history else {})
 
 
-def expendable(deployment: Deployment, others: Sequence[ReplicaSet]) -> list[ReplicaSet]:
-    """Old ReplicaSets beyond `revisionHistoryLimit`, oldest revision first; only empty ones that nobody deletes yet."""
+def beyond_history_limit(deployment: Deployment, others: Sequence[ReplicaSet]) -> list[ReplicaSet]:
+    """Old ReplicaSets beyond `revisionHistoryLimit`, lowest revision first; only those without pods."""
     idle = [
         rs
         for rs in others

@@ -1,7 +1,7 @@
-"""Deployments and ReplicaSets with their pod template as it is.
+"""Deployments and ReplicaSets with an undecoded pod template.
 
-The types in `headgate.api` know only the fields that Headgate reads. Whoever copies a template must copy all of it:
-a field that no one here has heard of still belongs into the pods, and a change of it is a new revision.
+The types in `headgate.api` have only the fields that Headgate reads. A template is copied as a whole: fields that
+Headgate does not know belong to the pods too, and a change of them is a new revision.
 """
 
 from typing import Any

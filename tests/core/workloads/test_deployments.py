@@ -121,7 +121,7 @@ def test_the_decision_asks_to_be_made_again_at_the_deadline(world: SmallWorld) -
     world.add(deployment(replicas=1, progressDeadlineSeconds=30))
     run(world, ready=False)
     (first, *_) = world.decisions()
-    assert first.again == world.now + 30
+    assert first.requeue_at == world.now + 30
 
 
 def test_a_pod_that_fails_after_the_rollout_exceeds_no_deadline(world: SmallWorld) -> None:

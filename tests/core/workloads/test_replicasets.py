@@ -145,7 +145,7 @@ def test_a_pod_that_waits_for_min_ready_seconds_is_looked_at_again(world: SmallW
     world.start(world.all(Pod)[0].metadata.name)
     world.settle()
     decision = replicasets.decide(world.one(ReplicaSet, "shop-1"), world.all(Pod), world.now)
-    assert decision.again == world.now + 10
+    assert decision.requeue_at == world.now + 10
 
 
 def test_the_status_counts_pods_under_deletion_apart(world: SmallWorld) -> None:

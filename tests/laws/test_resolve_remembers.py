@@ -184,6 +184,7 @@ def test_a_change_of_a_weight_changes_one_value_of_weights_and_one_status() -> N
             "gateway_statuses",
             "route_statuses",
             "fleet_specs",
+            "problems",
         )
     }
     for collector in collections.values():
@@ -205,7 +206,7 @@ def test_a_status_that_was_written_runs_one_function() -> None:
     )
     made.put(written)
     made.run()
-    assert dict(made.engine.runs) == {"specs of HTTPRoute": 1}
+    assert dict(made.engine.runs) == {"snapshots of HTTPRoute": 1}
 
 
 def _plain(value: Object) -> dict[str, Any]:

@@ -68,7 +68,13 @@ def declare(world: World, policy_kinds: Sequence[PolicyKind[Any]] = KINDS) -> Re
     all_rules = rules.declare(world, references, attached, stream_routes.problems)
     hosts = virtual_hosts.declare(world, all_listeners, attached, all_rules, secured)
     traces = tracing.declare(world, policy_kinds, following, labels, gateways)
-    used = backends.declare(world, attached, all_rules, stream_routes, traces.tracing, all_listeners.backends, secured)
+    uses = (
+        backends.of_rules(world, attached, all_rules),
+        backends.of_policies(world, secured),
+        backends.of_tracing(world, traces.tracing),
+        all_listeners.backends,
+    )
+    used = backends.declare(world, uses, backends.of_streams(world, stream_routes))
     certificates = client_certificates.declare(world, references, gateways)
     xbackends = xbackend_status.declare(world, references, gateways, attached, traces.tracing)
     policies: tuple[AttachedPolicies[Any], ...] = (
@@ -102,7 +108,10 @@ def declare(world: World, policy_kinds: Sequence[PolicyKind[Any]] = KINDS) -> Re
         client_certificates=certificates,
         policy_statuses=world.engine.union(
             "statuses of policies and XBackends",
-            *(policy_statuses.declare(world.engine, gateways, each, hierarchy) for each in policies),
+            *(
+                policy_statuses.declare(world.engine, gateways, attached_policies, hierarchy)
+                for attached_policies in policies
+            ),
             xbackends.statuses,
         ),
         pod_selections=xbackends.selections,

@@ -87,9 +87,9 @@ def of_policies(
     engine = world.engine
 
     def of(kind: str, source: Collection[Key, Any]) -> Problems:
-        def of_object(_read: Read, key: Key, found: Policy | ExternalBackend) -> _Keyed:
+        def of_object(_read: Read, key: Key, declared: Policy | ExternalBackend) -> _Keyed:
             subject = Ref(kind, key.namespace, key.name)
-            yield from _keyed(subject, about(subject, found.problems))
+            yield from _keyed(subject, about(subject, declared.problems))
 
         return engine.flat_map(f"problems of {kind}", source, of_object)
 

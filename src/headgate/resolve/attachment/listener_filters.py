@@ -26,10 +26,10 @@ def filters_of(resolver: Resolver, entry: ListenerEntry) -> tuple[list[filters.H
         )
         where = filters.ParseContext(path, filters.Scope.LISTENER, False, resolver.backend)
         try:
-            found = filters.parse(as_route_filter, where)
+            filter_ = filters.parse(as_route_filter, where)
         except Invalid as error:
             problems.append(conditions.as_listener_filter(error.problem))
             continue
-        parsed.append(found)
-        problems += map(conditions.as_listener_filter, found.problems)
+        parsed.append(filter_)
+        problems += map(conditions.as_listener_filter, filter_.problems)
     return parsed, problems

@@ -2,7 +2,7 @@
 than it reads.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -75,7 +75,7 @@ class Listeners:
     #: Per Gateway, transport and port number: the valid listeners that share it.
     ports: Collection[tuple[Key, ir.Transport, int], ir.Port]
     #: Per Gateway, backend and owner: backends of listener filters (GEP-5224).
-    backends: Collection[tuple[Key, ir.Backend, Ref], ir.Backend]
+    backends: Collection[tuple[Key, ir.Backend, Hashable], ir.Backend]
     #: Per Gateway: the ports of accepted listeners, which the Service of the Envoys must have.
     accepted_ports: Collection[Key, tuple[tuple[ir.Transport, int], ...]]
 
@@ -178,7 +178,9 @@ def _ports(
     _read: Read, gateway: Key, listeners: tuple[ValidatedListener, ...]
 ) -> Iterable[tuple[tuple[Key, ir.Transport, int], ir.Port]]:
     by_port: dict[tuple[ir.Transport, int], list[ir.Listener]] = {}
-    for listener in sorted(_valid(listeners), key=lambda each: (rank(each.hostname), each.hostname, each.name)):
+    for listener in sorted(
+        _valid(listeners), key=lambda listener: (rank(listener.hostname), listener.hostname, listener.name)
+    ):
         by_port.setdefault((ir.transport(listener.protocol), listener.port), []).append(listener)
     for (transport, number), on_port in sorted(by_port.items()):
         family = ir.FAMILIES[on_port[0].protocol]
@@ -187,7 +189,7 @@ def _ports(
 
 def _filter_backends(
     _read: Read, gateway: Key, listeners: tuple[ValidatedListener, ...]
-) -> Iterable[tuple[tuple[Key, ir.Backend, Ref], ir.Backend]]:
+) -> Iterable[tuple[tuple[Key, ir.Backend, Hashable], ir.Backend]]:
     used = {
         (backend, validated.owner)
         for validated in listeners

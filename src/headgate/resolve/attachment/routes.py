@@ -85,7 +85,7 @@ def declare(world: World, gateways: ManagedGateways, merged: MergedListeners, li
     engine = world.engine
     sources = [world.sources[kind.type] for kind in ROUTE_KINDS]
     snapshots = engine.union(
-        "routes", *(engine.flat_map(f"{source.name} snapshots", source, _snapshot) for source in sources)
+        "routes", *(engine.flat_map(f"snapshots of {source.name}", source, _snapshot) for source in sources)
     )
     all_parent_refs = engine.map("parentRefs of routes", snapshots, _parent_refs)
 
@@ -172,7 +172,11 @@ class _Attach:
         if known.not_accepted:
             return conditions.parent_not_accepted(path, parent, known.not_accepted)
         section, port = ref.section_name, ref.port
-        named = [each for each in known.listeners if section in (None, each.section) and port in (None, each.port)]
+        named = [
+            listener
+            for listener in known.listeners
+            if section in (None, listener.section) and port in (None, listener.port)
+        ]
         if not named:
             descriptions = [f"{listener.section!r} on port {listener.port}" for listener in known.listeners]
             return conditions.no_matching_parent(path, parent, section, port, descriptions)

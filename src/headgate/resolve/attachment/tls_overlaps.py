@@ -24,8 +24,10 @@ def overlapping_listeners(listeners: Sequence[ValidatedListener]) -> dict[str, C
     result: dict[str, Condition] = {}
     for port, on_port in ports.items():
         by_name = {validated.name: validated for validated in on_port}
-        hostnames = _overlaps({each.name: [each.listener.hostname] for each in on_port if each.listener})
-        certificates = _overlaps({each.name: _certificate_names(each) for each in on_port})
+        hostnames = _overlaps(
+            {validated.name: [validated.listener.hostname] for validated in on_port if validated.listener}
+        )
+        certificates = _overlaps({validated.name: _certificate_names(validated) for validated in on_port})
         for name, validated in by_name.items():
             reason, others = "OverlappingCertificates", certificates.get(name)
             if not others:

@@ -96,14 +96,14 @@ def _class_problems(key: Key, spec: api.GatewayClassSpec) -> Iterable[Problem]:
 def problems(key: Key, spec: api.GatewaySpec) -> tuple[Problem, ...]:
     """The problems of a Gateway as a whole. With any of them it is not accepted, whatever its listeners are."""
     infrastructure = spec.infrastructure
-    found = []
+    of_whole = []
     if infrastructure is not None and (ref := infrastructure.parameters_ref) is not None:
-        found.append(conditions.invalid_parameters(Ref(ref.kind, key.namespace, ref.name)))
+        of_whole.append(conditions.invalid_parameters(Ref(ref.kind, key.namespace, ref.name)))
     for index, address in enumerate(spec.addresses):
         if address.type != "IPAddress":
-            found.append(conditions.unsupported_address(index, address.type))
+            of_whole.append(conditions.unsupported_address(index, address.type))
     subject = Ref("Gateway", key.namespace, key.name)
-    return tuple(msgspec.structs.replace(problem, subject=subject) for problem in found)
+    return tuple(msgspec.structs.replace(problem, subject=subject) for problem in of_whole)
 
 
 def requested_addresses(spec: api.GatewaySpec) -> tuple[str, ...]:

@@ -89,12 +89,12 @@ class Resolver:
         secret = Ref("Secret", ref.namespace or self._owner.namespace, ref.name)
         if not self.is_permitted(secret):
             raise listener.certificate_ref_not_permitted(path, secret, self._owner)
-        found = self._read(self._references.tls_secrets, secret.key)
-        if found is None:
+        tls_secret = self._read(self._references.tls_secrets, secret.key)
+        if tls_secret is None:
             raise listener.certificate_not_found(path, secret)
-        if found.certificate is None:
-            raise listener.invalid_certificate(path, secret, found.problem)
-        return found.certificate
+        if tls_secret.certificate is None:
+            raise listener.invalid_certificate(path, secret, tls_secret.problem)
+        return tls_secret.certificate
 
     def backend(self, path: str, ref: gateway.BackendObjectReference, *, grpc: bool | None = None) -> Backend:
         """The backend of a backendRef: a Service port or an XBackend; raises `Invalid`. `grpc` is whether it gets gRPC

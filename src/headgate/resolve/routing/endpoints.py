@@ -36,7 +36,7 @@ def declare(
         port = service.port_of(backend) if service else None
         names = {port.name} if port else set()
         of_service = [read(slices, key) for key in read.group(world.slices_of_service, backend.service)]
-        known = [each for each in of_service if each is not None]
+        known = [slice_ for slice_ in of_service if slice_ is not None]
         return ir.Endpoints(backend, ready_endpoints(known, names, backend.transport))
 
     return world.engine.map("endpoints of backends", backends, endpoints)
@@ -58,11 +58,11 @@ def _of_family(
 ) -> tuple[ir.Endpoint, ...]:
     ready: set[ir.Endpoint] = set()
     terminating: set[ir.Endpoint] = set()
-    for each in slices:
-        if each.address_type != family:
+    for slice_ in slices:
+        if slice_.address_type != family:
             continue
-        ports = [port.port for port in each.ports if port.name in names and port.port and port.protocol == transport]
-        for address, is_ready, is_serving in each.endpoints:
+        ports = [port.port for port in slice_.ports if port.name in names and port.port and port.protocol == transport]
+        for address, is_ready, is_serving in slice_.endpoints:
             if is_ready:
                 ready.update(ir.Endpoint(address, port) for port in ports)
             elif is_serving:
@@ -70,17 +70,17 @@ def _of_family(
     return tuple(sorted(ready or terminating))
 
 
-def _slice_endpoints(_read: Read, _key: object, found: discovery.EndpointSlice) -> SliceEndpoints:
+def _slice_endpoints(_read: Read, _key: object, endpoint_slice: discovery.EndpointSlice) -> SliceEndpoints:
     return SliceEndpoints(
-        address_type=found.address_type,
-        ports=found.ports,
+        address_type=endpoint_slice.address_type,
+        ports=endpoint_slice.ports,
         endpoints=tuple(
             (
                 endpoint.addresses[0],
                 endpoint.conditions.ready is not False,
                 _serves_while_terminating(endpoint.conditions),
             )
-            for endpoint in found.endpoints
+            for endpoint in endpoint_slice.endpoints
             if endpoint.addresses
         ),
     )

@@ -106,7 +106,7 @@ def declare(
         return _weighted_backends(name, backends) if backends else None
 
     return StreamRoutes(
-        problems=engine.map("problems of stream routes", all_backends, lambda _read, _key, found: found.problems),
+        problems=engine.map("problems of stream routes", all_backends, lambda _read, _key, of_route: of_route.problems),
         streams=by_port,
         weighted_backends=engine.map("weighted backends", used, weighted),
     )
@@ -168,13 +168,13 @@ def _originates_tls(_read: Read, _route: Ref, found: StreamBackends) -> bool | N
     return True if any(backend is not None and backend.traffic.tls is not None for backend in found.backends) else None
 
 
-def _weighted_backends(key: WeightedBackendsKey, found: StreamBackends) -> WeightedBackends:
-    backends = found.backends
+def _weighted_backends(key: WeightedBackendsKey, resolved: StreamBackends) -> WeightedBackends:
+    backends = resolved.backends
     if not key.originates_tls:
         backends = tuple(
             backend and msgspec.structs.replace(backend, traffic=ir.BackendTraffic()) for backend in backends
         )
-    return WeightedBackends(key, backends, found.weights)
+    return WeightedBackends(key, backends, resolved.weights)
 
 
 # One listener.

@@ -25,7 +25,7 @@ from headgate.world import World
 
 from ..attachment.listeners import HTTPListener, Listeners
 from ..attachment.routes import AttachedRoutes, Attachment
-from ..policies.routes import RoutePolicies
+from ..policies.routes import AttachmentKey, RoutePolicies
 from .rules import Rules
 
 #: Gateway, RouteConfiguration, listener, hostname.
@@ -42,42 +42,25 @@ class _Entry:
     filters: tuple[ir.Filter, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _RouteContext:
+    """What the routes of a rule depend on besides the rule. `hostname` is the route's own, which decides precedence."""
+
+    hostname: str
+    created: str
+    listener: HTTPListener
+    security: ir.RouteSecurity
+
+
 def declare(
     world: World, listeners: Listeners, attached: AttachedRoutes, rules: Rules, policies: RoutePolicies
 ) -> Collection[VirtualHostKey, ir.VirtualHost]:
     """Declare the virtual hosts of all listeners of HTTP and HTTPS."""
     engine = world.engine
-
-    def of_routes(read: Read, key: tuple[Key, str, Ref], attachment: Attachment) -> Iterable[tuple[EntryKey, _Entry]]:
-        gateway, name, route = key
-        of_gateway = read(listeners.http_listeners, gateway) or ()
-        listener = next((each for each in of_gateway if each.name == name), None)
-        parent_refs, route_rules = read(attached.parent_refs, route), read(rules.unweighted, route)
-        if listener is None or parent_refs is None or route_rules is None:
-            return
-        security = policies.of_rules(read, key)
-        for hostname, declared in attachment.hostnames:
-            if is_shadowed(hostname, listener, of_gateway):
-                continue
-            host = (gateway, listener.route_configuration, name, hostname)
-            for index, rule in enumerate(route_rules):
-                for found in _routes(route, index, rule, declared, parent_refs.created, listener, security(rule.name)):
-                    yield (host, found.origin), _Entry(found, listener.direct_response, listener.filters)
-
-    def of_listeners(
-        _read: Read, gateway: Key, of_gateway: tuple[HTTPListener, ...]
-    ) -> Iterable[tuple[EntryKey, _Entry]]:
-        for listener in of_gateway:
-            host = (gateway, listener.route_configuration, listener.name, listener.hostname)
-            yield (host, None), _Entry(None, listener.direct_response, listener.filters)
-        for listener, other in misdirected(of_gateway):
-            host = (gateway, listener.route_configuration, listener.name, other.hostname)
-            yield (host, None), _Entry(None, _misdirected_response(other))
-
     entries = engine.union(
         "entries of virtual hosts",
-        engine.flat_map("routes of virtual hosts", attached.attachments, of_routes),
-        engine.flat_map("virtual hosts of listeners", listeners.http_listeners, of_listeners),
+        _entries_of_routes(world, listeners, attached, rules, policies),
+        engine.flat_map("virtual hosts of listeners", listeners.http_listeners, _entries_of_listeners),
     )
     by_host: Collection[VirtualHostKey, tuple[tuple[EntryKey, _Entry], ...]] = engine.sorted(
         "entries of virtual hosts by precedence",
@@ -101,6 +84,59 @@ def declare(
         return ir.VirtualHost(gateway, configuration, listener, hostname, tuple(routes), filters=own[0][1].filters)
 
     return engine.map("virtual hosts by hostname", by_host, virtual_host)
+
+
+def _entries_of_routes(
+    world: World, listeners: Listeners, attached: AttachedRoutes, rules: Rules, policies: RoutePolicies
+) -> Collection[EntryKey, _Entry]:
+    """An entry per listener, hostname and match of each attached route."""
+
+    def entries(read: Read, key: AttachmentKey, attachment: Attachment) -> Iterable[tuple[EntryKey, _Entry]]:
+        gateway, name, route = key
+        of_gateway = read(listeners.http_listeners, gateway) or ()
+        listener = next((other for other in of_gateway if other.name == name), None)
+        parent_refs, route_rules = read(attached.parent_refs, route), read(rules.unweighted, route)
+        if listener is None or parent_refs is None or route_rules is None:
+            return
+        security = policies.of_rules(read, key)
+        for hostname, declared in attachment.hostnames:
+            if is_shadowed(hostname, listener, of_gateway):
+                continue
+            host = (gateway, listener.route_configuration, name, hostname)
+            for index, rule in enumerate(route_rules):
+                context = _RouteContext(declared, parent_refs.created, listener, security(rule.name))
+                for ir_route in _routes(route, index, rule, context):
+                    yield (host, ir_route.origin), _Entry(ir_route, listener.direct_response, listener.filters)
+
+    return world.engine.flat_map("routes of virtual hosts", attached.attachments, entries)
+
+
+def _routes(route: Ref, index: int, rule: ir.Rule, context: _RouteContext) -> Iterable[ir.Route]:
+    """One route per match of a rule."""
+    for match_index, match in rule.matches:
+        yield ir.Route(
+            origin=ir.Origin(route, index, match_index),
+            order=precedence.order(context.hostname, match, context.created, route, index, match_index),
+            match=match,
+            filters=rule.filters,
+            action=rule.action,
+            limits=rule.limits,
+            port=context.listener.port,
+            secure=context.listener.secure,
+            security=context.security,
+        )
+
+
+def _entries_of_listeners(
+    _read: Read, gateway: Key, listeners: tuple[HTTPListener, ...]
+) -> Iterable[tuple[EntryKey, _Entry]]:
+    """An entry without a route for each listener's own hostname, and for the hosts of others that are misdirected."""
+    for listener in listeners:
+        host = (gateway, listener.route_configuration, listener.name, listener.hostname)
+        yield (host, None), _Entry(None, listener.direct_response, listener.filters)
+    for listener, other in misdirected(listeners):
+        host = (gateway, listener.route_configuration, listener.name, other.hostname)
+        yield (host, None), _Entry(None, _misdirected_response(other))
 
 
 def is_shadowed(hostname: str, listener: HTTPListener, listeners: Iterable[HTTPListener]) -> bool:
@@ -145,27 +181,3 @@ def _misdirected_response(other: HTTPListener) -> ir.DirectResponse:
     (RFC 9110, 15.5.20). A new connection would reach the other listener, with the certificate of that one.
     """
     return ir.DirectResponse(421, f"the host belongs to listener {other.name!r}, the connection does not")
-
-
-def _routes(
-    route: Ref,
-    index: int,
-    rule: ir.Rule,
-    hostname: str,
-    created: str,
-    listener: HTTPListener,
-    security: ir.RouteSecurity,
-) -> Iterable[ir.Route]:
-    """One route per match of a rule. `hostname` is the route's own, which decides the precedence."""
-    for match_index, match in rule.matches:
-        yield ir.Route(
-            origin=ir.Origin(route, index, match_index),
-            order=precedence.order(hostname, match, created, route, index, match_index),
-            match=match,
-            filters=rule.filters,
-            action=rule.action,
-            limits=rule.limits,
-            port=listener.port,
-            secure=listener.secure,
-            security=security,
-        )

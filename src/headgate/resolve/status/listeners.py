@@ -75,7 +75,7 @@ def declare(inputs: StatusInputs) -> ListenerStatuses:
     def reported_names(read: Read, key: Key) -> frozenset[str]:
         names = [read(reported, key)]
         names += [read(reported_of_sets, name) for name in read(inputs.merged_listeners.listener_sets_of, key) or ()]
-        return frozenset[str]().union(*(each for each in names if each))
+        return frozenset[str]().union(*filter(None, names))
 
     def rejected_certificate(read: Read, key: Key, validated: ValidatedListener) -> Condition | None:
         condition = None

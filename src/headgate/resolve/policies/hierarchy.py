@@ -31,8 +31,8 @@ class Hierarchy:
     listener_sets: Collection[Key, ManagedListenerSet]
     routes: AttachedRoutes
     services: Collection[Key, ServicePorts]
-    #: Backends by their Service or XBackend.
-    users: Index[Target, UsedBackend]
+    #: Backends by the name of their Service or XBackend.
+    users: Index[Key, UsedBackend]
 
     def sections(self, read: Read, target: Target) -> tuple[str, ...] | None:
         """The sections of a target's object: ports, listeners or rules. None if the object is not known here."""
@@ -69,10 +69,11 @@ class Hierarchy:
 
     def _of_backend(self, read: Read, kind: PolicyKind[Any], target: Target) -> Iterable[tuple[Ancestor, Chain]]:
         """Per Gateway with a backend to which policies of the kind apply."""
-        for gateway, backend in read.group(self.users, target.object):
-            if not kind.applies_to(backend):
+        for gateway, backend in read.group(self.users, target.key):
+            is_xbackend = backend.x_backend is not None
+            if is_xbackend != (target.kind == XBACKEND.kind) or not kind.applies_to(backend):
                 continue
-            if target.kind == XBACKEND.kind:
+            if is_xbackend:
                 yield of_gateway(gateway), (target,)
                 continue
             port = service.port_of(backend) if (service := read(self.services, target.key)) else None
@@ -102,10 +103,10 @@ class Hierarchy:
                 yield (parent.gateway, reference), chains.of_rule(route, target.section, listener)
 
 
-def users(engine: Engine, used: Collection[UsedBackend, ir.Backend]) -> Index[Target, UsedBackend]:
-    """The backends of all Gateways by the object that policies target."""
+def users(engine: Engine, used: Collection[UsedBackend, ir.Backend]) -> Index[Key, UsedBackend]:
+    """The backends of all Gateways by the Service or XBackend that policies target."""
 
-    def target(key: UsedBackend, backend: ir.Backend) -> Chain:
-        return chains.of_xbackend(backend.x_backend) if backend.x_backend else chains.of_service(backend.service, "")
+    def referent(_key: UsedBackend, backend: ir.Backend) -> tuple[Key]:
+        return (backend.x_backend or backend.service,)
 
-    return engine.index("backends by policy target", used, target)
+    return engine.index("backends by policy target", used, referent)

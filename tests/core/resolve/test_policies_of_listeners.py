@@ -1,0 +1,107 @@
+"""Policies whose settings take effect on listeners and backends, with kinds that exist only in tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from golden import cases
+from headgate.api import gateway as api
+from headgate.api.gateway import LocalPolicyTargetReferenceWithSectionName
+from headgate.api.meta import Key, Object, ObjectMeta
+from headgate.incremental import Engine
+from headgate.ir import routing as ir
+from headgate.ir.limits import RetryBudget
+from headgate.ir.tls import ClientValidation
+from headgate.policies import BackendSettings, PolicyKind, PolicySettings, ReferenceResolver
+from headgate.policies.base import GATEWAY, LISTENER_SET, XBACKEND
+from headgate.program import program
+from headgate.world import Settings, World
+from headgate.world.facts import Facts
+from headgate.world.objects import SETTINGS
+from support.guard_policies import GUARD, GuardPolicy, GuardPolicySpec
+from support.manifests import decode_manifest
+
+HEAD = "gateway.networking.k8s.io/v1"
+EXPERIMENTAL = "gateway.networking.x-k8s.io/v1alpha1"
+
+
+def _clients(policy: GuardPolicy, _references: ReferenceResolver) -> PolicySettings[ir.ClientTraffic]:
+    bundles = tuple(Key("shop", name) for name in policy.spec.demands)
+    return PolicySettings(ir.ClientTraffic(ClientValidation(bundles)))
+
+
+def _backends(_policy: GuardPolicy, _references: ReferenceResolver) -> PolicySettings[BackendSettings]:
+    return PolicySettings(BackendSettings(ir.BackendTraffic(retry_budget=RetryBudget(10, 1.0, 1))))
+
+
+CLIENTS = PolicyKind(GuardPolicy, (GATEWAY, LISTENER_SET), ir.ClientTraffic, _clients, GUARD.conditions, inherited=True)
+BACKENDS = PolicyKind(GuardPolicy, (XBACKEND,), BackendSettings, _backends, GUARD.conditions)
+
+
+def running(kind: PolicyKind[Any], *objects: Object) -> cases.Running:
+    engine = Engine()
+    world, facts = World(engine), Facts(engine)
+    world.sources = {**world.sources, GuardPolicy: engine.source("GuardPolicy")}
+    world.settings.set(SETTINGS, Settings())
+    made = cases.Running(engine, world, facts, program(world, facts, (kind,)))
+    for each in (cases.gateway_class(), *objects):
+        made.put(each)
+    return made.run()
+
+
+def edge() -> Object:
+    listeners = [
+        {
+            "name": name,
+            "port": 443,
+            "protocol": "HTTPS",
+            "hostname": f"{name}.example.com",
+            "tls": {"certificateRefs": [{"name": "cert"}]},
+        }
+        for name in ("one", "two")
+    ]
+    spec = {"gatewayClassName": cases.CLASS, "listeners": listeners}
+    return decode_manifest(
+        {"apiVersion": HEAD, "kind": "Gateway", "metadata": {"name": "edge", "namespace": "shop"}, "spec": spec}
+    )
+
+
+def policy(name: str, target: str, section: str | None = None) -> GuardPolicy:
+    ref = LocalPolicyTargetReferenceWithSectionName(group=api.GROUP, kind="Gateway", name=target, section_name=section)
+    return GuardPolicy(
+        metadata=ObjectMeta(name=name, namespace="shop"), spec=GuardPolicySpec(target_refs=(ref,), demands=(name,))
+    )
+
+
+def validated_by(world: cases.Running) -> dict[str, str]:
+    """The bundle with which the clients of each listener are validated; empty for none."""
+    return {
+        listener.name: validation.ca_certificates[0].name if validation else ""
+        for _, port in world.outputs.routing.ports.items()
+        for listener in port.listeners
+        for validation in (listener.client_traffic.client_validation,)
+    }
+
+
+@pytest.mark.parametrize(
+    ("policies", "expected"),
+    [
+        ((), {"one": "", "two": ""}),
+        ((policy("whole", "edge"),), {"one": "whole", "two": "whole"}),
+        ((policy("whole", "edge"), policy("part", "edge", "two")), {"one": "whole", "two": "part"}),
+    ],
+)
+def test_clients_get_what_the_most_specific_policy_of_the_listener_sets(
+    policies: Iterable[Object], expected: dict[str, str]
+) -> None:
+    secret = cases.secret("shop/cert", ["*.example.com"])
+    bundles = [cases.config_map(f"shop/{name}", "clients") for name in ("whole", "part")]
+    assert validated_by(running(CLIENTS, edge(), secret, *bundles, *policies)) == expected
+
+
+def test_a_kind_with_selectors_needs_labels_which_come_after_backends() -> None:
+    with pytest.raises(TypeError, match="targetSelectors"):
+        running(BACKENDS)

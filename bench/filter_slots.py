@@ -58,7 +58,12 @@ def allocated(chains: int, slots: Sequence[Slot]) -> int:
         port = free_port(made.address)
         if chains:
             made.update(Update(resources={(LISTENER, "measured"): listener(made.address, port, chains, slots)}))
-            until(lambda: f":{port}" in made.envoy.admin("/listeners"), says="the listener", running=made.envoy)
+            until(
+                lambda: f":{port}" in made.envoy.admin("/listeners"),
+                deadline=300,
+                says="the listener",
+                running=made.envoy,
+            )
         return int(json.loads(made.envoy.admin("/memory"))["allocated"])
 
 

@@ -44,13 +44,13 @@ def tree(paths: Sequence[tuple[str, str]], linear: int = LINEAR) -> PathTree | N
     leaves = []
     size = 0
     for key in sorted(exact.keys() | prefixes.keys() - {""}):
-        found = [*regexes, *exact.get(key, ())]
+        candidates = [*regexes, *exact.get(key, ())]
         for prefix in _prefixes(key):
-            found += prefixes.get(prefix, ())
-        size += len(found)
+            candidates += prefixes.get(prefix, ())
+        size += len(candidates)
         if size > _COPIES * len(paths):
             return None
-        leaves.append((key, tuple(sorted(found))))
+        leaves.append((key, tuple(sorted(candidates))))
     return PathTree(tuple(leaves), rest) if leaves else None
 
 

@@ -69,10 +69,10 @@ class Tracing(msgspec.Struct, frozen=True):
 
 def attribute_format(key: str) -> str:
     """Envoy's format for an attribute of OpenTelemetry; empty if there is none."""
-    for prefix, found in _HEADERS.items():
+    for prefix, command in _HEADERS.items():
         name = key.removeprefix(prefix)
         if name and name != key and "." not in name:
-            return found.format(name)
+            return command.format(name)
     return ATTRIBUTES.get(key, "")
 
 

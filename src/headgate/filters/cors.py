@@ -84,9 +84,9 @@ class CORS(HTTPFilter, frozen=True):
             *([("access-control-expose-headers", exposed)] if exposed else []),
         )
 
-    def _list(self, listed: tuple[str, ...], asked: str | None) -> str:
+    def _list(self, listed: tuple[str, ...], requested: str | None) -> str:
         if self.credentials and listed == (_ANY,):
-            return asked or ""
+            return requested or ""
         return ", ".join(listed)
 
     def render(self, into: Rendering) -> Rendering:
@@ -130,39 +130,39 @@ class CORS(HTTPFilter, frozen=True):
         return Answer(204, self._allowed(origin, request.header(_METHOD), request.header(_HEADERS)))
 
 
-def parse(found: HTTPRouteFilter, context: ParseContext) -> CORS:
+def parse(declared: HTTPRouteFilter, context: ParseContext) -> CORS:
     """Reads `cors`."""
-    field, asked = f"{context.path}.cors", found.cors
-    if asked is None:
+    field, cors = f"{context.path}.cors", declared.cors
+    if cors is None:
         raise conditions.missing_value(field, f"set it for a filter of type {TYPE}")
-    if not 1 <= asked.max_age <= _LONGEST:
-        raise conditions.invalid_value(f"{field}.maxAge", str(asked.max_age), "use a number of seconds, at least 1")
+    if not 1 <= cors.max_age <= _LONGEST:
+        raise conditions.invalid_value(f"{field}.maxAge", str(cors.max_age), "use a number of seconds, at least 1")
     return CORS(
-        origins=_origins(field, asked),
-        every_origin=_ANY in asked.allow_origins,
-        credentials=asked.allow_credentials or False,
-        methods=_list(f"{field}.allowMethods", asked.allow_methods, _METHODS),
-        headers=_list(f"{field}.allowHeaders", asked.allow_headers),
-        exposed=_list(f"{field}.exposeHeaders", asked.expose_headers),
-        max_age=asked.max_age,
+        origins=_origins(field, cors),
+        every_origin=_ANY in cors.allow_origins,
+        credentials=cors.allow_credentials or False,
+        methods=_list(f"{field}.allowMethods", cors.allow_methods, _METHODS),
+        headers=_list(f"{field}.allowHeaders", cors.allow_headers),
+        exposed=_list(f"{field}.exposeHeaders", cors.expose_headers),
+        max_age=cors.max_age,
     )
 
 
-def _list(path: str, found: Iterable[str], known: tuple[str, ...] = ()) -> tuple[str, ...]:
-    for at, each in enumerate(found):
-        if known and each not in known:
-            raise conditions.unsupported_value(f"{path}[{at}]", each, f"use one of {', '.join(known)}")
-        if not _NAME.fullmatch(each):
-            raise conditions.invalid_value(f"{path}[{at}]", each, "use letters, digits and !#$%&'*+-.^_`|~ only")
-    every = tuple(dict.fromkeys(found))
+def _list(path: str, values: Iterable[str], known: tuple[str, ...] = ()) -> tuple[str, ...]:
+    for at, value in enumerate(values):
+        if known and value not in known:
+            raise conditions.unsupported_value(f"{path}[{at}]", value, f"use one of {', '.join(known)}")
+        if not _NAME.fullmatch(value):
+            raise conditions.invalid_value(f"{path}[{at}]", value, "use letters, digits and !#$%&'*+-.^_`|~ only")
+    every = tuple(dict.fromkeys(values))
     return (_ANY,) if _ANY in every else every
 
 
-def _origins(field: str, asked: HTTPCORSFilter) -> str:
+def _origins(field: str, cors: HTTPCORSFilter) -> str:
     """A regular expression for all origins; empty without any."""
-    if _ANY in asked.allow_origins:
+    if _ANY in cors.allow_origins:
         return ".+"
-    written = [_origin(f"{field}.allowOrigins[{at}]", each) for at, each in enumerate(asked.allow_origins)]
+    written = [_origin(f"{field}.allowOrigins[{at}]", each) for at, each in enumerate(cors.allow_origins)]
     return f"(?i:{'|'.join(dict.fromkeys(written))})" if written else ""
 
 

@@ -16,11 +16,11 @@ from .base import HTTPFilter, ParseContext, Scope
 TYPE = "ExtensionRef"
 
 
-def parse(found: HTTPRouteFilter, context: ParseContext) -> HTTPFilter:
+def parse(declared: HTTPRouteFilter, context: ParseContext) -> HTTPFilter:
     """Reads `extensionRef`; always raises `Invalid`."""
     if context.scope is Scope.LISTENER:
         raise conditions.unsupported_value(f"{context.path}.type", TYPE, "use ExternalAuth")
-    field, asked = f"{context.path}.extensionRef", found.extension_ref
-    if asked is None:
+    field, reference = f"{context.path}.extensionRef", declared.extension_ref
+    if reference is None:
         raise conditions.missing_value(field, f"set it for a filter of type {TYPE}")
-    raise conditions.unsupported_extension_ref(field, asked.group, asked.kind, asked.name)
+    raise conditions.unsupported_extension_ref(field, reference.group, reference.kind, reference.name)

@@ -72,35 +72,35 @@ class ExternalAuth(HTTPFilter, frozen=True):
         return exchange if self.backend else msgspec.structs.replace(exchange, answer=Answer(500))
 
 
-def parse(found: HTTPRouteFilter, context: ParseContext) -> ExternalAuth:
+def parse(declared: HTTPRouteFilter, context: ParseContext) -> ExternalAuth:
     """Reads `externalAuth`."""
-    field, asked = f"{context.path}.externalAuth", found.external_auth
-    if asked is None:
+    field, auth = f"{context.path}.externalAuth", declared.external_auth
+    if auth is None:
         raise conditions.missing_value(field, f"set it for a filter of type {TYPE}")
-    check = _check(field, asked)
+    service = _service(field, auth)
     try:
-        backend = context.backend(f"{field}.backendRef", asked.backend_ref)
+        backend = context.backend(f"{field}.backendRef", auth.backend_ref)
     except Invalid as error:
-        return ExternalAuth(None, check, error.problem)
-    if check.protocol == "grpc":
+        return ExternalAuth(None, service, error.problem)
+    if service.protocol == "grpc":
         backend = msgspec.structs.replace(backend, protocol="http2")
-    return ExternalAuth(backend, check)
+    return ExternalAuth(backend, service)
 
 
-def _check(field: str, asked: HTTPExternalAuthFilter) -> AuthorizationService:
-    body = asked.forward_body.max_size if asked.forward_body else 0
-    if asked.protocol == "GRPC":
-        if asked.http is not None:
+def _service(field: str, auth: HTTPExternalAuthFilter) -> AuthorizationService:
+    body = auth.forward_body.max_size if auth.forward_body else 0
+    if auth.protocol == "GRPC":
+        if auth.http is not None:
             raise conditions.unsupported_value(f"{field}.http", "http", "use grpc for the settings of protocol GRPC")
-        if asked.grpc is not None and asked.grpc.allowed_headers:
-            names = ", ".join(asked.grpc.allowed_headers)
+        if auth.grpc is not None and auth.grpc.allowed_headers:
+            names = ", ".join(auth.grpc.allowed_headers)
             raise conditions.unsupported_value(f"{field}.grpc.allowedHeaders", names, "remove it: all headers are sent")
         return AuthorizationService("", "grpc", max_request_bytes=body)
-    if asked.protocol != "HTTP":
-        raise conditions.unsupported_value(f"{field}.protocol", asked.protocol, "use HTTP or GRPC")
-    if asked.grpc is not None:
+    if auth.protocol != "HTTP":
+        raise conditions.unsupported_value(f"{field}.protocol", auth.protocol, "use HTTP or GRPC")
+    if auth.grpc is not None:
         raise conditions.unsupported_value(f"{field}.grpc", "grpc", "use http for the settings of protocol HTTP")
-    http = asked.http or HTTPAuthConfig()
+    http = auth.http or HTTPAuthConfig()
     if http.path and not _PATH.fullmatch(http.path):
         raise conditions.invalid_value(
             f"{field}.http.path", http.path, "use a path that starts with / and contains neither ? nor #"

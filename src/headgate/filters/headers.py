@@ -14,15 +14,15 @@ _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256}")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
-def changes(path: str, kind: str, found: HTTPHeaderFilter | None) -> HeaderChanges:
+def changes(path: str, kind: str, declared: HTTPHeaderFilter | None) -> HeaderChanges:
     """The field as a value; raises `Invalid`."""
-    if found is None:
+    if declared is None:
         raise conditions.missing_value(path, f"set it for a filter of type {kind}")
-    removed = tuple(dict.fromkeys(_name(f"{path}.remove", name) for name in found.remove))
+    removed = tuple(dict.fromkeys(_name(f"{path}.remove", name) for name in declared.remove))
     # Envoy removes first, the Gateway API removes last: a removed header is neither set nor added.
     return HeaderChanges(
-        set=tuple(pair for pair in _pairs(f"{path}.set", found.set) if pair[0] not in removed),
-        add=tuple(pair for pair in _pairs(f"{path}.add", found.add) if pair[0] not in removed),
+        set=tuple(pair for pair in _pairs(f"{path}.set", declared.set) if pair[0] not in removed),
+        add=tuple(pair for pair in _pairs(f"{path}.add", declared.add) if pair[0] not in removed),
         remove=removed,
     )
 
@@ -32,12 +32,14 @@ def rendered(changes: HeaderChanges) -> envoy.HeaderChanges:
     return envoy.HeaderChanges(set=changes.set, add=changes.add, remove=changes.remove)
 
 
-def _pairs(path: str, found: Iterable[HTTPHeader]) -> tuple[tuple[str, str], ...]:
+def _pairs(path: str, declared: Iterable[HTTPHeader]) -> tuple[tuple[str, str], ...]:
     first: dict[str, str] = {}
-    for at, each in enumerate(found):
-        if _CONTROL.search(each.value):
-            raise conditions.invalid_value(f"{path}[{at}].value", each.value, "use a value without control characters")
-        first.setdefault(_name(f"{path}[{at}].name", each.name), each.value)
+    for at, header in enumerate(declared):
+        if _CONTROL.search(header.value):
+            raise conditions.invalid_value(
+                f"{path}[{at}].value", header.value, "use a value without control characters"
+            )
+        first.setdefault(_name(f"{path}[{at}].name", header.name), header.value)
     return tuple(first.items())
 
 

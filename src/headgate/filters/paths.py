@@ -43,19 +43,19 @@ class PathModifier(msgspec.Struct, frozen=True):
         return PathRewrite("prefix", self.value)
 
 
-def path_modifier(field: str, found: HTTPPathModifier | None, context: ParseContext) -> PathModifier | None:
+def path_modifier(field: str, declared: HTTPPathModifier | None, context: ParseContext) -> PathModifier | None:
     """The field as a value; raises `Invalid`."""
-    if found is None:
+    if declared is None:
         return None
-    if found.type == "ReplaceFullPath":
-        return PathModifier("full", _checked(f"{field}.replaceFullPath", found.replace_full_path) or "/")
-    if found.type != "ReplacePrefixMatch":
-        raise conditions.unsupported_value(f"{field}.type", found.type, "use ReplaceFullPath or ReplacePrefixMatch")
+    if declared.type == "ReplaceFullPath":
+        return PathModifier("full", _checked(f"{field}.replaceFullPath", declared.replace_full_path) or "/")
+    if declared.type != "ReplacePrefixMatch":
+        raise conditions.unsupported_value(f"{field}.type", declared.type, "use ReplaceFullPath or ReplacePrefixMatch")
     if not context.all_prefix_matches:
         raise conditions.invalid_value(
-            f"{field}.type", found.type, "use it in a rule whose matches are all of type PathPrefix"
+            f"{field}.type", declared.type, "use it in a rule whose matches are all of type PathPrefix"
         )
-    return PathModifier("prefix", _checked(f"{field}.replacePrefixMatch", found.replace_prefix_match).rstrip("/"))
+    return PathModifier("prefix", _checked(f"{field}.replacePrefixMatch", declared.replace_prefix_match).rstrip("/"))
 
 
 def _checked(path: str, value: str | None) -> str:

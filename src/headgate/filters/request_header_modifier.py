@@ -43,8 +43,8 @@ class RequestHeaderModifier(HTTPFilter, frozen=True):
         return msgspec.structs.replace(exchange, request=changed)
 
 
-def parse(found: HTTPRouteFilter, context: ParseContext) -> RequestHeaderModifier:
+def parse(declared: HTTPRouteFilter, context: ParseContext) -> RequestHeaderModifier:
     """Reads `requestHeaderModifier`."""
     return RequestHeaderModifier(
-        headers.changes(f"{context.path}.requestHeaderModifier", TYPE, found.request_header_modifier)
+        headers.changes(f"{context.path}.requestHeaderModifier", TYPE, declared.request_header_modifier)
     )

@@ -61,24 +61,24 @@ class RequestMirror(HTTPFilter, frozen=True):
         return msgspec.structs.replace(exchange, mirrors=(*exchange.mirrors, copy))
 
 
-def parse(found: HTTPRouteFilter, context: ParseContext) -> RequestMirror:
+def parse(declared: HTTPRouteFilter, context: ParseContext) -> RequestMirror:
     """Reads `requestMirror`."""
-    field, asked = f"{context.path}.requestMirror", found.request_mirror
-    if asked is None:
+    field, mirror = f"{context.path}.requestMirror", declared.request_mirror
+    if mirror is None:
         raise conditions.missing_value(field, f"set it for a filter of type {TYPE}")
-    share = _share(field, asked)
+    share = _share(field, mirror)
     try:
-        return RequestMirror(context.backend(f"{field}.backendRef", asked.backend_ref), share)
+        return RequestMirror(context.backend(f"{field}.backendRef", mirror.backend_ref), share)
     except Invalid as error:
         return RequestMirror(None, share, error.problem)
 
 
-def _share(field: str, asked: HTTPRequestMirrorFilter) -> int:
-    if asked.fraction is not None:
-        numerator, denominator = asked.fraction.numerator, asked.fraction.denominator
-        if asked.percent is not None:
+def _share(field: str, mirror: HTTPRequestMirrorFilter) -> int:
+    if mirror.fraction is not None:
+        numerator, denominator = mirror.fraction.numerator, mirror.fraction.denominator
+        if mirror.percent is not None:
             raise conditions.invalid_value(
-                f"{field}.percent", str(asked.percent), "remove it or fraction: they are mutually exclusive"
+                f"{field}.percent", str(mirror.percent), "remove it or fraction: they are mutually exclusive"
             )
         if denominator < 1 or not 0 <= numerator <= denominator:
             raise conditions.invalid_value(
@@ -87,7 +87,7 @@ def _share(field: str, asked: HTTPRequestMirrorFilter) -> int:
                 "use a numerator from 0 to the denominator, which is at least 1",
             )
         return round(_ALL * numerator / denominator)
-    percent = 100 if asked.percent is None else asked.percent
+    percent = 100 if mirror.percent is None else mirror.percent
     if not 0 <= percent <= 100:
         raise conditions.invalid_value(f"{field}.percent", str(percent), "use a number from 0 to 100")
     return round(_ALL * percent / 100)

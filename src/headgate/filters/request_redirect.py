@@ -94,21 +94,21 @@ def _scheme(secure: bool) -> str:
     return "https" if secure else "http"
 
 
-def parse(found: HTTPRouteFilter, context: ParseContext) -> RequestRedirect:
+def parse(declared: HTTPRouteFilter, context: ParseContext) -> RequestRedirect:
     """Reads `requestRedirect`."""
-    field, asked = f"{context.path}.requestRedirect", found.request_redirect
-    if asked is None:
+    field, redirect = f"{context.path}.requestRedirect", declared.request_redirect
+    if redirect is None:
         raise conditions.missing_value(field, f"set it for a filter of type {TYPE}")
-    if asked.scheme not in (None, "http", "https"):
-        raise conditions.unsupported_value(f"{field}.scheme", str(asked.scheme), "use http or https")
-    if asked.status_code not in _STATUSES:
+    if redirect.scheme not in (None, "http", "https"):
+        raise conditions.unsupported_value(f"{field}.scheme", str(redirect.scheme), "use http or https")
+    if redirect.status_code not in _STATUSES:
         raise conditions.unsupported_value(
-            f"{field}.statusCode", str(asked.status_code), "use 301, 302, 303, 307 or 308"
+            f"{field}.statusCode", str(redirect.status_code), "use 301, 302, 303, 307 or 308"
         )
     return RequestRedirect(
-        status=asked.status_code,
-        scheme=asked.scheme or "",
-        hostname=read_hostname(f"{field}.hostname", asked.hostname),
-        port=asked.port or 0,
-        path=path_modifier(f"{field}.path", asked.path, context),
+        status=redirect.status_code,
+        scheme=redirect.scheme or "",
+        hostname=read_hostname(f"{field}.hostname", redirect.hostname),
+        port=redirect.port or 0,
+        path=path_modifier(f"{field}.path", redirect.path, context),
     )

@@ -38,8 +38,8 @@ class ResponseHeaderModifier(HTTPFilter, frozen=True):
         return msgspec.structs.replace(exchange, response_changes=(*exchange.response_changes, self.changes))
 
 
-def parse(found: HTTPRouteFilter, context: ParseContext) -> ResponseHeaderModifier:
+def parse(declared: HTTPRouteFilter, context: ParseContext) -> ResponseHeaderModifier:
     """Reads `responseHeaderModifier`."""
     return ResponseHeaderModifier(
-        headers.changes(f"{context.path}.responseHeaderModifier", TYPE, found.response_header_modifier)
+        headers.changes(f"{context.path}.responseHeaderModifier", TYPE, declared.response_header_modifier)
     )

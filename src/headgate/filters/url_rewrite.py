@@ -51,11 +51,11 @@ class URLRewrite(HTTPFilter, frozen=True):
         return msgspec.structs.replace(exchange, request=changed)
 
 
-def parse(found: HTTPRouteFilter, context: ParseContext) -> URLRewrite:
+def parse(declared: HTTPRouteFilter, context: ParseContext) -> URLRewrite:
     """Reads `urlRewrite`."""
-    field, asked = f"{context.path}.urlRewrite", found.url_rewrite
-    if asked is None:
+    field, rewrite = f"{context.path}.urlRewrite", declared.url_rewrite
+    if rewrite is None:
         raise conditions.missing_value(field, f"set it for a filter of type {TYPE}")
     return URLRewrite(
-        read_hostname(f"{field}.hostname", asked.hostname), path_modifier(f"{field}.path", asked.path, context)
+        read_hostname(f"{field}.hostname", rewrite.hostname), path_modifier(f"{field}.path", rewrite.path, context)
     )

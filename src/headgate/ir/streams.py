@@ -111,12 +111,12 @@ _Groups = Mapping[tuple[Backend, ...], tuple[list[Endpoint], Fraction]]
 
 def _groups(shares: Mapping[Endpoint, Mapping[Backend, Fraction]]) -> _Groups:
     """Endpoints of the same backends, and their share together."""
-    found: dict[tuple[Backend, ...], tuple[list[Endpoint], Fraction]] = {}
+    grouped: dict[tuple[Backend, ...], tuple[list[Endpoint], Fraction]] = {}
     for endpoint, by_target in shares.items():
         group = tuple(by_target)
-        members, share = found.get(group, ([], Fraction(0)))
-        found[group] = ([*members, endpoint], share + sum(by_target.values()))
-    return found
+        members, share = grouped.get(group, ([], Fraction(0)))
+        grouped[group] = ([*members, endpoint], share + sum(by_target.values()))
+    return grouped
 
 
 def _whole(groups: _Groups, closed: Fraction) -> tuple[WeightedLocality, ...]:
@@ -126,10 +126,10 @@ def _whole(groups: _Groups, closed: Fraction) -> tuple[WeightedLocality, ...]:
     scale /= math.gcd(*(int(share * scale) for share in every)) or 1
     if (total := sum(every) * scale) > MAX_TOTAL_WEIGHT:
         scale *= Fraction(MAX_TOTAL_WEIGHT, total) / 2
-    found = [
+    whole = [
         WeightedLocality(group[0], tuple(sorted(members)), max(1, round(share * scale)))
         for group, (members, share) in groups.items()
     ]
     if closed:
-        found.append(WeightedLocality(None, (), max(1, round(closed * scale))))
-    return tuple(found)
+        whole.append(WeightedLocality(None, (), max(1, round(closed * scale))))
+    return tuple(whole)

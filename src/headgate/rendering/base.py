@@ -96,9 +96,9 @@ class RouteModifier(msgspec.Struct, frozen=True):
 
 def modifiers(filters: Iterable[ir.Filter]) -> list[RouteModifier]:
     """Filters of the IR, to be rendered. Raises `UnknownModifierError` for one that cannot be."""
-    found = []
+    known = []
     for each in filters:
         if not isinstance(each, RouteModifier):
             raise UnknownModifierError(f"{type(each).__name__} cannot be rendered: {each!r}")
-        found.append(each)
-    return found
+        known.append(each)
+    return known

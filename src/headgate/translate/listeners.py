@@ -40,21 +40,21 @@ def declare(world: World, routing: Routing, hosts: Collection[tuple[Key, str, st
     """
     engine = world.engine
     configurations = engine.flat_map("route configurations", routing.ports, _configurations)
-    chain_tiers = tiers.declare(world, configurations, hosts)
+    chain_tiers = tiers.declare(engine, configurations, hosts)
 
     def listener(read: Read, key: tuple[Key, ir.Transport, int], port: ir.Port) -> Resource | None:
         binding = read(world.bindings, key[0])
         if binding is None or not _has_address(binding):
             return None
-        found = read(routing.streams, key) or ()
-        chains = {each.listener: _stream_chains(read, routing, each) for each in found}
+        streams_of_port = read(routing.streams, key) or ()
+        chains = {each.listener: _stream_chains(read, routing, each) for each in streams_of_port}
         by_configuration = {name: read(chain_tiers, (key[0], name)) or Tier.NONE for name in _http_chains(port)}
         return render(port, binding, chains, _traced(read, routing, port), by_configuration)
 
     def keyed(
-        _read: Read, key: tuple[Key, ir.Transport, int], found: Resource
+        _read: Read, key: tuple[Key, ir.Transport, int], resource: Resource
     ) -> Iterable[tuple[tuple[Key, str, str], Resource]]:
-        yield (key[0], LISTENER, found.name), found
+        yield (key[0], LISTENER, resource.name), resource
 
     by_port = engine.map("listeners by port", routing.ports, listener)
     return Listeners(
@@ -91,8 +91,8 @@ def _has_address(binding: ir.Binding) -> bool:
 Streams = Sequence[tuple[StreamFilterChain, str]]
 
 
-def _stream_chains(read: Read, routing: Routing, found: streams.ListenerStreams) -> Streams:
-    return [(chain, _cluster(read, routing, found.gateway, chain)) for chain in found.chains]
+def _stream_chains(read: Read, routing: Routing, listener: streams.ListenerStreams) -> Streams:
+    return [(chain, _cluster(read, routing, listener.gateway, chain)) for chain in listener.chains]
 
 
 def _cluster(read: Read, routing: Routing, gateway: Key, chain: StreamFilterChain) -> str:
@@ -121,12 +121,12 @@ def render(
     if port.family == "UDP":
         clusters = [cluster for each in port.listeners for _, cluster in (chains or {}).get(each.name, ())]
         return envoy.udp_listener(name, address, number, clusters[0] if clusters else NO_ROUTE)
-    found = [*_chains(port, http_tiers or {}), *_streams(port, chains or {})]
+    filter_chains = [*_chains(port, http_tiers or {}), *_streams(port, chains or {})]
     return envoy.listener(
         name,
         address,
         number,
-        found or [envoy.FilterChain(name="no-filter-chain")],
+        filter_chains or [envoy.FilterChain(name="no-filter-chain")],
         tracing_config=None if traced is None else tracing.render(traced, port.gateway),
     )
 

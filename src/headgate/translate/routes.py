@@ -111,14 +111,14 @@ def virtual_host(host: ir.VirtualHost, render: Renderer | None = None) -> Virtua
 
 def _before_routing(filters: Sequence[ir.Filter]) -> dict[str, PerRoute]:
     """HTTP filters of a listener, in the slots before routing: their order is the listener's."""
-    found = {}
+    configured = {}
     for at, modifier in enumerate(modifiers(filters)):
         rendering = modifier.render(Rendering())
         if rendering != Rendering(per_route=rendering.per_route):
             raise NotImplementedError(f"{type(modifier).__name__} changes more than Envoy can before routing")
         for slot, per_route in rendering.per_route.items():
-            found[http_filters.before_routing(slot, at)] = per_route
-    return found
+            configured[http_filters.before_routing(slot, at)] = per_route
+    return configured
 
 
 def _routes(host: ir.VirtualHost, render: Renderer | None) -> Iterator[Route]:

@@ -13,20 +13,18 @@ from headgate.api.meta import Key
 from headgate.envoy.http_filters import Tier
 from headgate.envoy.names import digest
 from headgate.envoy.resources import VirtualHost
-from headgate.incremental import Collection, Index, Read
-from headgate.world import World
+from headgate.incremental import Collection, Engine, Index, Read
 
 #: So many filter chains of a Gateway have the standard slots in advance.
 IN_ADVANCE = 16
 
 
 def declare(
-    world: World,
+    engine: Engine,
     configurations: Collection[tuple[Key, str], str],
     hosts: Collection[tuple[Key, str, str], VirtualHost],
 ) -> Collection[tuple[Key, str], Tier]:
     """The tier of each filter chain of HTTP, by Gateway and RouteConfiguration (each chain has its own)."""
-    engine = world.engine
     uses: Collection[tuple[Key, str, Tier], int] = engine.count(
         "virtual hosts by tier", hosts, lambda key, host: (key[0], key[1], host.tier) if host.tier else None
     )

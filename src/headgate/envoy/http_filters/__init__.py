@@ -53,12 +53,12 @@ def _before_routing(name: str, at: int) -> str:
 
 
 def _registry() -> Mapping[str, Slot]:
-    found: dict[str, Slot] = {}
+    slots: dict[str, Slot] = {}
     for slot in sorted(_declared(), key=lambda slot: (slot.order, slot.position, slot.name)):
-        if slot.name in found:
+        if slot.name in slots:
             raise ValueError(f"two HTTP filters are named {slot.name}")
-        found[slot.name] = slot
-    return MappingProxyType(found)
+        slots[slot.name] = slot
+    return MappingProxyType(slots)
 
 
 #: Every slot by its name, in the order in which a request passes them.

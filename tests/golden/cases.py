@@ -166,7 +166,7 @@ def cases(verb: str) -> list[Case]:
 
 def read(path: Path, addresses: Addresses = PAPER) -> Case:
     """One case."""
-    head, *documents = yaml.safe_load_all(path.read_text())
+    head, *documents = yaml.load_all(path.read_text(), yaml.CSafeLoader)
     backends: list[Backend] = []
     objects: list[Object] = [gateway_class()]
     for at, service in enumerate(head.get("services", ())):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -97,15 +98,16 @@ CHANNELS: tuple[crd.Channel, ...] = ("standard", "experimental")
 MESH = {"xmeshes.gateway.networking.x-k8s.io"}
 
 
+@functools.cache
 def official_definitions(channel: str) -> dict[str, Any]:
     """The official definitions of a channel by name, where `make tools` has put them."""
-    found = {}
+    definitions = {}
     for folder in (f"gateway-api-v1.7.0/{channel}", "flagger-v1.44.0"):
         for file in sorted(tools.crds(folder).rglob("*.yaml")):
-            for document in yaml.safe_load_all(file.read_text()):
+            for document in yaml.load_all(file.read_text(), yaml.CSafeLoader):
                 if document and document.get("kind") == "CustomResourceDefinition":
-                    found[document["metadata"]["name"]] = document
-    return found
+                    definitions[document["metadata"]["name"]] = document
+    return definitions
 
 
 def differences(theirs: Any, ours: Any, path: str = "") -> Iterator[str]:

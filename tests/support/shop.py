@@ -57,7 +57,9 @@ class Shop:
     def manifests(self) -> list[Json]:
         """Those of examples/shop, in this namespace and at this pace."""
         documents = [
-            document for file in sorted(EXAMPLES.glob("*.yaml")) for document in yaml.safe_load_all(file.read_text())
+            document
+            for file in sorted(EXAMPLES.glob("*.yaml"))
+            for document in yaml.load_all(file.read_text(), yaml.CSafeLoader)
         ]
         return [self._own(document) for document in documents]
 

@@ -15,11 +15,14 @@ import ssl
 import subprocess
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from headgate.api.gateway import HTTPRoute
+from headgate.kube.client import Client
 from headgate.traffic import Load, Plan, Request, RequestResult, Tally, Target
 from headgate.traffic.request import trusting_anyone
 from support import walk_manifests as manifests
@@ -158,13 +161,9 @@ class Walk:
         return trusting_anyone()
 
     def set_weights(self, stable: int, canary: int) -> None:
-        """The walk's `kubectl patch --type=json`."""
-        refs = "/spec/rules/0/backendRefs"
-        operations = [
-            {"op": "replace", "path": f"{refs}/0/weight", "value": stable},
-            {"op": "replace", "path": f"{refs}/1/weight", "value": canary},
-        ]
-        self.kubectl("-n", TEAM, "patch", "httproute", "shop-canary", "--type=json", f"-p={json.dumps(operations)}")
+        """`kubectl patch --type=json` of the route's weights."""
+        patch = json.dumps(weights_patch(stable, canary))
+        self.kubectl("-n", TEAM, "patch", "httproute", "shop-canary", "--type=json", f"-p={patch}")
 
     def settle(self, stable: int, canary: int) -> None:
         """Set weights and wait until they are at work: by way of 100/0, so that a first canary answer shows it."""
@@ -174,6 +173,15 @@ class Walk:
             self.set_weights(stable, canary)
             wanted = {"shop-canary"} if not stable else {"shop-canary", "shop-stable"}
             until(lambda: set(self.shares(50)) == wanted, says=f"weights {stable}/{canary} at work")
+
+
+def weights_patch(stable: int, canary: int) -> list[dict[str, Any]]:
+    """The JSON patch of the weights of the route shop-canary."""
+    refs = "/spec/rules/0/backendRefs"
+    return [
+        {"op": "replace", "path": f"{refs}/0/weight", "value": stable},
+        {"op": "replace", "path": f"{refs}/1/weight", "value": canary},
+    ]
 
 
 def _owner(outcome: RequestResult) -> str:
@@ -236,21 +244,27 @@ class WalkTests:
         walk.settle(100, 0)
         assert walk.shares(2000) == {"shop-stable": 2000}
 
-    def test_200_patches_under_load_fail_no_request(self, walk: Walk) -> None:
-        walk.settle(90, 10)
+    async def test_200_patches_under_load_fail_no_request(self, walk: Walk) -> None:
+        await asyncio.to_thread(walk.settle, 90, 10)
         load, tally = walk.load(Plan(rate=200, connections=16))
+        answered = asyncio.Event()
 
-        async def run() -> None:
-            async def patch() -> None:
-                for step in range(200):
-                    await asyncio.to_thread(walk.set_weights, 100 - step % 101, step % 101)
-                load.stop()
+        def record(outcome: RequestResult) -> None:
+            tally.add(outcome)
+            answered.set()
 
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(load.run(tally.add))
-                tasks.create_task(patch())
-
-        asyncio.run(run())
+        async with (
+            Client.from_kubeconfig(walk.kubectl.kubeconfig) as client,
+            asyncio.TaskGroup() as tasks,
+        ):
+            tasks.create_task(load.run(record))
+            for step in range(200):
+                # At least seven requests between two patches, whatever the speed of the machine.
+                while tally.all.sent < 7 * (step + 1):
+                    answered.clear()
+                    await answered.wait()
+                await client.json_patch(HTTPRoute, "shop-canary", TEAM, weights_patch(100 - step % 101, step % 101))
+            load.stop()
         assert tally.all.sent > 1000
         assert (tally.all.failed, dict(tally.all.failures)) == (0, {})
 

@@ -13,10 +13,10 @@ from headgate.api import tls
 from headgate.api.meta import Ref
 from headgate.envoy import clusters, listeners, secrets
 from headgate.envoy.names import CLUSTER, SECRET
-from headgate.traffic.request import trusting_anyone
 from headgate.xds.desired import Update
 from headgate.xds.facts import Outcome
 from support.addresses import free_port
+from support.insecure_tls import insecure_context
 from support.stage import Stage
 from support.stage import stage as set_up
 from support.waiting import until
@@ -99,6 +99,6 @@ def shown(stage: Stage, port: int, host: str) -> tuple[str, ...]:
     """The names of the certificate that a client is shown."""
     with (
         socket.create_connection((stage.address, port), timeout=5) as plain,
-        trusting_anyone().wrap_socket(plain, server_hostname=host) as secure,
+        insecure_context().wrap_socket(plain, server_hostname=host) as secure,
     ):
         return tls.names_of(x509.load_der_x509_certificate(secure.getpeercert(binary_form=True) or b""))

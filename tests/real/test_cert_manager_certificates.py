@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from headgate.traffic import Target
-from headgate.traffic.request import trusting_anyone
 from support import tools, walk_manifests
 from support.control_plane import ControlPlane
+from support.insecure_tls import insecure_context
 from support.installed import Installed
 from support.processes import Program
 from support.steady import Steady
@@ -137,7 +137,7 @@ class Site:
         """The certificate that a new connection is shown, as DER."""
         with (
             socket.create_connection((self.address(), 443), timeout=5) as plain,
-            trusting_anyone().wrap_socket(plain, server_hostname=host) as secure,
+            insecure_context().wrap_socket(plain, server_hostname=host) as secure,
         ):
             return secure.getpeercert(binary_form=True) or b""
 
@@ -194,7 +194,7 @@ def test_cert_manager_owns_the_certificate_of_the_gateway(site: Site) -> None:
 
 
 def test_renewals_under_load_lose_no_request_and_each_new_certificate_is_served(site: Site) -> None:
-    target = Target(site.address(), 443, host=HOST, tls=trusting_anyone())
+    target = Target(site.address(), 443, host=HOST, tls=insecure_context())
     until(site.served, says="a handshake")
     with Steady(target) as steady:
         steady.more(100)

@@ -24,8 +24,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from headgate.api.gateway import HTTPRoute
 from headgate.kube.client import Client
 from headgate.traffic import Load, Plan, Request, RequestResult, Tally, Target
-from headgate.traffic.request import trusting_anyone
 from support import walk_manifests as manifests
+from support.insecure_tls import insecure_context
 from support.kubectl import Kubectl
 from support.waiting import until
 
@@ -158,7 +158,7 @@ class Walk:
         return Counter({name: counts.sent for name, counts in tally.groups.items()})
 
     def _trust(self) -> ssl.SSLContext:
-        return trusting_anyone()
+        return insecure_context()
 
     def set_weights(self, stable: int, canary: int) -> None:
         """`kubectl patch --type=json` of the route's weights."""

@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from headgate.traffic import Load, Plan, Request, Tally, Target
-from headgate.traffic.request import trusting_anyone
 from support import walk_manifests as manifests
+from support.insecure_tls import insecure_context
 from support.waiting import until
 from support.walk import INFRA, TEAM, Walk
 
@@ -135,7 +135,7 @@ class FilterTests:
 
 def ask(walk: Walk, host: str, requests: int = 300) -> Tally:
     """Requests at a steady rate, counted by the line that answers."""
-    target = Target(walk.address, walk.port, host=host, tls=trusting_anyone())
+    target = Target(walk.address, walk.port, host=host, tls=insecure_context())
     load = Load(target, Plan(rate=100, requests=requests), [Request("/version")])
     tally = Tally(lambda outcome: outcome.body.decode().strip())
     asyncio.run(load.run(tally.add))

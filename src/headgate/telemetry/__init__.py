@@ -1,5 +1,5 @@
-"""Envoys' counters: OpenTelemetry deltas in, counts with coverage out.
+"""Envoys' counters: OpenTelemetry deltas in, counts with their coverage out.
 
-`counter_store` is pure: reports of Envoys go in with the time they came, readings come out. Bytes are parsed by
-`headgate.envoy.otlp`; they arrive on the xDS server's port.
+`counter_store` is pure: it takes the reports of Envoys with the time of their arrival, and returns readings. The
+reports arrive on the port of the xDS server; `headgate.envoy.otlp` parses them.
 """

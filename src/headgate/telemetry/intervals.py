@@ -1,13 +1,13 @@
-"""Stretches of time: sets of half-open intervals, in order and apart. Pure."""
+"""Sets of instants as half-open intervals, sorted and disjoint. Pure."""
 
 from collections.abc import Iterable, Iterator
 
-#: Seconds between two stretches that are one all the same: clocks and floats.
+#: Intervals this many seconds apart are joined, because of the precision of clocks and floats.
 _JOIN = 0.01
 
 
 class Intervals:
-    """A set of instants, as intervals."""
+    """A set of instants."""
 
     def __init__(self, intervals: Iterable[tuple[float, float]] = ()) -> None:
         self._intervals: list[tuple[float, float]] = []
@@ -15,15 +15,15 @@ class Intervals:
             self.add(begin, end)
 
     def add(self, begin: float, end: float) -> None:
-        """Add an interval that does not begin before the last one begins; earlier parts of it are cut."""
+        """Add an interval that does not begin before the last one begins."""
         if self._intervals and begin <= self._intervals[-1][1] + _JOIN:
             last_begin, last_end = self._intervals[-1]
             self._intervals[-1] = (last_begin, max(last_end, end))
         elif end > begin:
             self._intervals.append((begin, end))
 
-    def forget(self, before: float) -> None:
-        """Drop what ended before an instant."""
+    def prune(self, before: float) -> None:
+        """Remove the intervals that end before an instant."""
         while self._intervals and self._intervals[0][1] <= before:
             del self._intervals[0]
 
@@ -34,11 +34,11 @@ class Intervals:
         return bool(self._intervals)
 
     def union(self, other: "Iterable[tuple[float, float]]") -> "Intervals":
-        """What is in one or the other."""
+        """The instants of both sets."""
         return Intervals([*self, *other])
 
     def without(self, other: "Intervals") -> "Intervals":
-        """What is in this and not in the other."""
+        """The instants that are not in the other set."""
         left = []
         for begin, end in self:
             at = begin
@@ -53,5 +53,5 @@ class Intervals:
         return Intervals(left)
 
     def seconds(self, begin: float, end: float) -> float:
-        """How much of it lies between two instants."""
-        return sum(max(0.0, min(end, e) - max(begin, b)) for b, e in self)
+        """The number of seconds of the set between two instants."""
+        return sum(max(0.0, min(end, own_end) - max(begin, own_begin)) for own_begin, own_end in self)

@@ -1,4 +1,4 @@
-"""What a metric says about a stretch of time. Pure values."""
+"""The counts of a cluster in a window, and what follows from them. Pure values."""
 
 from collections.abc import Mapping
 
@@ -10,10 +10,10 @@ _SUCCESS_CLASSES = ("1", "2", "3", "4")
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """What one cluster did from `begin` to `end`, as far as it is known.
+    """The counts of one cluster from `begin` to `end`, in seconds.
 
-    `coverage` is the share of that time for which every connected Envoy of the Gateway has reported. Below 1 the
-    counts are too small by an unknown amount: whoever judges must not take what is missing for success or failure.
+    `coverage` is the share of that time for which every connected Envoy of the Gateway has reported. Below 1 the counts
+    are too low by an unknown amount, so a missing count must be read neither as success nor as failure.
     """
 
     begin: float
@@ -25,20 +25,22 @@ class Reading(msgspec.Struct, frozen=True):
 
     @property
     def total(self) -> int:
-        """Requests that were answered."""
+        """The number of responses."""
         return sum(self.by_class.values())
 
     @property
     def success_rate(self) -> float | None:
-        """The share of answers that are not 5xx; None when there were none."""
+        """The share of responses that are not 5xx; None without responses."""
         total = self.total
-        return None if total == 0 else sum(self.by_class.get(each, 0) for each in _SUCCESS_CLASSES) / total
+        return (
+            None if total == 0 else sum(self.by_class.get(status_class, 0) for status_class in _SUCCESS_CLASSES) / total
+        )
 
     def quantile(self, q: float) -> float | None:
-        """The time in milliseconds that a share `q` of the requests stayed below; None when there were none.
+        """The `q`-quantile (0 to 1) of the request durations in milliseconds; None without requests.
 
-        Within a bucket requests are taken to be spread evenly, as Prometheus' `histogram_quantile` does; beyond the
-        last bound the answer is that bound.
+        Within a bucket, durations are interpolated linearly, as Prometheus' `histogram_quantile` does; above the last
+        bound the result is that bound.
         """
         if self.time is None or not (total := sum(self.time.counts)):
             return None

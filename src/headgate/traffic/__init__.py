@@ -1,8 +1,7 @@
-"""Bounded HTTP load: a fixed rate over kept connections, counted honestly.
+"""Bounded HTTP load: a fixed rate over kept-alive connections, without coordinated omission.
 
-Requests are due at fixed times. One that has to wait for a free connection counts its waiting as latency (no
-coordinated omission), one that fails is counted by the kind of its failure and never sent again. Memory does not grow
-with the number of requests.
+Requests are due at fixed times. The time that a request waits for a free connection is part of its latency. A failed
+request is counted by the kind of its failure and never sent again. Memory does not grow with the number of requests.
 
     tally = Tally()
     await Load(target, Plan(rate=200, seconds=10)).run(tally.add)

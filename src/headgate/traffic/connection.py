@@ -1,7 +1,7 @@
-"""One kept HTTP/1.1 connection that carries one request at a time.
+"""A kept-alive HTTP/1.1 connection that carries one request at a time.
 
-An answer ends by its length, by its last chunk, or because it has no body; one that only ends with the connection
-counts as reset, because nobody can tell whether it is whole.
+A response ends by its length, by its last chunk, or because it has no body. One that only ends with the connection is
+a reset, because it cannot be known whether it is complete.
 """
 
 import asyncio
@@ -12,12 +12,12 @@ import httptools
 
 from headgate.traffic.request import Failure
 
-#: status, headers, body, why there is no answer, whether the connection can carry another request
+#: status, headers, body, why there is no response, whether the connection can carry another request
 Done = Callable[[int, dict[str, str], bytes, Failure, bool], None]
 
 
 class Connection(asyncio.Protocol):
-    """Sends what `send` is given and calls its `done` exactly once."""
+    """Sends requests, and calls the `done` of each exactly once."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
@@ -32,7 +32,7 @@ class Connection(asyncio.Protocol):
         return self._done is None and self._transport is not None and not self._transport.is_closing()
 
     def send(self, request: bytes, done: Done) -> None:
-        """Send a request; only when `usable`."""
+        """Send a request. Raises RuntimeError unless `usable`."""
         if self._transport is None or self._done is not None:
             raise RuntimeError("the connection is closed or busy")
         self._done = done
@@ -54,20 +54,20 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def close(self) -> None:
-        """Close in order."""
+        """Close the connection gracefully."""
         if self._transport is not None:
             self._transport.close()
 
     # ── asyncio ──────────────────────────────────────────────────────────────
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called when the connection stands."""
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass of it
+        """Called when the connection is established."""
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is not a subclass of it
 
     def data_received(self, data: bytes) -> None:
-        """Called with bytes of the answer."""
+        """Called with bytes of the response."""
         if self._done is None or self._parser is None:
-            self.give_up("protocol")  # an answer that nobody asked for, e.g. 408 before closing
+            self.give_up("protocol")  # a response without a request, e.g. 408 before closing
             return
         try:
             self._parser.feed_data(data)
@@ -75,14 +75,14 @@ class Connection(asyncio.Protocol):
             self.give_up("protocol")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called at the end, expected or not."""
+        """Called when the connection is closed, by either end."""
         self._transport = None
         self._finish(0, "reset", keep=False)
 
     # ── the parser's callbacks ───────────────────────────────────────────────
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header of the answer."""
+        """A header of the response."""
         self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_body(self, body: bytes) -> None:
@@ -90,7 +90,7 @@ class Connection(asyncio.Protocol):
         self._body.append(body)
 
     def on_message_complete(self) -> None:
-        """The end of the answer; interim answers (1xx) are passed over."""
+        """The end of the response; interim responses (1xx) are skipped."""
         parser = self._parser
         if parser is None:
             return

@@ -1,4 +1,4 @@
-"""The schedule: requests at a fixed rate over a fixed number of connections, until a count or a time."""
+"""Schedules requests at a fixed rate over a fixed number of connections, for a number of requests or seconds."""
 
 import asyncio
 from collections import deque
@@ -9,20 +9,20 @@ from functools import partial
 from headgate.traffic.connection import Connection
 from headgate.traffic.request import Failure, Request, RequestResult, Target
 
-#: Requests are sent in ticks: those due within one go out together.
+#: Requests are sent in ticks of this many seconds: those due within a tick are sent together.
 _TICK = 0.002
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much, how fast, how long.
+    """The rate and the duration of a load.
 
     Args:
         rate: requests per second.
-        connections: the most connections at a time.
-        requests: stop after that many; None: no limit.
-        seconds: stop after that long; None: no limit.
-        timeout: seconds that one request may take, connecting included; also how long the end waits for answers.
+        connections: the maximum number of connections at a time.
+        requests: stop after so many requests; None: no limit.
+        seconds: stop after so many seconds; None: no limit.
+        timeout: seconds for one request, including connecting; also how long the end waits for responses.
     """
 
     rate: float
@@ -32,28 +32,28 @@ class Plan:
     timeout: float = 10.0
 
     def __post_init__(self) -> None:
-        """Refuse what would never send or never end."""
+        """Reject a plan that would never send anything, or never end. Raises ValueError."""
         if self.rate <= 0 or self.connections < 1 or self.timeout <= 0:
             raise ValueError("rate, connections and timeout must be positive")
 
     def due(self, elapsed: float) -> int:
-        """How many requests are due after that many seconds."""
+        """The number of requests that are due after so many seconds."""
         count = int(min(elapsed, self.seconds if self.seconds is not None else elapsed) * self.rate) + 1
         if self.seconds is not None:
             count = min(count, int(self.seconds * self.rate))
         return count if self.requests is None else min(count, self.requests)
 
     def all_due(self, elapsed: float) -> bool:
-        """Whether no further request becomes due after that many seconds."""
+        """Whether no further request becomes due after so many seconds."""
         by_count = self.requests is not None and self.due(elapsed) >= self.requests
         return by_count or (self.seconds is not None and elapsed >= self.seconds)
 
 
 class Load:
-    """Sends requests to a target as a plan says. One use."""
+    """Sends requests to a target according to a plan. Runs once."""
 
     def __init__(self, target: Target, plan: Plan, requests: Sequence[Request] = (Request(),)) -> None:
-        """`requests` are sent in turn."""
+        """`requests` are sent in rotation."""
         self._target = target
         self._plan = plan
         self._requests = [request.render(target.authority) for request in requests]
@@ -66,11 +66,11 @@ class Load:
         self._stopping = False
 
     def stop(self) -> None:
-        """Let no further request become due; `run` returns when those in flight have ended."""
+        """Let no further request become due; `run` returns when the requests in flight have ended."""
         self._stopping = True
 
     async def run(self, on_result: Callable[[RequestResult], None]) -> None:
-        """Send everything; `each` is called with every outcome, in the event loop."""
+        """Send all requests; `each` is called with the result of each, in the event loop."""
         self._on_result = on_result
         loop = asyncio.get_running_loop()
         self._begin = loop.time()
@@ -92,7 +92,7 @@ class Load:
             if now >= deadline:
                 break
             await asyncio.sleep(_TICK)
-        while self._waiting:  # first, so that no connection that comes free takes one of them
+        while self._waiting:  # before the timeouts, so that no freed connection takes one of these
             self._report(self._waiting.popleft(), 0, {}, b"", "unsent")
         for connection in list(self._deadlines):
             connection.give_up("timeout")
@@ -113,7 +113,7 @@ class Load:
         self._serve(now)
 
     def _serve(self, now: float) -> None:
-        """Give waiting requests to idle connections, or to new ones while there may be more."""
+        """Give waiting requests to idle connections, or to new ones up to the maximum."""
         while self._waiting:
             connection = self._take_idle()
             if connection is not None:
@@ -142,7 +142,7 @@ class Load:
         except TimeoutError:
             self._forget_attempt()
             self._report(due, 0, {}, b"", "timeout")
-        except OSError:  # refused, unreachable, TLS refused
+        except OSError:  # refused, unreachable, TLS handshake failed
             self._forget_attempt()
             self._report(due, 0, {}, b"", "connect")
         else:
@@ -184,7 +184,7 @@ class Load:
         self._on_result(RequestResult(due - self._begin, now - due, status, failure, headers, body))
 
     def _time_out(self, now: float) -> None:
-        # Deadlines are in the order of sending, so the first one in the future ends the search.
+        # Deadlines are in the order of sending, so the first one in the future is the last to check.
         for connection, deadline in list(self._deadlines.items()) if self._deadlines else ():
             if deadline > now:
                 return

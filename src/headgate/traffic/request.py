@@ -1,12 +1,12 @@
-"""What is sent where, and what came of it."""
+"""Requests, their target, and their results."""
 
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-#: How a request failed without an answer: no connection; a connection that broke; no answer in time; an answer that
-#: is not HTTP; never sent because the load ended first.
+#: Why a request has no response: no connection; a broken connection; a timeout; a response that is not HTTP; never sent
+#: because the load ended first. Empty: it has one.
 Failure = Literal["", "connect", "reset", "timeout", "protocol", "unsent"]
 
 
@@ -20,7 +20,7 @@ class Request:
     body: bytes = b""
 
     def __post_init__(self) -> None:
-        """Refuse HEAD, whose answers announce a body that does not come."""
+        """Reject HEAD, whose responses announce a body that does not follow. Raises ValueError."""
         if self.method == "HEAD":
             raise ValueError("HEAD is not supported")
 
@@ -35,13 +35,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Target:
-    """Where requests go: an address, and the name that is asked for there (curl's `--resolve`).
+    """The server: an address, and the host name for its requests (as with curl's `--resolve`).
 
     Args:
         address: IP address or host name to connect to.
         port: TCP port.
-        host: the Host header's name and the TLS server name; the address unless told.
-        tls: speak TLS; the context says whom to trust.
+        host: the name in the Host header and the TLS server name; empty: the address.
+        tls: the context for TLS; None: plain HTTP.
     """
 
     address: str
@@ -51,7 +51,7 @@ class Target:
 
     @property
     def authority(self) -> str:
-        """The Host header: with the port, unless it is the scheme's own."""
+        """The Host header: with the port, unless it is the default port of the scheme."""
         name = self.host or (f"[{self.address}]" if ":" in self.address else self.address)
         return name if self.host or self.port == (443 if self.tls else 80) else f"{name}:{self.port}"
 
@@ -63,15 +63,15 @@ class Target:
 
 @dataclass(slots=True)
 class RequestResult:
-    """What came of one request. Made for every request, so it is kept small and nobody should hold on to it.
+    """The result of one request. There is one for every request, so do not keep them.
 
     Args:
         due: seconds from the start of the load to when the request was due.
-        latency: seconds from `due` to the end of the answer or of the attempt.
-        status: the HTTP status; 0 without an answer.
-        failure: why there is no answer; empty when there is one.
-        headers: of the answer, names in lower case.
-        body: of the answer.
+        latency: seconds from `due` to the end of the response or of the attempt.
+        status: the HTTP status; 0 without a response.
+        failure: why there is no response; empty if there is one.
+        headers: of the response, with names in lower case.
+        body: of the response.
     """
 
     due: float
@@ -83,13 +83,5 @@ class RequestResult:
 
     @property
     def succeeded(self) -> bool:
-        """An answer came and it is no server error."""
+        """Whether there is a response, other than a server error (5xx)."""
         return not self.failure and self.status < 500
-
-
-def trusting_anyone() -> ssl.SSLContext:
-    """A TLS context that looks at no certificate: curl's `-k`, for self-signed Gateways."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context

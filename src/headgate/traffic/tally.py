@@ -1,4 +1,4 @@
-"""Counts of outcomes, as a whole and by whatever tells them apart (which backend answered)."""
+"""Counts results: all of them, and by group (for example by the backend that responded)."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -7,12 +7,12 @@ from typing import Self
 from headgate.traffic.histogram import Histogram
 from headgate.traffic.request import RequestResult
 
-#: Says to which group an outcome belongs; outcomes without answer belong to none and are not asked about.
+#: Returns the group of a result. It is not called for results without a response, which are in no group.
 Classify = Callable[[RequestResult], str]
 
 
 class ResultCounts:
-    """What came of a set of requests."""
+    """The counts of a set of results."""
 
     __slots__ = ("failed", "failures", "latency", "sent", "statuses")
 
@@ -23,28 +23,28 @@ class ResultCounts:
         self.failures: Counter[str] = Counter()
         self.latency = Histogram()
 
-    def add(self, outcome: RequestResult) -> None:
-        """Count one outcome. Latency is that of answered requests."""
+    def add(self, result: RequestResult) -> None:
+        """Count a result. `latency` is that of requests with a response."""
         self.sent += 1
-        if not outcome.succeeded:
+        if not result.succeeded:
             self.failed += 1
-        if outcome.failure:
-            self.failures[outcome.failure] += 1
+        if result.failure:
+            self.failures[result.failure] += 1
         else:
-            self.statuses[outcome.status] += 1
-            self.latency.add(outcome.latency)
+            self.statuses[result.status] += 1
+            self.latency.add(result.latency)
 
     @property
     def success_rate(self) -> float | None:
-        """The share of requests that were answered without server error; None without requests."""
+        """The share of requests with a response other than a server error; None without requests."""
         return 1 - self.failed / self.sent if self.sent else None
 
     def copy(self) -> Self:
-        """A copy that does not change any more."""
+        """A copy, which later results do not change."""
         return self.since(type(self)())
 
     def since(self, earlier: Self) -> Self:
-        """What was counted after the copy `earlier` was made."""
+        """The results counted after the copy `earlier` was made."""
         other = type(self)()
         other.sent = self.sent - earlier.sent
         other.failed = self.failed - earlier.failed
@@ -55,38 +55,35 @@ class ResultCounts:
 
 
 class Tally:
-    """Counts of a load: of everything, and by group."""
+    """The counts of a load: of all results, and by group."""
 
     def __init__(self, classify: Classify | None = None) -> None:
         self._classify = classify
         self.all = ResultCounts()
         self.groups: dict[str, ResultCounts] = {}
 
-    def add(self, outcome: RequestResult) -> None:
-        """Count one outcome; the callback of `Load.run`."""
-        self.all.add(outcome)
-        if self._classify is not None and not outcome.failure:
-            self.group(self._classify(outcome)).add(outcome)
+    def add(self, result: RequestResult) -> None:
+        """Count a result; a callback for `Load.run`."""
+        self.all.add(result)
+        if self._classify is not None and not result.failure:
+            self.group(self._classify(result)).add(result)
 
     def group(self, name: str) -> ResultCounts:
-        """The counts of a group, empty ones if nothing was counted for it yet."""
-        found = self.groups.get(name)
-        if found is None:
-            found = self.groups[name] = ResultCounts()
-        return found
+        """The counts of a group, which are empty before its first result."""
+        return self.groups.setdefault(name, ResultCounts())
 
     def share(self, name: str) -> float | None:
-        """The share of a group among all outcomes that belong to a group; None without any."""
+        """The share of a group among the results of all groups; None without results."""
         total = sum(counts.sent for counts in self.groups.values())
         counts = self.groups.get(name)
         return (counts.sent if counts else 0) / total if total else None
 
     def copy(self) -> "Tally":
-        """A copy that does not change any more."""
+        """A copy, which later results do not change."""
         return self.since(Tally())
 
     def since(self, earlier: "Tally") -> "Tally":
-        """What was counted after the copy `earlier` was made."""
+        """The results counted after the copy `earlier` was made."""
         other = Tally(self._classify)
         other.all = self.all.since(earlier.all)
         nothing = ResultCounts()

@@ -112,7 +112,7 @@ def test_what_is_older_than_the_horizon_is_not_covered() -> None:
 
 
 def test_with_too_many_entries_the_past_is_given_up_and_says_so() -> None:
-    made = CounterStore(most=1_000)
+    made = CounterStore(max_buckets=1_000)
     made.connected(GATE, "a", 0.0)
     for second in range(1, 61):
         clusters = {f"c{i}": Counts({"200": 1}, {"2": 1}) for i in range(100)}

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from headgate.traffic import Load, Plan, Request, RequestResult, Tally, Target
-from headgate.traffic.request import trusting_anyone
 from support.addresses import free_port
+from support.insecure_tls import insecure_context
 
 Answer = Callable[[str], Awaitable[bytes | None]]
 
@@ -236,7 +236,7 @@ async def test_tls_asks_for_the_host_by_name(tmp_path: Path) -> None:
 
     tally = Tally()
     async with serving(fine, context) as port:
-        target = Target("127.0.0.1", port, host="shop.example.com", tls=trusting_anyone())
+        target = Target("127.0.0.1", port, host="shop.example.com", tls=insecure_context())
         await Load(target, Plan(rate=100, requests=3)).run(tally.add)
     assert tally.all.failed == 0
     assert set(names) == {"shop.example.com"}

@@ -1,0 +1,86 @@
+"""Kinds of the group `flagger.app/v1beta1`: Canary, MetricTemplate, AlertProvider, with the fields of Flagger 1.44.
+
+The generated CustomResourceDefinitions have the constraints at the fields (`schema.py`), and the columns that
+`kubectl get` prints, which are the `PRINTER_COLUMNS` of each file.
+"""
+
+from .analysis import (
+    AnalysisMatch,
+    CanaryAlert,
+    CanaryAnalysis,
+    CanaryMetric,
+    CanaryWebhook,
+    ProviderRef,
+    SessionAffinity,
+    TemplateRef,
+    ThresholdRange,
+)
+from .canary import (
+    PHASES,
+    PROVIDERS,
+    AutoscalerRef,
+    Canary,
+    CanaryCondition,
+    CanarySpec,
+    CanaryStatus,
+    ScalerReplicas,
+    TargetRef,
+    UpstreamRef,
+)
+from .providers import AlertProvider, AlertProviderSpec, MetricProvider, MetricTemplate, MetricTemplateSpec, SecretRef
+from .service import (
+    CanaryService,
+    CorsPolicy,
+    CustomMetadata,
+    GatewayRef,
+    HeaderOperations,
+    Headers,
+    HTTPMatchRequest,
+    HTTPRetry,
+    HTTPRewrite,
+    Mirror,
+    MirrorBackendRef,
+    StringMatch,
+    UnmanagedMetadata,
+)
+
+__all__ = [
+    "PHASES",
+    "PROVIDERS",
+    "AlertProvider",
+    "AlertProviderSpec",
+    "AnalysisMatch",
+    "AutoscalerRef",
+    "Canary",
+    "CanaryAlert",
+    "CanaryAnalysis",
+    "CanaryCondition",
+    "CanaryMetric",
+    "CanaryService",
+    "CanarySpec",
+    "CanaryStatus",
+    "CanaryWebhook",
+    "CorsPolicy",
+    "CustomMetadata",
+    "GatewayRef",
+    "HTTPMatchRequest",
+    "HTTPRetry",
+    "HTTPRewrite",
+    "HeaderOperations",
+    "Headers",
+    "MetricProvider",
+    "MetricTemplate",
+    "MetricTemplateSpec",
+    "Mirror",
+    "MirrorBackendRef",
+    "ProviderRef",
+    "ScalerReplicas",
+    "SecretRef",
+    "SessionAffinity",
+    "StringMatch",
+    "TargetRef",
+    "TemplateRef",
+    "ThresholdRange",
+    "UnmanagedMetadata",
+    "UpstreamRef",
+]

@@ -34,12 +34,12 @@ def _ca_problems(validation: Validation, references: ReferenceResolver) -> Itera
         validation.tls.system_ca_certificates or first_problem(validation.problems, conditions.ACCEPTED) is not None
     )
     for path, key in validation.ca_certificates:
-        found = references.ca_certificates(key)
-        trusted = trusted or not found.problem
-        if not found.served:
+        source = references.ca_certificates(key)
+        trusted = trusted or not source.problem
+        if not source.served:
             yield conditions.unsupported_ca_certificate_kind(path, certificates.GROUP, "ClusterTrustBundle")
-        elif found.problem:
-            yield conditions.invalid_ca_certificate(path, key, found.problem)
+        elif source.problem:
+            yield conditions.invalid_ca_certificate(path, key, source.problem)
     if not trusted:
         yield conditions.no_valid_ca_certificate(f"{_VALIDATION}.caCertificateRefs")
 

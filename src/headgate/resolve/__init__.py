@@ -56,18 +56,18 @@ class Resolved:
 def declare(world: World, policy_kinds: Sequence[PolicyKind[Any]] = KINDS) -> Resolved:
     """Declare the collections, in the order in which they depend on each other."""
     references = resolver.declare(world, policy_kinds)
-    following = resolvers.following(references)
+    references_of = resolvers.of_policies(references)
     gateways = managed.declare(world)
     merged = merged_listeners.declare(world, gateways)
     labels = ObjectLabels(world, merged.namespace_labels)
-    clients = listener_policies.declare(world, policy_kinds, following, labels)
+    clients = listener_policies.declare(world, policy_kinds, references_of, labels)
     all_listeners = listeners.declare(world, references, gateways, merged, clients.client_traffic)
     attached = routes.declare(world, gateways, merged, all_listeners)
-    secured = route_policies.declare(world, policy_kinds, following, labels, attached)
+    secured = route_policies.declare(world, policy_kinds, references_of, labels, attached)
     stream_routes = streams.declare(world, references, all_listeners, attached, secured)
     all_rules = rules.declare(world, references, attached, stream_routes.problems)
     hosts = virtual_hosts.declare(world, all_listeners, attached, all_rules, secured)
-    traces = tracing.declare(world, policy_kinds, following, labels, gateways)
+    traces = tracing.declare(world, policy_kinds, references_of, labels, gateways)
     uses = (
         backends.of_rules(world, attached, all_rules),
         backends.of_policies(world, secured),

@@ -45,15 +45,15 @@ def entries(
     limit: int = MAX_ANCESTORS,
 ) -> Entries:
     """One entry per ancestor of a managed Gateway, sorted, for this generation of the object."""
-    found = []
+    ours = []
     for ancestor in sorted(by_ancestor, key=_order):
         controller = read(gateways.controllers, ancestor[0])
         if controller is not None:
             conditions = stamp(by_ancestor[ancestor], generation)
-            found.append(
+            ours.append(
                 api.PolicyAncestorStatus(ancestor_ref=ancestor[1], controller_name=controller, conditions=conditions)
             )
-    return tuple(found[:limit])
+    return tuple(ours[:limit])
 
 
 def _order(ancestor: Ancestor) -> tuple[Key, str, str, str, str, int]:

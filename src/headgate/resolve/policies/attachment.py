@@ -100,15 +100,15 @@ def declare(
 
 
 def _policy(kind: PolicyKind[Any], key: Key, declared: Any, references: ReferenceResolver) -> Policy:
-    found = targets.read(kind.name, key, declared.spec, kind.targets)
+    own_targets = targets.read(kind.name, key, declared.spec, kind.targets)
     own: PolicySettings[Any] = kind.read(declared, references)
-    problems = (*found.problems, *own.problems)
+    problems = (*own_targets.problems, *own.problems)
     takes_effect = kind.fails_closed or not any(problem.condition == ACCEPTED for problem in problems)
     meta = declared.metadata
     return Policy(
         generation=meta.generation,
         created=meta.creation_timestamp,
-        targets=found,
+        targets=own_targets,
         settings=own.settings if takes_effect else None,
         problems=problems,
         merge_type=own.merge_type,

@@ -1,6 +1,6 @@
 """Which policies are overridden by, or merged with, policies of more specific targets (GEP-713, Inherited Policies).
 
-It is found out from the more specific target upwards, so that a policy on a route costs its own parents, and not all
+It is computed from the more specific target upwards, so that a policy on a route costs its own parents, and not all
 routes of the Gateway.
 """
 
@@ -40,26 +40,26 @@ _InheritanceKey = tuple[Key, Target, int]
 def declare(
     engine: Engine, attached: AttachedPolicies[S], hierarchy: Hierarchy
 ) -> Collection[_InheritanceKey, Inheritance]:
-    """All cases in which policies of a kind meet."""
+    """Every case in which one policy of a kind overrides another, or is merged with it."""
 
-    def meetings(read: Read, target: Target, winner: PolicyCandidate) -> Iterable[tuple[_InheritanceKey, Inheritance]]:
-        found: dict[Inheritance, None] = {}
+    def cases(read: Read, target: Target, winner: PolicyCandidate) -> Iterable[tuple[_InheritanceKey, Inheritance]]:
+        every: dict[Inheritance, None] = {}
         if not hierarchy.has_section(read, target):
             return
         for ancestor, chain in hierarchy.chains(read, attached.kind, target):
             effective = attached.precedence.of_chain(read, chain)
             for source in effective.overridden:
                 above = _ancestor_of(source.target, ancestor)
-                found[Inheritance(source.policy, above, target, winner.policy, merged=False)] = None
+                every[Inheritance(source.policy, above, target, winner.policy, merged=False)] = None
             for source in effective.sources[1:]:
                 above = _ancestor_of(source.target, ancestor)
-                found[Inheritance(source.policy, above, target, winner.policy, merged=True)] = None
-                found[Inheritance(winner.policy, ancestor, target, source.policy, merged=True)] = None
-        for number, each in enumerate(found):
-            if each.policy != each.by:
-                yield (each.policy, target, number), each
+                every[Inheritance(source.policy, above, target, winner.policy, merged=True)] = None
+                every[Inheritance(winner.policy, ancestor, target, source.policy, merged=True)] = None
+        for number, case in enumerate(every):
+            if case.policy != case.by:
+                yield (case.policy, target, number), case
 
-    return engine.flat_map(f"inheritance of {attached.kind.name}", attached.effective, meetings)
+    return engine.flat_map(f"inheritance of {attached.kind.name}", attached.effective, cases)
 
 
 def _ancestor_of(target: Target, of_child: Ancestor) -> Ancestor:

@@ -102,16 +102,16 @@ class Precedence(Generic[S]):
 
     def of_chain(self, read: Read, chain: Sequence[Target]) -> Effective[S]:
         """What a chain of targets gets, with the sources, and what is overridden."""
-        found = [(target, policy) for target in self._known(chain) if (policy := read(self.effective, target))]
-        if not found:
+        attached = [(target, policy) for target in self._known(chain) if (policy := read(self.effective, target))]
+        if not attached:
             return Effective(None)
-        sources = found[:1]
-        if self._merges(*found[0]):
-            sources += [each for each in found[1:] if each[0].kind in _PARENTS][:1]
+        sources = attached[:1]
+        if self._merges(*attached[0]):
+            sources += [pair for pair in attached[1:] if pair[0].kind in _PARENTS][:1]
         return Effective(
             settings=self.settings_of(read, chain),
             sources=tuple(Source(policy.policy, target) for target, policy in sources),
-            overridden=tuple(Source(each[1].policy, each[0]) for each in found if each not in sources),
+            overridden=tuple(Source(pair[1].policy, pair[0]) for pair in attached if pair not in sources),
         )
 
     def _known(self, chain: Iterable[Target]) -> Iterable[Target]:

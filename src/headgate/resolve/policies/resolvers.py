@@ -12,7 +12,7 @@ from .attachment import Resolvers
 from .references import PolicyReferences
 
 
-def following(references: References) -> Resolvers:
+def of_policies(references: References) -> Resolvers:
     """Makes what follows the references of one policy."""
 
     def of_policy(read: Read, owner: Ref) -> PolicyReferences:

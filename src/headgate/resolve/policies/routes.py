@@ -34,8 +34,8 @@ class RoutePolicies:
 
     def of_rules(self, read: Read, key: AttachmentKey) -> Callable[[str], ir.RouteSecurity]:
         """What each rule gets, by its name."""
-        found = read(self.security, key) if self.kinds else None
-        by_rule = dict(found or ())
+        security = read(self.security, key) if self.kinds else None
+        by_rule = dict(security or ())
         return lambda name: by_rule.get(name) or by_rule.get("", NONE)
 
     def of_stream(self, read: Read, key: AttachmentKey) -> ir.RouteSecurity:
@@ -63,8 +63,8 @@ def declare(
         listener = chains.of_listener(gateway, *owner_and_section(gateway, name))
         parent_refs = read(routes.parent_refs, route)
         names = dict.fromkeys(("", *(parent_refs.rule_names if parent_refs else ())))
-        found = tuple((rule, _settings(read, attached, chains.of_rule(route, rule, listener))) for rule in names)
-        return found if any(each != NONE for _, each in found) else None
+        by_rule = tuple((rule, _settings(read, attached, chains.of_rule(route, rule, listener))) for rule in names)
+        return by_rule if any(settings != NONE for _, settings in by_rule) else None
 
     return RoutePolicies(attached, world.engine.map("route security", routes.attachments, security))
 

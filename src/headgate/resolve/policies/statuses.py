@@ -69,9 +69,9 @@ class _Statuses(Generic[S]):
             self._report_target(read, candidate, reports)
         self._report_inheritance(read, key, reports)
         by_ancestor = {ancestor: self._conditions(policy, report) for ancestor, report in reports.items()}
-        found = entries(read, self._gateways, policy.generation, by_ancestor)
-        if found:
-            yield Ref(self._kind.name, key.namespace, key.name), found
+        status = entries(read, self._gateways, policy.generation, by_ancestor)
+        if status:
+            yield Ref(self._kind.name, key.namespace, key.name), status
 
     def _report_target(self, read: Read, candidate: CandidateKey, reports: dict[Ancestor, _Report]) -> None:
         """One target of a policy; if the section is missing, the report goes where that of the whole object would."""
@@ -95,15 +95,15 @@ class _Statuses(Generic[S]):
     def _report_inheritance(self, read: Read, key: Key, reports: dict[Ancestor, _Report]) -> None:
         if self._inheritance is None:
             return
-        for each in read.group(self._inheritance_of, key):
-            meeting = read(self._inheritance, each)
-            report = reports.get(meeting.ancestor) if meeting else None
-            if meeting is None or report is None:
+        for inheritance_key in read.group(self._inheritance_of, key):
+            case = read(self._inheritance, inheritance_key)
+            report = reports.get(case.ancestor) if case else None
+            if case is None or report is None:
                 continue
-            if meeting.merged:
-                report.merged_with[meeting.by] = None
+            if case.merged:
+                report.merged_with[case.by] = None
             else:
-                report.overridden_by[str(meeting.target), meeting.by] = None
+                report.overridden_by[str(case.target), case.by] = None
 
     def _conditions(self, policy: Policy, report: _Report) -> Iterable[Condition]:
         problems = [*report.conflicts, *report.missing, *policy.problems]

@@ -52,9 +52,9 @@ def declare(
     def status(read: Read, key: Key, xbackend: ExternalBackend) -> Iterable[tuple[Ref, Entries]]:
         accepted = condition_from(conditions.accepted(), xbackend.problems)
         by_ancestor = {of_gateway(gateway): (accepted,) for gateway in users(read, key)}
-        found = entries(read, gateways, xbackend.generation, by_ancestor, MAX_ANCESTORS)
-        if found:
-            yield Ref(KIND, key.namespace, key.name), found
+        ours = entries(read, gateways, xbackend.generation, by_ancestor, MAX_ANCESTORS)
+        if ours:
+            yield Ref(KIND, key.namespace, key.name), ours
 
     def selection(read: Read, key: Key, xbackend: ExternalBackend) -> PodSelection | None:
         if not xbackend.selector or xbackend.problems or not users(read, key):

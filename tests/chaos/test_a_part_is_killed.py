@@ -1,4 +1,4 @@
-"""`kill -9` of the API, of the workload loops, of the node, of several at once: who serves goes on, and it heals."""
+"""`kill -9` of the API, the workload controllers, the node, and several at once: traffic goes on, and it heals."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ def shop(parts: Parts) -> Shop:
 
 
 def some_traffic(seen: Observer, answers: int = 300) -> None:
-    """Until so many more requests ended."""
+    """Wait until so many more requests have ended."""
     enough = len(seen.answers) + answers
     until(lambda: len(seen.answers) >= enough, says="traffic")
 
 
 def released(shop: Shop, seen: Observer) -> str:
-    """How a release of the next version ends: the proof that all parts work."""
+    """Release the next version, which needs all parts; the phase in which it ends."""
     progressing = seen.on(lambda status: status.phase == "Progressing", lambda: None)
     shop.release(next(VERSIONS))
     progressing.result(60)
     return shop.wait_for_phase(*ENDED, deadline=90)
 
 
-def test_without_all_that_controls_every_request_is_answered_and_with_it_again_a_release_succeeds(
+def test_requests_are_answered_without_api_and_controllers_and_a_release_succeeds_when_they_are_back(
     parts: Parts, shop: Shop
 ) -> None:
     dead = ("api", "workloads", "controller")
@@ -83,7 +83,7 @@ def test_a_killed_envoy_comes_back_with_the_weights_of_the_moment(shop: Shop) ->
         until(lambda: shop.phase() in ENDED, says="the end of the release", deadline=90)
         until(lambda: seen.rests, says="Envoy gives the canary nothing")
     assert shop.phase() == "Succeeded"
-    assert {status for status, _, _ in seen.failed()} <= {0}  # who listens knows where to: no 404, no 503
+    assert {status for status, _, _ in seen.failed()} <= {0}  # an Envoy that listens has its routes: no 404, no 503
     assert seen.canary_answers_beyond_declared_weights() is None
     assert seen.served_beyond_declared_weights() == []
 

@@ -1,6 +1,6 @@
-"""A controller that is killed (`kill -9`) by everything that it writes: every status of the Canary, every weight.
+"""The controller is killed (`kill -9`) at each of its writes: every status of the Canary, every weight.
 
-Each of its lives is one step long, and no two effects of a decision are sure to be in the same life.
+Each process lives for one write, so no two effects of a decision are sure to be performed by the same one.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
         yield parts
 
 
-class Mortal:
-    """The controller of `parts`, started again as soon as it has died."""
+class RestartedController:
+    """The controller of `parts`, which is started again as soon as it has ended."""
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self._died = threading.Event()
         self._end = threading.Event()
-        self._nurse = threading.Thread(target=self._start_again)
+        self._restarter = threading.Thread(target=self._start_again)
 
-    def __enter__(self) -> Mortal:
-        self._nurse.start()
+    def __enter__(self) -> RestartedController:
+        self._restarter.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._end.set()
         self._died.set()
-        self._nurse.join()
+        self._restarter.join()
 
     def kill(self) -> bool:
-        """Kill it, if it lives."""
+        """Kill it if it runs; whether it did."""
         if self._died.is_set():
             return False
         self.parts.kill("controller")
@@ -63,16 +63,16 @@ class Mortal:
 
 
 @contextlib.contextmanager
-def mortal_scenario(parts: Parts, namespace: str, version: str, **environment: str) -> Iterator[RolloutScenario]:
-    """A release from the first moment of the Canary; the controller dies of every change."""
+def killed_scenario(parts: Parts, namespace: str, version: str, **environment: str) -> Iterator[RolloutScenario]:
+    """A release that is observed from the creation of the Canary; every change kills the controller."""
     shop = Shop(parts.kubectl, namespace, analysis())
     kills: list[str] = []
 
     def kill() -> None:
-        if mortal.kill():
+        if controller.kill():
             kills.append(seen.phases[-1])
 
-    with Mortal(parts) as mortal, Observer(shop, traffic=False) as seen:
+    with RestartedController(parts) as controller, Observer(shop, traffic=False) as seen:
         seen.on_every_change(kill)
         scenario = RolloutScenario(shop, seen, kills)
         try:
@@ -84,30 +84,30 @@ def mortal_scenario(parts: Parts, namespace: str, version: str, **environment: s
     shop.close()
 
 
-class DiesOften:
-    """Kills at everything that is written."""
+class KilledInEveryPhase:
+    """The controller was killed in each phase."""
 
-    def test_it_died_in_every_phase(self, scenario: RolloutScenario) -> None:
+    def test_it_was_killed_in_every_phase(self, scenario: RolloutScenario) -> None:
         assert [phase for phase, _ in itertools.groupby(scenario.kills) if phase] == [
             phase for phase in scenario.seen.phases if phase
         ]
 
 
-class TestMortalAndGood(DiesOften, Promoted):
-    """A good version; the controller is killed at whatever it writes."""
+class TestGoodVersion(KilledInEveryPhase, Promoted):
+    """A good version is promoted although the controller is killed at each write."""
 
     @pytest.fixture(scope="class")
     @classmethod
     def scenario(cls, parts: Parts) -> Iterator[RolloutScenario]:
-        with mortal_scenario(parts, "mortal-good", "1.1.0") as scenario:
+        with killed_scenario(parts, "killed-good", "1.1.0") as scenario:
             yield scenario
 
 
-class TestMortalAndBad(DiesOften, RolledBack):
-    """A bad version."""
+class TestBadVersion(KilledInEveryPhase, RolledBack):
+    """A bad version is rolled back although the controller is killed at each write."""
 
     @pytest.fixture(scope="class")
     @classmethod
     def scenario(cls, parts: Parts) -> Iterator[RolloutScenario]:
-        with mortal_scenario(parts, "mortal-bad", "1.2.0", ERROR_RATE="0.3") as scenario:
+        with killed_scenario(parts, "killed-bad", "1.2.0", ERROR_RATE="0.3") as scenario:
             yield scenario

@@ -1,7 +1,7 @@
-"""`kill -9` of the controller of `headgate up`, once in each phase of a rollout; the supervisor starts it again.
+"""`kill -9` of the controller of `headgate up`, once in each phase of a rollout; the supervisor restarts it.
 
-The rollout ends as it should, nobody's request fails, and at no instant does the canary get more than the larger of the
-weights before and after.
+The rollout succeeds, no request fails, and at no moment does the canary get more than the larger of the weights before
+and after.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
 
 
 class TestSupervised(Promoted):
-    """Once in every phase; `headgate up` starts it again, after a pause that doubles."""
+    """Killed once in every phase; `headgate up` restarts it, with a back-off that doubles."""
 
     PHASES = (
         ("Initializing", 0),
@@ -72,7 +72,7 @@ class TestSupervised(Promoted):
         assert scenario.kills == [phase for phase, _ in self.PHASES]
 
     def test_it_was_started_again_every_time(self, scenario: RolloutScenario, cluster: LocalCluster) -> None:
-        """Killed at once after it began, it was not always seen to be ready in between."""
+        """A process that is killed soon after its start may not have been ready."""
 
         def times(word: str) -> int:
             return cluster.up.output().count(f"controller   {word}")

@@ -1,4 +1,4 @@
-"""The end of `headgate up` with a shop in it, under traffic: nothing is left, whoever ended it, and however."""
+"""The end of `headgate up` with a shop in it, under traffic: no process is left, however it ended."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def opened(cluster: LocalCluster) -> Shop:
 
 
 def alive(cluster: LocalCluster) -> set[int]:
-    """Every process that the cluster or its node started, by the marks in their environments."""
+    """All processes that the cluster or its node started, by the marks in their environments."""
     node_id = (cluster.data / "node" / "node-id").read_text().strip()
     commands = process_records.marked(cluster_orphans.MARK, str(cluster.data))
     pods = process_records.marked(node_orphans.MARK, node_id)

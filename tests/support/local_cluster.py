@@ -1,4 +1,4 @@
-"""`headgate up` as tests use it: a cluster of its own, in a home of its own, gone afterwards."""
+"""`headgate up` for tests: a cluster in a home of its own, which is ended afterwards."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ HEADGATE = (sys.executable, "-m", "headgate")
 
 
 class LocalCluster:
-    """A running `headgate up`; ready on entering, everything ended on leaving."""
+    """A running `headgate up`: ready when the block begins, ended with all its processes when it ends."""
 
     def __init__(self, folder: Path, *arguments: str, name: str = "") -> None:
-        """`folder` holds its home and its data, `arguments` are more arguments of `headgate up`."""
+        """`folder` holds its home and its data; `arguments` are further arguments of `headgate up`."""
         self.name = name or f"test-{os.getpid()}"
         self.folder = folder
         self.data = folder / "data"
@@ -29,7 +29,7 @@ class LocalCluster:
 
     @property
     def kubeconfig(self) -> Path:
-        """What `headgate kubeconfig` names."""
+        """The kubeconfig, whose path `headgate kubeconfig` prints."""
         return self.data / "kubeconfig"
 
     def kubectl(self) -> Kubectl:
@@ -37,17 +37,17 @@ class LocalCluster:
         return Kubectl(self.kubeconfig)
 
     def log(self, component: str) -> str:
-        """What one of the supervised commands wrote."""
+        """The log of a component."""
         file = self.data / "logs" / f"{component}.log"
         return file.read_text(errors="replace") if file.exists() else ""
 
     def logs(self, lines: int = 15) -> str:
-        """The ends of all logs, for the text of a failure."""
+        """The last lines of all logs, for the message of a failure."""
         names = ("api", "workloads", "node", "controller")
         return "\n".join(f"--- {name}\n" + "\n".join(self.log(name).splitlines()[-lines:]) for name in names)
 
     def start(self) -> None:
-        """`headgate up`, until it says that it is ready."""
+        """Start `headgate up` and wait until it prints Ready."""
         self.up = Program(
             [*HEADGATE, "up", "--name", self.name, "--data", str(self.data), *self.arguments],
             log=self.folder / "up.log",
@@ -63,7 +63,7 @@ class LocalCluster:
             raise
 
     def stop(self) -> int:
-        """SIGTERM, and the exit code."""
+        """Send SIGTERM; the exit code."""
         return self.up.stop()
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""A local API and a node beside it, as processes, with a small synchronous client for tests."""
+"""A local API and a node as processes, and a small synchronous client for tests."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _PATHS = {
 
 
 class Api:
-    """Objects of one API, in one namespace."""
+    """A client of one API, for one namespace."""
 
     def __init__(self, kubeconfig: Path, namespace: str = "default") -> None:
         config = yaml.safe_load(kubeconfig.read_text())
         cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-        self._authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
+        self._ca_certificate = base64.b64decode(cluster["certificate-authority-data"]).decode()
         self._token = user["token"]
         self.kubeconfig = kubeconfig
         self.server: str = cluster["server"]
@@ -49,13 +49,13 @@ class Api:
         self._client = httpx.Client(
             base_url=cluster["server"],
             headers={"Authorization": f"Bearer {self._token}"},
-            verify=ssl.create_default_context(cadata=self._authority),
+            verify=ssl.create_default_context(cadata=self._ca_certificate),
             timeout=20.0,
             trust_env=False,
         )
 
     def within(self, namespace: str) -> Api:
-        """The same API, another namespace, which is created."""
+        """A client of the same API for another namespace, which is created."""
         other = Api(self.kubeconfig, namespace)
         other.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
         return other
@@ -71,11 +71,11 @@ class Api:
             self.request("POST", self._path(body["kind"]), json=body)
 
     def get(self, kind: str, name: str) -> Plain:
-        found: Plain = self.request("GET", self._path(kind, name)).json()
-        return found
+        obj: Plain = self.request("GET", self._path(kind, name)).json()
+        return obj
 
     def find(self, kind: str, name: str) -> Plain | None:
-        """The object, or None."""
+        """The object; None if there is none."""
         try:
             return self.get(kind, name)
         except OSError as error:
@@ -84,8 +84,8 @@ class Api:
             raise
 
     def all(self, kind: str) -> list[Plain]:
-        found: list[Plain] = self.request("GET", self._path(kind)).json()["items"]
-        return found
+        items: list[Plain] = self.request("GET", self._path(kind)).json()["items"]
+        return items
 
     def patch(self, kind: str, name: str, patch: Plain, subresource: str = "") -> Plain:
         path = self._path(kind, name) + (f"/{subresource}" if subresource else "")
@@ -152,7 +152,7 @@ class LocalNode:
 
 @contextmanager
 def local_node(api: Api, folder: Path, *flags: str, name: str = "laptop") -> Iterator[LocalNode]:
-    """A node that is ended with the block."""
+    """A node that is ended when the block ends."""
     node = LocalNode(api, folder, name)
     with ExitStack() as stack:
         node.start(*flags)

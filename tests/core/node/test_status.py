@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from headgate.api.core import ContainerStatus, Pod, PodSpec, PodStatus
-from headgate.node.status import phase_of, pod_status
+from headgate.api.core import Container, ContainerStatus, Pod, PodSpec, PodStatus
+from headgate.node.status import initial_status, phase_of, pod_status
 
 WAITING: dict[str, Any] = {"state": {"waiting": {"reason": "ContainerCreating"}}}
 RUNNING: dict[str, Any] = {"state": {"running": {}}}
@@ -91,3 +91,27 @@ def test_a_completed_pod_is_not_ready_for_that_reason() -> None:
 def test_the_start_time_stays() -> None:
     first = status(container(RUNNING))
     assert status(container(RUNNING), now=500, before=first).start_time == first.start_time
+
+
+def restarted_node(before: dict[str, Any], policy: str) -> ContainerStatus:
+    """The status of a container for which an earlier node reported `before`."""
+    return initial_status(pod(policy), Container(name="app"), container(before, restartCount=2))
+
+
+def test_a_new_container_waits_with_the_reason_of_a_kubelet() -> None:
+    status = initial_status(pod(), Container(name="app"), None)
+    assert status.state.waiting is not None
+    assert (status.state.waiting.reason, status.restart_count) == ("ContainerCreating", 0)
+
+
+def test_a_container_that_ran_under_an_earlier_node_is_restarted_and_counted() -> None:
+    status = restarted_node(RUNNING, "Always")
+    assert status.last_state.terminated is not None
+    assert (status.last_state.terminated.reason, status.restart_count) == ("ContainerStatusUnknown", 3)
+
+
+@pytest.mark.parametrize(("before", "policy"), [(RUNNING, "Never"), (DONE, "OnFailure")])
+def test_a_container_that_must_not_be_restarted_has_ended_with_its_node(before: dict[str, Any], policy: str) -> None:
+    status = restarted_node(before, policy)
+    assert status.state.terminated is not None
+    assert status.restart_count == 2

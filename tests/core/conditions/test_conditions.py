@@ -1,4 +1,4 @@
-"""Conditions as values, and the sentences in them."""
+"""Conditions as values, and their messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def test_a_condition_has_no_time_and_no_generation_until_it_is_stamped() -> None
     assert [each.observed_generation for each in stamp([condition], 7)] == [7]
 
 
-def test_equal_verdicts_are_equal_values() -> None:
+def test_equal_results_are_equal_values() -> None:
     assert route.rejected_by_envoy("no") == route.rejected_by_envoy("no")
 
 
@@ -26,7 +26,7 @@ def test_a_message_is_never_longer_than_the_api_allows() -> None:
     assert len(new_condition("Accepted", False, "UnsupportedValue", "x" * 50_000).message) == 32_768
 
 
-def test_all_problems_of_a_condition_stand_in_one_sentence_each_once_with_its_path() -> None:
+def test_all_problems_of_a_condition_are_joined_once_each_with_their_paths() -> None:
     problems = [
         Invalid("Accepted", "UnsupportedValue", "a", "one").problem,
         Invalid("ResolvedRefs", "BackendNotFound", "b", "two").problem,
@@ -38,12 +38,12 @@ def test_all_problems_of_a_condition_stand_in_one_sentence_each_once_with_its_pa
     assert first_problem(problems, "Programmed") is None
 
 
-def test_an_invalid_says_field_and_remedy() -> None:
+def test_an_invalid_has_the_field_and_the_remedy() -> None:
     error = route.invalid_value("spec.hostnames[0]", "foo.*", "use a hostname like shop.example.com")
     assert str(error) == "spec.hostnames[0]: 'foo.*' is invalid; use a hostname like shop.example.com"
 
 
-def test_envoys_words_come_without_the_dump_of_what_it_refused() -> None:
+def test_the_error_of_envoy_is_reported_without_the_dump_of_the_resource() -> None:
     dump = (
         'goo.gle/debugonly \nname: "http-80"\nvirtual_hosts {\n}\n: Proto constraint validation failed (X.Y: too short)'
     )

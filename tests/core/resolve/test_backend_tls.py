@@ -1,4 +1,4 @@
-"""Which BackendTLSPolicy counts for which port, and for whom each is told something."""
+"""Which BackendTLSPolicy takes effect on a Service port, and the reasons that each policy reports."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def names(found: cases.Running) -> dict[int, str | None]:
     return {key[1].port: name(key[1].traffic.tls) for key, _ in found.outputs.routing.backends.items()}
 
 
-def told(found: cases.Running, name: str) -> dict[str, list[str]]:
+def reasons(found: cases.Running, name: str) -> dict[str, list[str]]:
     """Reasons of Accepted and ResolvedRefs by Gateway."""
     entries = found.outputs.policy_statuses.get(Ref("BackendTLSPolicy", "shop", name)) or ()
     return {each.ancestor_ref.name: [condition.reason for condition in each.conditions] for each in entries}
@@ -89,54 +89,54 @@ def test_without_a_policy_backends_get_plain_text() -> None:
 def test_a_policy_for_a_port_comes_before_an_older_one_for_the_service() -> None:
     found = world(policy("whole", created="2025-01-01T00:00:00Z"), policy("port", "b"))
     assert names(found) == {1: "whole", 2: "port"}
-    assert told(found, "whole") == told(found, "port") == {"gate": GOOD}
+    assert reasons(found, "whole") == reasons(found, "port") == {"gate": GOOD}
 
 
 @pytest.mark.parametrize("section", ["", "a"])
-def test_the_older_policy_counts_then_the_first_by_name(section: str) -> None:
+def test_the_older_policy_takes_effect_then_the_first_by_name(section: str) -> None:
     found = world(policy("late", section, created="2026-01-02T00:00:00Z"), policy("b", section), policy("a", section))
     assert names(found)[1] == "a"
-    assert told(found, "a") == {"gate": GOOD}
+    assert reasons(found, "a") == {"gate": GOOD}
     for loser in ("b", "late"):
-        assert told(found, loser) == {"gate": ["Conflicted", "ResolvedRefs"]}
+        assert reasons(found, loser) == {"gate": ["Conflicted", "ResolvedRefs"]}
 
 
-def test_the_next_policy_counts_when_the_first_goes() -> None:
+def test_the_next_policy_takes_effect_when_the_first_is_deleted() -> None:
     first = policy("a")
     found = world(first, policy("b"))
     found.world.backend_tls_policies.delete(first.key)
     found.run()
     assert names(found) == {1: "b", 2: "b"}
-    assert told(found, "b") == {"gate": GOOD}
+    assert reasons(found, "b") == {"gate": GOOD}
 
 
-def test_a_broken_policy_that_counts_is_not_passed_over() -> None:
+def test_an_effective_policy_that_is_invalid_is_not_replaced_by_another() -> None:
     broken = policy("a", caCertificateRefs=[{"group": "", "kind": "ConfigMap", "name": "missing"}])
     found = world(broken, policy("b"))
     assert names(found) == {1: "a", 2: "a"}
     assert all(not each.endpoints for _, each in found.outputs.routing.endpoints.items())
-    assert told(found, "a") == {"gate": ["NoValidCACertificate", "InvalidCACertificateRef"]}
-    assert told(found, "b") == {"gate": ["Conflicted", "ResolvedRefs"]}
+    assert reasons(found, "a") == {"gate": ["NoValidCACertificate", "InvalidCACertificateRef"]}
+    assert reasons(found, "b") == {"gate": ["Conflicted", "ResolvedRefs"]}
 
 
-def test_the_route_of_a_broken_policy_keeps_its_status() -> None:
+def test_an_invalid_policy_does_not_change_the_status_of_the_route() -> None:
     found = world(policy("a", caCertificateRefs=[{"group": "", "kind": "ConfigMap", "name": "missing"}]))
     ((entry,),) = [status for _, status in found.outputs.route_statuses.items()]
     assert [(each.type, each.status) for each in entry.conditions] == [("Accepted", "True"), ("ResolvedRefs", "True")]
 
 
-def test_a_policy_is_told_something_for_every_gateway_that_uses_its_service_and_for_no_other() -> None:
+def test_a_policy_has_an_entry_for_each_gateway_that_uses_its_service_and_for_no_other() -> None:
     found = world(gateway("one"), gateway("two"), gateway("idle"), route(1, gateways=("one", "two")), policy("p"))
-    assert told(found, "p") == {"one": GOOD, "two": GOOD}
+    assert reasons(found, "p") == {"one": GOOD, "two": GOOD}
 
 
-def test_a_policy_names_sixteen_gateways_at_most() -> None:
+def test_a_policy_has_entries_for_at_most_sixteen_gateways() -> None:
     many = [f"g{number:02}" for number in range(20)]
     found = world(*map(gateway, many), route(1, gateways=many), policy("p"))
-    assert list(told(found, "p")) == many[:16]
+    assert list(reasons(found, "p")) == many[:16]
 
 
-def test_a_policy_of_a_service_that_nobody_uses_is_told_nothing() -> None:
+def test_a_policy_of_a_service_that_no_gateway_uses_has_no_entry() -> None:
     unused = made(
         "BackendTLSPolicy",
         "p",
@@ -145,25 +145,25 @@ def test_a_policy_of_a_service_that_nobody_uses_is_told_nothing() -> None:
             "validation": {"hostname": "x", "caCertificateRefs": [AUTHORITY]},
         },
     )
-    assert told(world(unused), "p") == {}
+    assert reasons(world(unused), "p") == {}
 
 
-def test_a_port_that_the_service_does_not_have_is_no_target() -> None:
+def test_a_port_that_the_service_does_not_have_is_not_found() -> None:
     found = world(policy("p", "c"))
     assert names(found) == {1: None, 2: None}
-    assert told(found, "p") == {"gate": ["TargetNotFound", "ResolvedRefs"]}
+    assert reasons(found, "p") == {"gate": ["TargetNotFound", "ResolvedRefs"]}
 
 
-def test_bytes_of_a_tcp_route_are_passed_on_as_they_are() -> None:
+def test_a_tcp_route_originates_no_tls() -> None:
     found = world(policy("p"))
     found.put(route(1, kind="TCPRoute", name="tcp"))
     found.world.http_routes.delete(Key("shop", "web"))
     found.run()
     assert {key[1].traffic.tls for key, _ in found.outputs.routing.used.items()} == {None}
-    assert told(found, "p") == {}
+    assert reasons(found, "p") == {}
 
 
-def test_a_grpc_backend_is_spoken_to_in_http2() -> None:
+def test_a_grpc_backend_with_tls_speaks_http2() -> None:
     found = world(policy("p"), route(1, kind="GRPCRoute", name="grpc"))
     spoken = {key[1].protocol for key, _ in found.outputs.routing.backends.items() if key[1].port == 1}
     assert spoken == {"http1", "http2"}

@@ -1,4 +1,4 @@
-"""Who serves a backend: EndpointSlices as the API describes them."""
+"""The endpoints of a backend, from EndpointSlices."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def slice_(
     return SliceEndpoints(family, ports, tuple((f"10.0.0.{number}", ready, ends) for number, ready, ends in states))
 
 
-def test_ready_endpoints_of_all_slices_serve_each_once_in_order() -> None:
+def test_the_ready_endpoints_of_all_slices_are_listed_once_in_order() -> None:
     slices = [slice_((2, True, False), (1, True, False)), slice_((2, True, False), (3, True, False))]
     assert ready_endpoints(slices, ["http"]) == (endpoint(1), endpoint(2), endpoint(3))
 
 
-def test_an_endpoint_that_is_not_ready_does_not_serve() -> None:
+def test_an_endpoint_that_is_not_ready_is_left_out() -> None:
     assert ready_endpoints([slice_((1, False, False), (2, True, False))], ["http"]) == (endpoint(2),)
 
 
-def test_terminating_endpoints_serve_only_when_none_is_ready() -> None:
+def test_terminating_endpoints_are_used_only_when_none_is_ready() -> None:
     assert ready_endpoints([slice_((1, False, True), (2, True, False))], ["http"]) == (endpoint(2),)
     assert ready_endpoints([slice_((1, False, True), (2, False, False))], ["http"]) == (endpoint(1),)
 
@@ -50,7 +50,7 @@ def test_slices_of_other_families_and_protocols_are_left_out() -> None:
     assert ready_endpoints(slices, ["http"]) == ()
 
 
-def test_endpoints_of_ipv6_serve_where_there_is_none_of_ipv4() -> None:
+def test_ipv6_endpoints_are_used_where_there_are_no_ipv4_ones() -> None:
     six = SliceEndpoints("IPv6", HTTP, (("fd00::1", True, False), ("fd00::2", False, False)))
     assert ready_endpoints([six], ["http"]) == (Endpoint("fd00::1", 8080),)
     assert ready_endpoints([six, slice_((1, True, False))], ["http"]) == (endpoint(1),)

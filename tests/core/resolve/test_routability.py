@@ -1,4 +1,4 @@
-"""From where addresses of Gateways can be reached, and what Gateways are told of it."""
+"""The routability of addresses of Gateways, and its status."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def addresses(made: golden.Running) -> list[tuple[str, str | None]]:
     return [(each.value, each.routability) for each in status(made).addresses]
 
 
-def said(made: golden.Running) -> dict[str, tuple[str, str]]:
+def conditions(made: golden.Running) -> dict[str, tuple[str, str]]:
     """Status and reason by condition, of those about addresses."""
     named = ("AddressesAssigned", "Programmed")
     return {each.type: (each.status, each.reason) for each in status(made).conditions if each.type in named}
@@ -58,7 +58,7 @@ ALL, PART, NONE = ("True", "AddressesAssigned"), ("False", "PartiallyAssigned"),
 
 
 @pytest.mark.parametrize(
-    ("asked", "had", "assigned"),
+    ("requested", "expected", "assigned"),
     [
         ([CLUSTER], [(INSIDE, "Cluster")], ALL),
         ([CLUSTER | {"value": INSIDE}], [(INSIDE, "Cluster")], ALL),
@@ -68,50 +68,52 @@ ALL, PART, NONE = ("True", "AddressesAssigned"), ("False", "PartiallyAssigned"),
         ([CLUSTER, {"routability": "example.com/moon"}], [(INSIDE, "Cluster")], PART),
     ],
 )
-def test_what_is_had_is_shown_with_its_routability(
-    asked: list[dict[str, str]], had: list[tuple[str, str]], assigned: tuple[str, str]
+def test_assigned_addresses_are_reported_with_their_routability(
+    requested: list[dict[str, str]], expected: list[tuple[str, str]], assigned: tuple[str, str]
 ) -> None:
-    made = world(*asked)
-    assert addresses(made) == had
-    assert said(made) == {"AddressesAssigned": assigned, "Programmed": SERVED}
+    made = world(*requested)
+    assert addresses(made) == expected
+    assert conditions(made) == {"AddressesAssigned": assigned, "Programmed": SERVED}
 
 
-@pytest.mark.parametrize("asked", [{"routability": "example.com/moon"}, CLUSTER | {"value": "10.96.0.8"}])
-def test_with_nothing_that_was_asked_for_it_is_not_programmed(asked: dict[str, str]) -> None:
-    made = world(asked)
+@pytest.mark.parametrize("requested", [{"routability": "example.com/moon"}, CLUSTER | {"value": "10.96.0.8"}])
+def test_without_any_requested_address_a_gateway_is_not_programmed(requested: dict[str, str]) -> None:
+    made = world(requested)
     assert addresses(made) == []
-    assert said(made) == {"AddressesAssigned": NONE, "Programmed": ("False", "AddressNotAssigned")}
+    assert conditions(made) == {"AddressesAssigned": NONE, "Programmed": ("False", "AddressNotAssigned")}
 
 
-def test_where_nobody_routes_cluster_ips_to_envoys_there_is_none() -> None:
+def test_where_cluster_ips_do_not_reach_envoys_none_is_assigned() -> None:
     made = world(CLUSTER, binding=Binding("service", OUTSIDE))
-    assert said(made)["AddressesAssigned"] == NONE
+    assert conditions(made)["AddressesAssigned"] == NONE
 
 
-def test_before_an_envoy_is_there_nothing_is_judged() -> None:
+def test_before_an_envoy_has_connected_there_is_no_condition() -> None:
     made = world(CLUSTER)
     made.world.bindings.delete(GATEWAY)
-    assert "AddressesAssigned" not in said(made.run())
+    assert "AddressesAssigned" not in conditions(made.run())
 
 
-def test_what_is_missing_is_named() -> None:
+def test_addresses_that_were_not_assigned_are_named() -> None:
     made = world({}, CLUSTER | {"value": "10.96.0.8"})
     (found,) = [each for each in status(made).conditions if each.type == "AddressesAssigned"]
     assert "spec.addresses[1] (value 10.96.0.8, routability Cluster)" in found.message
 
 
-def test_without_routability_nothing_is_said_of_it() -> None:
+def test_without_routability_there_is_no_condition() -> None:
     made = world({})
     assert addresses(made) == [(OUTSIDE, None)]
-    assert said(made) == {"Programmed": SERVED}
+    assert conditions(made) == {"Programmed": SERVED}
 
 
-def test_a_definition_that_has_the_field_has_it_on_every_address() -> None:
+def test_with_a_crd_that_has_the_field_every_address_has_it() -> None:
     made = world({})
     made.world.definitions.set(SETTINGS, Definitions({"Gateway": frozenset({"status.addresses.routability"})}))
     assert addresses(made.run()) == [(OUTSIDE, "")]
 
 
-def test_only_a_gateway_that_is_for_the_cluster_alone_has_no_load_balancer() -> None:
-    found = [world(*asked).outputs.fleet_specs.get(GATEWAY) for asked in ([CLUSTER], [CLUSTER, {}], [SENTINEL], [])]
+def test_only_a_gateway_with_cluster_addresses_alone_has_no_load_balancer() -> None:
+    found = [
+        world(*requested).outputs.fleet_specs.get(GATEWAY) for requested in ([CLUSTER], [CLUSTER, {}], [SENTINEL], [])
+    ]
     assert [each.internal for each in found if each is not None] == [True, False, False, False]

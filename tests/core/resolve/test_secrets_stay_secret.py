@@ -1,4 +1,4 @@
-"""The bytes of a key are in the Secret's resource and nowhere else."""
+"""The bytes of a private key are in the secret resource and nowhere else."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from golden import cases as golden
 from headgate.envoy.names import SECRET
 
 
-def test_no_value_but_the_secret_resource_holds_or_shows_the_key() -> None:
+def test_no_value_but_the_secret_resource_has_or_prints_the_key() -> None:
     made = golden.running(golden.read(golden.FOLDER / "serve" / "https.in.yaml"))
     keys = [value.data["tls.key"] for _, value in made.world.secrets.items() if value.metadata.name != "broken-tls"]
     parts = [base64.b64decode(key)[40:80] for key in keys]
@@ -25,7 +25,7 @@ def test_no_value_but_the_secret_resource_holds_or_shows_the_key() -> None:
     assert not any(key[60:100] in everything for key in keys)
 
 
-def test_a_certificate_that_is_renewed_changes_its_secret_and_no_route() -> None:
+def test_a_renewed_certificate_changes_its_secret_and_no_route() -> None:
     made = golden.running(golden.read(golden.FOLDER / "serve" / "https.in.yaml"))
     changed = {name: made.engine.collect(getattr(made.outputs, name)) for name in ("resources", "hosts", "weights")}
     for collector in changed.values():

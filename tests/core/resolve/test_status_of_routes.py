@@ -1,4 +1,4 @@
-"""What routes are told, and how they are counted."""
+"""Statuses of routes, and the number of attached routes of listeners."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def entries(made: golden.Running) -> tuple[api.RouteParentStatus, ...]:
     return made.outputs.route_statuses.get(ROUTE) or ()
 
 
-def said(made: golden.Running) -> dict[str, tuple[str, str]]:
+def conditions(made: golden.Running) -> dict[str, tuple[str, str]]:
     (entry,) = entries(made)
     return {each.type: (each.status, each.reason) for each in entry.conditions}
 
@@ -48,39 +48,39 @@ def attached(made: golden.Running) -> dict[str, int]:
     return {each.name: each.attached_routes for each in found.listeners}
 
 
-def test_a_good_route_is_accepted_and_resolved() -> None:
-    assert said(world()) == {"Accepted": ("True", "Accepted"), "ResolvedRefs": ("True", "ResolvedRefs")}
+def test_a_valid_route_is_accepted_and_its_references_are_resolved() -> None:
+    assert conditions(world()) == {"Accepted": ("True", "Accepted"), "ResolvedRefs": ("True", "ResolvedRefs")}
 
 
-def test_the_parent_ref_is_copied_as_it_is_written() -> None:
+def test_the_parent_ref_is_copied_unchanged() -> None:
     ref = {"name": "g0", "namespace": "one", "sectionName": "l0", "port": 80}
     (entry,) = entries(world(parents=[ref]))
     assert entry.parent_ref == api.ParentReference(name="g0", namespace="one", section_name="l0", port=80)
     assert entry.controller_name == "headgate.dev/gateway-controller"
 
 
-def test_there_is_one_entry_for_each_parent_ref_of_ours_and_none_for_others() -> None:
+def test_there_is_an_entry_for_each_parent_ref_to_a_managed_gateway_and_none_for_others() -> None:
     parents = [{"name": "g0", "sectionName": "l0"}, {"name": "elsewhere"}, {"name": "g1"}]
     found = entries(world(parents=parents))
     assert [(each.parent_ref.name, each.parent_ref.section_name) for each in found] == [("g0", "l0"), ("g1", None)]
 
 
-def test_a_route_of_nobody_of_ours_has_no_status() -> None:
-    assert made_nothing(world(parents=[{"name": "elsewhere"}]))
+def test_a_route_without_a_managed_parent_has_no_status() -> None:
+    assert has_no_status(world(parents=[{"name": "elsewhere"}]))
 
 
-def made_nothing(made: golden.Running) -> bool:
+def has_no_status(made: golden.Running) -> bool:
     return made.outputs.route_statuses.get(ROUTE) is None
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     made = world(
         backend("missing"),
         {**backend("s0"), "filters": [{"type": "Unheard-of"}]},
         backend("s0", path={"type": "RegularExpression", "value": "(a"}),
         backend("also-missing"),
     )
-    assert said(made) == {
+    assert conditions(made) == {
         "Accepted": ("True", "Accepted"),
         "ResolvedRefs": ("False", "BackendNotFound"),
         "PartiallyInvalid": ("True", "UnsupportedValue"),
@@ -91,17 +91,17 @@ def test_all_problems_are_told_at_once() -> None:
     assert "spec.rules[3].backendRefs[0]" in message(made, "ResolvedRefs")
 
 
-def test_a_route_that_envoy_refused_says_so_and_is_not_counted() -> None:
+def test_a_route_that_envoy_rejected_is_not_accepted_and_not_counted() -> None:
     made = world()
     assert attached(made) == {"l0": 1, "l1": 1}
     made.facts.refused_routes.set((Key("one", "g0"), ROUTE), "bad header")
     made.run()
-    assert said(made)["Accepted"] == ("False", "UnsupportedValue")
+    assert conditions(made)["Accepted"] == ("False", "UnsupportedValue")
     assert "bad header" in message(made, "Accepted")
     assert attached(made) == {"l0": 0, "l1": 0}
 
 
-def test_a_refusal_on_one_gateway_says_nothing_of_another() -> None:
+def test_a_rejection_on_one_gateway_does_not_affect_another() -> None:
     made = world(parents=[{"name": "g0"}, {"name": "g1"}])
     made.facts.refused_routes.set((Key("one", "g0"), ROUTE), "bad header")
     made.run()
@@ -109,28 +109,28 @@ def test_a_refusal_on_one_gateway_says_nothing_of_another() -> None:
     assert accepted == ["False", "True"]
 
 
-def test_a_route_without_a_rule_that_can_be_served_is_not_accepted() -> None:
+def test_a_route_without_a_valid_rule_is_not_accepted() -> None:
     odd = {**backend("s0"), "filters": [{"type": "Unheard-of"}]}
-    assert said(world(odd, odd)) == {
+    assert conditions(world(odd, odd)) == {
         "Accepted": ("False", "UnsupportedValue"),
         "ResolvedRefs": ("True", "ResolvedRefs"),
     }
 
 
-def test_a_route_whose_rules_are_dropped_in_part_says_which_and_is_counted() -> None:
+def test_a_route_with_some_invalid_rules_names_them_and_is_counted() -> None:
     made = world({**backend("s0"), "filters": [{"type": "Unheard-of"}]}, backend("s0"))
     assert message(made, "PartiallyInvalid").startswith("Dropped Rule")
     assert "spec.rules[0]" in message(made, "PartiallyInvalid")
     assert attached(made) == {"l0": 1, "l1": 1}
 
 
-def test_a_hostname_that_is_none_concerns_the_whole_route() -> None:
+def test_an_invalid_hostname_makes_the_whole_route_invalid() -> None:
     made = golden.empty()
     for value in [golden.gateway_class(), *worlds.furniture()]:
         made.put(value)
     spec = {"parentRefs": [{"name": "g0"}], "hostnames": ["a..b", "a.example.com"], "rules": [backend("s0")]}
     made.put(worlds.gateway_api("HTTPRoute", ROUTE.name, ROUTE.namespace, spec, generation=3, uid="u"))
-    assert said(made.run())["Accepted"] == ("False", "UnsupportedValue")
+    assert conditions(made.run())["Accepted"] == ("False", "UnsupportedValue")
 
 
 def test_a_route_that_is_not_accepted_is_not_counted() -> None:
@@ -141,12 +141,12 @@ def test_a_route_whose_backend_is_missing_is_counted() -> None:
     assert attached(world(backend("missing"))) == {"l0": 1, "l1": 1}
 
 
-def test_every_condition_is_stamped_with_the_generation_it_judges() -> None:
+def test_every_condition_has_the_observed_generation() -> None:
     (entry,) = entries(world())
     assert {each.observed_generation for each in entry.conditions} == {3}
 
 
-def test_a_duration_that_is_none_is_named_with_what_would_work() -> None:
+def test_an_invalid_duration_is_reported_with_a_remedy() -> None:
     made = world({**backend("s0"), "timeouts": {"request": "ten seconds"}})
-    assert said(made)["Accepted"] == ("False", "UnsupportedValue")
+    assert conditions(made)["Accepted"] == ("False", "UnsupportedValue")
     assert "use a duration like 10s" in message(made, "Accepted")

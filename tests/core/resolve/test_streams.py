@@ -1,4 +1,4 @@
-"""Routes of TLS, TCP and UDP: what they are told, and how little a change of them changes."""
+"""Statuses of TLSRoutes, TCPRoutes and UDPRoutes, and the resources that a change of them changes."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ def changed(made: golden.Running, value: Object) -> set[tuple[str, str]]:
 REF = {"name": "s0", "port": 80}
 
 
-def test_a_udp_route_is_accepted_when_an_envoy_has_taken_its_listener() -> None:
+def test_a_udp_route_is_accepted_once_an_envoy_has_accepted_its_listener() -> None:
     made = world(route("UDPRoute", REF))
     found = accepted(made, "UDPRoute")
     assert (found.status, found.reason) == ("Unknown", "Pending")
     assert accepted(acked(made), "UDPRoute").status == "True"
 
 
-def test_a_udp_route_that_was_accepted_stays_so_while_nothing_is_heard() -> None:
+def test_a_udp_route_that_was_accepted_stays_accepted_without_facts() -> None:
     value = route("UDPRoute", REF)
     assert isinstance(value, api.UDPRoute)
     entries = acked(world(value)).outputs.route_statuses.get(value.ref)
@@ -75,11 +75,11 @@ def test_a_udp_route_that_was_accepted_stays_so_while_nothing_is_heard() -> None
     assert accepted(world(reported), "UDPRoute").status == "True"
 
 
-def test_a_tcp_route_waits_for_nobody() -> None:
+def test_a_tcp_route_is_never_pending() -> None:
     assert accepted(world(route("TCPRoute", REF)), "TCPRoute").status == "True"
 
 
-def test_other_weights_and_other_backends_change_endpoints_only() -> None:
+def test_a_change_of_weights_or_backends_changes_endpoints_only() -> None:
     made = world(route("TCPRoute", {**REF, "weight": 9}, {**REF, "name": "s1"}))
     endpoints = {(ENDPOINTS, "TCPRoute/one/r")}
     assert changed(made, route("TCPRoute", {**REF, "weight": 1}, {**REF, "name": "s1"})) == endpoints
@@ -87,13 +87,13 @@ def test_other_weights_and_other_backends_change_endpoints_only() -> None:
     assert changed(made, worlds.endpoints("s1", ["198.51.100.99"])) == endpoints
 
 
-def test_a_route_has_one_rule_and_says_so() -> None:
+def test_a_route_with_two_rules_is_not_accepted() -> None:
     found = accepted(world(route("TCPRoute", REF, rules=2)), "TCPRoute")
     assert (found.status, found.reason) == ("False", "UnsupportedValue")
     assert "spec.rules: '2 rules' is invalid; use one rule" in found.message
 
 
-def test_the_service_of_a_gateway_has_its_udp_ports() -> None:
+def test_a_fleet_has_the_udp_ports_of_its_gateway() -> None:
     needs = world().outputs.fleet_specs.get(GATEWAY)
     assert needs is not None
     assert needs.ports == (("TCP", 9000), ("UDP", 9000))

@@ -1,4 +1,4 @@
-"""What Envoy refuses although we took it: said where the user looks, and only there."""
+"""A certificate that Envoy rejects is reported on the listeners that use it, and only there."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def programmed(made: golden.Running, listener: str) -> Condition:
     return next(each for each in found.conditions if each.type == "Programmed")
 
 
-def test_a_refused_certificate_is_said_on_the_listener_that_shows_it() -> None:
+def test_a_rejected_certificate_is_reported_on_its_listener() -> None:
     made = world()
     made.facts.refused_secrets.set((GATEWAY, SECRET), "Failed to load certificate chain")
     made.run()
@@ -37,7 +37,7 @@ def test_listeners_with_other_certificates_stay_programmed() -> None:
     assert {programmed(made, name).status for name in ("http", "wild", "granted")} == {"True"}
 
 
-def test_a_certificate_that_is_taken_after_all_programs_the_listener() -> None:
+def test_a_certificate_that_is_accepted_later_programs_the_listener() -> None:
     made = world()
     made.facts.refused_secrets.set((GATEWAY, SECRET), "Failed to load certificate chain")
     made.run()

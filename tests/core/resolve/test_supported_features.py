@@ -1,4 +1,4 @@
-"""What a GatewayClass says is supported, by what the installed definitions have."""
+"""The features that a GatewayClass reports, by the installed CRDs."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,11 +27,11 @@ def defined(release: str) -> Mapping[str, frozenset[str]]:
     return found
 
 
-def test_features_are_said_in_ascending_order_once_each() -> None:
+def test_features_are_listed_once_in_ascending_order() -> None:
     assert list(SUPPORTED) == sorted(set(SUPPORTED))
 
 
-def test_where_nothing_is_known_of_the_definitions_everything_is_supported() -> None:
+def test_without_known_crds_every_feature_is_supported() -> None:
     assert supported_features(None) == SUPPORTED
 
 
@@ -44,7 +44,7 @@ EXPERIMENTAL = {
 }
 
 
-def test_with_the_definitions_of_v1_7_everything_of_the_standard_channel_is_supported() -> None:
+def test_with_the_crds_of_v1_7_every_feature_of_the_standard_channel_is_supported() -> None:
     found = supported_features(defined("gateway-api-v1.7.0/standard"))
     assert found == tuple(name for name in SUPPORTED if name not in EXPERIMENTAL)
 
@@ -58,11 +58,13 @@ def test_with_the_definitions_of_v1_7_everything_of_the_standard_channel_is_supp
         ("gateway-api-v1.6.3/standard", ("HTTPRouteRetry",)),
     ],
 )
-def test_what_an_older_release_lacks_is_not_supported_there(release: str, absent: tuple[str, ...]) -> None:
+def test_features_that_an_older_release_does_not_have_are_not_supported_there(
+    release: str, absent: tuple[str, ...]
+) -> None:
     assert [name for name in supported_features(defined(release)) if name.startswith(absent)] == []
 
 
-def test_what_an_older_release_has_is_supported_there() -> None:
+def test_features_that_an_older_release_has_are_supported_there() -> None:
     found = supported_features(defined("gateway-api-v1.3.0/standard"))
     assert {"Gateway", "HTTPRoute", "HTTPRouteRequestPercentageMirror", "ReferenceGrant"} <= set(found)
 

@@ -46,7 +46,7 @@ USERS_ROUTE: dict[str, Any] = {
 
 
 class CheckedWorld(RolloutWorld):
-    """A world in which images say themselves whether they are good, and every write to the route is checked."""
+    """A world in which the name of an image decides whether it is good, and every write to the route is checked."""
 
     def __init__(self, *others: dict[str, Any], **analysis: Any) -> None:
         self.images = 0

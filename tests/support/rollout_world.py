@@ -389,7 +389,7 @@ def _matches(match: Plain, headers: Mapping[str, str]) -> bool:
 
 
 def _defaulted(cls: type[Object], body: Plain) -> Plain:
-    """What a real API adds: the defaults that a naive comparison takes for somebody's edit."""
+    """The defaults that a real API adds, which a naive comparison takes for an edit."""
     if cls is HTTPRoute:
         for rule in body["spec"].setdefault("rules", [{}]):
             for match in rule.setdefault("matches", [{}]):

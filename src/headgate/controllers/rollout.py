@@ -1,10 +1,10 @@
 """The rollout controller: reads a Canary and the objects around it, lets the machine decide, performs the effects.
 
-1. Watches only say which Canary to look at; a decision is made on a snapshot that is read at that moment.
+1. A watch only queues the Canary that an object belongs to; a decision is made on a snapshot read at that moment.
 2. Effects are performed in order, up to the first that fails. Then everything is read again: at once after a write
    conflict, after a back-off if the API refuses, with an event that says so. Notifications are sent beside that.
 3. Canaries are independent: each is worked on by one task at a time, and a failure of one does not affect the others.
-4. Before every write the controller checks that this replica (still) holds the lease.
+4. Before every write the controller checks that this replica holds the lease.
 """
 
 import asyncio

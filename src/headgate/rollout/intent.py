@@ -1,7 +1,7 @@
 """What `spec.service` of a Canary wants of its HTTPRoute, apart from the split, and how an existing route gets it.
 
 1. Without a route of that name, it is created in Flagger's shape.
-2. An existing route, whoever created it, keeps everything that the spec does not name. The annotation
+2. An existing route, also one of the user, keeps everything that the spec does not name. The annotation
    `headgate.dev/last-applied-intent` has what the spec wanted last; only what changed since is patched. So neither a
    default of the API nor an edit of the user is taken for a difference.
 3. Only base rules (`routes.rules`) are changed here. Weights, mirrors and canary rules belong to `routes.express`.

@@ -7,8 +7,8 @@ What holds for every rule:
    only its first half, does no harm.
 3. A rule that needs a value returns its queries. Results accumulate in the snapshot, so several rules may query in one
    round; a query without a result is asked again, never assumed.
-4. The status says what the split is to be before the route is changed; `route has split` makes the route follow the
-   status in every phase. So the canary never gets more than the larger of the shares before and after a step.
+4. The split is written to the status before the route is changed; `route has split` makes the route follow the status
+   in every phase. So the canary never gets more than the larger of the shares before and after a step.
 5. Of an existing route only the split changes, and the fields that the spec newly wants.
 6. A new revision, a restart and everything about objects happens at once; only the analysis is paced by its interval.
 7. Every rollout ends: a failed check counts, and a phase without progress for `progressDeadlineSeconds` is rolled back.

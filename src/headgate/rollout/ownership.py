@@ -1,8 +1,8 @@
-"""How the objects that we make for a Canary are marked as its own."""
+"""Marks the objects that are created for a Canary as its own."""
 
 from .effects import Json
 
-#: Flux must not undo what a rollout does to the objects around it.
+#: Flux must not revert what a rollout changes.
 FLUX_OPT_OUT = {
     "kustomize.toolkit.fluxcd.io/reconcile": "disabled",
     "helm.toolkit.fluxcd.io/driftDetection": "disabled",

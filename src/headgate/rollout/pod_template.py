@@ -83,7 +83,7 @@ def primary_template(target: Json, label: tuple[str, str], primary: Primary) -> 
 
 
 def is_copy(target: Json, primary: Json, label: tuple[str, str], how: Primary) -> bool:
-    """Whether the pods of a primary are the target's, whoever made it and whatever its revision annotation is."""
+    """Whether the pod template of a primary is the target's, but for its revision annotation."""
     annotated = msgspec.structs.replace(how, revision=primary_revision(primary))
     desired = primary_template(target, label, annotated)
     return revision.template_hash(desired) == revision.template_hash(_annotated(template(primary)))

@@ -90,7 +90,7 @@ class Release:
 
     @property
     def phase(self) -> str:
-        """The phase. Without conditions the Canary is new, whatever the status says."""
+        """The phase. Without conditions the Canary is new, whatever `status.phase` is."""
         return self.status.phase if self.status.conditions else ""
 
     @property

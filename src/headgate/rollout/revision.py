@@ -1,10 +1,10 @@
-"""Which revision of a workload is this? Hashes of pod templates and of the configuration that they use.
+"""The revision of a workload: hashes of its pod template and of the configuration that it uses.
 
-1. The identity of a pod template is a hash over canonical JSON of the object as the API shows it, with a prefix: no
-   version of any library can change it, and it is never taken for another controller's hash.
+1. The identity of a pod template is a hash over canonical JSON of the undecoded object, with a prefix: no version of a
+   library changes it, and it is never taken for another controller's hash.
 2. The checksum of a ConfigMap or Secret is Flagger's (SHA-256 over Go's JSON of `data`), so that
-   `status.trackedConfigs` stays valid when Headgate takes over. `binaryData`, which Flagger does not look at, is added
-   where there is any.
+   `status.trackedConfigs` stays valid when Headgate takes over. `binaryData`, which Flagger ignores, is added if there
+   is any.
 """
 
 import hashlib
@@ -47,11 +47,11 @@ def is_ours(revision: str) -> bool:
 
 
 def config_refs(template: Json) -> tuple[ConfigRef, ...]:
-    """Every ConfigMap and Secret that the pods mount or read into their environment; each once, sorted."""
+    """Every ConfigMap and Secret that the pods mount or read into their environment, without duplicates, sorted."""
     found: dict[tuple[str, str], bool] = {}
     for kind, holder, key in references(template):
         name = str(holder[key])
-        # Mandatory wins when one place says optional and another does not.
+        # Optional only if every reference is.
         found[kind, name] = found.get((kind, name), True) and bool(holder.get("optional"))
     return tuple(sorted(ConfigRef(kind, name, optional) for (kind, name), optional in found.items()))
 

@@ -1,4 +1,4 @@
-"""What the operator of the rollout controller chooses; names and defaults are those of Flagger's flags."""
+"""The settings of the rollout controller, with the names and defaults of Flagger's flags."""
 
 import msgspec
 
@@ -8,7 +8,7 @@ class Settings(msgspec.Struct, frozen=True):
 
     #: The provider of Canaries that name none.
     mesh_provider: str = "gatewayapi:v1"
-    #: Prometheus for the built-in metrics of Canaries that name none. Empty: the telemetry of our own Envoys.
+    #: Prometheus for the built-in metrics of Canaries that name none. Empty: the statistics of our own Envoys.
     metrics_server: str = ""
     #: The first of these that a Deployment's selector has is the label that tells primary and canary apart.
     selector_labels: tuple[str, ...] = ("app", "name", "app.kubernetes.io/name")
@@ -16,7 +16,7 @@ class Settings(msgspec.Struct, frozen=True):
     include_label_prefix: tuple[str, ...] = ()
     #: Whether ConfigMaps and Secrets are tracked and copied.
     config_tracking: bool = True
-    #: Refuse MetricTemplates of other namespaces.
+    #: Refuse MetricTemplates and AlertProviders of other namespaces.
     no_cross_namespace_refs: bool = False
 
 

@@ -207,7 +207,7 @@ def test_a_condition_that_cannot_be_expressed_stops_with_its_path_and_takes_no_t
 
 def test_a_condition_that_excludes_a_match_of_the_service_is_refused() -> None:
     manifest = ab()
-    manifest["spec"]["service"]["match"] = [{"headers": {"X-Canary": {"exact": "nobody"}}}]
+    manifest["spec"]["service"]["match"] = [{"headers": {"X-Canary": {"exact": "other"}}}]
     world = RolloutWorld(manifest)
     world.run(60)
     assert "spec.analysis.match: spec.service.match matches header x-canary with another value" in world.events[-1]

@@ -87,7 +87,7 @@ def test_a_slow_canary_is_told_in_go_durations() -> None:
 
 
 @pytest.mark.parametrize(
-    ("metric", "answer", "says"),
+    ("metric", "answer", "message"),
     [
         (
             {"name": "request-success-rate", "thresholdRange": {"min": 99.5}},
@@ -114,15 +114,15 @@ def test_a_slow_canary_is_told_in_go_durations() -> None:
     ],
 )
 def test_a_built_in_check_that_fails_says_it_in_flaggers_words(
-    metric: dict[str, Any], answer: QueryResult, says: str
+    metric: dict[str, Any], answer: QueryResult, message: str
 ) -> None:
     verdict = judged([metric], answer)
     assert isinstance(verdict, Failed)
-    assert verdict.message == says
+    assert verdict.message == message
 
 
 @pytest.mark.parametrize(
-    ("made", "answer", "says"),
+    ("made", "answer", "message"),
     [
         (template(), value(0.25), "Halt podinfo.test advancement errors 0.25 > 0.1"),
         (template(), NoResponse("connection refused"), "Metric query failed for errors: connection refused"),
@@ -145,11 +145,11 @@ def test_a_built_in_check_that_fails_says_it_in_flaggers_words(
     ],
 )
 def test_a_templated_check_that_fails_says_it_in_flaggers_words(
-    made: dict[str, Any] | None, answer: QueryResult, says: str
+    made: dict[str, Any] | None, answer: QueryResult, message: str
 ) -> None:
     verdict = judged([{**TEMPLATED, "thresholdRange": {"max": 0.1}}], answer, templates=made)
     assert isinstance(verdict, Failed)
-    assert verdict.message == says
+    assert verdict.message == message
 
 
 def test_built_ins_come_before_templates_and_the_first_failure_ends_the_tick() -> None:

@@ -1,4 +1,4 @@
-"""What a Canary asks of its route, and how little of somebody's route is changed for it."""
+"""What a Canary wants of its route, and how little of a user's route is changed for it."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def test_nothing_and_nan_are_no_values(result: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("given", "message"),
     [
         (HTTPResponse(503, b"down"), "error response: 503 down"),
         (HTTPResponse(200, b"<html>"), "not an answer of Prometheus"),
@@ -81,8 +81,8 @@ def test_nothing_and_nan_are_no_values(result: Any) -> None:
         (answer([{"values": []}], "matrix"), "query returned multiple values"),
     ],
 )
-def test_any_other_answer_is_a_failure_that_says_why(given: HTTPResponse | NoResponse, says: str) -> None:
-    with pytest.raises(QueryError, match=says):
+def test_any_other_answer_is_a_failure_that_says_why(given: HTTPResponse | NoResponse, message: str) -> None:
+    with pytest.raises(QueryError, match=message):
         prometheus.read(source(), given)
 
 

@@ -21,7 +21,7 @@ OK, COUNTS = HTTPResponse(200, b""), RequestCounts(1.0, 10, 0)
 
 
 def asking(name: str, *queries: Query) -> Rule:
-    """A rule that needs these queries and has nothing to say about their results."""
+    """A rule that needs these queries and returns no decision once it has their results."""
 
     def apply(release: Release) -> Decision | None:
         return query(release, queries)

@@ -29,7 +29,7 @@ def test_placeholders_are_filled(query: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "says"),
+    ("query", "message"),
     [
         ("{{ if name }}x{{ end }}", "if name"),
         ("{{ variables.missing }}", "templateVariables has no key 'missing'"),
@@ -37,6 +37,6 @@ def test_placeholders_are_filled(query: str, text: str) -> None:
         ("{{ name", "unclosed action"),
     ],
 )
-def test_anything_else_is_refused_by_name(query: str, says: str) -> None:
-    with pytest.raises(TemplateError, match=says.replace("{", r"\{").replace("}", r"\}")):
+def test_anything_else_is_refused_by_name(query: str, message: str) -> None:
+    with pytest.raises(TemplateError, match=message.replace("{", r"\{").replace("}", r"\}")):
         render(query, VARIABLES)

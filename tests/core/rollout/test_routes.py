@@ -1,4 +1,4 @@
-"""Weights of a route: the smallest edit, and nobody else's share."""
+"""Splits of a route: the smallest patch, which leaves the shares of other backends alone."""
 
 from __future__ import annotations
 

@@ -172,8 +172,8 @@ def test_every_event_is_sent_with_the_phase_that_follows() -> None:
     world = Hooked({"type": "event", "metadata": {"team": "shop", "eventType": "mine"}})
     released(world).run(100)
     sent = [json.loads(notification.request.body) for notification in world.notifications]
-    told = [f"{body['metadata']['eventType']}: {body['metadata']['eventMessage']}" for body in sent]
-    assert told == world.events
+    sent_events = [f"{body['metadata']['eventType']}: {body['metadata']['eventMessage']}" for body in sent]
+    assert sent_events == world.events
     assert [body["phase"] for body in sent] == [*["Progressing"] * 7, "Promoting", "Finalising", "Succeeded"]
     assert sent[0]["metadata"]["team"] == "shop"
     assert sent[0]["metadata"]["timestamp"].isdecimal()

@@ -1,6 +1,6 @@
 """Rules about a revision in its analysis: detected, given traffic step by step, judged.
 
-The status says what the split is to be before the route is changed. After a crash between the two, the rule
+The split is written to the status before the route is changed. After a crash between the two, the rule
 `route_has_split` finishes the step, so no step is lost or unknown.
 """
 

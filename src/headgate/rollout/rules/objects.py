@@ -125,7 +125,7 @@ def route(release: Release) -> Decision | None:
 
 
 def route_has_split(release: Release) -> Decision | None:
-    """The route has the split that the status says: finishes what a crash left and undoes what others set."""
+    """The route has the split of the status: finishes what a crash left and undoes what other writers set."""
     patch = route_split(release, release.split)
     return act(release, patch) if patch else None
 

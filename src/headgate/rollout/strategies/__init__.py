@@ -1,6 +1,6 @@
 """Release strategies: one module each, found by its `NAME` (Flagger's `deployment_strategy`).
 
-A strategy says which split the route has at each point of a rollout, and what the next point is. It is a set of pure
+A strategy determines the split of the route at each point of a rollout, and the next point. It is a set of pure
 functions of the Canary and its `Progress`; the rules of the state machine do the rest. `ab_testing.py` is the one to
 copy.
 """

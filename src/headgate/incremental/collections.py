@@ -95,9 +95,6 @@ class Collection(Generic[K, V]):
         for follow in self._followers:
             follow(key, old, new)
 
-    def _settle(self) -> None:
-        """Bring this collection up to date; sources, unions and indexes always are."""
-
     # ── readers ──────────────────────────────────────────────────────────────
 
     def _add_reader(self, key: K, reader: Reader, reader_key: Hashable) -> None:

@@ -6,6 +6,9 @@ from typing import Any, Generic, TypeVar
 
 from .collections import ABSENT, Collection
 
+#: What most calls return as removed.
+_NOTHING: frozenset[Any] = frozenset()
+
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
@@ -34,6 +37,8 @@ class Collector(Generic[K, V]):
 
     def take(self) -> Delta[K, V]:
         """Changes since the last call. A value that changed and changed back is no change."""
+        if not self._before:
+            return Delta({}, _NOTHING)
         before, self._before = self._before, {}
         current = self._current
         changed: dict[K, V] = {}

@@ -43,6 +43,7 @@ class Derived(Collection[K, V], Reader):
         self._reads: dict[Any, tuple[Any, ...]] = {}
 
     def _settle(self) -> None:
+        """Run the functions of the dirty keys."""
         while self.dirty:
             dirty, self.dirty = self.dirty, {}
             for key in dirty:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from .collections import Collection, Failure, Journal, Source, Union
 from .collector import Collector
-from .derived import Read
+from .derived import Derived, Read
 from .folds import Fold, GroupSize, Ordered
 from .functions import FlatMap, Map
 from .index import Index
@@ -25,6 +25,8 @@ class Engine:
     def __init__(self) -> None:
         self._journal = Journal()
         self._collections: list[Collection[Any, Any]] = []
+        #: Those with functions; sources, unions and indexes are always up to date.
+        self._derived: list[Derived[Any, Any]] = []
 
     @property
     def runs(self) -> Counter[str]:
@@ -114,8 +116,9 @@ class Engine:
 
     def run(self) -> None:
         """Bring every collection up to date."""
-        for collection in self._collections:
-            collection._settle()
+        for collection in self._derived:
+            if collection.dirty:
+                collection._settle()
 
     def __iter__(self) -> Iterator[Collection[Any, Any]]:
         return iter(self._collections)
@@ -124,4 +127,6 @@ class Engine:
         if any(c.name == collection.name for c in self._collections):
             raise ValueError(f"a collection named {collection.name!r} exists already")
         self._collections.append(collection)
+        if isinstance(collection, Derived):
+            self._derived.append(collection)
         return collection

@@ -37,16 +37,21 @@ class Interner:
 
     def intern(self, value: V) -> V:
         """The value, or an equal one that was interned before. It must be hashable."""
-        return self.remembered(value, lambda: value)
+        self._make_room()
+        interned: V = self._values.setdefault(value, value)
+        return interned
 
     def remembered(self, key: Hashable, make: Callable[[], V]) -> V:
         """The value that was made for an equal key before, or a new one."""
         value: V | None = self._values.get(key)
         if value is None:
-            if len(self._values) >= self._limit:
-                self._values.clear()
+            self._make_room()
             value = self._values[key] = make()
         return value
+
+    def _make_room(self) -> None:
+        if len(self._values) >= self._limit:
+            self._values.clear()
 
 
 def config_map(found: core.ConfigMap, interner: Interner) -> core.ConfigMap:

@@ -13,21 +13,21 @@ from headgate.api.meta import Object
 from headgate.ir.http import Request
 from headgate.simulate import RequestOutcome, TrafficShare, ask
 from laws import routing_worlds as worlds
-from laws.theatre import GATEWAY, Theatre, theatre
+from laws.envoy_law import GATEWAY, EnvoyLaw, envoy_law
 
-__all__ = ["theatre"]
+__all__ = ["envoy_law"]
 
 #: Enough that a share of one half is hardly ever missed, few enough to be fast.
 REQUESTS = 8
 
 
-def _agrees(theatre: Theatre, outcome: RequestOutcome, request: Request, *, secure: bool) -> None:
+def _agrees(envoy_law: EnvoyLaw, outcome: RequestOutcome, request: Request, *, secure: bool) -> None:
     wanted = expecting.simulated(outcome)
-    answers = stage.asks(theatre.gateway, request, REQUESTS if len(wanted) > 1 else 1, secure=secure)
-    found = stage.tally(answers, theatre.backends)
+    answers = stage.asks(envoy_law.gateway, request, REQUESTS if len(wanted) > 1 else 1, secure=secure)
+    found = stage.tally(answers, envoy_law.backends)
     assert found.keys() <= wanted.keys(), f"{request}: Envoy {found}, simulation {outcome}"
     for answer in answers:
-        (who,) = stage.tally([answer], theatre.backends)
+        (who,) = stage.tally([answer], envoy_law.backends)
         shares = [share for share in outcome.shares if who in (str(share.status), str(share.backend))]
         told = {name: answer.headers.get(name) for name in TOLD}
         possible = [(_seen(share), _told(outcome, share)) for share in shares] or [(None, dict.fromkeys(TOLD))]
@@ -78,11 +78,11 @@ ROUTES: st.SearchStrategy[Any] = worlds.routes(["g0"], ["r1", "r2", "r3", "r4"])
     st.booleans(),
 )
 def test_the_simulation_and_envoy_give_every_request_to_the_same(
-    theatre: Theatre, routes: list[Object], gateway: Object | None, requests: Requests, crowded: bool
+    envoy_law: EnvoyLaw, routes: list[Object], gateway: Object | None, requests: Requests, crowded: bool
 ) -> None:
-    made = theatre.play([*routes, *([gateway] if gateway else []), *([worlds.crowd()] if crowded else [])])
+    made = envoy_law.load([*routes, *([gateway] if gateway else []), *([worlds.crowd()] if crowded else [])])
     for request, server_name in requests:
         port = made.outputs.routing.ports.get((GATEWAY, "TCP", request.port))
         secure = port is not None and port.family == "TLS"
         asked = msgspec.structs.replace(request, sni=server_name if secure else None)
-        _agrees(theatre, ask(made.outputs.routing, GATEWAY, asked), asked, secure=secure)
+        _agrees(envoy_law, ask(made.outputs.routing, GATEWAY, asked), asked, secure=secure)

@@ -27,12 +27,12 @@ GATEWAY = Key("one", "g0")
 CONNECTIONS = 12
 
 
-class Theatre:
+class EnvoyLaw:
     """A stage, and backends that stand in for the endpoints of `worlds.furniture`."""
 
-    def __init__(self, on_stage: streaming.StreamStage) -> None:
-        self._stage = on_stage
-        addresses = on_stage.addresses()
+    def __init__(self, harness: streaming.StreamStage) -> None:
+        self._harness = harness
+        addresses = harness.addresses()
         self.gateway = str(addresses.gateways[1])
         self.backends = []
         for at, name in enumerate(worlds.SERVICES):
@@ -41,9 +41,9 @@ class Theatre:
             self.backends += [
                 golden.Backend(f"one/{name}:80", address, 8080, protocol, secured) for protocol in ("TCP", "UDP")
             ]
-        on_stage.serve(self.backends)
+        harness.serve(self.backends)
 
-    def play(self, objects: list[Object]) -> golden.Running:
+    def load(self, objects: list[Object]) -> golden.Running:
         """A world of these objects, loaded into Envoy."""
         made = golden.empty()
         made.put(golden.gateway_class())
@@ -53,14 +53,14 @@ class Theatre:
             made.put(value)
         for name, backend in zip(worlds.SERVICES, self.backends[::2], strict=True):
             made.put(worlds.endpoints(name, [backend.address]))
-        self._stage.load(made.run().outputs, GATEWAY)
+        self._harness.load(made.run().outputs, GATEWAY)
         return made
 
 
 @pytest.fixture(scope="module")
-def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
-    with streaming.StreamStage(tmp_path_factory.mktemp("law")) as on_stage:
-        yield Theatre(on_stage)
+def envoy_law(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnvoyLaw]:
+    with streaming.StreamStage(tmp_path_factory.mktemp("law")) as harness:
+        yield EnvoyLaw(harness)
 
 
 def _understood(reached: ConnectionOutcome, *, secure: bool) -> dict[str, Fraction]:
@@ -81,9 +81,9 @@ def _understood(reached: ConnectionOutcome, *, secure: bool) -> dict[str, Fracti
     st.lists(worlds.connections, min_size=3, max_size=8),
 )
 def test_the_simulation_and_envoy_send_every_connection_to_the_same(
-    theatre: Theatre, gateway: Object, routes: list[Object], connections: list[Connection]
+    envoy_law: EnvoyLaw, gateway: Object, routes: list[Object], connections: list[Connection]
 ) -> None:
-    made = theatre.play([gateway, *routes])
+    made = envoy_law.load([gateway, *routes])
     for each in connections:
         port = made.outputs.routing.ports.get((GATEWAY, each.transport, each.port))
         secure = port is not None and port.family == "TLS"
@@ -91,8 +91,8 @@ def test_the_simulation_and_envoy_send_every_connection_to_the_same(
         understood = each.transport == "UDP" or reached.route is None
         wanted = streaming.simulated(reached) if understood else _understood(reached, secure=secure)
         times = 1 if len(wanted) == 1 else CONNECTIONS
-        answers = [streaming.dial(theatre.gateway, each, secure=secure) for _ in range(times)]
-        found = streaming.tally(answers, theatre.backends)
+        answers = [streaming.dial(envoy_law.gateway, each, secure=secure) for _ in range(times)]
+        found = streaming.tally(answers, envoy_law.backends)
         shares = {name: Fraction(count, times) for name, count in found.items()}
         assert shares == wanted, f"{each}: Envoy {found}, simulation {reached}"
 
@@ -102,7 +102,7 @@ def test_the_simulation_and_envoy_send_every_connection_to_the_same(
     st.lists(odd | st.sampled_from(HOSTNAMES), min_size=1, max_size=4), st.sampled_from(["Terminate", "Passthrough"])
 )
 def test_envoy_takes_whatever_server_names_stand_in_listeners_and_routes(
-    theatre: Theatre, hostnames: list[str], mode: str
+    envoy_law: EnvoyLaw, hostnames: list[str], mode: str
 ) -> None:
     tls = {"mode": mode, "certificateRefs": [{"name": "tls"}] if mode == "Terminate" else []}
     doors = [
@@ -116,7 +116,7 @@ def test_envoy_takes_whatever_server_names_stand_in_listeners_and_routes(
     }
     route = gateway_api("TLSRoute", "r", "one", spec, generation=1)
     door = gateway_api("Gateway", "g0", "one", {"gatewayClassName": golden.CLASS, "listeners": doors}, generation=1)
-    made = theatre.play([door, route])  # fails when Envoy refuses anything
+    made = envoy_law.load([door, route])  # fails when Envoy refuses anything
     (entry,) = made.outputs.route_statuses.get(route.ref) or ()
     assert all(each.status == "True" or "spec." in each.message for each in entry.conditions)
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from headgate.api.meta import Key
 from laws import routing_worlds as worlds
-from laws.theatre import Theatre, theatre
+from laws.envoy_law import EnvoyLaw, envoy_law
 
-__all__ = ["theatre"]
+__all__ = ["envoy_law"]
 
 #: Text as nobody should write it, and as the API's own patterns would not let through.
 odd = st.one_of(
@@ -138,8 +138,8 @@ routes = st.builds(
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(routes, min_size=1, max_size=3))
-def test_envoy_takes_whatever_stands_in_a_route(theatre: Theatre, routes: list[Any]) -> None:
-    made = theatre.play(routes)  # fails when Envoy refuses anything
+def test_envoy_takes_whatever_stands_in_a_route(envoy_law: EnvoyLaw, routes: list[Any]) -> None:
+    made = envoy_law.load(routes)  # fails when Envoy refuses anything
     for route in routes:
         (entry,) = made.outputs.route_statuses.get(route.ref) or ()
         for condition in entry.conditions:
@@ -169,26 +169,26 @@ validations = st.fixed_dictionaries(
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(validations, worlds.config_maps)
-def test_envoy_takes_whatever_stands_in_a_policy(theatre: Theatre, validation: dict[str, Any], bundle: Any) -> None:
+def test_envoy_takes_whatever_stands_in_a_policy(envoy_law: EnvoyLaw, validation: dict[str, Any], bundle: Any) -> None:
     target = {"group": "", "kind": "Service", "name": "s0"}
     spec = {"targetRefs": [target], "validation": validation}
     policy = worlds.gateway_api("BackendTLSPolicy", "p", "one", spec, generation=1)
     refs = {"parentRefs": [{"name": "g0"}], "rules": [{"backendRefs": [{"name": "s0", "port": 80}]}]}
-    made = theatre.play([policy, bundle, worlds.gateway_api("HTTPRoute", "r1", "one", refs, generation=1)])
+    made = envoy_law.load([policy, bundle, worlds.gateway_api("HTTPRoute", "r1", "one", refs, generation=1)])
     assert {key[1].traffic.tls is not None for key, _ in made.outputs.routing.backends.items()} == {True}
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(odd | st.sampled_from(worlds.HOSTNAMES), min_size=1, max_size=4), st.booleans())
 def test_envoy_takes_whatever_stands_in_the_hostname_of_a_listener(
-    theatre: Theatre, hostnames: list[str], secure: bool
+    envoy_law: EnvoyLaw, hostnames: list[str], secure: bool
 ) -> None:
     tls: dict[str, Any] = {"protocol": "HTTPS", "tls": {"certificateRefs": [{"name": "tls"}]}}
     doors = [
         {"name": f"l{at}", "port": 80, "hostname": hostname} | (tls if secure else {"protocol": "HTTP"})
         for at, hostname in enumerate(hostnames)
     ]
-    made = theatre.play(
+    made = envoy_law.load(
         [worlds.gateway_api("Gateway", "g0", "one", {"gatewayClassName": "headgate", "listeners": doors})]
     )
     assert made.outputs.gateway_statuses.get(Key("one", "g0")) is not None

@@ -20,7 +20,7 @@ from headgate.envoy.resources import Resource, VirtualHost, Weights
 from headgate.xds.ads_stream import AdsStream
 from headgate.xds.desired import Update
 from headgate.xds.gateway_state import GatewayState
-from support.model_envoy import Effective, ModelEnvoy
+from support.model_envoy import EffectiveWeights, ModelEnvoy
 
 GRACE = 5.0
 
@@ -38,7 +38,7 @@ class Host(msgspec.Struct, frozen=True):
         return names.weights_key("u", self.clusters)
 
 
-class World(msgspec.Struct, frozen=True):
+class Scenario(msgspec.Struct, frozen=True):
     """What is desired at a time. Weights of one key are the same wherever it is used."""
 
     hosts: dict[tuple[str, str], Host]
@@ -53,7 +53,7 @@ WEIGHTS = st.integers(0, 3)
 
 
 @st.composite
-def worlds(draw: st.DrawFn) -> World:
+def scenarios(draw: st.DrawFn) -> Scenario:
     weights: dict[tuple[str, ...], tuple[int, ...]] = {}
     hosts = {}
     for name in draw(st.sets(st.sampled_from([("r1", "x"), ("r1", "y"), ("r1", "z"), ("r2", "x")]))):
@@ -63,7 +63,7 @@ def worlds(draw: st.DrawFn) -> World:
         hosts[name] = Host(used, weights[used], draw(st.integers(0, 1)), draw(st.integers(0, 5)) == 0)
     bad = draw(st.sets(st.sampled_from(CLUSTERS), max_size=1)) if draw(st.integers(0, 4)) == 0 else set()
     changed = draw(st.sets(st.sampled_from(CLUSTERS), max_size=1))
-    return World(hosts, frozenset(bad), frozenset(changed), draw(st.booleans()), draw(st.integers(0, 5)) == 0)
+    return Scenario(hosts, frozenset(bad), frozenset(changed), draw(st.booleans()), draw(st.integers(0, 5)) == 0)
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -72,7 +72,7 @@ class Step(msgspec.Struct, frozen=True):
     """
 
     what: str
-    world: World | None
+    world: Scenario | None
     then: str
 
 
@@ -81,14 +81,14 @@ STEPS = st.lists(
     st.builds(
         Step,
         st.one_of(st.sampled_from(["desire", "reweigh"]), st.sampled_from(["desire", "reweigh", *EVENTS])),
-        worlds(),
+        scenarios(),
         st.one_of(st.text("<>", max_size=6), st.just("*"), st.just("*"), st.text("<>", min_size=9, max_size=20)),
     ),
     max_size=9,
 )
 
 
-def reweighed(world: World, other: World) -> World:
+def reweighed(world: Scenario, other: Scenario) -> Scenario:
     """The same world with weights of the other one."""
     drawn = {host.clusters: host.weights for host in other.hosts.values()}
     hosts = {
@@ -99,7 +99,7 @@ def reweighed(world: World, other: World) -> World:
     return msgspec.structs.replace(world, hosts=hosts)
 
 
-def parts(world: World) -> tuple[dict[Any, Resource], dict[Any, VirtualHost], dict[str, Weights]]:
+def resources_of(world: Scenario) -> tuple[dict[Any, Resource], dict[Any, VirtualHost], dict[str, Weights]]:
     used = {cluster for host in world.hosts.values() for cluster in host.clusters}
     resources = {}
     for name in used:
@@ -121,25 +121,25 @@ def parts(world: World) -> tuple[dict[Any, Resource], dict[Any, VirtualHost], di
     return resources, hosts, weights
 
 
-class Play:
+class Conversation:
     """A server's state, a model Envoy, and the two directions between them."""
 
     def __init__(self) -> None:
         self.now = 0.0
         #: A new server cannot know that endpoints were lost on their way to a cluster that warms: Envoy gives up then.
         self.restarted = False
-        self.world = World({}, frozenset(), frozenset(), second_listener=False, bad_listener=False)
-        self.history: dict[str, list[Effective]] = {}
-        self.seen: dict[tuple[str, str, str], int] = {}
+        self.world = Scenario({}, frozenset(), frozenset(), second_listener=False, bad_listener=False)
+        self.declared_weights: dict[str, list[EffectiveWeights]] = {}
+        self.observed: dict[tuple[str, str, str], int] = {}
         self.gateway = self.new_gateway()
         self.envoy = ModelEnvoy()
-        self.proxy: AdsStream
+        self.stream: AdsStream
         self.to_envoy: deque[bytes] = deque()
         self.connect()
 
     def new_gateway(self) -> GatewayState:
         gateway = GatewayState(Key("ns", "gw"), grace=GRACE)
-        resources, hosts, weights = parts(self.world)
+        resources, hosts, weights = resources_of(self.world)
         gateway.update(
             Update(resources=resources, hosts=hosts, weights=weights, route_configurations=frozenset({"r1", "r2"}))
         )
@@ -148,12 +148,12 @@ class Play:
     def connect(self) -> None:
         self.to_envoy.clear()
         self.envoy.connect()
-        self.proxy = self.gateway.connect("model", reconnecting=bool(self.envoy.out[0].initial_versions))
-        if not self.envoy.out[0].initial_versions:
-            self.envoy.refused.clear()
+        self.stream = self.gateway.connect("model", reconnecting=bool(self.envoy.requests[0].initial_versions))
+        if not self.envoy.requests[0].initial_versions:
+            self.envoy.nacked.clear()
 
-    def desire(self, world: World) -> None:
-        before, after = parts(self.world), parts(world)
+    def update(self, world: Scenario) -> None:
+        before, after = resources_of(self.world), resources_of(world)
         self.world = world
         self.gateway.update(
             Update(
@@ -167,56 +167,56 @@ class Play:
         )
         for subject in before[0].keys() | after[0].keys():
             if before[0].get(subject) != after[0].get(subject):
-                self.envoy.refused.pop(subject, None)  # it changed: it may be tried again
+                self.envoy.nacked.pop(subject, None)  # it changed: it may be tried again
         for key, weights in after[2].items():
-            said = self.history.setdefault(key, [])
+            said = self.declared_weights.setdefault(key, [])
             if not said or said[-1] != weights.clusters:
                 said.append(weights.clusters)
 
-    def step(self, what: str, world: World | None) -> None:
+    def step(self, what: str, world: Scenario | None) -> None:
         if what == "desire" and world is not None:
-            self.desire(world)
+            self.update(world)
         elif what == "reweigh" and world is not None:
-            self.desire(reweighed(self.world, world))
+            self.update(reweighed(self.world, world))
         elif what == "to envoy" and self.to_envoy:
             self.envoy.receive(self.to_envoy.popleft())
-        elif what == "to server" and self.envoy.out:
-            self.proxy.on_request(self.envoy.out.popleft())
+        elif what == "to server" and self.envoy.requests:
+            self.stream.on_request(self.envoy.requests.popleft())
         elif what == "reconnect":
-            self.gateway.disconnect(self.proxy)
+            self.gateway.disconnect(self.stream)
             self.connect()
         elif what == "restart server":
             self.gateway = self.new_gateway()
-            self.envoy.refused.clear()
+            self.envoy.nacked.clear()
             self.restarted = True
             self.connect()
         elif what == "restart envoy":
-            self.gateway.disconnect(self.proxy)
+            self.gateway.disconnect(self.stream)
             self.envoy = ModelEnvoy()
-            self.seen.clear()
+            self.observed.clear()
             self.connect()
         elif what == "wait":
             self.now += GRACE
-        self.to_envoy.extend(self.proxy.pending_responses(self.now))
+        self.to_envoy.extend(self.stream.pending_responses(self.now))
         self.check()
 
     def check(self) -> None:
         """Whatever is in flight: requests are split as was declared, and never again as was declared before."""
         effective = self.envoy.effective()
         for place, weights in effective.items():
-            said = self.history[place[2]]
-            index = next((i for i in range(self.seen.get(place, 0), len(said)) if said[i] == weights), None)
-            assert index is not None, f"{place} splits {weights}; declared: {said}, seen: {self.seen.get(place)}"
-            self.seen[place] = index
-        for place in self.seen.keys() - effective.keys():
-            del self.seen[place]
+            said = self.declared_weights[place[2]]
+            index = next((i for i in range(self.observed.get(place, 0), len(said)) if said[i] == weights), None)
+            assert index is not None, f"{place} splits {weights}; declared: {said}, seen: {self.observed.get(place)}"
+            self.observed[place] = index
+        for place in self.observed.keys() - effective.keys():
+            del self.observed[place]
 
     def deliver(self) -> None:
         """Everything that is on its way, and what follows from it, without waiting."""
         for _ in range(500):
             if self.to_envoy:
                 self.step("to envoy", None)
-            elif self.envoy.out:
+            elif self.envoy.requests:
                 self.step("to server", None)
             else:
                 return
@@ -226,15 +226,15 @@ class Play:
         """Deliver, wait, and deliver again until nothing happens any more."""
         for _ in range(50):
             self.deliver()
-            if self.proxy.wake_at is not None:
+            if self.stream.wake_at is not None:
                 self.step("wait", None)
             elif self.restarted and self.envoy.warming:
-                self.envoy.give_up_waiting()
+                self.envoy.time_out_warming()
             else:
                 return
         raise AssertionError("it never comes to rest")
 
-    def declared(self) -> dict[tuple[str, str, str], Effective]:
+    def declared(self) -> dict[tuple[str, str, str], EffectiveWeights]:
         """What of the desired world a willing Envoy can have."""
         return {
             (*place, host.key): tuple(zip(host.clusters, host.weights, strict=True))
@@ -245,8 +245,8 @@ class Play:
         }
 
 
-def play(steps: list[Step]) -> Play:
-    stage = Play()
+def converse(steps: list[Step]) -> Conversation:
+    stage = Conversation()
     for step in steps:
         stage.step(step.what, step.world)
         for direction in step.then:
@@ -264,7 +264,7 @@ LAW = settings(max_examples=150, deadline=None, suppress_health_check=list(Healt
 @LAW
 @given(STEPS)
 def test_at_rest_overlay_over_routes_is_what_was_declared(steps: list[Step]) -> None:
-    stage = play(steps)
+    stage = converse(steps)
     effective = stage.envoy.effective()
     for place, weights in stage.declared().items():
         assert effective.get(place) == weights, place
@@ -273,7 +273,7 @@ def test_at_rest_overlay_over_routes_is_what_was_declared(steps: list[Step]) -> 
 @LAW
 @given(STEPS)
 def test_at_rest_nothing_lingers_that_nobody_wants(steps: list[Step]) -> None:
-    stage = play(steps)
+    stage = converse(steps)
     used = {part for weights in stage.envoy.effective().values() for part, _ in weights}
     wanted = {name for host in stage.world.hosts.values() for name in host.clusters}
     clusters, found = set(stage.envoy.clusters), set(stage.envoy.listeners)
@@ -290,8 +290,8 @@ def test_at_rest_nothing_lingers_that_nobody_wants(steps: list[Step]) -> None:
 def test_a_server_that_was_restarted_sends_nothing_to_an_envoy_that_has_all(
     steps: list[Step],
 ) -> None:
-    stage = play(steps)
-    calm = World(
+    stage = converse(steps)
+    calm = Scenario(
         {place: msgspec.structs.replace(host, bad=False) for place, host in stage.world.hosts.items()},
         frozenset(),
         stage.world.changed_clusters,

@@ -15,7 +15,7 @@ from headgate.envoy import protos
 from headgate.envoy.discovery import DiscoveryRequest
 from headgate.envoy.names import BUILT_IN_CLUSTERS, CLUSTER, ENDPOINTS, LISTENER, ROUTES, RUNTIME, RUNTIME_LAYER
 
-Effective = tuple[tuple[str, int], ...]
+EffectiveWeights = tuple[tuple[str, int], ...]
 
 
 class ModelEnvoy:
@@ -26,13 +26,13 @@ class ModelEnvoy:
         self.warming: dict[str, bytes] = {}
         self.endpoints: dict[str, bytes] = {}
         self.listeners: dict[str, Any] = {}
-        self.tables: dict[str, Any] = {}
-        self.overlay: dict[str, int] = {}
+        self.route_configs: dict[str, Any] = {}
+        self.runtime: dict[str, int] = {}
         self.versions: dict[str, dict[str, str]] = {
             each: {} for each in (CLUSTER, ENDPOINTS, LISTENER, ROUTES, RUNTIME)
         }
-        self.refused: dict[tuple[str, str], set[bytes]] = {}
-        self.out: deque[DiscoveryRequest] = deque()
+        self.nacked: dict[tuple[str, str], set[bytes]] = {}
+        self.requests: deque[DiscoveryRequest] = deque()
         #: The names of all resources that it was ever sent.
         self.received: list[str] = []
         self._held: list[DiscoveryRequest] = []
@@ -41,57 +41,57 @@ class ModelEnvoy:
 
     def connect(self) -> None:
         """Open a stream: subscribe to everything again, saying what it has."""
-        unheard = {request.type_url for request in (*self.out, *self._held) if request.error is not None}
-        self.refused = {subject: body for subject, body in self.refused.items() if subject[0] not in unheard}
-        self.out.clear()
+        unheard = {request.type_url for request in (*self.requests, *self._held) if request.error is not None}
+        self.nacked = {subject: body for subject, body in self.nacked.items() if subject[0] not in unheard}
+        self.requests.clear()
         self._held.clear()
-        self.out.append(
+        self.requests.append(
             DiscoveryRequest(RUNTIME, (RUNTIME_LAYER,), initial_versions=dict(self.versions[RUNTIME]), node_id="model")
         )
-        self._say(DiscoveryRequest(CLUSTER, initial_versions=dict(self.versions[CLUSTER])))
+        self._send(DiscoveryRequest(CLUSTER, initial_versions=dict(self.versions[CLUSTER])))
         if names := tuple({**self.clusters, **self.warming}):
-            self.out.append(DiscoveryRequest(ENDPOINTS, names, initial_versions=dict(self.versions[ENDPOINTS])))
-        self.out.append(DiscoveryRequest(LISTENER, initial_versions=dict(self.versions[LISTENER])))
-        if names := tuple(sorted(self._wanted_tables())):
+            self.requests.append(DiscoveryRequest(ENDPOINTS, names, initial_versions=dict(self.versions[ENDPOINTS])))
+        self.requests.append(DiscoveryRequest(LISTENER, initial_versions=dict(self.versions[LISTENER])))
+        if names := tuple(sorted(self._referenced_route_configs())):
             known = {name: version for name, version in self.versions[ROUTES].items() if name in names}
-            self.out.append(DiscoveryRequest(ROUTES, names, initial_versions=known))
+            self.requests.append(DiscoveryRequest(ROUTES, names, initial_versions=known))
 
     def receive(self, body: bytes) -> None:
         """Apply or refuse a response."""
         response = DeltaDiscoveryResponse.FromString(body)
         self.received += [each.name for each in response.resources]
         error = {
-            CLUSTER: self._clusters,
-            ENDPOINTS: self._endpoints,
-            LISTENER: self._listeners,
-            ROUTES: self._routes,
-            RUNTIME: self._runtime,
+            CLUSTER: self._apply_clusters,
+            ENDPOINTS: self._apply_endpoints,
+            LISTENER: self._apply_listeners,
+            ROUTES: self._apply_routes,
+            RUNTIME: self._apply_runtime,
         }[response.type_url](response)
         for each in response.resources:
-            self._not_refused_before(response.type_url, each.name, each.resource.value)
+            self._check_not_nacked_before(response.type_url, each.name, each.resource.value)
         if error is None:
             for each in response.resources:
-                if response.type_url == ROUTES and each.name not in self.tables:
+                if response.type_url == ROUTES and each.name not in self.route_configs:
                     continue
                 self.versions[response.type_url][each.name] = each.version
         elif len(response.resources) == 1:
             (each,) = response.resources
-            self.refused.setdefault((response.type_url, each.name), set()).add(each.resource.value)
+            self.nacked.setdefault((response.type_url, each.name), set()).add(each.resource.value)
         for name in response.removed_resources:
             self.versions[response.type_url].pop(name, None)
-        self._say(DiscoveryRequest(response.type_url, nonce=response.nonce, error=error))
+        self._send(DiscoveryRequest(response.type_url, nonce=response.nonce, error=error))
         self._check_clusters()
 
-    def _say(self, request: DiscoveryRequest) -> None:
+    def _send(self, request: DiscoveryRequest) -> None:
         """Requests about clusters are held while clusters warm."""
         if request.type_url == CLUSTER and self.warming:
             self._held.append(request)
         else:
-            self.out.append(request)
+            self.requests.append(request)
 
     # ── applying ─────────────────────────────────────────────────────────────
 
-    def _clusters(self, response: Any) -> str | None:
+    def _apply_clusters(self, response: Any) -> str | None:
         bad = []
         for each in response.resources:
             cluster = protos.Cluster.FromString(each.resource.value)
@@ -101,17 +101,17 @@ class ModelEnvoy:
             if self.clusters.get(each.name) == each.resource.value:
                 continue
             if each.name not in self.clusters and each.name not in self.warming:
-                self.out.append(DiscoveryRequest(ENDPOINTS, (each.name,)))
+                self.requests.append(DiscoveryRequest(ENDPOINTS, (each.name,)))
             self.warming[each.name] = each.resource.value
         for name in response.removed_resources:
             self.clusters.pop(name, None)
             self.warming.pop(name, None)
             self.endpoints.pop(name, None)
             self.versions[ENDPOINTS].pop(name, None)
-            self.out.append(DiscoveryRequest(ENDPOINTS, unsubscribe=(name,)))
+            self.requests.append(DiscoveryRequest(ENDPOINTS, unsubscribe=(name,)))
         return f"bad: {bad}" if bad else None
 
-    def _endpoints(self, response: Any) -> str | None:
+    def _apply_endpoints(self, response: Any) -> str | None:
         for each in response.resources:
             self.endpoints[each.name] = each.resource.value
             if each.name in self.warming:
@@ -119,23 +119,23 @@ class ModelEnvoy:
         for name in response.removed_resources:
             if name in self.warming:
                 self.clusters[name] = self.warming.pop(name)
-        self._release()
+        self._release_held()
         return None
 
-    def give_up_waiting(self) -> None:
+    def time_out_warming(self) -> None:
         """What Envoy does after 15 s: clusters that still wait for endpoints are used as they are."""
         self.clusters.update(self.warming)
         self.warming.clear()
-        self._release()
+        self._release_held()
 
-    def _release(self) -> None:
+    def _release_held(self) -> None:
         if not self.warming:
-            self.out.extend(self._held)
+            self.requests.extend(self._held)
             self._held.clear()
 
-    def _listeners(self, response: Any) -> str | None:
+    def _apply_listeners(self, response: Any) -> str | None:
         bad = []
-        before = self._wanted_tables()
+        before = self._referenced_route_configs()
         for name in response.removed_resources:
             self.listeners.pop(name, None)
         for each in response.resources:
@@ -143,33 +143,33 @@ class ModelEnvoy:
                 bad.append(each.name)
             else:
                 self.listeners[each.name] = protos.Listener.FromString(each.resource.value)
-        after = self._wanted_tables()
+        after = self._referenced_route_configs()
         for name in before - after:
-            self.tables.pop(name, None)
+            self.route_configs.pop(name, None)
             self.versions[ROUTES].pop(name, None)
-            self.refused.pop((ROUTES, name), None)  # whoever asks again, asks for all
+            self.nacked.pop((ROUTES, name), None)  # whoever asks again, asks for all
         if before != after:
-            self.out.append(DiscoveryRequest(ROUTES, tuple(sorted(after - before)), tuple(sorted(before - after))))
+            self.requests.append(DiscoveryRequest(ROUTES, tuple(sorted(after - before)), tuple(sorted(before - after))))
         return f"bad: {bad}" if bad else None
 
-    def _routes(self, response: Any) -> str | None:
+    def _apply_routes(self, response: Any) -> str | None:
         (each,) = response.resources
-        if each.name not in self._wanted_tables():
+        if each.name not in self._referenced_route_configs():
             return None
         table = protos.RouteConfiguration.FromString(each.resource.value)
         bad = [host.name for host in table.virtual_hosts for route in host.routes if route.name.startswith("bad")]
         if bad:
             return f"bad: {bad}"
-        self.tables[each.name] = table
+        self.route_configs[each.name] = table
         return None
 
-    def _runtime(self, response: Any) -> str | None:
+    def _apply_runtime(self, response: Any) -> str | None:
         (each,) = response.resources
         fields = protos.Runtime.FromString(each.resource.value).layer.fields
-        self.overlay = {key: int(value.number_value) for key, value in fields.items()}
+        self.runtime = {key: int(value.number_value) for key, value in fields.items()}
         return None
 
-    def _wanted_tables(self) -> set[str]:
+    def _referenced_route_configs(self) -> set[str]:
         found = set()
         for listener in self.listeners.values():
             manager = protos.HttpConnectionManager()
@@ -179,28 +179,28 @@ class ModelEnvoy:
 
     # ── looking ──────────────────────────────────────────────────────────────
 
-    def effective(self) -> dict[tuple[str, str, str], Effective]:
+    def effective(self) -> dict[tuple[str, str, str], EffectiveWeights]:
         """The weights by which requests are split: by route configuration, virtual host and weights key."""
-        found: dict[tuple[str, str, str], Effective] = {}
-        for name, table in self.tables.items():
+        found: dict[tuple[str, str, str], EffectiveWeights] = {}
+        for name, table in self.route_configs.items():
             for host in table.virtual_hosts:
                 for route in host.routes:
                     weighted = route.route.weighted_clusters
                     key = weighted.runtime_key_prefix
                     if key:
                         found[name, host.name, key] = tuple(
-                            (part.name, self.overlay.get(f"{key}.{part.name}", part.weight.value))
+                            (part.name, self.runtime.get(f"{key}.{part.name}", part.weight.value))
                             for part in weighted.clusters
                         )
         return found
 
     def _check_clusters(self) -> None:
         have = self.clusters.keys() | BUILT_IN_CLUSTERS
-        for name, table in self.tables.items():
+        for name, table in self.route_configs.items():
             for host in table.virtual_hosts:
                 for route in host.routes:
                     used = {part.name for part in route.route.weighted_clusters.clusters}
                     assert used <= have, f"{name}/{host.name} refers to {used - have}, which this Envoy has not"
 
-    def _not_refused_before(self, type_url: str, name: str, body: bytes) -> None:
-        assert body not in self.refused.get((type_url, name), ()), f"{name} was refused and is sent again unchanged"
+    def _check_not_nacked_before(self, type_url: str, name: str, body: bytes) -> None:
+        assert body not in self.nacked.get((type_url, name), ()), f"{name} was refused and is sent again unchanged"

@@ -70,7 +70,7 @@ class Load:
         self._stopping = True
 
     async def run(self, on_result: Callable[[RequestResult], None]) -> None:
-        """Send all requests; `each` is called with the result of each, in the event loop."""
+        """Send all requests; `on_result` is called with the result of each, in the event loop."""
         self._on_result = on_result
         loop = asyncio.get_running_loop()
         self._begin = loop.time()

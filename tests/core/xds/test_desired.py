@@ -1,4 +1,4 @@
-"""What a Gateway's Envoys should have, by small updates."""
+"""The desired state of a Gateway, by small updates."""
 
 import pytest
 
@@ -14,8 +14,8 @@ def host(name: str = "x", key: str = KEY, clusters: tuple[str, ...] = ("a", "b")
     return routes.virtual_host(name, [name], [routes.route("r", routes.Match(), forward)])
 
 
-def weights(*each: int) -> dict[str, Weights]:
-    return {KEY: Weights(tuple(zip(("a", "b"), each, strict=True)))}
+def weights(*values: int) -> dict[str, Weights]:
+    return {KEY: Weights(tuple(zip(("a", "b"), values, strict=True)))}
 
 
 def filled() -> DesiredState:
@@ -34,7 +34,7 @@ def test_equal_weights_change_nothing() -> None:
     assert (changes.keys, changes.configurations) == (set(), set())
 
 
-def test_weights_of_clusters_that_are_not_distinct_push_their_routes() -> None:
+def test_weights_with_a_cluster_twice_change_their_route_configuration() -> None:
     key = names.weights_key("u", ("a", "a"))
     desired = DesiredState()
     both = {key: Weights((("a", 1), ("a", 2)))}
@@ -43,7 +43,7 @@ def test_weights_of_clusters_that_are_not_distinct_push_their_routes() -> None:
     assert changes.configurations == {"r"}
 
 
-def test_a_table_renders_only_what_changed() -> None:
+def test_only_changed_virtual_hosts_are_rendered_again() -> None:
     desired = filled()
     before = desired.virtual_hosts("r")
     changed = routes.virtual_host("y", ["y"], [])
@@ -53,7 +53,7 @@ def test_a_table_renders_only_what_changed() -> None:
     assert after.get("y") is not before.get("y")
 
 
-def test_other_origins_are_no_other_shape() -> None:
+def test_other_origins_change_no_route_configuration() -> None:
     changes = filled().update(Update(hosts={("r", "x"): host()}))
     assert changes.configurations == set()
 
@@ -65,7 +65,7 @@ def test_weights_that_are_all_zero_are_an_error_and_change_nothing() -> None:
     assert desired.host("r", "x") is not None
 
 
-def test_a_host_without_its_weights_is_an_error() -> None:
+def test_a_virtual_host_without_its_weights_is_an_error() -> None:
     with pytest.raises(ValueError, match="do not exist"):
         DesiredState().update(Update(hosts={("r", "x"): host()}))
 

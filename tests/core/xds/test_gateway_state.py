@@ -1,4 +1,4 @@
-"""All Envoys of a Gateway, reduced to facts."""
+"""The ACKs and NACKs of all Envoys of a Gateway, merged into facts."""
 
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse
 
@@ -18,151 +18,151 @@ GATE = Key("shop", "gate")
 OWNER = Ref("Gateway", "shop", "gate")
 
 
-def gateway() -> GatewayState:
-    made = GatewayState(GATE, grace=1.0)
+def gateway_state() -> GatewayState:
+    state = GatewayState(GATE, grace=1.0)
     one = listener("l", "127.0.0.1", 80, [FilterChain("all", "r")], origins=[OWNER])
-    made.update(Update(resources={(LISTENER, "l"): one}, route_configurations=frozenset({"r"})))
-    return made
+    state.update(Update(resources={(LISTENER, "l"): one}, route_configurations=frozenset({"r"})))
+    return state
 
 
-def take_listener(gate: GatewayState, node: str, error: str | None = None) -> tuple[AdsStream, list[Fact]]:
-    """An Envoy connects, and takes or refuses the listener."""
-    proxy = gate.connect(node, reconnecting=False)
-    proxy.on_request(DiscoveryRequest(CLUSTER))
-    answer(proxy)
-    proxy.on_request(DiscoveryRequest(LISTENER))
-    answer(proxy, error)
-    return proxy, gate.report(proxy)
+def connect_envoy(state: GatewayState, node: str, error: str | None = None) -> tuple[AdsStream, list[Fact]]:
+    """An Envoy connects, and ACKs or NACKs the listener."""
+    stream = state.connect(node, reconnecting=False)
+    stream.on_request(DiscoveryRequest(CLUSTER))
+    answer(stream)
+    stream.on_request(DiscoveryRequest(LISTENER))
+    answer(stream, error)
+    return stream, state.report(stream)
 
 
-def answer(proxy: AdsStream, error: str | None = None) -> None:
-    for body in proxy.pending_responses(0.0):
+def answer(stream: AdsStream, error: str | None = None) -> None:
+    for body in stream.pending_responses(0.0):
         response = DeltaDiscoveryResponse.FromString(body)
-        proxy.on_request(DiscoveryRequest(response.type_url, nonce=response.nonce, error=error))
+        stream.on_request(DiscoveryRequest(response.type_url, nonce=response.nonce, error=error))
 
 
-def test_a_listener_that_was_taken_is_a_fact_once_for_all_envoys() -> None:
-    gate = gateway()
-    _, first = take_listener(gate, "a")
-    _, second = take_listener(gate, "b")
+def test_an_acked_listener_is_one_fact_for_all_envoys() -> None:
+    state = gateway_state()
+    _, first = connect_envoy(state, "a")
+    _, second = connect_envoy(state, "b")
     assert [fact.message for fact in first if isinstance(fact, Outcome)] == [""]
     assert second == []
 
 
-def test_a_listener_that_one_envoy_refuses_is_refused() -> None:
-    gate = gateway()
-    take_listener(gate, "a")
-    _, facts = take_listener(gate, "b", error="cannot bind")
+def test_a_listener_that_one_envoy_nacks_is_nacked() -> None:
+    state = gateway_state()
+    connect_envoy(state, "a")
+    _, facts = connect_envoy(state, "b", error="cannot bind")
     (fact,) = facts
     assert isinstance(fact, Outcome)
     assert (fact.message, fact.origins) == ("cannot bind", (OWNER,))
 
 
-def test_a_refusal_goes_with_the_envoy_that_refused() -> None:
-    gate = gateway()
-    take_listener(gate, "a")
-    proxy, _ = take_listener(gate, "b", error="cannot bind")
-    facts = gate.disconnect(proxy)
+def test_a_nack_ends_when_its_envoy_disconnects() -> None:
+    state = gateway_state()
+    connect_envoy(state, "a")
+    stream, _ = connect_envoy(state, "b", error="cannot bind")
+    facts = state.disconnect(stream)
     assert Disconnected(GATE, "b") in facts
     assert [fact.message for fact in facts if isinstance(fact, Outcome)] == [""]
 
 
-def test_the_last_word_stays_when_the_last_envoy_goes() -> None:
-    gate = gateway()
-    proxy, _ = take_listener(gate, "a")
-    assert gate.disconnect(proxy) == [Disconnected(GATE, "a")]
+def test_the_last_outcome_holds_when_the_last_envoy_disconnects() -> None:
+    state = gateway_state()
+    stream, _ = connect_envoy(state, "a")
+    assert state.disconnect(stream) == [Disconnected(GATE, "a")]
 
 
-def test_an_envoy_with_two_streams_leaves_with_the_second() -> None:
-    gate = gateway()
-    first, second = gate.connect("a", reconnecting=False), gate.connect("a", reconnecting=False)
-    assert gate.disconnect(first) == []
-    assert gate.disconnect(second) == [Disconnected(GATE, "a")]
+def test_an_envoy_with_two_streams_disconnects_with_the_second() -> None:
+    state = gateway_state()
+    first, second = state.connect("a", reconnecting=False), state.connect("a", reconnecting=False)
+    assert state.disconnect(first) == []
+    assert state.disconnect(second) == [Disconnected(GATE, "a")]
 
 
 SHOP, BANK = Ref("HTTPRoute", "shop", "route"), Ref("HTTPRoute", "bank", "route")
 
 
 class Routes:
-    """A Gateway whose one route configuration has some bad virtual hosts, and an Envoy that refuses those."""
+    """A Gateway with one route configuration, and an Envoy that NACKs virtual hosts with `bad` routes."""
 
-    def __init__(self, gate: GatewayState, node: str = "a") -> None:
-        self.gate = gate
-        self.proxy = gate.connect(node, reconnecting=False)
+    def __init__(self, state: GatewayState, node: str = "a") -> None:
+        self.state = state
+        self.stream = state.connect(node, reconnecting=False)
         self.facts: list[Outcome] = []
         for request in (DiscoveryRequest(CLUSTER), DiscoveryRequest(LISTENER), DiscoveryRequest(ROUTES, ("r",))):
-            self.proxy.on_request(request)
-            self.talk()
+            self.stream.on_request(request)
+            self.exchange()
 
-    def talk(self) -> None:
-        while bodies := self.proxy.pending_responses(0.0):
+    def exchange(self) -> None:
+        while bodies := self.stream.pending_responses(0.0):
             for body in bodies:
                 response = DeltaDiscoveryResponse.FromString(body)
                 bad = any(b"bad" in each.resource.value for each in response.resources)
-                self.proxy.on_request(
+                self.stream.on_request(
                     DiscoveryRequest(response.type_url, nonce=response.nonce, error="no" if bad else None)
                 )
-        self.facts += [fact for fact in self.gate.report(self.proxy) if isinstance(fact, Outcome) and fact.host]
+        self.facts += [fact for fact in self.state.report(self.stream) if isinstance(fact, Outcome) and fact.host]
 
     def set(self, **hosts: tuple[str, tuple[Ref, ...]]) -> None:
         made = {
             ("r", name): virtual_host(name, [name], [route(kind, Match(), DirectResponse(200))], origins=origins)
             for name, (kind, origins) in hosts.items()
         }
-        self.gate.update(Update(hosts=made))
-        self.talk()
+        self.state.update(Update(hosts=made))
+        self.exchange()
 
-    def said(self) -> list[tuple[str, str, tuple[Ref, ...]]]:
+    def reported(self) -> list[tuple[str, str, tuple[Ref, ...]]]:
         facts, self.facts = self.facts, []
         return [(fact.host, fact.message, fact.origins) for fact in facts]
 
 
-def test_a_refused_host_is_told_with_its_origins_and_so_is_its_mending() -> None:
-    talk = Routes(gateway())
-    talk.set(x=("bad", (SHOP,)), y=("good", (BANK,)))
-    assert talk.said() == [("x", "no", (SHOP,))]
-    talk.set(x=("good", (SHOP,)))
-    assert talk.said() == [("x", "", (SHOP,))]
+def test_a_nacked_virtual_host_is_reported_with_its_origins_and_so_is_its_fix() -> None:
+    routes = Routes(gateway_state())
+    routes.set(x=("bad", (SHOP,)), y=("good", (BANK,)))
+    assert routes.reported() == [("x", "no", (SHOP,))]
+    routes.set(x=("good", (SHOP,)))
+    assert routes.reported() == [("x", "", (SHOP,))]
 
 
-def test_a_route_is_free_only_when_none_of_its_hosts_is_refused() -> None:
-    talk = Routes(gateway())
-    talk.set(x=("bad", (SHOP,)), y=("bad", (SHOP,)))
-    talk.said()
-    talk.set(x=("good", (SHOP,)))
-    assert talk.said() == [("x", "", ())]
-    talk.set(y=("good", (SHOP,)))
-    assert talk.said() == [("y", "", (SHOP,))]
+def test_a_route_is_cleared_only_when_none_of_its_virtual_hosts_is_nacked() -> None:
+    routes = Routes(gateway_state())
+    routes.set(x=("bad", (SHOP,)), y=("bad", (SHOP,)))
+    routes.reported()
+    routes.set(x=("good", (SHOP,)))
+    assert routes.reported() == [("x", "", ())]
+    routes.set(y=("good", (SHOP,)))
+    assert routes.reported() == [("y", "", (SHOP,))]
 
 
-def test_a_refusal_ends_when_the_host_is_gone() -> None:
-    talk = Routes(gateway())
-    talk.set(x=("bad", (SHOP,)))
-    talk.said()
-    talk.gate.update(Update(removed_hosts=frozenset({("r", "x")})))
-    talk.talk()
-    assert talk.said() == [("x", "", (SHOP,))]
+def test_a_nack_is_cleared_when_the_virtual_host_is_removed() -> None:
+    routes = Routes(gateway_state())
+    routes.set(x=("bad", (SHOP,)))
+    routes.reported()
+    routes.state.update(Update(removed_hosts=frozenset({("r", "x")})))
+    routes.exchange()
+    assert routes.reported() == [("x", "", (SHOP,))]
 
 
-def test_a_refusal_of_an_envoy_that_is_gone_ends_when_another_takes_the_routes() -> None:
-    gate = gateway()
-    first = Routes(gate, "a")
+def test_a_nack_of_a_disconnected_envoy_is_cleared_when_another_acks_the_routes() -> None:
+    state = gateway_state()
+    first = Routes(state, "a")
     first.set(x=("bad", (SHOP,)))
-    gate.disconnect(first.proxy)
-    gate.update(Update(hosts={("r", "x"): virtual_host("x", ["x"], [], origins=[SHOP])}))
-    assert Routes(gate, "b").said() == [("x", "", (SHOP,))]
+    state.disconnect(first.stream)
+    state.update(Update(hosts={("r", "x"): virtual_host("x", ["x"], [], origins=[SHOP])}))
+    assert Routes(state, "b").reported() == [("x", "", (SHOP,))]
 
 
 def cluster_of(*users: str) -> tuple[GatewayState, AdsStream]:
-    """A Gateway whose Envoy refused a cluster that these routes use."""
-    gate = GatewayState(GATE, grace=1.0)
-    gate.update(
-        Update(resources={(CLUSTER, "c"): cluster("c", "c")}, hosts={("r", each): using(each) for each in users})
+    """A Gateway whose Envoy NACKed a cluster that these routes use."""
+    state = GatewayState(GATE, grace=1.0)
+    state.update(
+        Update(resources={(CLUSTER, "c"): cluster("c", "c")}, hosts={("r", user): using(user) for user in users})
     )
-    proxy = gate.connect("a", reconnecting=False)
-    proxy.on_request(DiscoveryRequest(CLUSTER))
-    answer(proxy, "bad cluster")
-    return gate, proxy
+    stream = state.connect("a", reconnecting=False)
+    stream.on_request(DiscoveryRequest(CLUSTER))
+    answer(stream, "bad cluster")
+    return state, stream
 
 
 def using(name: str) -> VirtualHost:
@@ -171,39 +171,39 @@ def using(name: str) -> VirtualHost:
     return virtual_host(name, [f"{name}.example"], [route(name, Match(), forward)], origins=[origin])
 
 
-def told(facts: list[Fact]) -> list[tuple[str, list[str]]]:
+def reported(facts: list[Fact]) -> list[tuple[str, list[str]]]:
     return [(fact.message, [each.name for each in fact.origins]) for fact in facts if isinstance(fact, Outcome)]
 
 
-def test_a_refused_cluster_is_told_with_the_routes_that_use_it() -> None:
-    gate, proxy = cluster_of("one", "two")
-    assert told(gate.report(proxy)) == [("bad cluster", ["one", "two"])]
+def test_a_nacked_cluster_is_reported_with_the_routes_that_use_it() -> None:
+    state, stream = cluster_of("one", "two")
+    assert reported(state.report(stream)) == [("bad cluster", ["one", "two"])]
 
 
-def test_a_route_that_comes_to_a_refused_cluster_is_told_too() -> None:
-    gate, proxy = cluster_of("one")
-    gate.report(proxy)
-    gate.update(Update(hosts={("r", "two"): using("two")}))
-    assert told(gate.report(proxy))[-1] == ("bad cluster", ["one", "two"])
+def test_a_route_that_begins_to_use_a_nacked_cluster_is_reported_too() -> None:
+    state, stream = cluster_of("one")
+    state.report(stream)
+    state.update(Update(hosts={("r", "two"): using("two")}))
+    assert reported(state.report(stream))[-1] == ("bad cluster", ["one", "two"])
 
 
-def test_a_route_that_leaves_a_refused_cluster_is_free() -> None:
-    gate, proxy = cluster_of("one", "two")
-    gate.report(proxy)
-    gate.update(Update(removed_hosts=frozenset({("r", "one")})))
-    assert told(gate.report(proxy)) == [("", ["one"]), ("bad cluster", ["two"])]
+def test_a_route_that_no_longer_uses_a_nacked_cluster_is_cleared() -> None:
+    state, stream = cluster_of("one", "two")
+    state.report(stream)
+    state.update(Update(removed_hosts=frozenset({("r", "one")})))
+    assert reported(state.report(stream)) == [("", ["one"]), ("bad cluster", ["two"])]
 
 
-def test_a_refused_cluster_that_is_gone_frees_its_routes() -> None:
-    gate, proxy = cluster_of("one")
-    gate.report(proxy)
-    gate.update(Update(removed_resources=frozenset({(CLUSTER, "c")}), removed_hosts=frozenset({("r", "one")})))
-    assert told(gate.report(proxy))[0] == ("", ["one"])
+def test_removing_a_nacked_cluster_clears_its_routes() -> None:
+    state, stream = cluster_of("one")
+    state.report(stream)
+    state.update(Update(removed_resources=frozenset({(CLUSTER, "c")}), removed_hosts=frozenset({("r", "one")})))
+    assert reported(state.report(stream))[0] == ("", ["one"])
 
 
-def test_a_cluster_that_is_mended_frees_its_routes() -> None:
-    gate, proxy = cluster_of("one")
-    gate.report(proxy)
-    gate.update(Update(resources={(CLUSTER, "c"): cluster("c", "c", connect_timeout=1.0)}))
-    answer(proxy)
-    assert told(gate.report(proxy)) == [("", ["one"])]
+def test_fixing_a_nacked_cluster_clears_its_routes() -> None:
+    state, stream = cluster_of("one")
+    state.report(stream)
+    state.update(Update(resources={(CLUSTER, "c"): cluster("c", "c", connect_timeout=1.0)}))
+    answer(stream)
+    assert reported(state.report(stream)) == [("", ["one"])]

@@ -1,4 +1,4 @@
-"""Envoys whose listeners pass on connections only: they never ask for routes."""
+"""Envoys whose listeners only pass on connections: they never subscribe to routes."""
 
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse
 
@@ -24,46 +24,46 @@ def desired(cluster: str) -> dict[tuple[str, str], Resource]:
     return {(each.type_url, each.name): each for each in every}
 
 
-def returned(made: GatewayState, listens: Resource) -> AdsStream:
-    """An Envoy that comes back to a server that was restarted; it has both clusters."""
-    proxy = made.connect("a", reconnecting=True)
+def reconnected(state: GatewayState, listener: Resource) -> AdsStream:
+    """The stream of an Envoy that reconnects to a restarted server; it has both clusters."""
+    stream = state.connect("a", reconnecting=True)
     versions = {name: each.version for name, each in CLUSTERS.items()}
     for request in (
         DiscoveryRequest(RUNTIME, (RUNTIME_LAYER,)),
         DiscoveryRequest(CLUSTER, initial_versions=versions),
         DiscoveryRequest(ENDPOINTS, tuple(CLUSTERS)),
-        DiscoveryRequest(LISTENER, initial_versions={listens.name: listens.version}),
+        DiscoveryRequest(LISTENER, initial_versions={listener.name: listener.version}),
     ):
-        proxy.on_request(request)
-    return proxy
+        stream.on_request(request)
+    return stream
 
 
-def talk(proxy: AdsStream, now: float) -> list[tuple[str, str]]:
-    """What it is told until there is no more: types, and names of what comes and goes."""
-    told = []
-    while bodies := proxy.pending_responses(now):
+def exchange(stream: AdsStream, now: float) -> list[tuple[str, str]]:
+    """The types and names of the resources that are sent (+) and removed (-), until there are no more responses."""
+    sent = []
+    while bodies := stream.pending_responses(now):
         for body in bodies:
             response = DeltaDiscoveryResponse.FromString(body)
-            told += [(response.type_url, f"+{each.name}") for each in response.resources]
-            told += [(response.type_url, f"-{name}") for name in response.removed_resources]
-            proxy.on_request(DiscoveryRequest(response.type_url, nonce=response.nonce))
-    return told
+            sent += [(response.type_url, f"+{each.name}") for each in response.resources]
+            sent += [(response.type_url, f"-{name}") for name in response.removed_resources]
+            stream.on_request(DiscoveryRequest(response.type_url, nonce=response.nonce))
+    return sent
 
 
-def test_a_cluster_that_nobody_wants_goes_after_a_restart_of_the_server() -> None:
-    made = GatewayState(Key("n", "g"), grace=1.0)
-    made.update(Update(resources=desired("new")))
-    proxy = returned(made, tcp("new"))
-    assert (CLUSTER, "-old") not in talk(proxy, 0.0)
-    assert (CLUSTER, "-old") in talk(proxy, 2.0)
-    assert proxy.settled
+def test_an_unwanted_cluster_is_removed_after_a_restart_of_the_server() -> None:
+    state = GatewayState(Key("n", "g"), grace=1.0)
+    state.update(Update(resources=desired("new")))
+    stream = reconnected(state, tcp("new"))
+    assert (CLUSTER, "-old") not in exchange(stream, 0.0)
+    assert (CLUSTER, "-old") in exchange(stream, 2.0)
+    assert stream.settled
 
 
 def test_a_cluster_stays_until_the_listener_that_sends_to_it_was_changed() -> None:
-    made = GatewayState(Key("n", "g"), grace=1.0)
-    made.update(Update(resources=desired("new")))
-    proxy = returned(made, tcp("old"))
-    told = talk(proxy, 0.0)
-    assert (LISTENER, "+tcp-1") in told
-    assert (CLUSTER, "-old") not in told
-    assert (CLUSTER, "-old") in talk(proxy, 2.0)
+    state = GatewayState(Key("n", "g"), grace=1.0)
+    state.update(Update(resources=desired("new")))
+    stream = reconnected(state, tcp("old"))
+    sent = exchange(stream, 0.0)
+    assert (LISTENER, "+tcp-1") in sent
+    assert (CLUSTER, "-old") not in sent
+    assert (CLUSTER, "-old") in exchange(stream, 2.0)

@@ -1,4 +1,4 @@
-"""The delta protocol for one type on one stream."""
+"""The delta xDS protocol for one type on one stream."""
 
 from headgate.envoy.discovery import DiscoveryRequest
 from headgate.envoy.names import CLUSTER, ENDPOINTS
@@ -9,9 +9,9 @@ A = resource(ENDPOINTS, "a", b"1")
 B = resource(ENDPOINTS, "b", b"1")
 
 
-def opened(*names: str, have: dict[str, str] | None = None) -> Subscription:
+def opened(*names: str, versions: dict[str, str] | None = None) -> Subscription:
     stream = Subscription(ENDPOINTS)
-    stream.on_request(DiscoveryRequest(ENDPOINTS, names, initial_versions=have or {}))
+    stream.on_request(DiscoveryRequest(ENDPOINTS, names, initial_versions=versions or {}))
     return stream
 
 
@@ -21,32 +21,32 @@ def sent(stream: Subscription, *resources: Resource) -> str:
     return stream.in_flight.nonce
 
 
-def test_envoys_first_word_on_clusters_asks_for_all() -> None:
+def test_the_first_request_for_clusters_subscribes_to_all() -> None:
     stream = Subscription(CLUSTER)
     stream.on_request(DiscoveryRequest(CLUSTER))
     assert stream.is_subscribed_to("anything")
 
 
-def test_a_name_is_wanted_until_it_is_given_up() -> None:
+def test_a_name_is_subscribed_to_until_it_is_unsubscribed() -> None:
     stream = opened("a")
     stream.on_request(DiscoveryRequest(ENDPOINTS, unsubscribe=("a",)))
     assert not stream.is_subscribed_to("a")
 
 
-def test_what_was_taken_is_what_envoy_has() -> None:
+def test_an_acked_version_is_one_that_envoy_has() -> None:
     stream = opened("a")
     stream.on_request(DiscoveryRequest(ENDPOINTS, nonce=sent(stream, A)))
     assert stream.acked_versions == {"a": A.version}
 
 
-def test_what_was_refused_is_not_what_envoy_has() -> None:
+def test_a_nacked_version_is_not_one_that_envoy_has() -> None:
     stream = opened("a")
-    heard = stream.on_request(DiscoveryRequest(ENDPOINTS, nonce=sent(stream, A), error="no"))
-    assert heard.nacked is not None
+    received = stream.on_request(DiscoveryRequest(ENDPOINTS, nonce=sent(stream, A), error="no"))
+    assert received.nacked is not None
     assert stream.acked_versions == {}
 
 
-def test_the_answer_to_an_older_response_decides_nothing() -> None:
+def test_the_nonce_of_an_older_response_acks_nothing() -> None:
     stream = opened("a")
     old = sent(stream, A)
     stream.on_request(DiscoveryRequest(ENDPOINTS, nonce=old))
@@ -54,17 +54,17 @@ def test_the_answer_to_an_older_response_decides_nothing() -> None:
     assert stream.on_request(DiscoveryRequest(ENDPOINTS, nonce=old)).acked is None
 
 
-def test_versions_of_an_earlier_stream_are_believed() -> None:
-    assert opened("a", have={"a": A.version}).acked_versions == {"a": A.version}
+def test_initial_versions_are_versions_that_envoy_has() -> None:
+    assert opened("a", versions={"a": A.version}).acked_versions == {"a": A.version}
 
 
-def test_a_name_that_is_asked_for_again_is_not_what_envoy_has() -> None:
-    stream = opened("a", have={"a": A.version})
+def test_subscribing_again_invalidates_the_version() -> None:
+    stream = opened("a", versions={"a": A.version})
     stream.on_request(DiscoveryRequest(ENDPOINTS, ("a",)))
     assert stream.acked_versions == {}
 
 
-def test_a_name_that_is_asked_for_again_while_it_is_on_its_way_must_be_sent_again() -> None:
+def test_subscribing_again_while_the_response_is_in_flight_invalidates_its_version() -> None:
     stream = opened("a")
     nonce = sent(stream, A)
     stream.on_request(DiscoveryRequest(ENDPOINTS, ("a",)))
@@ -72,7 +72,7 @@ def test_a_name_that_is_asked_for_again_while_it_is_on_its_way_must_be_sent_agai
     assert stream.acked_versions == {}
 
 
-def test_nothing_relies_on_what_is_being_removed() -> None:
-    stream = opened("a", have={"a": A.version})
+def test_a_resource_that_is_being_removed_is_not_one_that_envoy_has() -> None:
+    stream = opened("a", versions={"a": A.version})
     stream.send({}, ("a",))
     assert stream.acked_versions == {}

@@ -23,20 +23,20 @@ def plane() -> Iterator[ControlPlane]:
 
 
 class Stream:
-    """A stream of a Gateway's Envoy that asks for all clusters and collects what it is told."""
+    """A stream of a Gateway's Envoy that subscribes to all clusters and collects the responses."""
 
     def __init__(self, plane: ControlPlane) -> None:
         certified = pki.issue_client(plane.authority, pki.spiffe_id(GATEWAY), plane.now)
         credentials = grpc.ssl_channel_credentials(plane.authority.certificates, certified.key, certified.certificate)
         options = (("grpc.ssl_target_name_override", names.XDS_SERVER),)
-        self.told: list[DeltaDiscoveryResponse] = []
+        self.responses: list[DeltaDiscoveryResponse] = []
         self.ended: grpc.StatusCode | None = None
         self._channel = grpc.secure_channel(f"127.0.0.1:{plane.port}", credentials, options)
         self._done = threading.Event()
-        self._call = self._channel.stream_stream(f"/{SERVICE}/{METHOD}")(self._ask())
+        self._call = self._channel.stream_stream(f"/{SERVICE}/{METHOD}")(self._requests())
         threading.Thread(target=self._listen, daemon=True).start()
 
-    def _ask(self) -> Iterator[bytes]:
+    def _requests(self) -> Iterator[bytes]:
         request = DeltaDiscoveryRequest(type_url=names.CLUSTER)
         request.node.id = "test"
         request.node.metadata["bind"] = "pod"
@@ -46,7 +46,7 @@ class Stream:
     def _listen(self) -> None:
         try:
             for body in self._call:
-                self.told.append(DeltaDiscoveryResponse.FromString(body))
+                self.responses.append(DeltaDiscoveryResponse.FromString(body))
             self.ended = grpc.StatusCode.OK
         except grpc.RpcError as error:
             self.ended = error.code()
@@ -64,37 +64,37 @@ def connected(plane: ControlPlane) -> bool:
     return any(isinstance(fact, Connected) for fact in plane.facts)
 
 
-def test_a_port_that_is_taken_is_one_sentence(plane: ControlPlane) -> None:
+def test_a_port_in_use_is_an_error_that_names_it(plane: ControlPlane) -> None:
     with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{plane.port}"):
         plane.start()
 
 
-def test_an_envoy_says_how_it_binds_before_anything_is_answered(plane: ControlPlane) -> None:
+def test_the_node_metadata_is_a_fact_before_the_first_response(plane: ControlPlane) -> None:
     plane.update(Update())
     with Stream(plane) as stream:
         (fact,) = until(lambda: list(plane.facts), says="the fact")
         assert fact == Connected(GATEWAY, "test", {"bind": "pod"})
-        assert stream.told == []
+        assert stream.responses == []
 
 
-def test_an_envoy_is_answered_once_the_world_is_complete(plane: ControlPlane) -> None:
+def test_requests_are_answered_once_the_server_is_open(plane: ControlPlane) -> None:
     plane.update(Update())
     with Stream(plane) as stream:
         until(lambda: connected(plane), says="the stream")
         plane.open()
-        until(lambda: stream.told, says="an answer")
+        until(lambda: stream.responses, says="an answer")
 
 
-def test_an_envoy_of_a_gateway_that_nothing_is_desired_for_waits(plane: ControlPlane) -> None:
+def test_requests_of_a_gateway_are_answered_after_its_first_update(plane: ControlPlane) -> None:
     plane.open()
     with Stream(plane) as stream:
         until(lambda: connected(plane), says="the stream")
-        assert stream.told == []
+        assert stream.responses == []
         plane.update(Update())
-        until(lambda: stream.told, says="an answer")
+        until(lambda: stream.responses, says="an answer")
 
 
-def test_dropping_a_gateway_ends_even_a_stream_that_waits(plane: ControlPlane) -> None:
+def test_dropping_a_gateway_ends_a_stream_that_was_not_answered_yet(plane: ControlPlane) -> None:
     plane.open()
     with Stream(plane) as stream:
         until(lambda: connected(plane), says="the stream")
@@ -102,7 +102,7 @@ def test_dropping_a_gateway_ends_even_a_stream_that_waits(plane: ControlPlane) -
         until(lambda: stream.ended is not None, says="its end")
 
 
-def test_an_envoy_that_goes_away_is_a_fact(plane: ControlPlane) -> None:
+def test_a_disconnect_is_a_fact(plane: ControlPlane) -> None:
     with Stream(plane):
         until(lambda: connected(plane), says="the stream")
     until(lambda: Disconnected(GATEWAY, "test") in plane.facts, says="the fact")

@@ -16,20 +16,20 @@ from laws import routing_worlds as worlds
 GATEWAY = Key("one", "g0")
 
 
-class Theatre:
+class EnvoyLaw:
     """A stage, and backends that stand in for the endpoints of `worlds.furniture`."""
 
-    def __init__(self, on_stage: stage.Stage) -> None:
-        self.stage = on_stage
-        addresses = on_stage.addresses()
+    def __init__(self, harness: stage.Stage) -> None:
+        self.harness = harness
+        addresses = harness.addresses()
         self.gateway = str(addresses.gateways[1])
         self.backends = [
             golden.Backend(f"one/{name}:80", str(addresses.backends[at + 1]), 8080)
             for at, name in enumerate(worlds.SERVICES)
         ]
-        on_stage.serve(self.backends)
+        harness.serve(self.backends)
 
-    def play(self, objects: list[Object]) -> golden.Running:
+    def load(self, objects: list[Object]) -> golden.Running:
         """A world of these objects, loaded into Envoy."""
         made = golden.empty()
         made.put(golden.gateway_class())
@@ -42,11 +42,11 @@ class Theatre:
         for backend, name in zip(self.backends, worlds.SERVICES, strict=True):
             made.put(worlds.endpoints(name, "one", [backend.address]))
         made.run()
-        self.stage.load(made.outputs, GATEWAY)
+        self.harness.load(made.outputs, GATEWAY)
         return made
 
 
 @pytest.fixture(scope="module")
-def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
-    with stage.Stage(tmp_path_factory.mktemp("law")) as on_stage:
-        yield Theatre(on_stage)
+def envoy_law(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnvoyLaw]:
+    with stage.Stage(tmp_path_factory.mktemp("law")) as harness:
+        yield EnvoyLaw(harness)

@@ -137,6 +137,21 @@ def another_writer_sets_weights(weight: int) -> Action:
     return act
 
 
+def a_user_edits_matches(value: str) -> Action:
+    """The last rule matches a header on which an A/B test may have another condition."""
+
+    def act(world: CheckedWorld) -> None:
+        if not world.has(HTTPRoute, "podinfo"):
+            return
+        spec = copy.deepcopy(world.raw(HTTPRoute)["spec"])
+        spec["rules"][-1]["matches"] = [{"headers": [{"name": "x-user", "value": value}]}]
+        world.foreign = True
+        world.edit(HTTPRoute, spec=spec)
+        world.foreign = False
+
+    return act
+
+
 def edit_service(**fields: Any) -> Action:
     def act(world: CheckedWorld) -> None:
         world.edit(Canary, spec__service={**world.raw(Canary)["spec"]["service"], **fields})
@@ -181,6 +196,7 @@ ACTIONS: st.SearchStrategy[Action] = st.one_of(
     st.builds(lambda value: edit_analysis(stepWeightPromotion=value), st.sampled_from([0, 30])),
     st.builds(lambda value: edit_analysis(mirror=value), st.booleans()),
     st.just(a_user_deletes_the_route),
+    st.builds(a_user_edits_matches, st.sampled_from("ac")),
     st.builds(switch_to_ab_test, st.integers(1, 4), st.sampled_from("ab")),
     st.just(switch_to_weights),
 )

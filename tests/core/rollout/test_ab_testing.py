@@ -320,3 +320,29 @@ def test_revert_on_deletion_leaves_the_users_route_without_our_rule() -> None:
     assert [[ref["name"] for ref in rule["backendRefs"]] for rule in rules(world)] == [["static"], ["podinfo"]]
     assert world.raw(HTTPRoute)["metadata"].get("annotations", {}) == {}
     assert world.raw(Deployment)["spec"]["replicas"] == 2
+
+
+def conflicting(world: RolloutWorld) -> None:
+    """The user's rule matches the header of the test with another value."""
+    spec = copy.deepcopy(world.raw(HTTPRoute)["spec"])
+    for rule in spec["rules"][1:]:
+        rule["matches"] = [{"headers": [{"name": "X-Canary", "type": "Exact", "value": "other"}]}]
+    world.edit(HTTPRoute, spec=spec)
+
+
+def test_a_route_that_excludes_the_conditions_is_named_and_the_canary_gets_nothing() -> None:
+    world = initialized(ab(), deployment(), copy.deepcopy(USERS_ROUTE))
+    conflicting(world)
+    released(world).run(60)
+    accepted = next(each for each in world.status["conditions"] if each["type"] == "Accepted")
+    assert "of the HTTPRoute matches header x-canary with another value" in accepted["message"]
+    assert "use another header" in accepted["message"]
+    assert (world.phase, world.weight) == ("Initialized", 0)
+
+
+def test_a_route_that_comes_to_exclude_the_conditions_rolls_back() -> None:
+    world = released(initialized(ab(), deployment(), copy.deepcopy(USERS_ROUTE)))
+    assert world.weight == 100
+    conflicting(world)
+    world.run()
+    assert (world.phase, world.weight) == ("Failed", 0)

@@ -4,9 +4,11 @@ from headgate.api.problems import Problem
 
 from .. import strategies
 from ..alerting import alert
-from ..decision import act, rest, route_progress, route_split, wait, with_progress, write
-from ..effects import CountRollout, Decision, warning
+from ..decision import act, rest, route_split, wait, with_progress, write
+from ..effects import CountRollout, Decision, Patch, warning
+from ..problem import NotAcceptedError
 from ..release import Release
+from ..split import Split
 from ..status import IN_FLIGHT, enter_phase, with_problem
 from ..strategies import Progress
 
@@ -34,7 +36,7 @@ def roll_back(release: Release, *reasons: str, message: str = "") -> Decision:
         release,
         *(warning(reason) for reason in reasons),
         write(release, held),
-        route_progress(release, Progress()),
+        _route_or_none(release, strategies.split_at(release.canary, Progress())),
         warning(f"Canary failed! Scaling down {release.name}"),
         release.workload.scale_to_zero(release.names) if scaled_up else None,
         write(release, failed, held),
@@ -61,9 +63,17 @@ def not_accepted(release: Release, problem: Problem) -> Decision:
     waits = problem.reason == "ConfigNotFound"
     if release.phase in IN_FLIGHT and (not waits or release.stalled):
         return roll_back(release, str(problem))
-    if release.phase and (patch := route_split(release, release.split)):
+    if release.phase and (patch := _route_or_none(release, release.split)):
         return act(release, patch)  # what a crash left is finished all the same
     if str(problem) in {condition.message for condition in release.status.conditions}:
         return rest(release, release.now + (max(_RETRY_CONFIG, release.interval) if waits else _RETRY))
     text = problem.message if problem.reason.endswith("NotFound") else str(problem)
     return act(release, warning(text), write(release, with_problem(release.status, problem, release.now)))
+
+
+def _route_or_none(release: Release, split: Split) -> Patch | None:
+    """The patch for a split. If the route cannot express its conditions, the canary gets nothing."""
+    try:
+        return route_split(release, split)
+    except NotAcceptedError:
+        return route_split(release, Split())

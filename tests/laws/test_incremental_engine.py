@@ -148,7 +148,7 @@ def test_what_a_collector_hands_out_adds_up_to_the_collection(
 
 
 @given(st.dictionaries(KEYS, VALUES), st.lists(st.tuples(KEYS, VALUES), max_size=15))
-def test_a_function_that_fails_keeps_its_last_result_and_stops_nobody_else(
+def test_a_function_that_fails_keeps_its_last_result_and_all_other_keys_go_on(
     first: dict[int, int], edits: list[tuple[int, int]]
 ) -> None:
     engine = Engine()

@@ -202,17 +202,19 @@ _BY_NAME = {(kind.group, kind.kind): kind for kind in KINDS}
 
 def kind_of(cls: type[Object]) -> Kind:
     """The kind of a class, or of another class with the same apiVersion and kind: a narrower or wider view of it."""
-    if found := _BY_TYPE.get(cls):
-        return found
-    api_version, kind = str(_default(cls, "api_version")), str(_default(cls, "kind"))
-    return _BY_NAME[api_version.rpartition("/")[0], kind]
+    if kind := _BY_TYPE.get(cls):
+        return kind
+    api_version, name = str(_default(cls, "api_version")), str(_default(cls, "kind"))
+    return _BY_NAME[api_version.rpartition("/")[0], name]
 
 
 def find_kind(api_version: str, kind: str) -> Kind | None:
     """The kind with an apiVersion and a name, or None if it is not known in that version."""
     group, _, version = api_version.rpartition("/")
-    found = _BY_NAME.get((group, kind))
-    return found if found and version in (found.version, *found.other_versions, *found.former_versions) else None
+    known = _BY_NAME.get((group, kind))
+    if known is None or version not in (known.version, *known.other_versions, *known.former_versions):
+        return None
+    return known
 
 
 @functools.cache

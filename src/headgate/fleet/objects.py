@@ -89,11 +89,11 @@ def name(gateway: Key, class_name: str) -> Key:
     return Key(gateway.namespace, names.resource_name(gateway, class_name))
 
 
-def owner(found: Object) -> Key | None:
+def owner(obj: Object) -> Key | None:
     """The Gateway that controls an object, by its owner references."""
-    for reference in found.metadata.owner_references:
+    for reference in obj.metadata.owner_references:
         if reference.controller and reference.kind == "Gateway":
-            return Key(found.metadata.namespace, reference.name)
+            return Key(obj.metadata.namespace, reference.name)
     return None
 
 

@@ -126,7 +126,7 @@ class World:
             "permissions", self.reference_grants, lambda _, grant: permissions(grant)
         )
         self.slices_of_service: Index[Key, Key] = engine.index(
-            "EndpointSlices of a Service", self.endpoint_slices, lambda _, found: [references.its_service(found).key]
+            "EndpointSlices of a Service", self.endpoint_slices, lambda _, part: [references.its_service(part).key]
         )
 
     def source(self, cls: type[T]) -> Source[Key, T]:

@@ -25,19 +25,19 @@ IN_LISTENERS: ReferenceTypes = (
 GRANT = "ReferenceGrant"
 
 
-def itself(found: Object) -> Ref:
+def itself(obj: Object) -> Ref:
     """An object resolves the references to it."""
-    return found.ref
+    return obj.ref
 
 
-def its_service(found: EndpointSlice) -> Ref:
+def its_service(endpoint_slice: EndpointSlice) -> Ref:
     """An EndpointSlice resolves references to its Service: a Service without endpoints gets no traffic."""
-    return Ref("Service", found.metadata.namespace, found.metadata.labels.get(SERVICE_NAME, ""))
+    return Ref("Service", endpoint_slice.metadata.namespace, endpoint_slice.metadata.labels.get(SERVICE_NAME, ""))
 
 
-def its_permissions(found: gateway.ReferenceGrant) -> Ref:
+def its_permissions(grant: gateway.ReferenceGrant) -> Ref:
     """A ReferenceGrant permits references to its namespace."""
-    return Ref(GRANT, found.metadata.namespace, "")
+    return Ref(GRANT, grant.metadata.namespace, "")
 
 
 def references_in(value: object, types: ReferenceTypes, namespace: str) -> Iterator[Ref]:

@@ -54,52 +54,52 @@ class Interner:
             self._values.clear()
 
 
-def config_map(found: core.ConfigMap, interner: Interner) -> core.ConfigMap:
+def config_map(whole: core.ConfigMap, interner: Interner) -> core.ConfigMap:
     """Name, and CA certificates."""
-    data = {name: text for name, text in found.data.items() if name == _CA_CERTIFICATES}
-    return replace(found, metadata=_name(found.metadata, interner), data=data)
+    data = {name: text for name, text in whole.data.items() if name == _CA_CERTIFICATES}
+    return replace(whole, metadata=_name(whole.metadata, interner), data=data)
 
 
-def namespace(found: core.Namespace, interner: Interner) -> core.Namespace:
+def namespace(whole: core.Namespace, interner: Interner) -> core.Namespace:
     """Name and labels."""
-    return replace(found, metadata=_name(found.metadata, interner, labels=found.metadata.labels))
+    return replace(whole, metadata=_name(whole.metadata, interner, labels=whole.metadata.labels))
 
 
-def secret(found: core.Secret, interner: Interner) -> core.Secret:
+def secret(whole: core.Secret, interner: Interner) -> core.Secret:
     """Name, type and data."""
-    return replace(found, metadata=_name(found.metadata, interner))
+    return replace(whole, metadata=_name(whole.metadata, interner))
 
 
-def service(found: core.Service, interner: Interner) -> core.Service:
+def service(whole: core.Service, interner: Interner) -> core.Service:
     """Name, type, and what the ports offer."""
-    ports = tuple(replace(port, node_port=None, target_port=None) for port in found.spec.ports)
+    ports = tuple(replace(port, node_port=None, target_port=None) for port in whole.spec.ports)
     spec = interner.remembered(
-        ("Service", found.spec.type, ports), lambda: core.ServiceSpec(type=found.spec.type, ports=ports)
+        ("Service", whole.spec.type, ports), lambda: core.ServiceSpec(type=whole.spec.type, ports=ports)
     )
-    return core.Service(metadata=_name(found.metadata, interner), spec=spec)
+    return core.Service(metadata=_name(whole.metadata, interner), spec=spec)
 
 
-def endpoint_slice(found: discovery.EndpointSlice, interner: Interner) -> discovery.EndpointSlice:
+def endpoint_slice(whole: discovery.EndpointSlice, interner: Interner) -> discovery.EndpointSlice:
     """Service, addresses, conditions and ports."""
-    labels = {name: text for name, text in found.metadata.labels.items() if name == SERVICE_NAME}
+    labels = {name: text for name, text in whole.metadata.labels.items() if name == SERVICE_NAME}
     return discovery.EndpointSlice(
-        metadata=_name(found.metadata, interner, labels=labels),
-        address_type=interner.intern(found.address_type),
+        metadata=_name(whole.metadata, interner, labels=labels),
+        address_type=interner.intern(whole.address_type),
         endpoints=tuple(
             Endpoint(addresses=endpoint.addresses[:1], conditions=interner.intern(endpoint.conditions))
-            for endpoint in found.endpoints
+            for endpoint in whole.endpoints
         ),
-        ports=interner.intern(found.ports),
+        ports=interner.intern(whole.ports),
     )
 
 
-def route(found: R, interner: Interner) -> R:
+def route(whole: R, interner: Interner) -> R:
     """Identity, age, spec, and the status without times."""
-    parents = interner.intern(tuple(map(_timeless, found.status.parents)))
+    parents = interner.intern(tuple(map(_timeless, whole.status.parents)))
     return replace(
-        found,
-        metadata=_version(found.metadata, interner),
-        spec=replace(found.spec, parent_refs=interner.intern(found.spec.parent_refs)),
+        whole,
+        metadata=_version(whole.metadata, interner),
+        spec=replace(whole.spec, parent_refs=interner.intern(whole.spec.parent_refs)),
         status=interner.intern(gateway.RouteStatus(parents=parents)),
     )
 

@@ -10,27 +10,27 @@ from .objects import KIND_NAMED, KIND_OF, World
 from .references import GRANT, references_in
 
 
-def unresolved_references(world: World, found: Object) -> frozenset[Ref]:
+def unresolved_references(world: World, referrer: Object) -> frozenset[Ref]:
     """The references of an object that do not resolve in the world.
 
     They are Services (with their EndpointSlices), Secrets and ConfigMaps; a namespace whose ReferenceGrants do not
     permit a reference to it is `Ref(GRANT, namespace, "")`.
     """
-    namespace = found.metadata.namespace
-    spec = getattr(found, "spec", None)
+    namespace = referrer.metadata.namespace
+    spec = getattr(referrer, "spec", None)
     return frozenset(
         missing
-        for target in references_in(spec, KIND_OF[type(found)].waits_for, namespace)
-        if (missing := _missing(world, found, target)) is not None
+        for target in references_in(spec, KIND_OF[type(referrer)].waits_for, namespace)
+        if (missing := _missing(world, referrer, target)) is not None
     )
 
 
-def _missing(world: World, found: Object, target: Ref) -> Ref | None:
+def _missing(world: World, referrer: Object, target: Ref) -> Ref | None:
     """What has to arrive before a reference resolves."""
     row = KIND_NAMED.get(target.kind)
     if row is None or not row.is_read_by_name:
         return None
-    if target.namespace != found.metadata.namespace and not _is_permitted(world, found, target):
+    if target.namespace != referrer.metadata.namespace and not _is_permitted(world, referrer, target):
         return Ref(GRANT, target.namespace, "")
     if target.key not in world.sources[row.type]:
         return target
@@ -38,7 +38,7 @@ def _missing(world: World, found: Object, target: Ref) -> Ref | None:
     return target if row.type is core.Service and not world.slices_of_service.members(target.key) else None
 
 
-def _is_permitted(world: World, found: Object, target: Ref) -> bool:
-    who = (GROUP, found.kind, found.metadata.namespace)
+def _is_permitted(world: World, referrer: Object, target: Ref) -> bool:
+    who = (GROUP, referrer.kind, referrer.metadata.namespace)
     permissions = permitting(who, ("", target.kind, target.name), target.namespace)
     return any(world.permissions.members(permission) for permission in permissions)

@@ -1,4 +1,4 @@
-"""What a pass sends to the Envoys of a Gateway that is refused for a while."""
+"""What a pass sends to the Envoys of a Gateway that is invalid for a while."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def route(*services: str) -> gateway.HTTPRoute:
 
 @dataclass
 class Sent:
-    """A world with a Gateway and a split between two Services, and what each step sends."""
+    """A world with a Gateway and a split between two Services, and what each pass sends."""
 
     updates: list[Update] = field(default_factory=list)
     dropped: list[Key] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Sent:
         return list(self.updates)
 
 
-def test_a_gateway_that_is_refused_is_dropped_and_told_nothing_more() -> None:
+def test_an_invalid_gateway_is_dropped_and_gets_no_more_updates() -> None:
     sent = Sent()
     assert sent.step(REFUSED) == []
     assert sent.dropped == [FRONT.key]
@@ -78,7 +78,7 @@ def test_a_gateway_that_is_refused_is_dropped_and_told_nothing_more() -> None:
     assert sent.step(REFUSED) == []
 
 
-def test_a_gateway_that_is_accepted_again_is_told_everything() -> None:
+def test_a_gateway_that_is_valid_again_gets_everything() -> None:
     sent = Sent()
     sent.step(REFUSED)
     (update,) = sent.step(FRONT)
@@ -87,7 +87,7 @@ def test_a_gateway_that_is_accepted_again_is_told_everything() -> None:
     assert len(update.hosts) == len(update.weights) == len(update.route_configurations) == 1
 
 
-def test_what_changed_while_it_was_refused_is_told_as_it_is_now() -> None:
+def test_a_gateway_that_is_valid_again_gets_what_changed_meanwhile() -> None:
     sent = Sent()
     sent.step(REFUSED)
     shop = route("new")

@@ -1,9 +1,8 @@
-"""Watches of different kinds are not in step, and no request fails for it."""
+"""Objects wait for what they reference, so no request fails because watches differ in speed."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 from headgate.api import codec, core, discovery, gateway
@@ -15,20 +14,20 @@ from headgate.world import World
 ROUTE = Key("shop", "route")
 
 
-class Scene:
-    """A world that objects arrive in; `steps` counts how often something had waited to the end of its patience."""
+class BarrierScenario:
+    """A world behind a reference barrier. `passed` is set when an object was applied without a watch event."""
 
     def __init__(self, *, complete: bool = True, wait: float = REFERENCE_WAIT) -> None:
         self.world = World(Engine())
-        self.late: list[Key] = []
-        self.stepped = asyncio.Event()
-        #: What the API says that it does not have; None: it does not answer.
+        self.delayed: list[Key] = []
+        self.passed = asyncio.Event()
+        #: Names of objects that the API server does not have; None: it does not answer.
         self.absent: set[str] | None = set()
         self.barrier = ReferenceBarrier(
             self.world,
             lambda: complete,
-            lambda _cls, keys: self.late.extend(keys),
-            self.stepped.set,
+            lambda _cls, keys: self.delayed.extend(keys),
+            self.passed.set,
             self._is_absent,
             wait=wait,
         )
@@ -38,11 +37,11 @@ class Scene:
             await asyncio.Event().wait()
         return self.absent is not None and named.name in self.absent
 
-    def take(self, found: Object) -> None:
+    def apply(self, found: Object) -> None:
         self.barrier.apply(type(found), found.key, found)
 
-    def leads_to(self) -> str | None:
-        """Where the route that is in the world leads to."""
+    def backend(self) -> str | None:
+        """The backend of the route in the world."""
         found = self.world.http_routes.get(ROUTE)
         return found.spec.rules[0].backend_refs[0].name if found else None
 
@@ -72,156 +71,112 @@ def _about(name: str, namespace: str = "shop") -> dict[str, Any]:
     return {"metadata": {"name": name, "namespace": namespace}}
 
 
-def playing(story: Callable[[], Any]) -> None:
-    async def play() -> None:
-        async with asyncio.timeout(10):
-            await story()
-
-    asyncio.run(play())
-
-
-def test_a_route_that_comes_before_its_service_waits_for_it() -> None:
-    async def story() -> None:
-        scene = Scene()
-        scene.take(route("a"))
-        assert scene.leads_to() is None
-        scene.take(service("a"))
-        assert scene.leads_to() is None
-        scene.take(endpoints("a"))
-        assert scene.leads_to() == "a"
-        assert scene.late == [ROUTE]
-
-    playing(story)
+async def test_a_route_that_arrives_before_its_service_waits_for_it() -> None:
+    scenario = BarrierScenario()
+    scenario.apply(route("a"))
+    assert scenario.backend() is None
+    scenario.apply(service("a"))
+    assert scenario.backend() is None
+    scenario.apply(endpoints("a"))
+    assert scenario.backend() == "a"
+    assert scenario.delayed == [ROUTE]
 
 
-def test_a_route_that_moves_to_a_service_that_is_not_there_yet_stays_where_it_was() -> None:
-    async def story() -> None:
-        scene = Scene()
-        for each in (service("a"), endpoints("a"), route("a"), route("b")):
-            scene.take(each)
-        assert scene.leads_to() == "a"
-        scene.take(service("b"))
-        scene.take(endpoints("b"))
-        assert scene.leads_to() == "b"
-
-    playing(story)
+async def test_a_route_keeps_its_previous_backend_until_the_new_service_arrives() -> None:
+    scenario = BarrierScenario()
+    for each in (service("a"), endpoints("a"), route("a"), route("b")):
+        scenario.apply(each)
+    assert scenario.backend() == "a"
+    scenario.apply(service("b"))
+    scenario.apply(endpoints("b"))
+    assert scenario.backend() == "b"
 
 
-def test_what_a_route_names_may_never_come() -> None:
-    async def story() -> None:
-        scene = Scene()
-        scene.take(route("a"))
-        await scene.stepped.wait()
-        assert scene.leads_to() == "a"
-
-    playing(story)
+async def test_a_route_is_applied_when_its_time_to_wait_is_over() -> None:
+    scenario = BarrierScenario()
+    scenario.apply(route("a"))
+    await scenario.passed.wait()
+    assert scenario.backend() == "a"
 
 
-def test_nobody_waits_for_what_the_api_does_not_have() -> None:
-    async def story() -> None:
-        scene = Scene(wait=1_000)
-        scene.absent = {"a"}
-        scene.take(route("a"))
-        assert scene.leads_to() is None
-        await scene.stepped.wait()
-        assert scene.leads_to() == "a"
-
-    playing(story)
+async def test_a_target_that_the_api_server_does_not_have_is_not_waited_for() -> None:
+    scenario = BarrierScenario(wait=1_000)
+    scenario.absent = {"a"}
+    scenario.apply(route("a"))
+    assert scenario.backend() is None
+    await scenario.passed.wait()
+    assert scenario.backend() == "a"
 
 
-def test_what_the_api_has_is_waited_for_though_something_else_is_nowhere() -> None:
-    async def story() -> None:
-        scene = Scene(wait=1_000)
-        scene.absent = {"nowhere"}
-        scene.take(route("a", "nowhere"))
-        for _ in range(10):
-            await asyncio.sleep(0)  # the answers are there
-        assert scene.leads_to() is None
-        scene.take(service("a"))
-        scene.take(endpoints("a"))
-        assert scene.leads_to() == "a"
-
-    playing(story)
+async def test_a_target_that_exists_is_waited_for_though_another_does_not_exist() -> None:
+    scenario = BarrierScenario(wait=1_000)
+    scenario.absent = {"nowhere"}
+    scenario.apply(route("a", "nowhere"))
+    for _ in range(10):
+        await asyncio.sleep(0)  # the answers are there
+    assert scenario.backend() is None
+    scenario.apply(service("a"))
+    scenario.apply(endpoints("a"))
+    assert scenario.backend() == "a"
 
 
-def test_an_api_that_does_not_answer_costs_no_more_than_patience() -> None:
-    async def story() -> None:
-        scene = Scene()
-        scene.absent = None
-        scene.take(route("a"))
-        await scene.stepped.wait()
-        assert scene.leads_to() == "a"
-
-    playing(story)
+async def test_an_api_server_that_does_not_answer_delays_a_route_no_longer_than_the_wait() -> None:
+    scenario = BarrierScenario()
+    scenario.absent = None
+    scenario.apply(route("a"))
+    await scenario.passed.wait()
+    assert scenario.backend() == "a"
 
 
-def test_an_answer_counts_for_the_spec_that_was_asked_about() -> None:
-    async def story() -> None:
-        scene = Scene(wait=1_000)
-        scene.absent = None
-        scene.take(route("a"))
-        await asyncio.sleep(0)
-        scene.absent = {"b"}
-        scene.take(route("b"))
-        await scene.stepped.wait()
-        assert scene.leads_to() == "b"
-
-    playing(story)
+async def test_an_answer_holds_only_for_the_spec_that_it_was_looked_up_for() -> None:
+    scenario = BarrierScenario(wait=1_000)
+    scenario.absent = None
+    scenario.apply(route("a"))
+    await asyncio.sleep(0)
+    scenario.absent = {"b"}
+    scenario.apply(route("b"))
+    await scenario.passed.wait()
+    assert scenario.backend() == "b"
 
 
-def test_a_service_is_there_for_a_moment_after_it_was_deleted() -> None:
-    async def story() -> None:
-        scene = Scene()
-        scene.take(service("a"))
-        scene.barrier.apply(core.Service, Key("shop", "a"), None)
-        assert Key("shop", "a") in scene.world.services
-        await scene.stepped.wait()
-        assert Key("shop", "a") not in scene.world.services
-
-    playing(story)
+async def test_a_deleted_service_stays_for_a_moment() -> None:
+    scenario = BarrierScenario()
+    scenario.apply(service("a"))
+    scenario.barrier.apply(core.Service, Key("shop", "a"), None)
+    assert Key("shop", "a") in scenario.world.services
+    await scenario.passed.wait()
+    assert Key("shop", "a") not in scenario.world.services
 
 
-def test_a_service_that_comes_back_at_once_stays() -> None:
-    async def story() -> None:
-        scene = Scene()
-        scene.take(service("a"))
-        scene.barrier.apply(core.Service, Key("shop", "a"), None)
-        scene.take(service("a"))
-        scene.take(route("missing"))
-        await scene.stepped.wait()  # of the route, whose patience began later
-        assert Key("shop", "a") in scene.world.services
-
-    playing(story)
+async def test_a_service_that_is_created_again_at_once_stays() -> None:
+    scenario = BarrierScenario()
+    scenario.apply(service("a"))
+    scenario.barrier.apply(core.Service, Key("shop", "a"), None)
+    scenario.apply(service("a"))
+    scenario.apply(route("missing"))
+    await scenario.passed.wait()  # of the route, whose patience began later
+    assert Key("shop", "a") in scenario.world.services
 
 
-def test_a_route_that_was_deleted_while_it_waited_does_not_come() -> None:
-    async def story() -> None:
-        scene = Scene()
-        scene.take(route("a"))
-        scene.barrier.apply(gateway.HTTPRoute, ROUTE, None)
-        scene.take(service("a"))
-        scene.take(endpoints("a"))
-        assert scene.leads_to() is None
-
-    playing(story)
+async def test_a_route_that_is_deleted_while_it_waits_is_not_applied() -> None:
+    scenario = BarrierScenario()
+    scenario.apply(route("a"))
+    scenario.barrier.apply(gateway.HTTPRoute, ROUTE, None)
+    scenario.apply(service("a"))
+    scenario.apply(endpoints("a"))
+    assert scenario.backend() is None
 
 
-def test_a_route_across_namespaces_waits_for_its_permission() -> None:
-    async def story() -> None:
-        scene = Scene()
-        for each in (service("a", "other"), endpoints("a", "other"), route("a", namespace="other")):
-            scene.take(each)
-        assert scene.leads_to() is None
-        scene.take(grant())
-        assert scene.leads_to() == "a"
-
-    playing(story)
+async def test_a_reference_to_another_namespace_waits_for_its_grant() -> None:
+    scenario = BarrierScenario()
+    for each in (service("a", "other"), endpoints("a", "other"), route("a", namespace="other")):
+        scenario.apply(each)
+    assert scenario.backend() is None
+    scenario.apply(grant())
+    assert scenario.backend() == "a"
 
 
-def test_nothing_waits_before_all_collections_are_complete() -> None:
-    async def story() -> None:
-        scene = Scene(complete=False)
-        scene.take(route("a"))
-        assert scene.leads_to() == "a"
-
-    playing(story)
+async def test_nothing_waits_before_all_collections_are_complete() -> None:
+    scenario = BarrierScenario(complete=False)
+    scenario.apply(route("a"))
+    assert scenario.backend() == "a"

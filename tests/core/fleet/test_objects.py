@@ -72,7 +72,7 @@ def test_a_gateway_without_a_port_to_serve_has_no_envoys() -> None:
     assert some.deployment.spec.replicas == SETTINGS.replicas
 
 
-def test_an_address_that_must_be_had_is_asked_of_the_load_balancer() -> None:
+def test_an_address_of_the_gateway_is_requested_from_the_load_balancer() -> None:
     asked = made(dataclasses.replace(envoys("shared", 80), addresses=("192.0.2.1",))).service
     free = made(envoys("shared", 80)).service
     assert asked is not None

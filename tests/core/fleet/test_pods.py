@@ -53,20 +53,20 @@ def test_a_new_pod_carries_everything_and_is_left_alone() -> None:
     assert pods.patch(pod(template.metadata), wanted(RED)) is None
 
 
-def test_other_labels_leave_the_template_that_stands_as_it_is() -> None:
+def test_new_labels_alone_leave_the_pod_template_as_it_is() -> None:
     standing = deployment(RED)
     assert deployment(BLUE, standing).spec.template == standing.spec.template
     assert deployment(BLUE, standing).metadata.labels["team"] == "blue"
 
 
-def test_whatever_makes_new_pods_necessary_brings_the_new_labels_too() -> None:
+def test_a_template_that_needs_new_pods_has_the_new_labels_too() -> None:
     other_image = dataclasses.replace(SETTINGS, image="example.org/envoy:other")
     template = deployment(BLUE, deployment(RED), other_image).spec.template
     assert template.metadata.labels["team"] == "blue"
     assert "gone" not in template.metadata.labels
 
 
-def test_a_pod_that_stands_gets_new_labels_and_loses_old_ones() -> None:
+def test_a_running_pod_gets_new_labels_and_loses_old_ones() -> None:
     after = patched(pod(wanted(RED)), BLUE).metadata
     assert after.labels.items() >= {"team": "blue"}.items()
     assert "gone" not in after.labels

@@ -1,4 +1,4 @@
-"""What is kept of objects."""
+"""What is left of objects in the world."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def trimmed(value: Any, interner: Interner | None = None) -> Any:
     return trim(value, Interner() if interner is None else interner)
 
 
-def test_a_route_keeps_its_spec_its_version_and_what_its_status_says() -> None:
+def test_a_route_keeps_its_spec_its_version_and_its_conditions() -> None:
     kept, found = trimmed(route("a")), route("a")
     assert kept.spec == found.spec
     assert (kept.key, kept.metadata.uid, kept.metadata.generation) == (found.key, "a", 3)
@@ -47,14 +47,14 @@ def test_a_route_keeps_its_spec_its_version_and_what_its_status_says() -> None:
     assert [(each.type, each.reason) for each in kept.status.parents[0].conditions] == [("Accepted", "Accepted")]
 
 
-def test_equal_parts_of_two_routes_are_one() -> None:
+def test_equal_parts_of_two_routes_are_one_object() -> None:
     interner = Interner()
     one, other = trimmed(route("a"), interner), trimmed(route("b", at="2026-02-02T00:00:00Z"), interner)
     assert one.spec.parent_refs is other.spec.parent_refs
     assert one.status is other.status
 
 
-def test_a_service_keeps_its_type_and_what_its_ports_offer() -> None:
+def test_a_service_keeps_its_type_and_its_ports() -> None:
     interner = Interner()
     one, other = trimmed(service("a", 30001), interner), trimmed(service("b", 30002), interner)
     assert (one.key.name, one.spec.type, one.spec.ports[0].port) == ("a", "NodePort", 80)
@@ -62,7 +62,7 @@ def test_a_service_keeps_its_type_and_what_its_ports_offer() -> None:
     assert one.spec is other.spec
 
 
-def test_endpoints_keep_their_service_their_addresses_and_how_they_are() -> None:
+def test_endpoints_keep_their_service_their_addresses_and_their_conditions() -> None:
     plain = {
         "metadata": about("a-1", labels={"kubernetes.io/service-name": "a", "other": "label"}),
         "addressType": "IPv4",
@@ -76,7 +76,7 @@ def test_endpoints_keep_their_service_their_addresses_and_how_they_are() -> None
     assert kept.ports[0].port == 8080
 
 
-def test_sharing_begins_anew_when_too_much_is_shared() -> None:
+def test_the_number_of_interned_values_is_limited() -> None:
     interner = Interner()
     for index in range(10_000):
         assert trimmed(route("a", at=str(index)), interner).key.name == "a"

@@ -85,7 +85,7 @@ async def there(client: Client) -> bool:
     return True
 
 
-async def test_envoys_are_left_alone_before_the_needs_of_their_gateway_are_known(api: LocalApi) -> None:
+async def test_envoys_stay_before_the_specs_of_all_fleets_are_known(api: LocalApi) -> None:
     async with restarted(api) as (_, _, client):
         assert await there(client)
 
@@ -99,7 +99,7 @@ async def test_envoys_that_are_needed_stay(api: LocalApi) -> None:
         assert await there(client)
 
 
-async def test_envoys_that_nobody_needs_any_more_go(api: LocalApi) -> None:
+async def test_envoys_that_no_gateway_needs_are_deleted(api: LocalApi) -> None:
     async with restarted(api) as (pipeline, fleets, client):
         pipeline.run_pass()
         fleets.reconcile_all()
@@ -107,7 +107,7 @@ async def test_envoys_that_nobody_needs_any_more_go(api: LocalApi) -> None:
         assert not await there(client)
 
 
-async def test_envoys_of_a_gateway_that_is_refused_as_it_is_now_stay(api: LocalApi) -> None:
+async def test_envoys_of_an_invalid_gateway_stay(api: LocalApi) -> None:
     reference = gateway.LocalParametersReference(group="example.com", kind="Proxy", name="none")
     infrastructure = gateway.GatewayInfrastructure(parameters_ref=reference)
 

@@ -71,14 +71,14 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalApi]:
 
 @dataclass
 class Writing:
-    """A world that is fed from an API on demand, and the writer over it."""
+    """A world that is filled from an API server on demand, and the writer over it."""
 
     client: Client
     pipeline: Pipeline
     writer: StatusWriter
 
     async def see(self) -> None:
-        """Have the world be what the API has, and statuses computed."""
+        """Read all objects into the world, and run a pass."""
         for kind in KINDS:
             if kind.status is not None and kind.group == gateway.GROUP:
                 for found in (await self.client.list(kind.type)).items:
@@ -122,7 +122,7 @@ def reasons(conditions: list[dict[str, Any]]) -> dict[str, str]:
     return {each["type"]: each["reason"] for each in conditions}
 
 
-async def test_every_object_is_told_in_one_write_and_not_again(api: LocalApi) -> None:
+async def test_every_status_is_written_once(api: LocalApi) -> None:
     async with writing(api) as made:
         assert await made.settle() == 6
         await made.see()
@@ -146,7 +146,7 @@ async def test_what_was_computed_from_an_older_generation_is_not_written(api: Lo
         assert await made.settle() == 1
 
 
-async def test_words_of_others_stay_through_our_writes(api: LocalApi) -> None:
+async def test_conditions_of_other_controllers_stay(api: LocalApi) -> None:
     stale = {
         "type": "example.com/Stale",
         "status": "True",
@@ -174,7 +174,7 @@ async def test_words_of_others_stay_through_our_writes(api: LocalApi) -> None:
             assert {each["observedGeneration"] for each in ours} == {2}
 
 
-async def test_our_entry_goes_with_the_parent_that_a_route_left(api: LocalApi) -> None:
+async def test_the_entry_of_a_parent_that_a_route_left_is_removed(api: LocalApi) -> None:
     async with writing(api) as made:
         await made.settle()
         left = [{"op": "remove", "path": "/spec/parentRefs/1"}]
@@ -185,6 +185,6 @@ async def test_our_entry_goes_with_the_parent_that_a_route_left(api: LocalApi) -
         assert [each["parentRef"]["name"] for each in parents] == ["one"]
 
 
-async def test_who_does_not_hold_the_lease_writes_nothing(api: LocalApi) -> None:
+async def test_a_replica_that_does_not_lead_writes_nothing(api: LocalApi) -> None:
     async with writing(api, holding=False) as made:
         assert await made.settle() == 0

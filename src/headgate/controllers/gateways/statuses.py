@@ -77,12 +77,12 @@ class StatusWriter:
         return known[1]
 
     def _differs(self, cls: type[Object], key: Key) -> bool:
-        found, desired = self._sources[cls].get(key), self._desired(cls, key)
-        if found is None or desired is None:
+        current, desired = self._sources[cls].get(key), self._desired(cls, key)
+        if current is None or desired is None:
             return False
         owned = self._owned[cls]
         return any(
-            not self._same(name, owned, getattr(found.status, name), getattr(desired, name))
+            not self._same(name, owned, getattr(current.status, name), getattr(desired, name))
             for name in self._fields(cls, desired)
         )
 
@@ -90,8 +90,8 @@ class StatusWriter:
         if name == "conditions":
             return _same_conditions(present, desired, owned.conditions)
         if name in _ENTRIES:
-            mine = [each for each in present if each.controller_name in self._controllers]
-            return _same_items(mine, desired, _belongs, owned.conditions)
+            own = [entry for entry in present if entry.controller_name in self._controllers]
+            return _same_items(own, desired, _belongs, owned.conditions)
         if name == "listeners":
             return _same_items(present, desired, _name, owned.listener_conditions)
         return bool(present == desired)
@@ -133,23 +133,24 @@ def _attributes(status: Value, served: Served | None) -> tuple[str, ...]:
 
 def _generations(desired: Value) -> set[int]:
     """The generations that a status was computed from: one, or none if it has no conditions."""
-    holders = [desired, *(each for name in _ENTRIES for each in getattr(desired, name, ()))]
-    return {condition.observed_generation for each in holders for condition in getattr(each, "conditions", ())}
+    holders = [desired, *(entry for name in _ENTRIES for entry in getattr(desired, name, ()))]
+    return {condition.observed_generation for holder in holders for condition in getattr(holder, "conditions", ())}
 
 
 # ── comparing: without times, order, and what other controllers wrote ────────
 
 
 def _same_conditions(present: tuple[Condition, ...], desired: tuple[Condition, ...], owned: tuple[str, ...]) -> bool:
-    wanted = {each.type: _timeless(each) for each in desired}
-    there = {each.type: _timeless(each) for each in present if each.type in wanted or each.type in owned}
+    wanted = {condition.type: _timeless(condition) for condition in desired}
+    compared = [condition for condition in present if condition.type in wanted or condition.type in owned]
+    there = {condition.type: _timeless(condition) for condition in compared}
     return there == wanted
 
 
 def _same_items(present: Any, desired: Any, identity: Callable[[Any], Any], owned: tuple[str, ...]) -> bool:
     """Whether entries or listeners, each with conditions, are the same."""
-    wanted = {identity(each): each for each in desired}
-    there = {identity(each): each for each in present}
+    wanted = {identity(item): item for item in desired}
+    there = {identity(item): item for item in present}
     return (
         len(there) == len(present)
         and there.keys() == wanted.keys()

@@ -112,13 +112,13 @@ class WorldWatches:
     def _set_definitions(self) -> None:
         """CustomResourceDefinitions came, changed or went."""
         served = {
-            codec.kind_of(cls).kind: found
-            for cls, found in self._defined.all_served().items()
+            codec.kind_of(cls).kind: definition
+            for cls, definition in self._defined.all_served().items()
             if cls in self._world.sources
         }
-        fields = {name: found.fields for name, found in served.items()}
+        fields = {name: definition.fields for name, definition in served.items()}
         fields |= dict.fromkeys(self._optional_served, frozenset())
-        releases = {name: found.release for name, found in served.items()}
+        releases = {name: definition.release for name, definition in served.items()}
         self._world.definitions.set(SETTINGS, Definitions(fields, releases))
         self._complete(_DEFINITIONS, synced=True)
 

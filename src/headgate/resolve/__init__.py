@@ -83,6 +83,7 @@ def declare(world: World, policy_kinds: Sequence[PolicyKind[Any]] = KINDS) -> Re
         *secured.kinds,
         *traces.kinds,
     )
+    _check_applied(policy_kinds, policies)
     hierarchy = Hierarchy(
         gateways.managed, merged.listener_sets, attached, references.services, users(world.engine, used.used)
     )
@@ -122,3 +123,10 @@ def declare(world: World, policy_kinds: Sequence[PolicyKind[Any]] = KINDS) -> Re
             problems.of_policies(world, policies, references.xbackends.backends),
         ),
     )
+
+
+def _check_applied(kinds: Sequence[PolicyKind[Any]], attached: Sequence[AttachedPolicies[Any]]) -> None:
+    """Raises TypeError for a kind with a type of settings that nothing applies: its policies would be ignored."""
+    applied = [policies.kind for policies in attached]
+    if ignored := [kind for kind in kinds if kind not in applied]:
+        raise TypeError(", ".join(f"nothing applies {kind.settings.__name__} of {kind.name}" for kind in ignored))

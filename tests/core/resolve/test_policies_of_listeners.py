@@ -105,3 +105,9 @@ def test_clients_get_what_the_most_specific_policy_of_the_listener_sets(
 def test_a_kind_with_selectors_needs_labels_which_come_after_backends() -> None:
     with pytest.raises(TypeError, match="targetSelectors"):
         running(BACKENDS)
+
+
+def test_a_kind_whose_settings_nothing_applies_is_refused() -> None:
+    unknown = PolicyKind(GuardPolicy, (GATEWAY,), str, lambda _policy, _references: PolicySettings(""), ())
+    with pytest.raises(TypeError, match="nothing applies str of GuardPolicy"):
+        running(unknown)

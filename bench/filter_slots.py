@@ -19,8 +19,8 @@ from headgate.envoy.names import LISTENER
 from headgate.envoy.resources import Resource, resource
 from headgate.xds.desired import Update
 from support.addresses import free_port
-from support.stage import stage
 from support.waiting import until
+from support.xds_harness import xds_harness
 
 KIB = 1024
 
@@ -54,7 +54,7 @@ def measure(chains: int) -> dict[str, float]:
 
 def allocated(chains: int, slots: Sequence[Slot]) -> int:
     """Bytes that an Envoy allocates with so many chains of these slots."""
-    with tempfile.TemporaryDirectory() as folder, stage(Path(folder)) as made:
+    with tempfile.TemporaryDirectory() as folder, xds_harness(Path(folder)) as made:
         port = free_port(made.address)
         if chains:
             made.update(Update(resources={(LISTENER, "measured"): listener(made.address, port, chains, slots)}))

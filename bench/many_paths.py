@@ -21,8 +21,8 @@ import msgspec
 from headgate.envoy import routes
 from headgate.envoy.resources import VirtualHost
 from headgate.xds.desired import Update
-from support.stage import Stage, stage
 from support.waiting import until
+from support.xds_harness import XdsHarness, xds_harness
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("-o", choices=["json"])
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, stage(Path(folder)) as made:
+    with tempfile.TemporaryDirectory() as folder, xds_harness(Path(folder)) as made:
         found = measure(made, chosen.paths, chosen.requests, chosen.rounds)
     if chosen.o:
         print(json.dumps(found))
@@ -43,7 +43,7 @@ def main() -> None:
         print(f"{name:24} {micros:7.1f} µs of Envoy per request  {1e6 / micros:8.0f} requests/s  {one / micros:5.0%}")
 
 
-def measure(made: Stage, paths: int, requests: int, rounds: int) -> dict[str, float]:
+def measure(made: XdsHarness, paths: int, requests: int, rounds: int) -> dict[str, float]:
     """Microseconds per request, by host."""
     cluster = made.old.cluster
     hosts = {
@@ -74,7 +74,7 @@ def path(at: int) -> str:
     return f"/api/v{at % 7}/things/thing-{at}"
 
 
-def _connect(made: Stage) -> http.client.HTTPConnection:
+def _connect(made: XdsHarness) -> http.client.HTTPConnection:
     connection = http.client.HTTPConnection(made.address, made.port, timeout=10)
     connection.connect()
     connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -88,11 +88,11 @@ def _get(connection: http.client.HTTPConnection, name: str, at: int) -> int:
     return answer.status
 
 
-def _answers(made: Stage, name: str, at: int) -> bool:
+def _answers(made: XdsHarness, name: str, at: int) -> bool:
     return _get(_connect(made), name, at) == 200
 
 
-def _ask(made: Stage, name: str, many: int, requests: int) -> float:
+def _ask(made: XdsHarness, name: str, many: int, requests: int) -> float:
     connection, chosen = _connect(made), random.Random(many)
     before = _worked(made.envoy.pid)
     for _ in range(requests):

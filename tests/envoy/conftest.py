@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from golden import stage
+from golden import harness
 
 
 @pytest.fixture(scope="module")
-def on_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stage.Stage]:
+def envoy_harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.EnvoyHarness]:
     """An Envoy on which worlds are played, one after the other."""
-    with stage.Stage(tmp_path_factory.mktemp("stage")) as found:
+    with harness.EnvoyHarness(tmp_path_factory.mktemp("envoy")) as found:
         yield found

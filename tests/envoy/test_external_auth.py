@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from envoy.service.auth.v3 import external_auth_pb2 as auth
 
-from golden import authorising, stage
+from golden import authorization, harness
 from golden import cases as golden
 from golden.cases import Backend, Case
 from headgate.api.meta import Key
@@ -21,11 +21,11 @@ GATEWAY = Key("shop", "shared")
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
-    """The case on stage, without the server that is asked."""
-    with stage.Stage(tmp_path_factory.mktemp("external-auth")) as on_stage:
-        case = golden.read(golden.FOLDER / "serve" / "external-auth.in.yaml", on_stage.addresses())
-        on_stage.serve(each for each in case.backends if each.service != "shop/auth:80")
-        on_stage.load(golden.running(case).outputs, GATEWAY)
+    """The case in Envoy, without the authorization server."""
+    with harness.EnvoyHarness(tmp_path_factory.mktemp("external-auth")) as envoy_harness:
+        case = golden.read(golden.FOLDER / "serve" / "external-auth.in.yaml", envoy_harness.addresses())
+        envoy_harness.serve(each for each in case.backends if each.service != "shop/auth:80")
+        envoy_harness.load(golden.running(case).outputs, GATEWAY)
         yield case
 
 
@@ -36,15 +36,15 @@ def server_of(case: Case) -> Backend:
 
 def http_server(
     case: Case, status: int = 200, headers: dict[str, str] | None = None
-) -> AbstractContextManager[authorising.Asked]:
-    return authorising.over_http(server_of(case), status, headers)
+) -> AbstractContextManager[authorization.Asked]:
+    return authorization.over_http(server_of(case), status, headers)
 
 
 def ask(
     case: Case, host: str, path: str = "/", body: bytes = b"", **headers: str
 ) -> tuple[int, dict[str, str], dict[str, Any] | None]:
     """Status, headers and what the backend saw."""
-    connection = http.client.HTTPConnection(case.address_of(GATEWAY), stage.real_port(80), timeout=20)
+    connection = http.client.HTTPConnection(case.address_of(GATEWAY), harness.real_port(80), timeout=20)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     connection.request("POST" if body else "GET", path, body or None, {"host": host, **named})
     answer = connection.getresponse()
@@ -119,9 +119,9 @@ def test_a_server_of_grpc_decides_as_well(played: Case) -> None:
     def polite(request: auth.CheckRequest) -> auth.CheckResponse:
         """Says yes to those who say please."""
         said = request.attributes.request.http.headers.get("x-please")
-        return authorising.yes(x_user="bob") if said else authorising.no("say please")
+        return authorization.yes(x_user="bob") if said else authorization.no("say please")
 
-    with authorising.over_grpc(server_of(played), polite) as asked:
+    with authorization.over_grpc(server_of(played), polite) as asked:
         yes, _, seen = ask(played, "calls.example.com", "/path", x_please="1")
         no, _, nothing = ask(played, "calls.example.com", "/path")
     assert (yes, no, nothing) == (200, 403, None)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from golden import authorising, pki, stage
-from golden.living import Living
+from golden import authorization, harness, pki
+from golden.live_gateway import LiveGateway
 from headgate.ir.routing import Listener, configuration_name
 from headgate.translate.tiers import chosen
 from support.waiting import until
@@ -74,9 +74,9 @@ def route(name: str, *filters: str, generation: int = 1) -> str:
 class Connection:
     """A connection to one listener that stays open: HTTP/1.1 over TLS."""
 
-    def __init__(self, living: Living, name: str) -> None:
+    def __init__(self, live: LiveGateway, name: str) -> None:
         self._host = f"{name}.example.com"
-        self._inner = http.client.HTTPConnection(living.address, stage.real_port(443), timeout=20)
+        self._inner = http.client.HTTPConnection(live.address, harness.real_port(443), timeout=20)
         self._inner.connect()
         self._inner.sock = pki.asking(None).wrap_socket(self._inner.sock, server_hostname=self._host)
         self._inner.auto_open = 0
@@ -103,17 +103,17 @@ class Connection:
 
 
 @pytest.fixture(scope="module")
-def on_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stage.Stage]:
+def envoy_harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.EnvoyHarness]:
     """An Envoy that drains connections soon."""
-    with stage.Stage(tmp_path_factory.mktemp("stage"), drain=2) as made:
+    with harness.EnvoyHarness(tmp_path_factory.mktemp("envoy"), drain=2) as made:
         yield made
 
 
 @pytest.fixture
-def living(on_stage: stage.Stage, tmp_path: Path) -> Iterator[Living]:
+def live(envoy_harness: harness.EnvoyHarness, tmp_path: Path) -> Iterator[LiveGateway]:
     path = tmp_path / "world.in.yaml"
     path.write_text("".join((HEAD, gateway(), *map(route, NAMES))))
-    found = Living(on_stage, path)
+    found = LiveGateway(envoy_harness, path)
     for name in NAMES:
         found.awaits(f"https://{name}.example.com/", 200)
     yield found
@@ -122,8 +122,8 @@ def living(on_stage: stage.Stage, tmp_path: Path) -> Iterator[Living]:
 
 
 @contextlib.contextmanager
-def open_to(living: Living, *names: str) -> Iterator[list[Connection]]:
-    connections = [Connection(living, name) for name in names]
+def open_to(live: LiveGateway, *names: str) -> Iterator[list[Connection]]:
+    connections = [Connection(live, name) for name in names]
     try:
         yield connections
     finally:
@@ -132,69 +132,73 @@ def open_to(living: Living, *names: str) -> Iterator[list[Connection]]:
 
 
 @contextlib.contextmanager
-def denying(living: Living, on_stage: stage.Stage) -> Iterator[None]:
+def denying(live: LiveGateway, envoy_harness: harness.EnvoyHarness) -> Iterator[None]:
     """An authorization server that denies everything."""
-    (server,) = [each for each in living.case.backends if each.service == "shop/auth:80"]
-    on_stage.serve([each for each in living.case.backends if each != server])
-    with authorising.over_http(server, 403):
+    (server,) = [each for each in live.case.backends if each.service == "shop/auth:80"]
+    envoy_harness.serve([each for each in live.case.backends if each != server])
+    with authorization.over_http(server, 403):
         yield
 
 
 def test_a_first_use_of_a_slot_in_advance_drains_nothing_and_binds_open_connections(
-    living: Living, on_stage: stage.Stage
+    live: LiveGateway, envoy_harness: harness.EnvoyHarness
 ) -> None:
     name = IN_ADVANCE[0]
-    with denying(living, on_stage), open_to(living, name, LEAN[0]) as (used, other):
+    with denying(live, envoy_harness), open_to(live, name, LEAN[0]) as (used, other):
         assert used.ask("/guarded") == other.ask("/guarded") == (200, False)
-        living.put(route(name, GUARDED, generation=2))
+        live.put(route(name, GUARDED, generation=2))
         until(lambda: used.ask("/guarded") == (403, False), says="the open connection is denied")
         assert used.ask("/") == other.ask("/guarded") == (200, False)
 
 
 def test_a_first_use_without_a_slot_closes_the_route_on_open_connections_until_they_are_drained(
-    living: Living, on_stage: stage.Stage
+    live: LiveGateway, envoy_harness: harness.EnvoyHarness
 ) -> None:
     name, *others = LEAN
-    with denying(living, on_stage), open_to(living, name, name, *others, IN_ADVANCE[0]) as (guarded, free, *rest):
+    with denying(live, envoy_harness), open_to(live, name, name, *others, IN_ADVANCE[0]) as (guarded, free, *rest):
         for each in (guarded, free, *rest):
             assert each.ask("/guarded") == (200, False)
-        living.put(route(name, GUARDED, generation=2))
-        living.awaits(f"https://{name}.example.com/guarded", 403)
+        live.put(route(name, GUARDED, generation=2))
+        live.awaits(f"https://{name}.example.com/guarded", 403)
         assert guarded.ask_until_closed("/guarded") == {503}
         assert free.ask_until_closed("/") <= {200}
         assert [each.ask("/guarded") for each in rest] == [(200, False)] * len(rest)
 
 
 def test_a_first_filter_of_a_listener_closes_open_connections_of_its_chain_and_no_others(
-    living: Living, on_stage: stage.Stage
+    live: LiveGateway, envoy_harness: harness.EnvoyHarness
 ) -> None:
     name, other = LEAN[:2]
-    with denying(living, on_stage), open_to(living, name, other) as (guarded, free):
+    with denying(live, envoy_harness), open_to(live, name, other) as (guarded, free):
         assert guarded.ask("/") == free.ask("/") == (200, False)
-        living.put(gateway(2, **{name: GUARDED}))
-        living.awaits(f"https://{name}.example.com/", 403)
+        live.put(gateway(2, **{name: GUARDED}))
+        live.awaits(f"https://{name}.example.com/", 403)
         assert guarded.ask_until_closed("/") == {503}
         assert free.ask("/") == (200, False)
 
 
-def test_a_third_filter_of_a_listener_closes_open_connections_too(living: Living, on_stage: stage.Stage) -> None:
+def test_a_third_filter_of_a_listener_closes_open_connections_too(
+    live: LiveGateway, envoy_harness: harness.EnvoyHarness
+) -> None:
     name = IN_ADVANCE[0]
-    with denying(living, on_stage), open_to(living, name) as (guarded,):
+    with denying(live, envoy_harness), open_to(live, name) as (guarded,):
         assert guarded.ask("/") == (200, False)
-        living.put(gateway(2, **{name: ", ".join((ALLOWED, ALLOWED, GUARDED))}))
-        living.awaits(f"https://{name}.example.com/", 403)
+        live.put(gateway(2, **{name: ", ".join((ALLOWED, ALLOWED, GUARDED))}))
+        live.awaits(f"https://{name}.example.com/", 403)
         assert guarded.ask_until_closed("/") == {503}
 
 
-def test_the_last_use_gives_the_slots_back_and_no_request_is_lost(living: Living, on_stage: stage.Stage) -> None:
+def test_the_last_use_gives_the_slots_back_and_no_request_is_lost(
+    live: LiveGateway, envoy_harness: harness.EnvoyHarness
+) -> None:
     name = LEAN[0]
-    with denying(living, on_stage):
-        living.put(route(name, GUARDED, generation=2))
-        living.awaits(f"https://{name}.example.com/guarded", 403)
+    with denying(live, envoy_harness):
+        live.put(route(name, GUARDED, generation=2))
+        live.awaits(f"https://{name}.example.com/guarded", 403)
     url = f"https://{name}.example.com/"
-    with living.traffic(url) as statuses:
+    with live.traffic(url) as statuses:
         for generation in range(3, 7):
             before = len(statuses)
-            living.put(route(name, *[GUARDED][: generation % 2], generation=generation))
+            live.put(route(name, *[GUARDED][: generation % 2], generation=generation))
             until(lambda before=before: len(statuses) > before + 20)  # type: ignore[misc]
     assert set(statuses) == {200}

@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 
 from golden import cases as golden
-from golden import expecting, stage
+from golden import expectations, harness
 from support.waiting import until
 
 #: A right split misses this margin once in 10⁵ runs.
@@ -14,29 +14,29 @@ REQUESTS, MARGIN = 1000, 0.07
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stage.PlayedCase]:
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.PlayedCase]:
     """One Envoy for all cases."""
-    with stage.Stage(tmp_path_factory.mktemp("stage")) as on_stage:
-        yield stage.PlayedCase(on_stage)
+    with harness.EnvoyHarness(tmp_path_factory.mktemp("envoy")) as envoy_harness:
+        yield harness.PlayedCase(envoy_harness)
 
 
 @pytest.mark.parametrize(("case", "expectation"), golden.expectations("serve"))
 def test_envoy_sends_a_request_where_the_case_says(
-    case: golden.Case, expectation: golden.Expectation, played: stage.PlayedCase
+    case: golden.Case, expectation: golden.Expectation, played: harness.PlayedCase
 ) -> None:
     case = played.load(case.path, expectation)
-    request, wanted = expecting.request(expectation), expecting.wanted(expectation)
-    copies = expecting.wanted_copies(expectation)
+    request, wanted = expectations.request(expectation), expectations.wanted(expectation)
+    copies = expectations.wanted_copies(expectation)
     uneven = len(wanted) > 1 or any(share != 1 for share in copies.values())
-    played.stage.heard.clear()
-    answers = stage.asks(
+    played.harness.heard.clear()
+    answers = harness.asks(
         case.address_of(case.gateway(expectation)),
         request,
         REQUESTS if uneven else 1,
         client=expectation.text.get("client"),
     )
-    _check_copies(played.stage, case, copies, len(answers))
-    answered = stage.tally(answers, case.backends)
+    _check_copies(played.harness, case, copies, len(answers))
+    answered = harness.tally(answers, case.backends)
     assert answered.keys() <= wanted.keys()
     for name, share in wanted.items():
         assert abs(answered[name] / len(answers) - share) < MARGIN, answered
@@ -48,10 +48,12 @@ def test_envoy_sends_a_request_where_the_case_says(
         assert answers[0].certificate == (certificate,)
 
 
-def _check_copies(on_stage: stage.Stage, case: golden.Case, copies: dict[str, Fraction], requests: int) -> None:
+def _check_copies(
+    envoy_harness: harness.EnvoyHarness, case: golden.Case, copies: dict[str, Fraction], requests: int
+) -> None:
     """Each mirror gets its share of the requests, each request once."""
     for name, share in copies.items():
         (address,) = [backend.address for backend in case.backends if backend.service == name]
         least, most = (requests, requests) if share == 1 else (requests * (share - MARGIN), requests * (share + MARGIN))
-        until(lambda at=address, least=least: on_stage.heard[at] >= least)  # type: ignore[misc]
-        assert on_stage.heard[address] <= most
+        until(lambda at=address, least=least: envoy_harness.heard[at] >= least)  # type: ignore[misc]
+        assert envoy_harness.heard[address] <= most

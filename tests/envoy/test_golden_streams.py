@@ -6,25 +6,27 @@ from fractions import Fraction
 import pytest
 
 from golden import cases as golden
-from golden import expecting, stage, streaming
+from golden import expectations, harness, streaming
 
 #: Each of Envoy's workers shares by turns, not by chance: a right split is nearer than this.
 CONNECTIONS, MARGIN = 200, 0.03
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stage.PlayedCase]:
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.PlayedCase]:
     """One Envoy for all cases."""
-    with streaming.StreamStage(tmp_path_factory.mktemp("streams"), workers=2) as on_stage:
-        yield stage.PlayedCase(on_stage)
+    with streaming.StreamStage(tmp_path_factory.mktemp("streams"), workers=2) as envoy_harness:
+        yield harness.PlayedCase(envoy_harness)
 
 
 @pytest.mark.parametrize(("case", "expectation"), golden.expectations("stream"))
 def test_envoy_sends_a_connection_where_the_case_says(
-    case: golden.Case, expectation: golden.Expectation, played: stage.PlayedCase
+    case: golden.Case, expectation: golden.Expectation, played: harness.PlayedCase
 ) -> None:
     case = played.load(case.path, expectation)
-    wanted = {expecting.CLOSED: Fraction(1)} if streaming.distrusted(expectation) else expecting.wanted(expectation)
+    wanted = (
+        {expectations.CLOSED: Fraction(1)} if streaming.distrusted(expectation) else expectations.wanted(expectation)
+    )
     answers = streaming.answers(case, expectation, CONNECTIONS if len(wanted) > 1 else 3)
     answered = streaming.tally(answers, case.backends)
     assert answered.keys() <= wanted.keys()

@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 from golden import cases as golden
-from golden import stage
+from golden import harness
 
 PATH = golden.FOLDER / "serve" / "grpc.in.yaml"
 
@@ -32,7 +32,7 @@ class Echo(grpc.GenericRpcHandler):  # type: ignore[misc]
         return grpc.unary_unary_rpc_method_handler(lambda _request, _context: self.name.encode())
 
 
-class Stage:
+class GRPCServers:
     """Servers behind an Envoy, and a client for a host."""
 
     def __init__(self, address: str, servers: dict[str, Echo]) -> None:
@@ -41,16 +41,16 @@ class Stage:
 
     def call(self, host: str, method: str, metadata: Metadata = ()) -> str:
         options = (("grpc.default_authority", host),)
-        with grpc.insecure_channel(f"{self._address}:{stage.real_port(80)}", options=options) as channel:
+        with grpc.insecure_channel(f"{self._address}:{harness.real_port(80)}", options=options) as channel:
             answer: bytes = channel.unary_unary(method)(b"", timeout=10, metadata=metadata)
             return answer.decode()
 
 
 @pytest.fixture(scope="module")
-def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GRPCServers]:
     with ExitStack() as stack:
-        on_stage = stack.enter_context(stage.Stage(tmp_path_factory.mktemp("grpc")))
-        case = golden.read(PATH, on_stage.addresses())
+        envoy_harness = stack.enter_context(harness.EnvoyHarness(tmp_path_factory.mktemp("grpc")))
+        case = golden.read(PATH, envoy_harness.addresses())
         servers = {}
         for backend in case.backends:
             echo = servers[backend.service] = Echo(backend.service)
@@ -59,23 +59,23 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             server.start()
             stack.callback(server.stop, None)
         (gateway,) = {case.gateway(each) for each in case.expectations}
-        on_stage.load(golden.running(case).outputs, gateway)
-        yield Stage(case.address_of(gateway), servers)
+        envoy_harness.load(golden.running(case).outputs, gateway)
+        yield GRPCServers(case.address_of(gateway), servers)
 
 
-def code(calls: Stage, host: str, method: str) -> grpc.StatusCode:
+def code(calls: GRPCServers, host: str, method: str) -> grpc.StatusCode:
     with pytest.raises(grpc.RpcError) as failed:
         calls.call(host, method)
     return failed.value.code()
 
 
-def test_a_call_reaches_the_server_of_its_method(calls: Stage) -> None:
+def test_a_call_reaches_the_server_of_its_method(calls: GRPCServers) -> None:
     assert calls.call("grpc.example.com", "/helloworld.Greeter/SayHello") == "shop/greeter:80"
     assert calls.call("grpc.example.com", "/helloworld.Greeter/SayOther") == "shop/other:80"
     assert calls.call("grpc.example.com", "/helloworld.Greeter/SayHello", (("tier", "gold"),)) == "shop/vip:80"
 
 
-def test_the_server_sees_metadata_as_the_filters_of_the_route_left_it(calls: Stage) -> None:
+def test_the_server_sees_metadata_as_the_filters_of_the_route_left_it(calls: GRPCServers) -> None:
     sent = (("x-set", "of the client"), ("x-add", "of the client"), ("x-remove", "secret"), ("x-keep", "1"))
     calls.call("grpc.example.com", "/helloworld.Greeter/SayHello", sent)
     seen = calls.servers["shop/greeter:80"].seen
@@ -85,10 +85,10 @@ def test_the_server_sees_metadata_as_the_filters_of_the_route_left_it(calls: Sta
     assert seen["x-keep"] == "1"
 
 
-def test_a_call_that_no_route_takes_is_unimplemented(calls: Stage) -> None:
+def test_a_call_that_no_route_takes_is_unimplemented(calls: GRPCServers) -> None:
     assert code(calls, "grpc.example.com", "/elsewhere.Service/Unknown") is grpc.StatusCode.UNIMPLEMENTED
     assert code(calls, "unknown.example.com", "/a.B/C") is grpc.StatusCode.UNIMPLEMENTED
 
 
-def test_a_call_whose_backend_does_not_exist_is_unavailable(calls: Stage) -> None:
+def test_a_call_whose_backend_does_not_exist_is_unavailable(calls: GRPCServers) -> None:
     assert code(calls, "broken.example.com", "/a.B/C") is grpc.StatusCode.UNAVAILABLE

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from golden import cases as golden
-from golden import stage
+from golden import harness
 from headgate.api.meta import Key, Object
 from headgate.ir.http import Request
 from support.addresses import loopback_network
@@ -55,20 +55,23 @@ def service(name: str, addresses: Sequence[str]) -> tuple[list[Object], list[gol
 
 
 def played(
-    on_stage: stage.Stage, addresses: golden.Addresses, objects: list[Object], backends: list[golden.Backend]
+    envoy_harness: harness.EnvoyHarness,
+    addresses: golden.Addresses,
+    objects: list[Object],
+    backends: list[golden.Backend],
 ) -> tuple[golden.Case, golden.Running]:
     """These objects in a world, loaded into Envoy."""
     case = golden.Case(
         Path("large.in.yaml"), addresses, {}, (golden.gateway_class(), gateway(), *objects), tuple(backends)
     )
     made = golden.running(case)
-    on_stage.serve(backends)
-    on_stage.load(made.outputs, GATEWAY)
+    envoy_harness.serve(backends)
+    envoy_harness.load(made.outputs, GATEWAY)
     return case, made
 
 
-def test_ten_thousand_rules_of_one_gateway_are_all_served(on_stage: stage.Stage) -> None:
-    addresses = on_stage.addresses()
+def test_ten_thousand_rules_of_one_gateway_are_all_served(envoy_harness: harness.EnvoyHarness) -> None:
+    addresses = envoy_harness.addresses()
     names = ("even", "odd")
     objects, backends = [], []
     for at, name in enumerate(names):
@@ -84,24 +87,24 @@ def test_ten_thousand_rules_of_one_gateway_are_all_served(on_stage: stage.Stage)
             for rule in range(RULES)
         ]
         objects.append(route(f"r{number}", f"h{number % HOSTS}.example.com", rules))
-    case, made = played(on_stage, addresses, objects, backends)
+    case, made = played(envoy_harness, addresses, objects, backends)
     for number in (0, 1, ROUTES // 2, ROUTES - 1):
         for rule in (0, RULES - 1):
             request = Request(host=f"h{number % HOSTS}.example.com", target=f"/{number}/{rule}/x", port=80)
-            found = stage.tally(stage.asks(case.address_of(GATEWAY), request, 1), backends)
+            found = harness.tally(harness.asks(case.address_of(GATEWAY), request, 1), backends)
             assert found == {f"shop/{names[rule % 2]}:80": 1}, request
     status = made.outputs.gateway_statuses.get(GATEWAY)
     assert status is not None
     assert status.listeners[0].attached_routes == ROUTES
 
 
-def test_every_one_of_a_thousand_endpoints_gets_requests(on_stage: stage.Stage) -> None:
+def test_every_one_of_a_thousand_endpoints_gets_requests(envoy_harness: harness.EnvoyHarness) -> None:
     network = loopback_network()
     objects, backends = service("wide", [str(network[at + 1]) for at in range(ENDPOINTS)])
     objects.append(route("all", "wide.example.com", [{"backendRefs": [{"name": "wide", "port": 80}]}]))
-    case, _ = played(on_stage, on_stage.addresses(), objects, backends)
+    case, _ = played(envoy_harness, envoy_harness.addresses(), objects, backends)
     request = Request(host="wide.example.com", target="/", port=80)
-    answers = stage.asks(case.address_of(GATEWAY), request, 8 * ENDPOINTS)
+    answers = harness.asks(case.address_of(GATEWAY), request, 8 * ENDPOINTS)
     assert Counter(each.status for each in answers) == {200: 8 * ENDPOINTS}
     # At random each of them is left out once in 3,000 runs; six of them, once in a million.
     assert len({each.backend for each in answers}) > ENDPOINTS - 6

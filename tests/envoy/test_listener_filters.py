@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from envoy.service.auth.v3 import external_auth_pb2 as auth
 
-from golden import authorising, stage
+from golden import authorization, harness
 from golden import cases as golden
-from golden.authorising import over_grpc, over_http
+from golden.authorization import over_grpc, over_http
 from golden.cases import Backend, Case
 from headgate.api.meta import Key
 from headgate.ir.http import Request
@@ -95,19 +95,19 @@ spec:
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
-    """The world on stage, without the servers that are asked."""
+    """The world in Envoy, without the authorization servers."""
     folder = tmp_path_factory.mktemp("listener-filters")
     path = Path(folder / "world.in.yaml")
     path.write_text(WORLD)
-    with stage.Stage(folder) as on_stage:
-        case = golden.read(path, on_stage.addresses())
+    with harness.EnvoyHarness(folder) as envoy_harness:
+        case = golden.read(path, envoy_harness.addresses())
         servers = {name: server(case, name) for name in ("first", "second", "third", "calls")}
-        on_stage.serve(each for each in case.backends if each not in servers.values())
+        envoy_harness.serve(each for each in case.backends if each not in servers.values())
         with contextlib.ExitStack() as while_it_loads:
             for name in ("first", "second"):
                 while_it_loads.enter_context(over_http(servers[name]))
-            while_it_loads.enter_context(over_grpc(servers["calls"], lambda _: authorising.yes()))
-            on_stage.load(golden.running(case).outputs, GATEWAY)
+            while_it_loads.enter_context(over_grpc(servers["calls"], lambda _: authorization.yes()))
+            envoy_harness.load(golden.running(case).outputs, GATEWAY)
         yield case
 
 
@@ -116,19 +116,19 @@ def server(case: Case, name: str) -> Backend:
     return found
 
 
-def ask(case: Case, host: str, target: str, *, port: int = 80, method: str = "GET", **headers: str) -> stage.Answer:
+def ask(case: Case, host: str, target: str, *, port: int = 80, method: str = "GET", **headers: str) -> harness.Answer:
     named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
     sni = host if port == 443 else None
     request = Request(host=host, target=target, headers=named, port=port, method=method, sni=sni)
-    return stage.asks(case.address_of(GATEWAY), request, 1)[0]
+    return harness.asks(case.address_of(GATEWAY), request, 1)[0]
 
 
-def backend(case: Case, answer: stage.Answer) -> str | None:
+def backend(case: Case, answer: harness.Answer) -> str | None:
     return next((each.service for each in case.backends if each.address == answer.backend), None)
 
 
 @contextlib.contextmanager
-def calls(case: Case, decide: authorising.Decide) -> Iterator[list[auth.CheckRequest]]:
+def calls(case: Case, decide: authorization.Decide) -> Iterator[list[auth.CheckRequest]]:
     """The server of gRPC; yields what it was asked about. Envoy has its connection, not one to the server before."""
     with over_grpc(server(case, "calls"), decide) as asked:
         until(lambda: ask(case, "a.calls.example.com", "/").status != 503, says="Envoy has a connection")
@@ -194,7 +194,7 @@ def test_a_listener_of_tls_asks(played: Case) -> None:
 def test_four_are_asked_one_after_the_other_and_the_last_one_may_say_no(played: Case) -> None:
     with (
         over_http(server(played, "first")) as first,
-        calls(played, lambda _: authorising.yes()) as called,
+        calls(played, lambda _: authorization.yes()) as called,
     ):
         with over_http(server(played, "second"), 401):
             refused = ask(played, "shop.example.com", "/web", port=8080)
@@ -235,7 +235,7 @@ def test_sessions_of_the_route_that_was_chosen_are_kept(played: Case) -> None:
 @pytest.mark.parametrize("header", ["host", "__authority"])
 def test_the_host_stays_whatever_a_server_says(played: Case, header: str) -> None:
     with over_grpc(
-        server(played, "calls"), lambda _: authorising.yes(**{header: "evil.example.com", "x_team": "gold"})
+        server(played, "calls"), lambda _: authorization.yes(**{header: "evil.example.com", "x_team": "gold"})
     ):
         answer = ask(played, "a.calls.example.com", "/for-teams")
     assert (backend(played, answer), answer.saw("host")) == ("shop/gold:80", "a.calls.example.com")
@@ -244,8 +244,8 @@ def test_the_host_stays_whatever_a_server_says(played: Case, header: str) -> Non
 def test_a_server_of_grpc_may_change_path_and_method(played: Case) -> None:
     def decide(asked: auth.CheckRequest) -> auth.CheckResponse:
         if asked.attributes.request.http.path == "/elsewhere":
-            return authorising.yes(__path="/web/there")
-        return authorising.yes(__method="POST")
+            return authorization.yes(__path="/web/there")
+        return authorization.yes(__method="POST")
 
     with calls(played, decide) as asked:
         there = ask(played, "a.calls.example.com", "/elsewhere")
@@ -256,6 +256,6 @@ def test_a_server_of_grpc_may_change_path_and_method(played: Case) -> None:
 
 
 def test_a_server_of_grpc_says_no(played: Case) -> None:
-    with calls(played, lambda _: authorising.no("go away")):
+    with calls(played, lambda _: authorization.no("go away")):
         answer = ask(played, "a.calls.example.com", "/web")
     assert (answer.status, answer.backend) == (403, None)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from golden import stage
+from golden import harness
 from golden.cases import Backend
-from golden.living import Living
+from golden.live_gateway import LiveGateway
 from support.addresses import free_port
 from support.waiting import until
 
@@ -42,20 +42,20 @@ URL = "http://shop.example.com/"
 
 
 @pytest.fixture
-def living(on_stage: stage.Stage, tmp_path: Path) -> Iterator[Living]:
+def live(envoy_harness: harness.EnvoyHarness, tmp_path: Path) -> Iterator[LiveGateway]:
     path = tmp_path / "world.in.yaml"
     path.write_text(HEAD + WORLD)
-    found = Living(on_stage, path)
+    found = LiveGateway(envoy_harness, path)
     found.awaits(URL, 500)
     yield found
     found.end()
     until(lambda: found.ask(URL).status is None, says="everything is gone")
 
 
-def serving(on_stage: stage.Stage, secured: dict[str, Any] | None = None) -> int:
+def serving(envoy_harness: harness.EnvoyHarness, secured: dict[str, Any] | None = None) -> int:
     """A server on 127.0.0.1; its port."""
     port = free_port()
-    on_stage.serve([Backend("outside", "127.0.0.1", port, secured=secured)])
+    envoy_harness.serve([Backend("outside", "127.0.0.1", port, secured=secured)])
     return port
 
 
@@ -74,20 +74,24 @@ def tls(hostname: str, mode: str = "ClientAndServer") -> dict[str, Any]:
     return {"mode": mode, "validation": validation, **shown}
 
 
-def test_a_host_outside_of_the_cluster_is_found_by_its_name(living: Living, on_stage: stage.Stage) -> None:
-    port = serving(on_stage)
-    living.put(x_backend(port))
-    living.awaits(URL, 200)
-    assert living.ask(URL).backend == "127.0.0.1"
+def test_a_host_outside_of_the_cluster_is_found_by_its_name(
+    live: LiveGateway, envoy_harness: harness.EnvoyHarness
+) -> None:
+    port = serving(envoy_harness)
+    live.put(x_backend(port))
+    live.awaits(URL, 200)
+    assert live.ask(URL).backend == "127.0.0.1"
 
 
-def test_both_sides_show_their_certificates_and_a_stranger_gets_nothing(living: Living, on_stage: stage.Stage) -> None:
-    port = serving(on_stage, SECURED)
-    living.put(x_backend(port, tls=tls("api.example.com")))
-    living.awaits(URL, 200)
-    living.put(x_backend(port, tls=tls("other.example.com")))
-    living.awaits(URL, 503)
-    living.put(x_backend(port, tls=tls("api.example.com", "ServerOnly")))
-    living.awaits(URL, 503)
-    living.put(x_backend(port, tls=tls("api.example.com")))
-    living.awaits(URL, 200)
+def test_both_sides_show_their_certificates_and_a_stranger_gets_nothing(
+    live: LiveGateway, envoy_harness: harness.EnvoyHarness
+) -> None:
+    port = serving(envoy_harness, SECURED)
+    live.put(x_backend(port, tls=tls("api.example.com")))
+    live.awaits(URL, 200)
+    live.put(x_backend(port, tls=tls("other.example.com")))
+    live.awaits(URL, 503)
+    live.put(x_backend(port, tls=tls("api.example.com", "ServerOnly")))
+    live.awaits(URL, 503)
+    live.put(x_backend(port, tls=tls("api.example.com")))
+    live.awaits(URL, 200)

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from golden import cases as golden
-from golden import stage
+from golden import harness
 from headgate.api.meta import Key
 from support import h2c
 
@@ -18,12 +18,12 @@ GATEWAY = Key("shop", "shared")
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[golden.Case, str, int]]:
-    """The case `protocols` on stage, and where its Gateway listens."""
-    with stage.Stage(tmp_path_factory.mktemp("protocols")) as on_stage:
-        case = golden.read(golden.FOLDER / "serve" / "protocols.in.yaml", on_stage.addresses())
-        on_stage.serve(case.backends)
-        on_stage.load(golden.running(case).outputs, GATEWAY)
-        yield case, case.address_of(GATEWAY), stage.real_port(80)
+    """The case `protocols` in Envoy, and where its Gateway listens."""
+    with harness.EnvoyHarness(tmp_path_factory.mktemp("protocols")) as envoy_harness:
+        case = golden.read(golden.FOLDER / "serve" / "protocols.in.yaml", envoy_harness.addresses())
+        envoy_harness.serve(case.backends)
+        envoy_harness.load(golden.running(case).outputs, GATEWAY)
+        yield case, case.address_of(GATEWAY), harness.real_port(80)
 
 
 def served_by(case: golden.Case, service: str) -> str:

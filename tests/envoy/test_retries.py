@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from golden import cases as golden
-from golden import stage
+from golden import harness
 from headgate.api.meta import Key
 from headgate.ir.http import Request
 
@@ -44,10 +44,10 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
     """A Gateway whose Service has one endpoint that serves, and one where nobody listens."""
     path = tmp_path_factory.mktemp("case") / "refusing.in.yaml"
     path.write_text(CASE)
-    with stage.Stage(tmp_path_factory.mktemp("stage")) as on_stage:
-        case = golden.read(path, on_stage.addresses())
-        on_stage.serve(case.backends[:1])
-        on_stage.load(golden.running(case).outputs, Key("shop", "shared"))
+    with harness.EnvoyHarness(tmp_path_factory.mktemp("envoy")) as envoy_harness:
+        case = golden.read(path, envoy_harness.addresses())
+        envoy_harness.serve(case.backends[:1])
+        envoy_harness.load(golden.running(case).outputs, Key("shop", "shared"))
         yield Ask(case)
 
 
@@ -58,8 +58,8 @@ class Ask:
     def __call__(self, target: str) -> Counter[str]:
         """Who answers 60 requests."""
         address = self._case.address_of(Key("shop", "shared"))
-        answers = stage.asks(address, Request(host="any.example.com", target=target), 60)
-        return stage.tally(answers, self._case.backends)
+        answers = harness.asks(address, Request(host="any.example.com", target=target), 60)
+        return harness.tally(answers, self._case.backends)
 
 
 def test_a_connection_that_is_refused_is_tried_elsewhere(ask: Ask) -> None:

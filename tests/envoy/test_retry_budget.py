@@ -12,7 +12,7 @@ from http.server import ThreadingHTTPServer
 import pytest
 
 from golden import cases as golden
-from golden import stage
+from golden import harness
 from golden.cases import Backend, Case
 from headgate.api.meta import Key
 from headgate.ir.http import Request
@@ -58,9 +58,9 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
     folder = tmp_path_factory.mktemp("retry-budget")
     path = folder / "world.in.yaml"
     path.write_text(WORLD)
-    with stage.Stage(folder) as on_stage:
-        case = golden.read(path, on_stage.addresses())
-        on_stage.load(golden.running(case).outputs, GATEWAY)
+    with harness.EnvoyHarness(folder) as envoy_harness:
+        case = golden.read(path, envoy_harness.addresses())
+        envoy_harness.load(golden.running(case).outputs, GATEWAY)
         yield case
 
 
@@ -115,7 +115,7 @@ def test_a_tenth_of_the_requests_may_be_retries_where_a_policy_says_so(played: C
 
     def ask(number: int) -> int | None:
         asked = Request(host="shop.example.com", target=f"/{service}", headers=(("x-number", str(number)),))
-        return stage.asks(address, asked, 1)[0].status
+        return harness.asks(address, asked, 1)[0].status
 
     with failing(where) as server, ThreadPoolExecutor(MANY) as clients:
         answers = [clients.submit(ask, number) for number in range(MANY)]

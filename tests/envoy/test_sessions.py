@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from golden import cases as golden
-from golden import stage
+from golden import harness
 from headgate.api.meta import Key
 from headgate.ir.http import Request
 
@@ -18,19 +18,19 @@ GATEWAY = Key("shop", "shared")
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with stage.Stage(tmp_path_factory.mktemp("sessions")) as on_stage:
-        case = golden.read(golden.FOLDER / "serve" / "sessions.in.yaml", on_stage.addresses())
-        on_stage.serve(case.backends)
-        on_stage.load(golden.running(case).outputs, GATEWAY)
+    with harness.EnvoyHarness(tmp_path_factory.mktemp("sessions")) as envoy_harness:
+        case = golden.read(golden.FOLDER / "serve" / "sessions.in.yaml", envoy_harness.addresses())
+        envoy_harness.serve(case.backends)
+        envoy_harness.load(golden.running(case).outputs, GATEWAY)
         yield case.address_of(GATEWAY)
 
 
-def ask(address: str, host: str, times: int = 1, **headers: str) -> list[stage.Answer]:
+def ask(address: str, host: str, times: int = 1, **headers: str) -> list[harness.Answer]:
     named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
-    return stage.asks(address, Request(host=host, headers=named), times)
+    return harness.asks(address, Request(host=host, headers=named), times)
 
 
-def cookie(answer: stage.Answer) -> http.cookies.Morsel[str]:
+def cookie(answer: harness.Answer) -> http.cookies.Morsel[str]:
     (found,) = http.cookies.SimpleCookie(answer.headers["set-cookie"]).values()
     return found
 

@@ -13,7 +13,7 @@ import pytest
 
 from golden import cases as golden
 from golden import streaming
-from golden.stage import real_port
+from golden.harness import real_port
 from headgate.api.meta import Key
 from support.waiting import until
 
@@ -22,7 +22,7 @@ GATEWAY = Key("tls", "edge")
 
 
 @pytest.fixture
-def on_stage(tmp_path: Path) -> Iterator[streaming.StreamStage]:
+def envoy_harness(tmp_path: Path) -> Iterator[streaming.StreamStage]:
     with streaming.StreamStage(tmp_path) as found:
         yield found
 
@@ -49,23 +49,23 @@ def answers(client: ssl.SSLSocket) -> bool:
         return False
 
 
-def test_connections_and_datagrams_are_counted_by_port(on_stage: streaming.StreamStage) -> None:
-    case = golden.read(golden.FOLDER / "stream" / "udp.in.yaml", on_stage.addresses())
-    on_stage.serve(case.backends)
-    on_stage.load(golden.running(case).outputs, Key("dns", "names"))
+def test_connections_and_datagrams_are_counted_by_port(envoy_harness: streaming.StreamStage) -> None:
+    case = golden.read(golden.FOLDER / "stream" / "udp.in.yaml", envoy_harness.addresses())
+    envoy_harness.serve(case.backends)
+    envoy_harness.load(golden.running(case).outputs, Key("dns", "names"))
     by_name = {str(each): each for each in case.expectations}
     for name in ("UDP :53", "TCP :53"):
         streaming.answers(case, by_name[name], 3)
     number = real_port(53)
-    until(lambda: on_stage.envoy.counter(f"tcp.tcp-{number}.downstream_cx_total") >= 3)
-    until(lambda: on_stage.envoy.counter(f"udp.udp-{number}.downstream_sess_total") == 3)
+    until(lambda: envoy_harness.envoy.counter(f"tcp.tcp-{number}.downstream_cx_total") >= 3)
+    until(lambda: envoy_harness.envoy.counter(f"udp.udp-{number}.downstream_sess_total") == 3)
 
 
-def test_weights_backends_and_other_routes_change_and_a_connection_stays(on_stage: streaming.StreamStage) -> None:
-    case = golden.read(CASE, on_stage.addresses())
+def test_weights_backends_and_other_routes_change_and_a_connection_stays(envoy_harness: streaming.StreamStage) -> None:
+    case = golden.read(CASE, envoy_harness.addresses())
     made = golden.running(case)
-    on_stage.serve(case.backends)
-    on_stage.load(made.outputs, GATEWAY)
+    envoy_harness.serve(case.backends)
+    envoy_harness.load(made.outputs, GATEWAY)
     address = case.address_of(GATEWAY)
     shared, gone = Key("tls", "one-again"), Key("tls", "any")
     with connected(address, "two.example.com") as kept, connected(address, "x.example.com") as ended:
@@ -78,7 +78,7 @@ def test_weights_backends_and_other_routes_change_and_a_connection_stays(on_stag
         rules = (msgspec.structs.replace(rule, backend_refs=tuple(other)),)
         made.put(msgspec.structs.replace(route, spec=msgspec.structs.replace(route.spec, rules=rules)))
         made.world.tls_routes.delete(gone)
-        on_stage.load(made.run().outputs, GATEWAY)
+        envoy_harness.load(made.run().outputs, GATEWAY)
         # The listener has changed: what was drained is closed after a while, and what was not would be by then.
         until(lambda: not answers(ended), says="the connection of the route that is gone to be closed")
         assert answers(kept)

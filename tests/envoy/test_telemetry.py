@@ -19,7 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from golden import cases as golden
-from golden import stage
+from golden import harness
 from headgate.api.meta import Key
 from headgate.ir.http import Request
 from support.waiting import until
@@ -73,9 +73,9 @@ class Traced:
     collector: Collector
     change: Callable[[dict[str, Any]], None]
 
-    def ask(self, target: str = "/", times: int = 1, **headers: str) -> list[stage.Answer]:
+    def ask(self, target: str = "/", times: int = 1, **headers: str) -> list[harness.Answer]:
         named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
-        return stage.asks(self.address, Request(host="web.example.com", target=target, headers=named), times)
+        return harness.asks(self.address, Request(host="web.example.com", target=target, headers=named), times)
 
     def spans(self, target: str, number: int = 1) -> list[Span]:
         """As many spans of a path, when they have come."""
@@ -91,11 +91,11 @@ class Traced:
 def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
     with ExitStack() as stack:
         folder = tmp_path_factory.mktemp("telemetry")
-        on_stage = stack.enter_context(stage.Stage(folder))
-        addresses = on_stage.addresses()
+        envoy_harness = stack.enter_context(harness.EnvoyHarness(folder))
+        addresses = envoy_harness.addresses()
         case = golden.read(PATH, addresses)
         (told,) = [each for each in case.backends if each.service == "shop/collector:4317"]
-        on_stage.serve([each for each in case.backends if each is not told])
+        envoy_harness.serve([each for each in case.backends if each is not told])
         collector = Collector()
         server = grpc.server(stack.enter_context(ThreadPoolExecutor(2)), handlers=(collector,))
         server.add_insecure_port(f"{told.address}:{told.port}")
@@ -110,7 +110,7 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
                 if each.get("metadata", {}).get("name") == "traced" and "tracing" in each["spec"]
             ]
             policy["spec"]["tracing"] |= tracing
-            on_stage.load(golden.running(golden.read(_written(folder, documents), addresses)).outputs, GATEWAY)
+            envoy_harness.load(golden.running(golden.read(_written(folder, documents), addresses)).outputs, GATEWAY)
 
         change({})
         yield Traced(case.address_of(GATEWAY), collector, change)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from golden import cases as golden
-from golden import stage
+from golden import harness
 from headgate.api.meta import Key, Ref
 from headgate.ir.http import Request
 from headgate.simulate import ask
@@ -40,8 +40,8 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EnvoyLaw,
         rules = [rule(route, at) for at in range(RULES)]
         spec = {"parentRefs": [{"name": "g0"}], "hostnames": ["a.example.com"], "rules": rules}
         routes.append(worlds.gateway_api("HTTPRoute", f"r{route}", "one", spec, uid=f"u{route}", generation=1))
-    with stage.Stage(tmp_path_factory.mktemp("many")) as on_stage:
-        envoy_law = EnvoyLaw(on_stage)
+    with harness.EnvoyHarness(tmp_path_factory.mktemp("many")) as envoy_harness:
+        envoy_law = EnvoyLaw(envoy_harness)
         yield envoy_law, envoy_law.load(routes)
 
 
@@ -54,8 +54,8 @@ def test_every_request_goes_where_it_should(played: tuple[EnvoyLaw, golden.Runni
     request = Request(host="a.example.com", target=path)
     outcome = ask(made.outputs.routing, GATEWAY, request)
     wanted = {str(share.status if share.status is not None else share.backend) for share in outcome.shares}
-    answers = stage.asks(envoy_law.gateway, request, 1)
-    assert stage.tally(answers, envoy_law.backends).keys() == wanted
+    answers = harness.asks(envoy_law.gateway, request, 1)
+    assert harness.tally(answers, envoy_law.backends).keys() == wanted
 
 
 def test_odd_rules_are_told_on_their_route_and_on_no_other(played: tuple[EnvoyLaw, golden.Running]) -> None:

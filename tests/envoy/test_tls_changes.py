@@ -15,8 +15,8 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import ResponseReceived, StreamEnded
 
-from golden import cases, pki, stage
-from golden.living import Living
+from golden import cases, harness, pki
+from golden.live_gateway import LiveGateway
 from headgate.api import core
 from headgate.api.meta import Key, ObjectMeta
 from support.manifests import decode_manifest
@@ -92,10 +92,10 @@ BOB = {"authority": "partners", "names": ["bob"]}
 
 
 @pytest.fixture
-def living(on_stage: stage.Stage, tmp_path: Path) -> Iterator[Living]:
+def live(envoy_harness: harness.EnvoyHarness, tmp_path: Path) -> Iterator[LiveGateway]:
     path = tmp_path / "world.in.yaml"
     path.write_text(HEAD + WORLD)
-    found = Living(on_stage, path)
+    found = LiveGateway(envoy_harness, path)
     found.awaits(PLAIN, 200)
     found.awaits(SECURED, 200)
     found.awaits("https://first.example.com/", 200)
@@ -112,7 +112,7 @@ def authorities(name: str, *signers: str) -> core.ConfigMap:
     return core.ConfigMap(metadata=ObjectMeta(namespace="shop", name=name), data=data)
 
 
-def test_a_backend_is_believed_exactly_as_long_as_its_authority_is_there(living: Living) -> None:
+def test_a_backend_is_believed_exactly_as_long_as_its_authority_is_there(live: LiveGateway) -> None:
     good = ("True", "Accepted"), ("True", "ResolvedRefs")
     bad = ("False", "NoValidCACertificate"), ("False", "InvalidCACertificateRef")
     for config_map, status, told in (
@@ -122,165 +122,167 @@ def test_a_backend_is_believed_exactly_as_long_as_its_authority_is_there(living:
         (authorities("backends", "strangers"), 503, good),
         (authorities("backends", "strangers", "backends"), 200, good),
     ):
-        living.delete(BACKENDS) if config_map is None else living.put(config_map)
-        living.awaits(SECURED, status)
-        assert (living.policy(POLICY)["Accepted"], living.policy(POLICY)["ResolvedRefs"]) == told
-        assert living.ask(PLAIN).status == 200
+        live.delete(BACKENDS) if config_map is None else live.put(config_map)
+        live.awaits(SECURED, status)
+        assert (live.policy(POLICY)["Accepted"], live.policy(POLICY)["ResolvedRefs"]) == told
+        assert live.ask(PLAIN).status == 200
 
 
-def test_the_system_vouches_for_whom_its_file_names(living: Living, tmp_path: Path) -> None:
+def test_the_system_vouches_for_whom_its_file_names(live: LiveGateway, tmp_path: Path) -> None:
     policy = WORLD.rpartition("---\n")[2]
     references = 'caCertificateRefs: [{group: "", kind: ConfigMap, name: backends}]'
-    living.put(policy.replace(references, "wellKnownCACertificates: System"))
-    living.awaits(SECURED, 503)
+    live.put(policy.replace(references, "wellKnownCACertificates: System"))
+    live.awaits(SECURED, 503)
     file = tmp_path / "authorities.pem"
     file.write_text(pki.authority_pem("strangers") + pki.authority_pem("backends"))
-    living.bind(Key("shop", "gate"), str(file))
-    living.put(policy.replace(references, "wellKnownCACertificates: System"))
-    living.awaits(SECURED, 200)
+    live.bind(Key("shop", "gate"), str(file))
+    live.put(policy.replace(references, "wellKnownCACertificates: System"))
+    live.awaits(SECURED, 200)
 
 
-def test_not_a_byte_reaches_a_backend_whose_policy_is_broken(living: Living, on_stage: stage.Stage) -> None:
-    address = living.case.backends[0].address
-    on_stage.serve([each for each in living.case.backends if each.address != address])
+def test_not_a_byte_reaches_a_backend_whose_policy_is_broken(
+    live: LiveGateway, envoy_harness: harness.EnvoyHarness
+) -> None:
+    address = live.case.backends[0].address
+    envoy_harness.serve([each for each in live.case.backends if each.address != address])
     with socket.create_server((address, 8080)) as listening:
         listening.settimeout(0.2)
-        living.delete(BACKENDS)
-        living.awaits(SECURED, 503)
+        live.delete(BACKENDS)
+        live.awaits(SECURED, 503)
         with contextlib.suppress(TimeoutError):
             while True:  # connections from before the authority went
                 listening.accept()[0].close()
         for _ in range(20):
-            assert living.ask(SECURED).status == 503
+            assert live.ask(SECURED).status == 503
         with pytest.raises(TimeoutError):
             listening.accept()
 
 
-def test_authorities_of_a_backend_change_and_no_request_is_lost(living: Living) -> None:
-    with living.traffic(SECURED) as statuses:
+def test_authorities_of_a_backend_change_and_no_request_is_lost(live: LiveGateway) -> None:
+    with live.traffic(SECURED) as statuses:
         for signers in (("strangers", "backends"), ("backends",), ("backends", "partners"), ("backends",)):
             before = len(statuses)
-            living.put(authorities("backends", *signers))
+            live.put(authorities("backends", *signers))
             until(lambda before=before: len(statuses) > before + 20)  # type: ignore[misc]
     assert set(statuses) == {200}
 
 
-def test_the_certificate_for_backends_changes_and_no_request_is_lost(living: Living) -> None:
-    with living.traffic(SECURED) as statuses:
-        living.put(cases.secret("shop/client", {"authority": "gateways", "names": ["renewed.example.com"]}))
+def test_the_certificate_for_backends_changes_and_no_request_is_lost(live: LiveGateway) -> None:
+    with live.traffic(SECURED) as statuses:
+        live.put(cases.secret("shop/client", {"authority": "gateways", "names": ["renewed.example.com"]}))
         until(lambda: len(statuses) > 40)
     assert set(statuses) == {200}
 
 
-def test_a_policy_that_comes_and_changes_its_name_is_followed(living: Living) -> None:
+def test_a_policy_that_comes_and_changes_its_name_is_followed(live: LiveGateway) -> None:
     policy = WORLD.rpartition("---\n")[2]
-    living.put(policy.replace("hostname: abc", "hostname: xyz"))
-    living.awaits(SECURED, 503)
+    live.put(policy.replace("hostname: abc", "hostname: xyz"))
+    live.awaits(SECURED, 503)
     names = "hostname: xyz.example.com\n    subjectAltNames: [{type: Hostname, hostname: abc.example.com}]"
-    living.put(policy.replace("hostname: abc.example.com", names))
-    assert living.awaits(SECURED, 200).saw(":sni") == "xyz.example.com"
-    living.put(policy)
-    until(lambda: living.ask(SECURED).saw(":sni") == "abc.example.com")
+    live.put(policy.replace("hostname: abc.example.com", names))
+    assert live.awaits(SECURED, 200).saw(":sni") == "xyz.example.com"
+    live.put(policy)
+    until(lambda: live.ask(SECURED).saw(":sni") == "abc.example.com")
 
 
-def test_a_policy_changes_and_no_request_is_lost(living: Living) -> None:
+def test_a_policy_changes_and_no_request_is_lost(live: LiveGateway) -> None:
     policy = WORLD.rpartition("---\n")[2]
     names = "hostname: {}.example.com\n    subjectAltNames: [{{type: Hostname, hostname: abc.example.com}}]"
-    with living.traffic(SECURED) as statuses:
+    with live.traffic(SECURED) as statuses:
         for server_name in ("one", "two", "three", "four", "five"):
-            living.put(policy.replace("hostname: abc.example.com", names.format(server_name)))
+            live.put(policy.replace("hostname: abc.example.com", names.format(server_name)))
             wanted = f"{server_name}.example.com"
-            until(lambda wanted=wanted: living.ask(SECURED).saw(":sni") == wanted)  # type: ignore[misc]
+            until(lambda wanted=wanted: live.ask(SECURED).saw(":sni") == wanted)  # type: ignore[misc]
     assert set(statuses) == {200}
 
 
-def test_a_renewed_certificate_is_shown_and_no_request_is_lost(living: Living) -> None:
+def test_a_renewed_certificate_is_shown_and_no_request_is_lost(live: LiveGateway) -> None:
     url = "https://first.example.com/"
-    with living.traffic(url) as statuses:
+    with live.traffic(url) as statuses:
         for renewed in ("first.example.com", "other.example.com", "first.example.com"):
             renewal = {"authority": "servers", "names": [renewed, f"renewed-{renewed}"]}
-            living.put(cases.secret("shop/first", renewal))
+            live.put(cases.secret("shop/first", renewal))
             wanted = (renewed, f"renewed-{renewed}")
-            until(lambda wanted=wanted: living.ask(url).certificate == wanted)  # type: ignore[misc]
+            until(lambda wanted=wanted: live.ask(url).certificate == wanted)  # type: ignore[misc]
     assert set(statuses) == {200}
 
 
-def test_a_broken_renewal_closes_its_listener_only_and_a_good_one_opens_it_again(living: Living) -> None:
+def test_a_broken_renewal_closes_its_listener_only_and_a_good_one_opens_it_again(live: LiveGateway) -> None:
     broken = core.Secret(metadata=ObjectMeta(namespace="shop", name="first"), type="kubernetes.io/tls")
-    with living.traffic("https://second.example.com/") as statuses:
-        living.put(broken)
-        living.awaits("https://first.example.com/", None)
-        living.put(cases.secret("shop/first", {"authority": "servers", "names": ["first.example.com"]}))
-        living.awaits("https://first.example.com/", 200)
+    with live.traffic("https://second.example.com/") as statuses:
+        live.put(broken)
+        live.awaits("https://first.example.com/", None)
+        live.put(cases.secret("shop/first", {"authority": "servers", "names": ["first.example.com"]}))
+        live.awaits("https://first.example.com/", 200)
     assert set(statuses) == {200}
 
 
-def test_authorities_of_clients_change_and_no_request_is_lost(living: Living) -> None:
-    with living.traffic(ASKS, ALICE) as statuses:
-        assert living.ask(ASKS, BOB).status is None
-        living.put(authorities("clients", "clients", "partners"))
-        living.awaits(ASKS, 200, BOB)
-        living.put(authorities("clients", "clients"))
-        living.awaits(ASKS, None, BOB)
+def test_authorities_of_clients_change_and_no_request_is_lost(live: LiveGateway) -> None:
+    with live.traffic(ASKS, ALICE) as statuses:
+        assert live.ask(ASKS, BOB).status is None
+        live.put(authorities("clients", "clients", "partners"))
+        live.awaits(ASKS, 200, BOB)
+        live.put(authorities("clients", "clients"))
+        live.awaits(ASKS, None, BOB)
     assert set(statuses) == {200}
 
 
-def test_without_authorities_no_client_is_let_in_and_other_ports_serve(living: Living) -> None:
-    with living.traffic("https://second.example.com/") as statuses:
-        living.delete(authorities("clients"))
-        living.awaits(ASKS, None, ALICE)
-        assert living.ask(ASKS).status is None
-        living.put(authorities("clients", "clients"))
-        living.awaits(ASKS, 200, ALICE)
-        assert living.ask(ASKS).status is None
+def test_without_authorities_no_client_is_let_in_and_other_ports_serve(live: LiveGateway) -> None:
+    with live.traffic("https://second.example.com/") as statuses:
+        live.delete(authorities("clients"))
+        live.awaits(ASKS, None, ALICE)
+        assert live.ask(ASKS).status is None
+        live.put(authorities("clients", "clients"))
+        live.awaits(ASKS, 200, ALICE)
+        assert live.ask(ASKS).status is None
     assert set(statuses) == {200}
 
 
-def test_what_a_grant_allowed_ends_with_it(living: Living) -> None:
+def test_what_a_grant_allowed_ends_with_it(live: LiveGateway) -> None:
     gateway = WORLD.split("---\n")[1].replace("name: clients", "name: granted, namespace: certs")
     gateway = gateway.replace(
         "clientCertificateRef: {name: client}", "clientCertificateRef: {name: of, namespace: certs}"
     )
     certificate = {"authority": "gateways", "names": ["granted.example.com"]}
-    living.put(GRANT, gateway.replace("generation: 1", "generation: 2"))
-    living.put(cases.secret("certs/of", certificate), cases.config_map("certs/granted", "partners"))
-    living.awaits(ASKS, 200, BOB)
-    until(lambda: living.ask(SECURED).saw(":client") == "granted.example.com")
-    living.delete(decode_manifest(yaml.safe_load(GRANT)))
-    living.awaits(ASKS, None, BOB)
-    living.awaits(SECURED, 503)
-    assert living.ask("https://second.example.com/").status == 200
+    live.put(GRANT, gateway.replace("generation: 1", "generation: 2"))
+    live.put(cases.secret("certs/of", certificate), cases.config_map("certs/granted", "partners"))
+    live.awaits(ASKS, 200, BOB)
+    until(lambda: live.ask(SECURED).saw(":client") == "granted.example.com")
+    live.delete(decode_manifest(yaml.safe_load(GRANT)))
+    live.awaits(ASKS, None, BOB)
+    live.awaits(SECURED, 503)
+    assert live.ask("https://second.example.com/").status == 200
 
 
-def test_a_client_chooses_between_rsa_and_ecdsa(living: Living) -> None:
+def test_a_client_chooses_between_rsa_and_ecdsa(live: LiveGateway) -> None:
     gateway = WORLD.split("---\n")[1].replace("[{name: first}]", "[{name: first}, {name: rsa}]", 1)
     rsa = {"authority": "servers", "names": ["first.example.com", "rsa.example.com"], "kind": "rsa"}
-    living.put(cases.secret("shop/rsa", rsa), gateway.replace("generation: 1", "generation: 2"))
-    until(lambda: _shown(living, "ECDHE-RSA-AES128-GCM-SHA256") == ("first.example.com", "rsa.example.com"))
-    assert _shown(living, "ECDHE-ECDSA-AES128-GCM-SHA256") == ("first.example.com",)
+    live.put(cases.secret("shop/rsa", rsa), gateway.replace("generation: 1", "generation: 2"))
+    until(lambda: _shown(live, "ECDHE-RSA-AES128-GCM-SHA256") == ("first.example.com", "rsa.example.com"))
+    assert _shown(live, "ECDHE-ECDSA-AES128-GCM-SHA256") == ("first.example.com",)
 
 
-def test_an_expired_certificate_is_shown(living: Living) -> None:
+def test_an_expired_certificate_is_shown(live: LiveGateway) -> None:
     pair = pki.issue("servers", ("expired.example.com",), days=(-30, -1))
-    living.put(cases.tls_secret("shop/first", pair))
-    until(lambda: living.ask("https://first.example.com/").certificate == ("expired.example.com",))
-    assert living.ask("https://first.example.com/").status == 200
+    live.put(cases.tls_secret("shop/first", pair))
+    until(lambda: live.ask("https://first.example.com/").certificate == ("expired.example.com",))
+    assert live.ask("https://first.example.com/").status == 200
 
 
-def test_requests_for_another_listener_are_misdirected_on_a_connection_that_serves_on(living: Living) -> None:
+def test_requests_for_another_listener_are_misdirected_on_a_connection_that_serves_on(live: LiveGateway) -> None:
     hosts = ["first.example.com", "second.example.com", "unknown.example.com", "first.example.com"]
-    assert _on_one_connection(living, "first.example.com", hosts) == [200, 421, 404, 200]
+    assert _on_one_connection(live, "first.example.com", hosts) == [200, 421, 404, 200]
 
 
-def _shown(living: Living, cipher: str) -> tuple[str, ...]:
+def _shown(live: LiveGateway, cipher: str) -> tuple[str, ...]:
     """The certificate that a client gets who can do nothing but this."""
     context = pki.asking(None)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(cipher)
-    return _connected(living, context, "first.example.com", stage.names_shown)
+    return _connected(live, context, "first.example.com", harness.names_shown)
 
 
-def _on_one_connection(living: Living, server_name: str, hosts: list[str]) -> list[int]:
+def _on_one_connection(live: LiveGateway, server_name: str, hosts: list[str]) -> list[int]:
     """Statuses of HTTP/2 requests, one after the other, on one connection."""
     context = pki.asking(None)
     context.set_alpn_protocols(["h2"])
@@ -290,7 +292,7 @@ def _on_one_connection(living: Living, server_name: str, hosts: list[str]) -> li
         client.initiate_connection()
         return [_status(client, connection, host) for host in hosts]
 
-    return _connected(living, context, server_name, ask)
+    return _connected(live, context, server_name, ask)
 
 
 def _status(client: H2Connection, connection: ssl.SSLSocket, host: str) -> int:
@@ -306,10 +308,10 @@ def _status(client: H2Connection, connection: ssl.SSLSocket, host: str) -> int:
                 return status
 
 
-def _connected(living: Living, context: ssl.SSLContext, server_name: str, work: Callable[[ssl.SSLSocket], T]) -> T:
-    port = stage.real_port(443)
+def _connected(live: LiveGateway, context: ssl.SSLContext, server_name: str, work: Callable[[ssl.SSLSocket], T]) -> T:
+    port = harness.real_port(443)
     with (
-        socket.create_connection((living.address, port), timeout=5) as plain,
+        socket.create_connection((live.address, port), timeout=5) as plain,
         context.wrap_socket(plain, server_hostname=server_name) as connection,
     ):
         return work(connection)

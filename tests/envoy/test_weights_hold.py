@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from golden import cases as golden
-from golden import stage
+from golden import harness
 from headgate.api.meta import Key
 from headgate.ir.http import Request
 from support import h2c
@@ -31,9 +31,9 @@ SPLITS = [
 
 @dataclass
 class Split:
-    """A case on stage: where it listens, a host and path with weights, and the shares that are right."""
+    """A case in Envoy: where it listens, a host and path with weights, and the shares that are right."""
 
-    on_stage: stage.Stage
+    envoy_harness: harness.EnvoyHarness
     case: golden.Case
     host: str
     path: str
@@ -50,33 +50,33 @@ class Split:
 
 
 @pytest.fixture(scope="module")
-def on_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stage.Stage]:
+def envoy_harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.EnvoyHarness]:
     """An Envoy with two workers."""
-    with stage.Stage(tmp_path_factory.mktemp("weights"), workers=2) as found:
+    with harness.EnvoyHarness(tmp_path_factory.mktemp("weights"), workers=2) as found:
         yield found
 
 
 @pytest.fixture(scope="module", params=SPLITS, ids=lambda each: each[0])
-def split(on_stage: stage.Stage, request: pytest.FixtureRequest) -> Split:
+def split(envoy_harness: harness.EnvoyHarness, request: pytest.FixtureRequest) -> Split:
     name, host, path, shares = request.param
-    case = golden.read(golden.FOLDER / "serve" / f"{name}.in.yaml", on_stage.addresses())
-    on_stage.serve(case.backends)
-    on_stage.load(golden.running(case).outputs, GATEWAY)
-    return Split(on_stage, case, host, path, shares)
+    case = golden.read(golden.FOLDER / "serve" / f"{name}.in.yaml", envoy_harness.addresses())
+    envoy_harness.serve(case.backends)
+    envoy_harness.load(golden.running(case).outputs, GATEWAY)
+    return Split(envoy_harness, case, host, path, shares)
 
 
 def test_they_hold_on_one_connection(split: Split) -> None:
-    answers = stage.asks(split.address, Request(host=split.host, target=split.path), REQUESTS)
-    split.holds(stage.tally(answers, split.case.backends))
+    answers = harness.asks(split.address, Request(host=split.host, target=split.path), REQUESTS)
+    split.holds(harness.tally(answers, split.case.backends))
 
 
 def test_they_hold_over_two_workers(split: Split) -> None:
     request, connections = Request(host=split.host, target=split.path), 40
-    before = _worked(split.on_stage.envoy.pid)
+    before = _worked(split.envoy_harness.envoy.pid)
     with ThreadPoolExecutor(8) as pool:
-        asked = pool.map(lambda _: stage.asks(split.address, request, REQUESTS // connections), range(connections))
-        split.holds(stage.tally((answer for answers in asked for answer in answers), split.case.backends))
-    work = _worked(split.on_stage.envoy.pid) - before
+        asked = pool.map(lambda _: harness.asks(split.address, request, REQUESTS // connections), range(connections))
+        split.holds(harness.tally((answer for answers in asked for answer in answers), split.case.backends))
+    work = _worked(split.envoy_harness.envoy.pid) - before
     assert len(work) == 2, work
     assert min(work.values()) > 0.1 * work.total(), work
 
@@ -89,7 +89,7 @@ def _worked(pid: int) -> Counter[str]:
 
 
 def test_they_hold_over_http2(split: Split) -> None:
-    answers = h2c.asks(split.address, stage.real_port(80), split.host, split.path, REQUESTS)
+    answers = h2c.asks(split.address, harness.real_port(80), split.host, split.path, REQUESTS)
     services = {each.address: each.service for each in split.case.backends}
     split.holds(Counter(services[_address(each.body)] for each in answers))
 

@@ -10,14 +10,14 @@ import pytest
 from headgate.envoy import otlp
 from headgate.telemetry.counter_store import CounterStore
 from headgate.xds.desired import Update
-from support.stage import Stage
-from support.stage import stage as set_up
 from support.waiting import until
 from support.xds import GATEWAY, split
+from support.xds_harness import XdsHarness
+from support.xds_harness import xds_harness as set_up
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[XdsHarness]:
     with set_up(tmp_path_factory.mktemp("envoy")) as made:
         failing = made.plane.backend("failing", status=503)
         host, weights = split("failing", (failing, 1))
@@ -27,7 +27,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield made
 
 
-def counted(stage: Stage, stat_name: str) -> tuple[int, dict[str, int], dict[str, int], int]:
+def counted(stage: XdsHarness, stat_name: str) -> tuple[int, dict[str, int], dict[str, int], int]:
     """All that was ever reported of a cluster: reports, by code, by class, requests in the histogram."""
     reports, timed = 0, 0
     by_code: dict[str, int] = {}
@@ -43,7 +43,7 @@ def counted(stage: Stage, stat_name: str) -> tuple[int, dict[str, int], dict[str
     return reports, by_code, by_class, timed
 
 
-def test_every_request_is_counted_once_by_code_class_and_time(stage: Stage) -> None:
+def test_every_request_is_counted_once_by_code_class_and_time(stage: XdsHarness) -> None:
     until(lambda: counted(stage, "shop_old_80")[2].get("2"), says="the first report")
     before = (until(lambda: _still(stage, "shop_old_80"), says="nothing new") or {})["2"]
     for _ in range(50):
@@ -54,7 +54,7 @@ def test_every_request_is_counted_once_by_code_class_and_time(stage: Stage) -> N
     assert timed == by_class["2"]
 
 
-def test_failures_of_a_backend_are_counted_as_5xx_of_its_cluster(stage: Stage) -> None:
+def test_failures_of_a_backend_are_counted_as_5xx_of_its_cluster(stage: XdsHarness) -> None:
     before = counted(stage, "shop_failing_80")[1].get("503", 0)
     for _ in range(5):
         stage.get("failing")
@@ -63,17 +63,17 @@ def test_failures_of_a_backend_are_counted_as_5xx_of_its_cluster(stage: Stage) -
     assert set(found) == {"503"}
 
 
-def test_a_report_says_whose_it_is(stage: Stage) -> None:
+def test_a_report_says_whose_it_is(stage: XdsHarness) -> None:
     gateway, node, _ = until(lambda: stage.plane.metrics[-1:], says="a report")[0]
     assert (gateway, node) == (GATEWAY, "envoy-0")
 
 
-def test_a_report_of_an_idle_envoy_says_how_long_it_is_about(stage: Stage) -> None:
+def test_a_report_of_an_idle_envoy_says_how_long_it_is_about(stage: XdsHarness) -> None:
     seconds = until(lambda: [otlp.read_report(body).seconds for _, _, body in stage.plane.metrics][2:4], says="reports")
     assert all(0.5 < each < 5 for each in seconds)
 
 
-def test_a_reading_covers_the_time_of_an_envoy_that_reports(stage: Stage) -> None:
+def test_a_reading_covers_the_time_of_an_envoy_that_reports(stage: XdsHarness) -> None:
     store = CounterStore()
     store.connected(GATEWAY, "envoy-0", time.monotonic())
     seen = len(stage.plane.metrics)
@@ -88,7 +88,7 @@ def test_a_reading_covers_the_time_of_an_envoy_that_reports(stage: Stage) -> Non
     until(covered, says="two seconds are covered")
 
 
-def test_envoys_own_prometheus_page_carries_the_series_that_people_query(stage: Stage) -> None:
+def test_envoys_own_prometheus_page_carries_the_series_that_people_query(stage: XdsHarness) -> None:
     page = stage.envoy.admin("/stats/prometheus")
     assert 'envoy_cluster_upstream_rq{envoy_response_code="200",envoy_cluster_name="shop_old_80"}' in page
     assert 'envoy_cluster_upstream_rq_xx{envoy_response_code_class="2",envoy_cluster_name="shop_old_80"}' in page
@@ -96,13 +96,13 @@ def test_envoys_own_prometheus_page_carries_the_series_that_people_query(stage: 
     assert 'envoy_cluster_membership_healthy{envoy_cluster_name="shop_old_80"}' in page
 
 
-def _still(stage: Stage, stat_name: str) -> dict[str, int] | None:
+def _still(stage: XdsHarness, stat_name: str) -> dict[str, int] | None:
     """What was counted by class, once two reports in a row brought nothing new."""
     bodies = [otlp.read_report(body) for _, _, body in stage.plane.metrics[-2:]]
     quiet = not any(stat_name in report.clusters and report.clusters[stat_name].by_code for report in bodies)
     return counted(stage, stat_name)[2] if quiet else None
 
 
-def _at_least(stage: Stage, stat_name: str, code: str, count: int) -> dict[str, int] | None:
+def _at_least(stage: XdsHarness, stat_name: str, code: str, count: int) -> dict[str, int] | None:
     found = counted(stage, stat_name)[1]
     return found if found.get(code, 0) >= count else None

@@ -18,16 +18,16 @@ from headgate.envoy.discovery import METHOD, SERVICE
 from headgate.xds.desired import Update
 from headgate.xds.facts import Connected, Disconnected
 from support.addresses import free_port, loopback_network
-from support.stage import Stage
-from support.stage import stage as set_up
 from support.waiting import until
 from support.xds import GATEWAY, ControlPlane, Traffic, get, listener
+from support.xds_harness import XdsHarness
+from support.xds_harness import xds_harness as set_up
 
 OTHER = Key("bank", "gate")
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[XdsHarness]:
     with set_up(tmp_path_factory.mktemp("envoy")) as made:
         made.add("first", 1, 0)
         yield made
@@ -47,18 +47,18 @@ def ask(plane: ControlPlane, certified: pki.IssuedCertificate, node_id: str = "e
         return code
 
 
-def test_a_certificate_of_our_authority_that_names_no_gateway_gets_nothing(stage: Stage) -> None:
+def test_a_certificate_of_our_authority_that_names_no_gateway_gets_nothing(stage: XdsHarness) -> None:
     certified = pki.issue_client(stage.plane.authority, "spiffe://headgate.dev/ns/shop/sa/default", time.time())
     assert ask(stage.plane, certified) == grpc.StatusCode.PERMISSION_DENIED
 
 
-def test_a_gateways_certificate_of_another_authority_gets_no_connection(stage: Stage) -> None:
+def test_a_gateways_certificate_of_another_authority_gets_no_connection(stage: XdsHarness) -> None:
     forger = pki.create_ca(time.time())
     certified = pki.issue_client(forger, pki.spiffe_id(GATEWAY), time.time())
     assert ask(stage.plane, certified) == grpc.StatusCode.UNAVAILABLE
 
 
-def test_an_envoy_that_claims_another_name_gets_what_its_certificate_says(stage: Stage, tmp_path: Path) -> None:
+def test_an_envoy_that_claims_another_name_gets_what_its_certificate_says(stage: XdsHarness, tmp_path: Path) -> None:
     address, port = str(loopback_network()[1]), free_port()
     stage.plane.update(Update(resources=listener(address, port), route_configurations=frozenset({"http"})), OTHER)
     with stage.plane.envoy(tmp_path, address, gateway=OTHER, node_id="envoy-0") as impostor:
@@ -66,7 +66,7 @@ def test_an_envoy_that_claims_another_name_gets_what_its_certificate_says(stage:
         assert str(stage.port) not in impostor.admin("/listeners")
 
 
-def test_a_server_that_was_restarted_sends_nothing_again(stage: Stage) -> None:
+def test_a_server_that_was_restarted_sends_nothing_again(stage: XdsHarness) -> None:
     with Traffic(stage.address, stage.port, "first.example") as traffic:
         before = _updates(stage)
         stage.plane.stop()
@@ -81,12 +81,12 @@ def test_a_server_that_was_restarted_sends_nothing_again(stage: Stage) -> None:
     assert traffic.failed == 0
 
 
-def test_weights_change_again_after_a_restart(stage: Stage) -> None:
+def test_weights_change_again_after_a_restart(stage: XdsHarness) -> None:
     stage.weigh("first", 0, 1)
     until(lambda: stage.answers("first") == {"new"}, says="all traffic moved")
 
 
-def test_an_empty_world_takes_nothing_away_before_it_is_complete(stage: Stage) -> None:
+def test_an_empty_world_takes_nothing_away_before_it_is_complete(stage: XdsHarness) -> None:
     stage.plane.stop()
     stage.plane.facts.clear()
     stage.plane.start()
@@ -99,7 +99,7 @@ def test_an_empty_world_takes_nothing_away_before_it_is_complete(stage: Stage) -
     assert stage.get("first") == (200, "new")
 
 
-def test_a_server_shows_its_renewed_certificate_and_drops_no_stream(stage: Stage, tmp_path: Path) -> None:
+def test_a_server_shows_its_renewed_certificate_and_drops_no_stream(stage: XdsHarness, tmp_path: Path) -> None:
     plane = stage.plane
     plane.authority = pki.rotate_ca(plane.authority, time.time())
     plane.certified = pki.issue_server(plane.authority, [names.XDS_SERVER], time.time())
@@ -114,7 +114,7 @@ def test_a_server_shows_its_renewed_certificate_and_drops_no_stream(stage: Stage
         assert not any(isinstance(fact, Disconnected) for fact in plane.facts)
 
 
-def test_an_envoy_takes_its_renewed_certificate_and_authority_from_its_files(stage: Stage) -> None:
+def test_an_envoy_takes_its_renewed_certificate_and_authority_from_its_files(stage: XdsHarness) -> None:
     plane = stage.plane
     plane.authority = pki.create_ca(time.time())
     plane.certified = pki.issue_server(plane.authority, [names.XDS_SERVER], time.time())
@@ -129,14 +129,14 @@ def test_an_envoy_takes_its_renewed_certificate_and_authority_from_its_files(sta
     stage.add("renewed", 1, 0)
 
 
-def test_a_gateway_that_is_dropped_ends_its_streams_and_its_envoys_serve_on(stage: Stage) -> None:
+def test_a_gateway_that_is_dropped_ends_its_streams_and_its_envoys_serve_on(stage: XdsHarness) -> None:
     stage.plane.facts.clear()
     stage.plane.call(stage.plane.server.drop, GATEWAY)
     until(lambda: any(isinstance(fact, Disconnected) for fact in stage.plane.facts), says="the stream ended")
     assert stage.get("first") == (200, "new")
 
 
-def _updates(stage: Stage) -> str:
+def _updates(stage: XdsHarness) -> str:
     dump = json.loads(stage.envoy.admin("/config_dump"))
     return str([each for config in dump["configs"] for each in _dynamic(config)])
 

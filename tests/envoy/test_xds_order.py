@@ -17,14 +17,14 @@ from headgate.envoy.resources import Resource, VirtualHost
 from headgate.envoy.secrets import tls_certificate
 from headgate.xds.desired import Update
 from support.addresses import free_port
-from support.stage import Stage
-from support.stage import stage as set_up
 from support.waiting import until
 from support.xds import Traffic, get, listener, split
+from support.xds_harness import XdsHarness
+from support.xds_harness import xds_harness as set_up
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[XdsHarness]:
     with set_up(tmp_path_factory.mktemp("envoy")) as made:
         yield made
 
@@ -40,7 +40,7 @@ def broken(name: str, regex: str = "[") -> VirtualHost:
     )
 
 
-def test_swapping_the_cluster_of_a_route_twenty_times_fails_no_request(stage: Stage) -> None:
+def test_swapping_the_cluster_of_a_route_twenty_times_fails_no_request(stage: XdsHarness) -> None:
     stage.add("swap", 1, 0)
     before = stage.old
     with Traffic(stage.address, stage.port, "swap.example") as traffic:
@@ -61,7 +61,7 @@ def test_swapping_the_cluster_of_a_route_twenty_times_fails_no_request(stage: St
     assert traffic.failed == 0
 
 
-def test_a_cluster_that_nobody_wants_goes_after_its_last_route(stage: Stage) -> None:
+def test_a_cluster_that_nobody_wants_goes_after_its_last_route(stage: XdsHarness) -> None:
     backend = stage.plane.backend("brief")
     host, weights = split("brief", (backend, 1))
     stage.update(Update(resources=backend.resources(), hosts={("http", "brief"): host}, weights=weights))
@@ -71,7 +71,7 @@ def test_a_cluster_that_nobody_wants_goes_after_its_last_route(stage: Stage) -> 
     assert stage.get("brief")[0] == 404
 
 
-def test_a_cluster_that_changes_under_its_own_name_fails_no_request(stage: Stage) -> None:
+def test_a_cluster_that_changes_under_its_own_name_fails_no_request(stage: XdsHarness) -> None:
     backend = stage.plane.backend("same")
     host, weights = split("same", (backend, 1))
     stage.update(Update(resources=backend.resources(), hosts={("http", "same"): host}, weights=weights))
@@ -90,7 +90,7 @@ def test_a_cluster_that_changes_under_its_own_name_fails_no_request(stage: Stage
     assert traffic.failed == 0
 
 
-def test_a_route_to_a_service_without_endpoints_answers_503_at_once(stage: Stage) -> None:
+def test_a_route_to_a_service_without_endpoints_answers_503_at_once(stage: XdsHarness) -> None:
     backend = stage.plane.backend("empty")
     empty = clusters.cluster_load_assignment(backend.cluster, [])
     host, weights = split("empty", (backend, 1))
@@ -99,7 +99,7 @@ def test_a_route_to_a_service_without_endpoints_answers_503_at_once(stage: Stage
     until(lambda: stage.get("empty")[0] == 503, deadline=5, says="503")
 
 
-def test_one_virtual_host_that_envoy_refuses_stops_no_other(stage: Stage) -> None:
+def test_one_virtual_host_that_envoy_refuses_stops_no_other(stage: XdsHarness) -> None:
     hosts = {("http", f"many{i}"): split(f"many{i}", (stage.old, 1)) for i in range(8)}
     stage.update(
         Update(
@@ -118,14 +118,14 @@ def test_one_virtual_host_that_envoy_refuses_stops_no_other(stage: Stage) -> Non
     )
 
 
-def test_a_refused_change_leaves_a_virtual_host_as_it_was(stage: Stage) -> None:
+def test_a_refused_change_leaves_a_virtual_host_as_it_was(stage: XdsHarness) -> None:
     stage.add("kept", 1, 0)
     stage.update(Update(hosts={("http", "kept"): broken("kept", "(")}))
     until(lambda: [fact for fact in stage.plane.outcomes("missing )") if fact.host == "kept"], says="the refusal")
     assert stage.get("kept") == (200, "old")
 
 
-def test_a_refused_virtual_host_serves_again_when_it_is_mended(stage: Stage) -> None:
+def test_a_refused_virtual_host_serves_again_when_it_is_mended(stage: XdsHarness) -> None:
     stage.update(Update(hosts={("http", "mended"): broken("mended")}))
     until(lambda: stage.get("mended")[0] == 500, says="500 while it is refused")
     host, weights = split("mended", (stage.old, 1))
@@ -135,7 +135,7 @@ def test_a_refused_virtual_host_serves_again_when_it_is_mended(stage: Stage) -> 
     assert last.message == ""
 
 
-def test_a_listener_on_a_port_that_is_taken_is_refused_and_the_others_come(stage: Stage) -> None:
+def test_a_listener_on_a_port_that_is_taken_is_refused_and_the_others_come(stage: XdsHarness) -> None:
     taken = stage.plane.port
     other = free_port(stage.address)
     stage.update(Update(resources=listener("127.0.0.1", taken) | listener(stage.address, other)))
@@ -144,7 +144,7 @@ def test_a_listener_on_a_port_that_is_taken_is_refused_and_the_others_come(stage
     assert (refused.type_url, refused.name) == (LISTENER, f"l-{taken}")
 
 
-def test_a_listener_whose_port_was_taken_serves_when_the_port_is_free(stage: Stage) -> None:
+def test_a_listener_whose_port_was_taken_serves_when_the_port_is_free(stage: XdsHarness) -> None:
     with socket.socket() as holder:
         holder.bind((stage.address, 0))
         holder.listen()
@@ -160,7 +160,7 @@ def certificate(host: str) -> Resource:
     return tls_certificate("web", issued.certificate, issued.key)
 
 
-def shown(stage: Stage, port: int) -> bytes:
+def shown(stage: XdsHarness, port: int) -> bytes:
     """The certificate that a client is shown."""
     trusting = ssl.create_default_context()
     trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
@@ -171,7 +171,7 @@ def shown(stage: Stage, port: int) -> bytes:
         return secure.getpeercert(binary_form=True) or b""
 
 
-def test_a_renewed_certificate_is_shown_without_touching_the_listener(stage: Stage) -> None:
+def test_a_renewed_certificate_is_shown_without_touching_the_listener(stage: XdsHarness) -> None:
     port = free_port(stage.address)
     chain = listeners.FilterChain("web", "http", ("web.example",), ("web",))
     https = listeners.listener("https", stage.address, port, [chain])

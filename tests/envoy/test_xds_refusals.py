@@ -17,26 +17,26 @@ from headgate.xds.desired import Update
 from headgate.xds.facts import Outcome
 from support.addresses import free_port
 from support.insecure_tls import insecure_context
-from support.stage import Stage
-from support.stage import stage as set_up
 from support.waiting import until
 from support.xds import split
+from support.xds_harness import XdsHarness
+from support.xds_harness import xds_harness as set_up
 
 ODD = Ref("HTTPRoute", "shop", "odd")
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[XdsHarness]:
     with set_up(tmp_path_factory.mktemp("envoy")) as made:
         made.add("before", 1, 0)
         yield made
 
 
-def refusals(stage: Stage, type_url: str) -> list[Outcome]:
+def refusals(stage: XdsHarness, type_url: str) -> list[Outcome]:
     return [each for each in stage.plane.outcomes() if each.type_url == type_url and each.message]
 
 
-def test_a_refused_cluster_is_told_of_its_routes_and_others_serve(stage: Stage) -> None:
+def test_a_refused_cluster_is_told_of_its_routes_and_others_serve(stage: XdsHarness) -> None:
     odd, fine = stage.plane.backend("odd"), stage.plane.backend("fine")
     bad = clusters.cluster(odd.cluster, "shop_odd_80", connect_timeout=0.0)
     resources = {**odd.resources(), (CLUSTER, bad.name): bad, **fine.resources()}
@@ -56,7 +56,7 @@ def test_a_refused_cluster_is_told_of_its_routes_and_others_serve(stage: Stage) 
     assert "connect_timeout" in refused.message.lower() or "ConnectTimeout" in refused.message
 
 
-def test_a_refused_cluster_is_not_sent_again_with_other_changes(stage: Stage) -> None:
+def test_a_refused_cluster_is_not_sent_again_with_other_changes(stage: XdsHarness) -> None:
     before = stage.envoy.counter("cluster_manager.cds.update_rejected")
     stage.add("after", 1, 0)
     new = stage.plane.backend("new-one")
@@ -66,7 +66,7 @@ def test_a_refused_cluster_is_not_sent_again_with_other_changes(stage: Stage) ->
     assert stage.envoy.counter("cluster_manager.cds.update_rejected") == before > 0
 
 
-def test_a_cluster_that_is_mended_serves_and_its_routes_are_told(stage: Stage) -> None:
+def test_a_cluster_that_is_mended_serves_and_its_routes_are_told(stage: XdsHarness) -> None:
     odd = stage.plane.backend("odd")
     stage.update(Update(resources=odd.resources()))
     until(lambda: stage.get("odd") == (200, "odd"), says="it serves")
@@ -74,7 +74,7 @@ def test_a_cluster_that_is_mended_serves_and_its_routes_are_told(stage: Stage) -
     assert (last.message, last.origins) == ("", (ODD,))
 
 
-def test_a_refused_certificate_is_told_until_it_is_mended_and_others_are_shown(stage: Stage) -> None:
+def test_a_refused_certificate_is_told_until_it_is_mended_and_others_are_shown(stage: XdsHarness) -> None:
     port = free_port(stage.address)
     good = tls.of_secret(golden.secret("shop/good", ("good.example",)))
     bad = secrets.tls_certificate("shop/bad", good.certificate + b"-----BEGIN CERTIFICATE-----\n", good.key)
@@ -94,11 +94,11 @@ def test_a_refused_certificate_is_told_until_it_is_mended_and_others_are_shown(s
     until(lambda: last_outcome(stage, SECRET, "shop/bad").message == "", says="the ACK is reported")
 
 
-def last_outcome(stage: Stage, type_url: str, name: str) -> Outcome:
+def last_outcome(stage: XdsHarness, type_url: str, name: str) -> Outcome:
     return [each for each in stage.plane.outcomes() if (each.type_url, each.name) == (type_url, name)][-1]
 
 
-def shown(stage: Stage, port: int, host: str) -> tuple[str, ...]:
+def shown(stage: XdsHarness, port: int, host: str) -> tuple[str, ...]:
     """The names of the certificate that a client is shown."""
     with (
         socket.create_connection((stage.address, port), timeout=5) as plain,

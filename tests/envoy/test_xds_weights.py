@@ -10,24 +10,24 @@ import pytest
 from headgate.envoy import names, routes
 from headgate.envoy.resources import Weights
 from headgate.xds.desired import Update
-from support.stage import Stage
-from support.stage import stage as set_up
 from support.waiting import until
 from support.xds import Traffic
+from support.xds_harness import XdsHarness
+from support.xds_harness import xds_harness as set_up
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[XdsHarness]:
     with set_up(tmp_path_factory.mktemp("envoy")) as made:
         yield made
 
 
-def routes_version(stage: Stage) -> str:
+def routes_version(stage: XdsHarness) -> str:
     dump = json.loads(stage.envoy.admin("/config_dump?resource=dynamic_route_configs"))
     return str([each["version_info"] for each in dump["configs"]])
 
 
-def test_a_change_of_weights_reaches_envoy_without_touching_its_routes(stage: Stage) -> None:
+def test_a_change_of_weights_reaches_envoy_without_touching_its_routes(stage: XdsHarness) -> None:
     stage.add("lane", 1, 0)
     before = routes_version(stage)
     stage.weigh("lane", 0, 1)
@@ -35,7 +35,7 @@ def test_a_change_of_weights_reaches_envoy_without_touching_its_routes(stage: St
     assert routes_version(stage) == before
 
 
-def test_weights_go_through_the_lane_among_many_paths_too(stage: Stage) -> None:
+def test_weights_go_through_the_lane_among_many_paths_too(stage: XdsHarness) -> None:
     crowd = [
         routes.route(f"{at}", routes.Match(routes.PathMatch("exact", f"/{at}")), routes.DirectResponse(404))
         for at in range(100)
@@ -50,7 +50,7 @@ def test_weights_go_through_the_lane_among_many_paths_too(stage: Stage) -> None:
     assert stage.answers("crowded") == {"new"}
 
 
-def apart(stage: Stage, name: str, old: int, new: int) -> Update:
+def apart(stage: XdsHarness, name: str, old: int, new: int) -> Update:
     """A virtual host with two routes that share all requests: what a path rewrite on one of two backendRefs makes."""
     clusters = (stage.old.cluster, stage.new.cluster)
     key = names.weights_key(name, clusters)
@@ -62,7 +62,7 @@ def apart(stage: Stage, name: str, old: int, new: int) -> Update:
     return Update(hosts={("http", name): host}, weights={key: weights})
 
 
-def test_weights_of_routes_that_share_requests_go_through_the_lane_too(stage: Stage) -> None:
+def test_weights_of_routes_that_share_requests_go_through_the_lane_too(stage: XdsHarness) -> None:
     stage.update(apart(stage, "apart", 1, 0))
     until(lambda: stage.get("apart") == (200, "old"), says="it serves")
     before = routes_version(stage)
@@ -75,7 +75,7 @@ def test_weights_of_routes_that_share_requests_go_through_the_lane_too(stage: St
     assert stage.answers("apart") == {"new"}
 
 
-def test_two_hundred_changes_of_weights_fail_no_request(stage: Stage) -> None:
+def test_two_hundred_changes_of_weights_fail_no_request(stage: XdsHarness) -> None:
     stage.add("steady", 50, 50)
     with Traffic(stage.address, stage.port, "steady.example") as traffic:
         for step in range(200):
@@ -85,7 +85,7 @@ def test_two_hundred_changes_of_weights_fail_no_request(stage: Stage) -> None:
     assert traffic.failed == 0
 
 
-def test_weights_stay_when_routes_are_pushed_and_then_leave_the_runtime(stage: Stage) -> None:
+def test_weights_stay_when_routes_are_pushed_and_then_leave_the_runtime(stage: XdsHarness) -> None:
     stage.add("fold", 1, 0)
     stage.weigh("fold", 0, 1)
     until(lambda: stage.answers("fold") == {"new"}, says="all traffic moved")

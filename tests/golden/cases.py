@@ -55,7 +55,7 @@ CLASS = "headgate"
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where Gateways and endpoints of a case are. On paper they have addresses of documentation; on stage real ones."""
+    """The networks of Gateways and endpoints of a case: those of RFC 5737, or with an Envoy parts of loopback."""
 
     gateways: ipaddress.IPv4Network
     backends: ipaddress.IPv4Network

@@ -1,4 +1,4 @@
-"""A backend of the stage that speaks HTTP/2 without TLS (h2c, prior knowledge): it says what it saw, in JSON."""
+"""A backend of the harness that speaks HTTP/2 without TLS (h2c, prior knowledge): it says what it saw, in JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Golden cases of connections and datagrams (`stream/`): what they expect, and backends and clients on stage.
+"""Golden cases of connections and datagrams (`stream/`): what they expect, and their backends and clients.
 
 An expectation's `request` is `TCP :5432`, `UDP :53`, `TLS a.example.com:8443` or, without a server name, `TLS :8443`.
 `to` names who answers, by weight; `closed` stands for "nobody". `sees` is what the backend sees of TLS: the server
@@ -33,8 +33,8 @@ from support.waiting import until
 
 from . import pki
 from .cases import Backend, Case, Expectation
-from .expecting import CLOSED, Answerer
-from .stage import Stage, real_port
+from .expectations import CLOSED, Answerer
+from .harness import EnvoyHarness, real_port
 
 PLAIN = "plain"
 HELLO = b"hello\n"
@@ -69,7 +69,7 @@ def simulated(reached: ConnectionOutcome) -> dict[Answerer, Fraction]:
     return found
 
 
-# On stage.
+# Backends and clients.
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,8 @@ def tally(answers: Iterable[Answer], backends: Iterable[Backend]) -> Counter[str
     return Counter(services[each.backend] if each.backend else CLOSED for each in answers)
 
 
-class StreamStage(Stage):
-    """The same stage with backends that speak lines over TCP, TLS and UDP."""
+class StreamStage(EnvoyHarness):
+    """The same harness with backends that speak lines over TCP, TLS and UDP."""
 
     def __init__(self, folder: Path, *, workers: int = 1) -> None:
         super().__init__(folder, workers=workers, drain=1)

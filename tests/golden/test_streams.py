@@ -3,7 +3,7 @@
 import pytest
 
 from golden import cases as golden
-from golden import expecting, streaming
+from golden import expectations, streaming
 from headgate.simulate import connect
 
 ARGUMENTS = ("case", "expectation")
@@ -16,7 +16,7 @@ def test_the_simulation_sends_a_connection_where_the_case_says(
     case: golden.Case, expectation: golden.Expectation
 ) -> None:
     outcome = connect(golden.routing(case), case.gateway(expectation), streaming.arriving(expectation))
-    assert streaming.simulated(outcome) == expecting.wanted(expectation), outcome
+    assert streaming.simulated(outcome) == expectations.wanted(expectation), outcome
     assert outcome.shares or outcome.reason
 
 

@@ -1,4 +1,4 @@
-"""A backend of the stage that speaks WebSocket (RFC 6455): it says its address first, then sends back what it gets."""
+"""A backend of the harness for WebSocket (RFC 6455): it sends its address first, then everything that it receives."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from golden import expecting, stage
+from golden import expectations, harness
 from headgate.api.meta import Object
 from headgate.ir.http import Request
 from headgate.simulate import RequestOutcome, TrafficShare, ask
@@ -22,12 +22,12 @@ REQUESTS = 8
 
 
 def _agrees(envoy_law: EnvoyLaw, outcome: RequestOutcome, request: Request, *, secure: bool) -> None:
-    wanted = expecting.simulated(outcome)
-    answers = stage.asks(envoy_law.gateway, request, REQUESTS if len(wanted) > 1 else 1, secure=secure)
-    found = stage.tally(answers, envoy_law.backends)
+    wanted = expectations.simulated(outcome)
+    answers = harness.asks(envoy_law.gateway, request, REQUESTS if len(wanted) > 1 else 1, secure=secure)
+    found = harness.tally(answers, envoy_law.backends)
     assert found.keys() <= wanted.keys(), f"{request}: Envoy {found}, simulation {outcome}"
     for answer in answers:
-        (who,) = stage.tally([answer], envoy_law.backends)
+        (who,) = harness.tally([answer], envoy_law.backends)
         shares = [share for share in outcome.shares if who in (str(share.status), str(share.backend))]
         told = {name: answer.headers.get(name) for name in TOLD}
         possible = [(_seen(share), _told(outcome, share)) for share in shares] or [(None, dict.fromkeys(TOLD))]
@@ -58,7 +58,7 @@ def _seen(share: TrafficShare) -> tuple[str | None, ...] | None:
     return (found.method, found.target, found.host, *(found.header(name) for name in ("h-1", "h-2", "h-3")))
 
 
-def _saw(answer: stage.Answer) -> tuple[str | None, ...] | None:
+def _saw(answer: harness.Answer) -> tuple[str | None, ...] | None:
     """The same, as it was."""
     if answer.seen is None:
         return None

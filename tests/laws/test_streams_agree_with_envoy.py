@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from golden import cases as golden
 from golden import streaming
-from golden.expecting import CLOSED
-from golden.stage import PORT_OFFSET
+from golden.expectations import CLOSED
+from golden.harness import PORT_OFFSET
 from headgate.api.meta import Key, Object, Ref
 from headgate.ir.routing import Binding
 from headgate.ir.streams import Connection
@@ -27,12 +27,12 @@ GATEWAY = Key("one", "g0")
 CONNECTIONS = 12
 
 
-class EnvoyLaw:
-    """A stage, and backends that stand in for the endpoints of `worlds.furniture`."""
+class StreamLaw:
+    """A real Envoy, and backends at the endpoints of `worlds.furniture`."""
 
-    def __init__(self, harness: streaming.StreamStage) -> None:
-        self._harness = harness
-        addresses = harness.addresses()
+    def __init__(self, envoy_harness: streaming.StreamStage) -> None:
+        self._harness = envoy_harness
+        addresses = envoy_harness.addresses()
         self.gateway = str(addresses.gateways[1])
         self.backends = []
         for at, name in enumerate(worlds.SERVICES):
@@ -41,7 +41,7 @@ class EnvoyLaw:
             self.backends += [
                 golden.Backend(f"one/{name}:80", address, 8080, protocol, secured) for protocol in ("TCP", "UDP")
             ]
-        harness.serve(self.backends)
+        envoy_harness.serve(self.backends)
 
     def load(self, objects: list[Object]) -> golden.Running:
         """A world of these objects, loaded into Envoy."""
@@ -58,9 +58,9 @@ class EnvoyLaw:
 
 
 @pytest.fixture(scope="module")
-def envoy_law(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnvoyLaw]:
-    with streaming.StreamStage(tmp_path_factory.mktemp("law")) as harness:
-        yield EnvoyLaw(harness)
+def envoy_law(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StreamLaw]:
+    with streaming.StreamStage(tmp_path_factory.mktemp("law")) as envoy_harness:
+        yield StreamLaw(envoy_harness)
 
 
 def _understood(reached: ConnectionOutcome, *, secure: bool) -> dict[str, Fraction]:
@@ -81,7 +81,7 @@ def _understood(reached: ConnectionOutcome, *, secure: bool) -> dict[str, Fracti
     st.lists(worlds.connections, min_size=3, max_size=8),
 )
 def test_the_simulation_and_envoy_send_every_connection_to_the_same(
-    envoy_law: EnvoyLaw, gateway: Object, routes: list[Object], connections: list[Connection]
+    envoy_law: StreamLaw, gateway: Object, routes: list[Object], connections: list[Connection]
 ) -> None:
     made = envoy_law.load([gateway, *routes])
     for each in connections:
@@ -102,7 +102,7 @@ def test_the_simulation_and_envoy_send_every_connection_to_the_same(
     st.lists(odd | st.sampled_from(HOSTNAMES), min_size=1, max_size=4), st.sampled_from(["Terminate", "Passthrough"])
 )
 def test_envoy_takes_whatever_server_names_stand_in_listeners_and_routes(
-    envoy_law: EnvoyLaw, hostnames: list[str], mode: str
+    envoy_law: StreamLaw, hostnames: list[str], mode: str
 ) -> None:
     tls = {"mode": mode, "certificateRefs": [{"name": "tls"}] if mode == "Terminate" else []}
     doors = [

@@ -38,7 +38,7 @@ from support.xds import GATEWAY, ControlPlane, Loop
 
 from . import http2, pki, websocket
 from .cases import Addresses, Backend, Case, Expectation, read, running
-from .expecting import TRIES, read_try
+from .expectations import TRIES, read_try
 
 #: A request with this header is answered by the virtual host itself, with the number of the load.
 MARK = "x-golden-mark"
@@ -73,7 +73,7 @@ class Answer:
         return ",".join(found) if found else None
 
 
-class Stage:
+class EnvoyHarness:
     """Envoy, xDS server and backends. `addresses` hands out a part of the loopback network for a case."""
 
     def __init__(self, folder: Path, *, workers: int = 1, drain: int = 600) -> None:
@@ -315,24 +315,24 @@ def _everything(outputs: Outputs, gateway: Key, number: str) -> Update:
 class PlayedCase:
     """Serves one golden case at a time by one Envoy: a case stays loaded until another is needed."""
 
-    def __init__(self, stage: Stage) -> None:
-        self.stage = stage
+    def __init__(self, harness: EnvoyHarness) -> None:
+        self.harness = harness
         self._case: Case | None = None
         self._outputs: Outputs
         self._gateway: Key | None = None
 
     def load(self, path: Path, expectation: Expectation) -> Case:
-        """The case with addresses of the stage; its Gateway that the expectation is about is loaded in Envoy."""
+        """The case with addresses of the harness; its Gateway that the expectation is about is loaded in Envoy."""
         case = self._case
         if case is None or case.path != path:
             self._case = self._gateway = None
-            case = read(path, self.stage.addresses())
+            case = read(path, self.harness.addresses())
             self._outputs = running(case).outputs
-            self.stage.serve(case.backends)
+            self.harness.serve(case.backends)
             self._case = case
         if self._gateway != case.gateway(expectation):
             self._gateway = None
-            self.stage.load(self._outputs, case.gateway(expectation), case.head.get("probers"))
+            self.harness.load(self._outputs, case.gateway(expectation), case.head.get("probers"))
             self._gateway = case.gateway(expectation)
         return case
 

@@ -1,4 +1,4 @@
-"""One control plane, one Envoy, two backends: what most tests of xDS on a real Envoy play on."""
+"""One control plane, one Envoy, two backends: what most tests of xDS on a real Envoy share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support.xds import Backend, ControlPlane, get, listener, split
 
 
 @dataclass
-class Stage:
+class XdsHarness:
     """Everything has the route configuration `http`; virtual hosts answer to `<name>.example`."""
 
     plane: ControlPlane
@@ -54,11 +54,11 @@ class Stage:
 
 
 @contextmanager
-def stage(folder: Path) -> Iterator[Stage]:
+def xds_harness(folder: Path) -> Iterator[XdsHarness]:
     """An Envoy that serves, with a listener and no virtual host."""
     address = str(loopback_network()[1])
     with ControlPlane() as plane, plane.envoy(folder, address) as envoy:
-        made = Stage(plane, envoy, folder, address, free_port(address), plane.backend("old"), plane.backend("new"))
+        made = XdsHarness(plane, envoy, folder, address, free_port(address), plane.backend("old"), plane.backend("new"))
         plane.open()
         resources = {**made.old.resources(), **made.new.resources(), **listener(address, made.port)}
         made.update(Update(resources=resources, route_configurations=frozenset({"http"})))

@@ -15,7 +15,7 @@ Answerer = str
 CLOSED = "closed"
 
 
-#: Tells a backend of the stage what to do with the tries of a request, one after the other: `500,0.6s` fails first,
+#: Tells a backend of the harness what to do with the tries of a request, one after the other: `500,0.6s` fails first,
 #: then takes 0.6 seconds, then answers at once.
 TRIES = "x-echo-tries"
 

@@ -22,15 +22,15 @@ from support.waiting import until
 from support.xds import GATEWAY
 
 from . import cases
-from .stage import PORT_OFFSET, Answer, Stage, asks
+from .harness import PORT_OFFSET, Answer, EnvoyHarness, asks
 
 
-class Living:
+class LiveGateway:
     """The one Gateway of a world, and what clients of it see."""
 
-    def __init__(self, stage: Stage, path: Path) -> None:
+    def __init__(self, harness: EnvoyHarness, path: Path) -> None:
         """In `path` is a golden case without expectations: its head, then manifests."""
-        self._stage = stage
+        self._harness = harness
         self._pipeline = Pipeline(Settings(), self._send, lambda _key: None)
         self._sent: dict[str, set[Any]] = {
             "resources": set(),
@@ -38,9 +38,9 @@ class Living:
             "weights": set(),
             "configurations": set(),
         }
-        self.case = cases.read(path, stage.addresses())
+        self.case = cases.read(path, harness.addresses())
         self.address = str(self.case.addresses.gateways[1])
-        stage.serve(self.case.backends)
+        harness.serve(self.case.backends)
         for each in self.case.objects:
             self._set(each)
         self._pipeline.run_pass()
@@ -75,7 +75,7 @@ class Living:
             found[:] = [self.ask(url, client)]
             return found[0].status == status
 
-        until(answered, every=0.02, running=self._stage.envoy, says=f"{status} for {url}")
+        until(answered, every=0.02, running=self._harness.envoy, says=f"{status} for {url}")
         return found[0]
 
     @contextmanager
@@ -110,7 +110,7 @@ class Living:
             self._pipeline.world.fleet_statuses.set(value.key, EnvoyFleetStatus(value.key.name, (self.address,)))
 
     def _send(self, _key: Key, update: Update) -> None:
-        self._stage.plane.update(update, GATEWAY)
+        self._harness.plane.update(update, GATEWAY)
         self._sent["resources"] |= update.resources.keys()
         self._sent["hosts"] |= update.hosts.keys()
         self._sent["weights"] |= update.weights.keys()
@@ -118,7 +118,7 @@ class Living:
 
     def end(self) -> None:
         """Take everything away again."""
-        self._stage.plane.update(
+        self._harness.plane.update(
             Update(
                 removed_resources=frozenset(self._sent["resources"]),
                 removed_hosts=frozenset(self._sent["hosts"]),

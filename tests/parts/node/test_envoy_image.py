@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,8 @@ def test_an_envoy_serves_in_a_pod_and_drains_before_it_ends(api: Api, node: Loca
         return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
     until(ready, says="Envoy is ready")
-    api.delete("Pod", "front")
-    until(lambda: "drain" in api.logs("front"), says="Envoy says that it drains", tolerate=(OSError,))
+    with ThreadPoolExecutor() as threads:
+        log = threads.submit(api.logs, "front", follow="true")  # until the container has ended
+        api.delete("Pod", "front")
+        assert "drain" in log.result(60)
     until(lambda: api.find("Pod", "front") is None, says="the pod is gone")

@@ -91,7 +91,7 @@ async def test_an_answer_that_comes_too_late_is_a_failure() -> None:
 
 
 async def test_what_is_no_http_is_a_failure() -> None:
-    assert (await ask(b"hello", get))[0] == "no HTTP answer"
+    assert (await ask(b"hello", get))[0] == "no HTTP response"
 
 
 async def test_a_connection_is_enough_for_a_tcp_probe() -> None:

@@ -46,7 +46,7 @@ def test_items_choose_keys_and_name_their_files() -> None:
 
 def test_a_path_out_of_the_volume_is_refused() -> None:
     text = refusal(configMap={"name": "c", "items": [{"key": "x", "path": "../../passwd"}]})
-    assert "leads out of the volume" in text
+    assert "is outside the volume" in text
 
 
 def test_a_missing_secret_is_named() -> None:

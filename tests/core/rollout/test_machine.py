@@ -11,7 +11,7 @@ from headgate.api.gateway import HTTPRoute
 from support.rollout_world import RolloutWorld, canary, config_map, deployment
 
 
-def initialised(manifest: object = None, *others: object) -> RolloutWorld:
+def initialized(manifest: object = None, *others: object) -> RolloutWorld:
     world = RolloutWorld(manifest, *others)  # type: ignore[arg-type]
     world.run()
     assert world.phase == "Initialized", world.events
@@ -66,7 +66,7 @@ def test_while_initialising_the_primary_follows_the_target() -> None:
 
 
 def test_made_objects_belong_to_the_canary_and_opt_out_of_flux() -> None:
-    world = initialised()
+    world = initialized()
     for cls, name in ((Service, "podinfo-canary"), (Deployment, "podinfo-primary"), (HTTPRoute, "podinfo")):
         owner = world.raw(cls, name)["metadata"]["ownerReferences"][0]
         assert (owner["kind"], owner["name"], owner["controller"]) == ("Canary", "podinfo", True)
@@ -86,7 +86,7 @@ def test_a_service_that_is_there_keeps_its_node_port_and_its_metadata() -> None:
             "ports": [{"name": "web", "port": 9898, "nodePort": 30080}],
         },
     }
-    service = initialised(None, deployment(), mine).raw(Service)
+    service = initialized(None, deployment(), mine).raw(Service)
     assert service["spec"]["selector"] == {"app": "podinfo-primary"}
     assert (service["spec"]["type"], service["spec"]["ports"][0]["nodePort"]) == ("NodePort", 30080)
     assert service["metadata"]["labels"] == {"mine": "yes"}
@@ -107,7 +107,7 @@ TICKS = [
 
 
 def test_a_good_revision_walks_through_the_tick_table() -> None:
-    world = released(initialised())
+    world = released(initialized())
     walked = []
     for seconds, _, _ in TICKS:
         walked.append((seconds, world.phase, world.weight))
@@ -116,7 +116,7 @@ def test_a_good_revision_walks_through_the_tick_table() -> None:
 
 
 def test_a_good_revision_tells_flaggers_events_in_order() -> None:
-    world = released(initialised())
+    world = released(initialized())
     world.run(100)
     assert world.events == [
         "Normal: New revision detected! Scaling up podinfo.test",
@@ -129,7 +129,7 @@ def test_a_good_revision_tells_flaggers_events_in_order() -> None:
 
 
 def test_a_promoted_revision_runs_in_the_primary_and_the_canary_rests() -> None:
-    world = released(initialised())
+    world = released(initialized())
     world.run(100)
     assert world.image("podinfo-primary") == "app:2"
     assert world.raw(Deployment)["spec"]["replicas"] == 0
@@ -159,13 +159,13 @@ def test_a_promoted_revision_runs_in_the_primary_and_the_canary_rests() -> None:
 def test_weights_rise_as_the_spec_says_and_never_beyond_the_maximum(
     analysis: dict[str, object], weights: list[int]
 ) -> None:
-    world = released(initialised(canary(analysis)))
+    world = released(initialized(canary(analysis)))
     world.run(200)
     assert (world.phase, world.weights) == ("Succeeded", weights)
 
 
 def test_promotion_in_steps_tells_the_primarys_weight() -> None:
-    world = released(initialised(canary({"stepWeight": 100, "maxWeight": 100, "stepWeightPromotion": 50})))
+    world = released(initialized(canary({"stepWeight": 100, "maxWeight": 100, "stepWeightPromotion": 50})))
     world.run(100)
     assert [event for event in world.events if "primary weight" in event] == [
         "Normal: Advance podinfo.test primary weight 50",
@@ -174,13 +174,13 @@ def test_promotion_in_steps_tells_the_primarys_weight() -> None:
 
 
 def test_an_interval_of_one_second_is_honoured() -> None:
-    world = released(initialised(canary({"interval": "1s", "stepWeight": 25, "maxWeight": 50})))
+    world = released(initialized(canary({"interval": "1s", "stepWeight": 25, "maxWeight": 50})))
     world.run(3)
     assert world.phase == "Succeeded"
 
 
 def test_skip_analysis_promotes_without_giving_the_canary_traffic() -> None:
-    world = released(initialised(canary(skipAnalysis=True)))
+    world = released(initialized(canary(skipAnalysis=True)))
     world.run(30)
     assert (world.phase, world.image("podinfo-primary"), world.weights) == ("Succeeded", "app:2", [])
     assert world.events[-1] == "Normal: Promotion completed! Canary analysis was skipped for podinfo.test"
@@ -191,7 +191,7 @@ def test_skip_analysis_promotes_without_giving_the_canary_traffic() -> None:
 
 
 def test_failed_checks_roll_back_at_the_threshold() -> None:
-    world = initialised()
+    world = initialized()
     world.success_rate = 98.5
     released(world).run(60)
     assert (world.phase, world.weights) == ("Failed", [10, 0])
@@ -206,7 +206,7 @@ def test_failed_checks_roll_back_at_the_threshold() -> None:
 
 
 def test_a_failed_check_is_not_forgiven_by_a_good_one() -> None:
-    world = released(initialised())
+    world = released(initialized())
     for rate in (90.0, 100.0, 90.0):
         world.success_rate = rate
         world.run(10)
@@ -214,7 +214,7 @@ def test_a_failed_check_is_not_forgiven_by_a_good_one() -> None:
 
 
 def test_no_traffic_is_a_failed_check() -> None:
-    world = initialised()
+    world = initialized()
     world.requests = 0
     released(world).run(10)
     assert world.status["failedChecks"] == 1
@@ -225,7 +225,7 @@ def test_no_traffic_is_a_failed_check() -> None:
 
 
 def test_a_hole_in_the_telemetry_is_neither_success_nor_failure() -> None:
-    world = released(initialised())
+    world = released(initialized())
     world.coverage = 0.5
     world.run(50)
     assert (world.phase, world.weight, world.status["failedChecks"]) == ("Progressing", 10, 0)
@@ -236,14 +236,14 @@ def test_a_hole_in_the_telemetry_is_neither_success_nor_failure() -> None:
 
 
 def test_telemetry_that_never_comes_back_ends_the_rollout() -> None:
-    world = released(initialised())
+    world = released(initialized())
     world.coverage = 0.0
     world.run(100)
     assert (world.phase, world.weight) == ("Failed", 0)
 
 
 def test_a_canary_that_never_gets_ready_is_rolled_back_after_the_deadline() -> None:
-    world = initialised()
+    world = initialized()
     world.stuck.add("podinfo")
     released(world).run(100)
     assert (world.phase, world.weights) == ("Failed", [])
@@ -251,14 +251,14 @@ def test_a_canary_that_never_gets_ready_is_rolled_back_after_the_deadline() -> N
 
 
 def test_a_canary_whose_deployment_gave_up_is_rolled_back_at_once() -> None:
-    world = released(initialised())
+    world = released(initialized())
     world.given_up.add("podinfo")
     world.run()
     assert (world.phase, world.weight) == ("Failed", 0)
 
 
 def test_a_route_that_is_not_accepted_holds_the_analysis_and_then_ends_it() -> None:
-    world = initialised()
+    world = initialized()
     world.accepts = False
     world.edit(HTTPRoute, spec=world.raw(HTTPRoute)["spec"] | {"hostnames": ["other.example.com"]})
     released(world).run(30)
@@ -269,7 +269,7 @@ def test_a_route_that_is_not_accepted_holds_the_analysis_and_then_ends_it() -> N
 
 
 def test_a_promotion_that_fails_leaves_traffic_on_the_canary_that_works() -> None:
-    world = released(initialised())
+    world = released(initialized())
     world.run_to("Promoting")
     world.given_up.add("podinfo-primary")
     world.run(10)
@@ -279,7 +279,7 @@ def test_a_promotion_that_fails_leaves_traffic_on_the_canary_that_works() -> Non
 
 
 def test_a_failed_promotion_is_completed_when_the_primary_comes_up_after_all() -> None:
-    world = released(initialised())
+    world = released(initialized())
     world.run_to("Promoting")
     world.given_up.add("podinfo-primary")
     world.run(10)
@@ -289,7 +289,7 @@ def test_a_failed_promotion_is_completed_when_the_primary_comes_up_after_all() -
 
 
 def test_a_fix_after_a_failed_promotion_goes_to_the_primary_without_a_detour_over_it() -> None:
-    world = released(initialised())
+    world = released(initialized())
     world.run_to("Promoting")
     world.given_up.add("podinfo-primary")
     world.run(10)
@@ -306,7 +306,7 @@ def test_a_fix_after_a_failed_promotion_goes_to_the_primary_without_a_detour_ove
 
 
 def test_a_new_revision_in_the_middle_starts_again_from_zero() -> None:
-    world = released(initialised())
+    world = released(initialized())
     world.run(15)
     world.release("app:3")
     world.step()
@@ -317,7 +317,7 @@ def test_a_new_revision_in_the_middle_starts_again_from_zero() -> None:
 
 
 def test_going_back_to_the_promoted_revision_ends_the_analysis() -> None:
-    world = released(initialised())
+    world = released(initialized())
     world.run(15)
     world.release("app:1")
     world.run(100)
@@ -326,7 +326,7 @@ def test_going_back_to_the_promoted_revision_ends_the_analysis() -> None:
 
 
 def test_a_failed_revision_is_not_tried_again_by_itself() -> None:
-    world = initialised()
+    world = initialized()
     world.success_rate = 0.0
     released(world).run(60)
     world.events.clear()
@@ -335,7 +335,7 @@ def test_a_failed_revision_is_not_tried_again_by_itself() -> None:
 
 
 def test_the_revision_after_a_failed_one_is_released() -> None:
-    world = initialised()
+    world = initialized()
     world.success_rate = 0.0
     released(world).run(60)
     world.success_rate = 100.0
@@ -344,7 +344,7 @@ def test_the_revision_after_a_failed_one_is_released() -> None:
 
 
 def test_going_back_after_a_failure_promotes_nothing() -> None:
-    world = initialised()
+    world = initialized()
     world.success_rate = 0.0
     released(world).run(60)
     world.release("app:1")
@@ -354,7 +354,7 @@ def test_going_back_after_a_failure_promotes_nothing() -> None:
 
 
 def test_a_failed_revision_that_comes_back_after_the_old_one_is_tried_again() -> None:
-    world = initialised()
+    world = initialized()
     world.success_rate = 0.0
     released(world).run(60)
     world.release("app:1")
@@ -365,7 +365,7 @@ def test_a_failed_revision_that_comes_back_after_the_old_one_is_tried_again() ->
 
 
 def test_a_revision_that_comes_during_promotion_gets_no_traffic_before_its_own_analysis() -> None:
-    world = released(initialised())
+    world = released(initialized())
     world.run_to("Promoting")
     world.stuck.add("podinfo-primary")
     world.run(5)
@@ -380,7 +380,7 @@ def test_a_revision_that_comes_during_promotion_gets_no_traffic_before_its_own_a
 
 def test_a_changed_config_map_is_a_new_revision() -> None:
     uses = deployment(volumes=[{"name": "config", "configMap": {"name": "settings"}}])
-    world = initialised(None, uses, config_map("settings", mode="one"))
+    world = initialized(None, uses, config_map("settings", mode="one"))
     volumes = world.raw(Deployment, "podinfo-primary")["spec"]["template"]["spec"]["volumes"]
     assert volumes[0]["configMap"]["name"] == "settings-primary"
     world.edit(ConfigMap, "settings", data={"mode": "two"})
@@ -391,7 +391,7 @@ def test_a_changed_config_map_is_a_new_revision() -> None:
 
 def test_the_primary_keeps_the_old_configuration_during_the_analysis() -> None:
     uses = deployment(volumes=[{"name": "config", "configMap": {"name": "settings"}}])
-    world = initialised(None, uses, config_map("settings", mode="one"))
+    world = initialized(None, uses, config_map("settings", mode="one"))
     world.edit(ConfigMap, "settings", data={"mode": "two"})
     world.run(25)
     assert world.phase == "Progressing"
@@ -427,7 +427,7 @@ def test_a_copy_of_a_secret_is_never_shown() -> None:
 
 
 def test_a_manual_scale_up_of_a_resting_canary_is_left_alone() -> None:
-    world = initialised()
+    world = initialized()
     world.edit(Deployment, spec__replicas=3)
     world.run(100)
     assert (world.phase, world.raw(Deployment)["spec"]["replicas"]) == ("Initialized", 3)
@@ -479,7 +479,7 @@ def test_a_refusal_is_taken_back_when_the_field_is_gone() -> None:
 
 
 def test_a_field_that_becomes_impossible_in_the_middle_rolls_back() -> None:
-    world = released(initialised())
+    world = released(initialized())
     world.apply(canary({"mirror": True}))
     world.run()
     assert (world.phase, world.weight) == ("Failed", 0)
@@ -492,7 +492,7 @@ def test_a_canary_of_another_provider_is_left_alone() -> None:
 
 
 def test_a_suspended_canary_stays_as_it_is() -> None:
-    world = released(initialised())
+    world = released(initialized())
     world.run(15)
     world.edit(Canary, spec__suspend=True)
     world.run(100)
@@ -522,7 +522,7 @@ def test_a_selector_without_a_known_label_is_refused() -> None:
 
 
 def test_a_canary_of_flagger_is_taken_over_without_a_release() -> None:
-    world = initialised()
+    world = initialized()
     world.edit(Canary, status__lastAppliedSpec="85d557f47b", status__lastPromotedSpec="85d557f47b")
     primary = world.raw(Deployment, "podinfo-primary")
     primary["spec"]["template"]["metadata"]["annotations"]["flagger-id"] = "0b5ad0e6-4d9e-4f1c-8a6b-3f5d7c1e2a90"
@@ -532,7 +532,7 @@ def test_a_canary_of_flagger_is_taken_over_without_a_release() -> None:
 
 
 def test_a_release_that_flagger_did_not_see_any_more_is_made_after_taking_over() -> None:
-    world = initialised()
+    world = initialized()
     world.edit(Canary, status__lastAppliedSpec="85d557f47b", status__lastPromotedSpec="85d557f47b")
     released(world).run(100)
     assert (world.phase, world.image("podinfo-primary")) == ("Succeeded", "app:2")
@@ -545,7 +545,7 @@ def test_revert_on_deletion_gives_the_target_its_pods_and_its_service_back() -> 
         "metadata": {"name": "podinfo", "namespace": "test"},
         "spec": {"selector": {"app": "podinfo"}, "ports": [{"name": "http", "port": 9898}]},
     }
-    world = initialised(canary(revertOnDeletion=True), deployment(), mine)
+    world = initialized(canary(revertOnDeletion=True), deployment(), mine)
     assert world.raw(Canary)["metadata"]["finalizers"] == ["finalizer.flagger.app"]
     world.edit(Canary, metadata__deletionTimestamp="2027-01-15T08:00:00Z")
     world.run(30)

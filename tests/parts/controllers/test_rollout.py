@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from headgate.api.apps import Deployment
 from headgate.api.core import Event, Namespace, Secret, Service
-from headgate.api.delivery import Canary, MetricTemplate
+from headgate.api.delivery import AlertProvider, Canary, MetricTemplate
 from headgate.api.gateway import HTTPRoute
 from headgate.api.meta import Key, Object, ObjectMeta
 from headgate.controllers import rollout
@@ -150,115 +150,115 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalApi]:
 
 
 @contextlib.asynccontextmanager
-async def staged(api: LocalApi, *, started: bool = True) -> AsyncIterator[ControllerHarness]:
+async def running(api: LocalApi, *, started: bool = True) -> AsyncIterator[ControllerHarness]:
     async with Client.from_kubeconfig(api.kubeconfig) as client, asyncio.timeout(60):
         namespace = f"rollout-{next(_numbers)}"
         await client.create(Namespace(metadata=ObjectMeta(name=namespace)))
-        stage = ControllerHarness(client, namespace)
+        harness = ControllerHarness(client, namespace)
         if started:
-            stage.start()
+            harness.start()
         try:
-            yield stage
+            yield harness
         finally:
-            await stage.kill()
+            await harness.kill()
 
 
-async def initialised(stage: ControllerHarness, analysis: Plain | None = None, **spec: Any) -> None:
-    await stage.apply(Deployment, deployment())
-    await stage.apply(Canary, canary({**FAST, **(analysis or {})}, **spec))
-    await stage.reaches("Initialized")
+async def initialized(harness: ControllerHarness, analysis: Plain | None = None, **spec: Any) -> None:
+    await harness.apply(Deployment, deployment())
+    await harness.apply(Canary, canary({**FAST, **(analysis or {})}, **spec))
+    await harness.reaches("Initialized")
 
 
 async def test_a_good_revision_is_promoted(api: LocalApi) -> None:
-    async with staged(api) as stage:
-        await initialised(stage)
-        await stage.release("app:2")
-        await stage.reaches("Succeeded")
-        assert await stage.image("podinfo-primary") == "app:2"
-        assert await stage.weight() == 0
-        assert stage.envoys.asked == {
-            ((Key("ingress", "gateway"),), f"{stage.namespace}_podinfo-canary_9898"),
+    async with running(api) as harness:
+        await initialized(harness)
+        await harness.release("app:2")
+        await harness.reaches("Succeeded")
+        assert await harness.image("podinfo-primary") == "app:2"
+        assert await harness.weight() == 0
+        assert harness.envoys.asked == {
+            ((Key("ingress", "gateway"),), f"{harness.namespace}_podinfo-canary_9898"),
         }
 
 
 async def test_a_bad_revision_is_rolled_back(api: LocalApi) -> None:
-    async with staged(api) as stage:
-        await initialised(stage, {"threshold": 1})
-        stage.envoys.success_rate = 70.0
-        await stage.release("app:2")
-        await stage.reaches("Failed")
-        assert await stage.image("podinfo-primary") == "app:1"
-        assert await stage.weight() == 0
-        assert (await stage.get(Deployment))["spec"]["replicas"] == 0
+    async with running(api) as harness:
+        await initialized(harness, {"threshold": 1})
+        harness.envoys.success_rate = 70.0
+        await harness.release("app:2")
+        await harness.reaches("Failed")
+        assert await harness.image("podinfo-primary") == "app:1"
+        assert await harness.weight() == 0
+        assert (await harness.get(Deployment))["spec"]["replicas"] == 0
 
 
 async def test_events_are_flaggers(api: LocalApi) -> None:
-    async with staged(api) as stage:
-        await initialised(stage)
+    async with running(api) as harness:
+        await initialized(harness)
 
         async def done() -> bool:
-            return await stage.has_event(f"Initialization done! podinfo.{stage.namespace}")
+            return await harness.has_event(f"Initialization done! podinfo.{harness.namespace}")
 
-        await stage.until(done)
-        assert {(event["source"], event["reason"]) for event in await stage.events()} == {("flagger", "Synced")}
+        await harness.until(done)
+        assert {(event["source"], event["reason"]) for event in await harness.events()} == {("flagger", "Synced")}
 
 
 async def test_a_controller_that_is_killed_in_every_phase_finishes_the_release(api: LocalApi) -> None:
-    async with staged(api, started=False) as stage:
-        await stage.apply(Deployment, deployment())
-        await stage.apply(Canary, canary(FAST))
+    async with running(api, started=False) as harness:
+        await harness.apply(Deployment, deployment())
+        await harness.apply(Canary, canary(FAST))
         for phase in ("Initializing", "Initialized"):
-            stage.start()
-            await stage.reaches(phase)
-            await stage.kill()
-        await stage.release("app:2")
+            harness.start()
+            await harness.reaches(phase)
+            await harness.kill()
+        await harness.release("app:2")
         for phase in ("Progressing", "Promoting", "Finalising", "Succeeded"):
-            stage.start()
-            await stage.reaches(phase)
-            await stage.kill()
-        assert (await stage.image("podinfo-primary"), await stage.weight()) == ("app:2", 0)
+            harness.start()
+            await harness.reaches(phase)
+            await harness.kill()
+        assert (await harness.image("podinfo-primary"), await harness.weight()) == ("app:2", 0)
 
 
 async def test_a_canary_that_the_api_refuses_to_serve_holds_up_no_other(api: LocalApi) -> None:
-    async with staged(api) as stage:
+    async with running(api) as harness:
         wrong = canary(FAST, service={"port": 99999, "name": "wrong"})
         wrong["spec"]["targetRef"]["name"] = "other"
-        await stage.apply(Deployment, deployment(name="other"))
-        await stage.apply(Canary, wrong, name="wrong")
+        await harness.apply(Deployment, deployment(name="other"))
+        await harness.apply(Canary, wrong, name="wrong")
 
         async def refused() -> bool:
-            return await stage.has_event(f"service wrong-canary.{stage.namespace} create error:")
+            return await harness.has_event(f"service wrong-canary.{harness.namespace} create error:")
 
-        await stage.until(refused)
-        await initialised(stage)
+        await harness.until(refused)
+        await initialized(harness)
 
 
 async def test_of_two_canaries_with_one_target_the_second_is_refused(api: LocalApi) -> None:
-    async with staged(api) as stage:
-        await initialised(stage)
-        await stage.apply(Canary, canary(FAST), name="second")
+    async with running(api) as harness:
+        await initialized(harness)
+        await harness.apply(Canary, canary(FAST), name="second")
 
         async def refused() -> bool:
-            return await stage.has_event("podinfo is released by Canary podinfo already")
+            return await harness.has_event("podinfo is released by Canary podinfo already")
 
-        await stage.until(refused)
+        await harness.until(refused)
 
 
 async def test_without_the_lease_nothing_is_written(api: LocalApi) -> None:
-    async with staged(api, started=False) as stage:
-        stage.holding = False
-        stage.start()
-        await stage.apply(Deployment, deployment())
-        await stage.apply(Canary, canary(FAST))
-        other = f"{stage.namespace}-other"
-        await stage.client.create(Namespace(metadata=ObjectMeta(name=other)))
-        leader = ControllerHarness(stage.client, other)
+    async with running(api, started=False) as harness:
+        harness.holding = False
+        harness.start()
+        await harness.apply(Deployment, deployment())
+        await harness.apply(Canary, canary(FAST))
+        other = f"{harness.namespace}-other"
+        await harness.client.create(Namespace(metadata=ObjectMeta(name=other)))
+        leader = ControllerHarness(harness.client, other)
         leader.start()
-        await initialised(leader)  # as much time as it takes to do everything
+        await initialized(leader)  # as much time as it takes to do everything
         await leader.kill()
-        assert await stage.phase() == ""
-        stage.holding = True
-        await stage.reaches("Initialized")
+        assert await harness.phase() == ""
+        harness.holding = True
+        await harness.reaches("Initialized")
 
 
 async def test_a_metric_template_is_asked_with_the_token_of_its_secret(api: LocalApi) -> None:
@@ -267,7 +267,7 @@ async def test_a_metric_template_is_asked_with_the_token_of_its_secret(api: Loca
         result = [{"metric": {}, "value": [0, value]}]
         await reply.json({"status": "success", "data": {"resultType": "vector", "result": result}})
 
-    async with ScriptedApi(answer) as prometheus, staged(api) as stage:
+    async with ScriptedApi(answer) as prometheus, running(api) as harness:
         secret = {
             "apiVersion": "v1",
             "kind": "Secret",
@@ -288,8 +288,8 @@ async def test_a_metric_template_is_asked_with_the_token_of_its_secret(api: Loca
                 "query": 'sum(rate(errors{ns="{{ namespace }}", app="{{ variables.app }}"}[{{ interval }}]))',
             },
         }
-        await stage.apply(Secret, secret)
-        await stage.apply(MetricTemplate, template)
+        await harness.apply(Secret, secret)
+        await harness.apply(MetricTemplate, template)
         metric = {
             "name": "errors",
             "templateRef": {"name": "errors"},
@@ -297,43 +297,73 @@ async def test_a_metric_template_is_asked_with_the_token_of_its_secret(api: Loca
             "interval": "30s",
             "thresholdRange": {"max": 0.1},
         }
-        await initialised(stage, {"metrics": [metric], "threshold": 1})
-        await stage.release("app:2")
-        await stage.reaches("Failed")
+        await initialized(harness, {"metrics": [metric], "threshold": 1})
+        await harness.release("app:2")
+        await harness.reaches("Failed")
         asked = prometheus.requests[-1]
-        assert asked.params["query"] == f'sum(rate(errors{{ns="{stage.namespace}", app="podinfo"}}[30s]))'
+        assert asked.params["query"] == f'sum(rate(errors{{ns="{harness.namespace}", app="podinfo"}}[30s]))'
         assert asked.headers["authorization"] == "Bearer open sesame"
         assert asked.headers["x-scope-orgid"] == "shop"
 
         async def said() -> bool:
-            return await stage.has_event(f"Halt podinfo.{stage.namespace} advancement errors 0.25 > 0.1")
+            return await harness.has_event(f"Halt podinfo.{harness.namespace} advancement errors 0.25 > 0.1")
 
-        await stage.until(said)
+        await harness.until(said)
 
 
 async def test_outcomes_are_exported_under_flaggers_names(api: LocalApi) -> None:
-    async with staged(api) as stage:
-        await initialised(stage)
-        await stage.release("app:2")
-        await stage.reaches("Succeeded")
-        labels = {"name": "podinfo", "namespace": stage.namespace}
+    async with running(api) as harness:
+        await initialized(harness)
+        await harness.release("app:2")
+        await harness.reaches("Succeeded")
+        labels = {"name": "podinfo", "namespace": harness.namespace}
 
         async def exported() -> bool:
-            return stage.registry.get_sample_value("flagger_canary_status", labels) == 1
+            return harness.registry.get_sample_value("flagger_canary_status", labels) == 1
 
-        await stage.until(exported)
+        await harness.until(exported)
         ended = {**labels, "deployment_strategy": "canary", "analysis_status": "completed"}
-        assert stage.registry.get_sample_value("flagger_canary_successes_total", ended) == 1
+        assert harness.registry.get_sample_value("flagger_canary_successes_total", ended) == 1
         metric = {**labels, "metric": "request-success-rate"}
-        assert stage.registry.get_sample_value("flagger_canary_metric_analysis", metric) == 100
+        assert harness.registry.get_sample_value("flagger_canary_metric_analysis", metric) == 100
 
 
 async def test_a_service_that_somebody_deletes_comes_back_at_once(api: LocalApi) -> None:
-    async with staged(api) as stage:
-        await initialised(stage)
-        await stage.client.delete(Service, "podinfo-canary", stage.namespace)
+    async with running(api) as harness:
+        await initialized(harness)
+        await harness.client.delete(Service, "podinfo-canary", harness.namespace)
 
         async def back() -> bool:
-            return bool(await stage.get(Service, "podinfo-canary"))
+            return bool(await harness.get(Service, "podinfo-canary"))
 
-        await stage.until(back)
+        await harness.until(back)
+
+
+async def test_gates_alerts_and_event_webhooks_are_called_and_a_failing_one_holds_nothing_up(api: LocalApi) -> None:
+    async def answer(request: Request, reply: Reply) -> None:
+        await reply.body(b"no", 403 if request.path == "/event" else 200)
+
+    async with ScriptedApi(answer) as receiver, running(api) as harness:
+        provider = {
+            "apiVersion": "flagger.app/v1beta1",
+            "kind": "AlertProvider",
+            "metadata": {"name": "on-call"},
+            "spec": {"type": "slack", "address": f"{receiver.server}/alert"},
+        }
+        await harness.apply(AlertProvider, provider)
+        hooks = [
+            {"name": type, "type": type, "url": f"{receiver.server}/{type}"}
+            for type in ("confirm-rollout", "pre-rollout", "rollout", "event")
+        ]
+        await initialized(
+            harness, {"webhooks": hooks, "alerts": [{"name": "chat", "providerRef": {"name": "on-call"}}]}
+        )
+        await harness.release("app:2")
+        await harness.reaches("Succeeded")
+        paths = {request.path for request in receiver.requests}
+        assert paths == {"/alert", "/confirm-rollout", "/pre-rollout", "/rollout", "/event"}
+
+        async def reported() -> bool:
+            return await harness.has_event("event webhook event could not be sent: status 403 no")
+
+        await harness.until(reported)

@@ -4,7 +4,7 @@
 2. An existing route, also one of the user, keeps everything that the spec does not name. The annotation
    `headgate.dev/last-applied-intent` has what the spec wanted last; only what changed since is patched. So neither a
    default of the API nor an edit of the user is taken for a difference.
-3. Only base rules (`routes.rules`) are changed here. Weights, mirrors and canary rules belong to `routes.express`.
+3. Canary rules are not changed here. They, weights and mirrors belong to `routes.express`.
 """
 
 import json
@@ -127,11 +127,11 @@ def _changes(route: Json, before: Intent | None, desired: Intent, names: Names, 
     if _differs(old.hostnames, desired.hostnames, before) and (spec.get("hostnames") or None) != desired.hostnames:
         yield {"op": "add", "path": "/spec/hostnames", "value": desired.hostnames or []}
     yield from merge_map(("metadata", "labels"), route["metadata"].get("labels"), desired.labels)
-    base = routes.rules(route, names, split).base
-    if before is None and len(base) > 1:  # several rules of the user: their matches tell them apart
+    rules = routes.split_rules(route, names, split)
+    if before is None and len(rules) > 1:  # several rules of the user: their matches tell them apart
         desired = msgspec.structs.replace(desired, matches=None)
-    for pair, _ in base:
-        yield from _rule_changes(pair, rules_of(route)[pair.rule], before, desired, names)
+    for rule in rules:
+        yield from _rule_changes(rule.pair, rules_of(route)[rule.pair.rule], before, desired, names)
 
 
 def _rule_changes(pair: Pair, rule: Json, before: Intent | None, desired: Intent, names: Names) -> Iterator[Json]:

@@ -33,14 +33,15 @@ ANNOTATION = "headgate.dev/canary-rules"
 _MAX_MATCHES, _MAX_CONDITIONS = 64, 16
 
 
-class Rules(msgspec.Struct, frozen=True):
-    """The rules of a route that take part: `base` rules, and the canary rule in front of each (None without)."""
+class SplitRule(msgspec.Struct, frozen=True):
+    """A rule of the user, or of `spec.service`, that takes part, and the canary rule in front of it."""
 
-    base: tuple[tuple[Pair, Pair | None], ...]
+    pair: Pair
+    canary_rule: Pair | None
 
 
-def rules(route: Json, names: Names, split: Split | None = None) -> Rules:
-    """The rules that take part.
+def split_rules(route: Json, names: Names, split: Split | None = None) -> tuple[SplitRule, ...]:
+    """The rules that take part, in their order.
 
     Args:
         split: if the route has no annotation (Flagger made it), a rule for the conditions of this split is its canary
@@ -49,7 +50,7 @@ def rules(route: Json, names: Names, split: Split | None = None) -> Rules:
     all_rules = rules_of(route)
     by_rule = {pair.rule: pair for pair in pairs(all_rules, names)}
     known = _annotated(route)
-    base: list[tuple[Pair, Pair | None]] = []
+    found: list[SplitRule] = []
     canary_rule: Pair | None = None
     for number in sorted(by_rule):
         pair = by_rule[number]
@@ -58,8 +59,8 @@ def rules(route: Json, names: Names, split: Split | None = None) -> Rules:
             canary_rule = pair
             continue
         before = canary_rule if canary_rule is not None and canary_rule.rule == number - 1 else None
-        base.append((pair, before))
-    return Rules(tuple(base))
+        found.append(SplitRule(pair, before))
+    return tuple(found)
 
 
 def express(route: Json, names: Names, split: Split) -> Patch | None:
@@ -71,8 +72,8 @@ def express(route: Json, names: Names, split: Split) -> Patch | None:
     all_rules = rules_of(route)
     operations: list[Json] = []
     matches: list[Any] = []
-    for pair, canary_rule in reversed(rules(route, names, split).base):  # from the last: earlier indexes stay valid
-        rule = all_rules[pair.rule]
+    for split_rule in reversed(split_rules(route, names, split)):  # from the last: earlier indexes stay valid
+        pair, rule = split_rule.pair, all_rules[split_rule.pair.rule]
         operations += _weights(pair, names, split.unmatched)
         mirrored = _mirrored(rule, names, split.mirror)
         if mirrored is not rule:
@@ -80,9 +81,9 @@ def express(route: Json, names: Names, split: Split) -> Patch | None:
         if split.matches:
             desired = _canary_rule(mirrored, pair, split)
             matches.insert(0, desired["matches"])
-            operations += _ensure_canary_rule(all_rules, pair, canary_rule, desired, names, split.canary)
-        elif canary_rule is not None:
-            operations += _remove_canary_rule(all_rules, canary_rule)
+            operations += _ensure_canary_rule(all_rules, split_rule, desired, names, split.canary)
+        elif split_rule.canary_rule is not None:
+            operations += _remove_canary_rule(all_rules, split_rule.canary_rule)
     operations += _annotate(route, matches)
     return Patch(HTTPRoute, names.key(names.apex), tuple(operations)) if operations else None
 
@@ -90,15 +91,16 @@ def express(route: Json, names: Names, split: Split) -> Patch | None:
 def restore(route: Json, names: Names) -> Iterator[Json]:
     """The operations after which the rules name `<apex>` again, as before the Canary."""
     all_rules = rules_of(route)
-    for pair, canary_rule in reversed(rules(route, names).base):
+    for split_rule in reversed(split_rules(route, names)):
+        pair = split_rule.pair
         refs = all_rules[pair.rule]["backendRefs"]
         apex = {**refs[pair.primary], "name": names.apex, "weight": pair.total}
         others = [ref for index, ref in enumerate(refs) if index not in (pair.primary, pair.canary)]
         at = pointer("spec", "rules", pair.rule, "backendRefs")
         yield {"op": "test", "path": f"{at}/{pair.primary}/name", "value": names.primary_service}
         yield {"op": "replace", "path": at, "value": [apex, *others]}
-        if canary_rule is not None:
-            yield from _remove_canary_rule(all_rules, canary_rule)
+        if split_rule.canary_rule is not None:
+            yield from _remove_canary_rule(all_rules, split_rule.canary_rule)
     yield from _annotate(route, [])
 
 
@@ -202,8 +204,9 @@ def _canary_rule(rule: Json, pair: Pair, split: Split) -> Json:
 
 
 def _ensure_canary_rule(
-    all_rules: list[Json], pair: Pair, there: Pair | None, desired: Json, names: Names, share: Fraction
+    all_rules: list[Json], rule: SplitRule, desired: Json, names: Names, share: Fraction
 ) -> list[Json]:
+    pair, there = rule.pair, rule.canary_rule
     if there is None:
         path = pointer("spec", "rules", pair.rule)
         test = {"op": "test", "path": f"{path}/backendRefs/{pair.primary}/name", "value": names.primary_service}

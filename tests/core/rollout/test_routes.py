@@ -163,12 +163,12 @@ def test_any_split_after_any_other_is_reached_in_one_patch_and_leaves_other_rule
     for split in splits:
         after = expressed(after, split)
     last = splits[-1]
-    ours = routes.rules(after, NAMES).base
-    for pair, canary_rule in ours:
-        assert pair.has_share(last.unmatched)
-        assert (canary_rule is not None) == bool(last.matches)
-        assert canary_rule is None or canary_rule.has_share(last.canary)
-    taken = {number for pair, rule in ours for number in (pair.rule, rule.rule if rule else pair.rule)}
+    ours = routes.split_rules(after, NAMES)
+    for rule in ours:
+        assert rule.pair.has_share(last.unmatched)
+        assert (rule.canary_rule is not None) == bool(last.matches)
+        assert rule.canary_rule is None or rule.canary_rule.has_share(last.canary)
+    taken = {pair.rule for rule in ours for pair in (rule.pair, rule.canary_rule) if pair is not None}
     rest = [each for number, each in enumerate(after["spec"]["rules"]) if number not in taken]
     assert rest == [each for each in before["spec"]["rules"] if each["backendRefs"] != PAIR]
     assert expressed(after, Split())["spec"] == before["spec"]

@@ -13,31 +13,52 @@ from headgate.world import World
 
 from ..references import ca_certificates
 from ..references.ca_certificates import CABundle
+from ..references.service_ports import ServicePorts
 from . import attachment, chains
 from .attachment import AttachedPolicies
 from .references import PolicyReferences
 
+NO_SETTINGS = BackendSettings()
+
 
 @dataclass(frozen=True, slots=True)
 class BackendPolicies:
-    """The attached policies of every kind for backends."""
+    """The attached policies of every kind for backends, and the settings of Service ports."""
 
     kinds: tuple[AttachedPolicies[BackendSettings], ...]
+    #: Per Service and port name (empty: a port without a name). A port for which policies set nothing is absent.
+    #: Many routes refer to one Service: its settings are found once, not for each reference.
+    settings: Collection[tuple[Key, str], BackendSettings]
 
 
-def declare(world: World, ca_bundles: Collection[Key, CABundle], kinds: Iterable[PolicyKind[Any]]) -> BackendPolicies:
+def declare(
+    world: World,
+    services: Collection[Key, ServicePorts],
+    ca_bundles: Collection[Key, CABundle],
+    kinds: Iterable[PolicyKind[Any]],
+) -> BackendPolicies:
     """Attach every policy for backends."""
 
     def attached(kind: PolicyKind[BackendSettings]) -> AttachedPolicies[BackendSettings]:
         return attachment.declare(world, kind, lambda read, _owner: PolicyReferences(read, world, ca_bundles))
 
-    return BackendPolicies(tuple(map(attached, policies.of_settings(kinds, BackendSettings))))
+    all_kinds = tuple(map(attached, policies.of_settings(kinds, BackendSettings)))
+
+    def settings(read: Read, service: Key, known: ServicePorts) -> Iterable[tuple[tuple[Key, str], BackendSettings]]:
+        for name in dict.fromkeys(port.name for port in known.ports):
+            of_port = _settings(read, all_kinds, service, name)
+            if of_port != NO_SETTINGS:
+                yield (service, name), of_port
+
+    return BackendPolicies(all_kinds, world.engine.flat_map("policy settings of Services", services, settings))
 
 
-def settings(read: Read, attached: BackendPolicies, service: Key, port_name: str) -> BackendSettings:
-    """What policies of all kinds set for a Service port."""
-    chain, result = chains.of_service(service, port_name), BackendSettings()
-    for kind in attached.kinds:
+def _settings(
+    read: Read, kinds: Iterable[AttachedPolicies[BackendSettings]], service: Key, port_name: str
+) -> BackendSettings:
+    """The settings of policies of all kinds for a Service port."""
+    chain, result = chains.of_service(service, port_name), NO_SETTINGS
+    for kind in kinds:
         own = kind.precedence.settings_of(read, chain)
         result = result if own is None else result.overlay(own)
     return result

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from headgate import policies
-from headgate.api import gateway, gateway_x
+from headgate.api import core, gateway, gateway_x
 from headgate.api.meta import Key, Ref
 from headgate.conditions import http_route, listener
 from headgate.incremental import Collection, Read
@@ -23,13 +23,15 @@ from headgate.world import World
 from headgate.world.objects import ROUTE_KINDS
 
 from ..policies import backends as backend_policies
-from ..policies.backends import BackendPolicies
+from ..policies.backends import NO_SETTINGS, BackendPolicies
 from . import ca_certificates, service_ports, tls_secrets, xbackends
 from .ca_certificates import CABundle
 from .reference_grants import is_permitted
 from .service_ports import SECURE_WEBSOCKET, ServicePorts
 from .tls_secrets import TLSSecret
 from .xbackends import XBackends
+
+NO_TRAFFIC = BackendTraffic()
 
 #: Kinds of routes whose bytes are forwarded unchanged: no policy for backends applies to them.
 _OPAQUE = frozenset(kind.name for kind in ROUTE_KINDS if kind.is_stream_route and "TLS" not in kind.protocols)
@@ -52,13 +54,17 @@ class References:
 
 def declare(world: World, policy_kinds: Iterable[PolicyKind[Any]]) -> References:
     """Declare the collections of everything that can be referred to; backends get what policies of these kinds set."""
-    secrets, ca_bundles = tls_secrets.declare(world), ca_certificates.declare(world)
+    services, secrets, ca_bundles = (
+        service_ports.declare(world),
+        tls_secrets.declare(world),
+        ca_certificates.declare(world),
+    )
     return References(
         world=world,
-        services=service_ports.declare(world),
+        services=services,
         tls_secrets=secrets,
         ca_bundles=ca_bundles,
-        backend_policies=backend_policies.declare(world, ca_bundles, policy_kinds),
+        backend_policies=backend_policies.declare(world, services, ca_bundles, policy_kinds),
         xbackends=xbackends.declare(world, ca_bundles, secrets),
     )
 
@@ -118,8 +124,8 @@ class Resolver:
 
     def _with_policies(self, path: str, service: ServicePorts, backend: Backend) -> Backend:
         """The backend with the traffic settings of policies; raises `Invalid` if it needs TLS and no policy sets it."""
-        traffic = self._policy_settings(service, backend).traffic
         port = service.port_of(backend)
+        traffic = self._policy_settings(backend, port).traffic
         is_secure_websocket = port is not None and port.app_protocol == SECURE_WEBSOCKET
         if traffic.tls is None and self._owner.kind == "HTTPRoute" and is_secure_websocket:
             raise http_route.unsupported_backend_protocol(
@@ -127,12 +133,11 @@ class Resolver:
             )
         if service_ports.is_stream(self._owner.kind):
             traffic = BackendTraffic(tls=traffic.tls)  # Retries and all other settings are for requests.
-        return msgspec.structs.replace(backend, traffic=traffic)
+        return backend if traffic == NO_TRAFFIC else msgspec.structs.replace(backend, traffic=traffic)
 
-    def _policy_settings(self, service: ServicePorts | None, backend: Backend) -> BackendSettings:
-        port = service.port_of(backend) if service else None
-        name = port.name if port else ""
-        return backend_policies.settings(self._read, self._references.backend_policies, backend.service, name)
+    def _policy_settings(self, backend: Backend, port: core.ServicePort | None) -> BackendSettings:
+        key = (backend.service, port.name if port else "")
+        return self._read(self._references.backend_policies.settings, key) or NO_SETTINGS
 
     def session_persistence(self, backend: Backend) -> SessionPersistence | None:
         """The session persistence that an XBackend declares, or that a policy sets for a Service (None: requests of
@@ -141,4 +146,5 @@ class Resolver:
         if backend.x_backend is not None:
             return xbackends.session_persistence(self._read, self._references.xbackends, backend.x_backend)
         service = self._read(self._references.services, backend.service)
-        return self._policy_settings(service, backend).session_persistence
+        port = service.port_of(backend) if service else None
+        return self._policy_settings(backend, port).session_persistence

@@ -48,7 +48,7 @@ from headgate.rollout.validation import is_ours
 from .rollout_metrics import RolloutMetrics
 from .rollout_notifications import REASON, Notifier, Recorder
 from .rollout_queries import NoTelemetry, QueryRunner
-from .work import WorkQueue
+from .work_queue import WorkQueue
 
 _log = structlog.get_logger("headgate.controllers.rollout")
 

@@ -22,7 +22,7 @@ from headgate.workloads import deployments, effects, endpoints, owners, replicas
 from headgate.workloads.views import Deployment, ReplicaSet
 
 from .watch_cache import WatchCache
-from .work import WorkQueue
+from .work_queue import WorkQueue
 
 T = TypeVar("T", bound=Object)
 _Task = tuple[type[Object], Key]

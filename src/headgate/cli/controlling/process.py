@@ -61,7 +61,7 @@ async def run(client: Client, options: Options) -> None:
     readiness = _Readiness()
     leadership = _leadership(client, options)
     telemetry = TelemetryStore()
-    defined = ServedKinds(client, (*gateway_api_kinds(), Canary, MetricTemplate, AlertProvider))
+    served_kinds = ServedKinds(client, (*gateway_api_kinds(), Canary, MetricTemplate, AlertProvider))
     async with serving_health(options.health_address, options.health_port, readiness.missing):
         parts: list[Coroutine[Any, Any, None]] = []
         on_started_leading = _nothing
@@ -71,7 +71,11 @@ async def run(client: Client, options: Options) -> None:
             readiness.waits_for["gateways"] = asyncio.Event()
             async with _refusals(client):
                 controller = await GatewayController.create(
-                    client, options.gateways, counters=telemetry, defined=defined, is_leader=leadership.is_leader
+                    client,
+                    options.gateways,
+                    telemetry=telemetry,
+                    served_kinds=served_kinds,
+                    is_leader=leadership.is_leader,
                 )
             readiness.waits_for["gateways"] = controller.ready
             on_started_leading = controller.on_started_leading
@@ -85,10 +89,10 @@ async def run(client: Client, options: Options) -> None:
                     holding=leadership.is_leader,
                     registry=REGISTRY,
                     synced=synced.set,
-                    defined=defined,
+                    defined=served_kinds,
                 )
             )
-        await _until_one_fails([leadership.run(on_started_leading), defined.run(), *parts])
+        await _until_one_fails([leadership.run(on_started_leading), served_kinds.run(), *parts])
 
 
 def _nothing() -> None:

@@ -9,7 +9,7 @@ import structlog
 from headgate import fleet, pki
 from headgate.api import apps, core
 from headgate.api.meta import Key, Object
-from headgate.controllers.work import WorkQueue
+from headgate.controllers.work_queue import WorkQueue
 from headgate.fleet import pods
 from headgate.fleet.names import CONTROLLER_ANNOTATION, GATEWAY_LABEL, label_value
 from headgate.kube import apply

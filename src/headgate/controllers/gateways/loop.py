@@ -72,8 +72,8 @@ class GatewayController:
 
     Args:
         identity: the CA and the certificate of the xDS server.
-        counters: takes what Envoys report.
-        defined: which kinds the API server serves; the caller runs it.
+        telemetry: takes what Envoys report.
+        served_kinds: which kinds the API server serves; the caller runs it.
         is_leader: whether this replica holds the Lease, or needs none. Other replicas watch; they neither write nor
             answer Envoys.
     """
@@ -84,25 +84,25 @@ class GatewayController:
         settings: Settings,
         identity: XdsIdentity,
         *,
-        counters: TelemetryStore,
-        defined: ServedKinds,
+        telemetry: TelemetryStore,
+        served_kinds: ServedKinds,
         is_leader: Callable[[], bool],
     ) -> None:
         self.ready = asyncio.Event()
         self._identity = identity
-        self._counters = counters
+        self._telemetry = telemetry
         self._is_leader = is_leader
         self._server = XdsServer(
             settings.xds_address,
             settings.xds_port,
             identity.certificate,
             on_fact=self._on_fact,
-            on_metrics=counters.add_report,
+            on_metrics=telemetry.add_report,
         )
         names = settings.controller_names
         self._pipeline = Pipeline(WorldSettings(controller_names=names), self._server.update, self._drop)
         world, outputs = self._pipeline.world, self._pipeline.outputs
-        self._statuses = StatusWriter(client, world, outputs, names, is_leader, defined)
+        self._statuses = StatusWriter(client, world, outputs, names, is_leader, served_kinds)
         self._fleets = FleetReconciler(
             client,
             world,
@@ -116,7 +116,7 @@ class GatewayController:
         self._watches = WorldWatches(
             client,
             world,
-            defined,
+            served_kinds,
             observe=self._fleets.observe,
             on_changed=self._on_changed,
             run_pass=self._run_pass,
@@ -129,8 +129,8 @@ class GatewayController:
         client: Client,
         settings: Settings,
         *,
-        counters: TelemetryStore,
-        defined: ServedKinds,
+        telemetry: TelemetryStore,
+        served_kinds: ServedKinds,
         is_leader: Callable[[], bool] = lambda: True,
     ) -> Self:
         """A controller with the identity that is stored in the API.
@@ -139,7 +139,7 @@ class GatewayController:
             ApiError: the API server refuses to read or to store the CA.
         """
         identity = await XdsIdentity.load(client, settings.namespace, time.time())
-        return cls(client, settings, identity, counters=counters, defined=defined, is_leader=is_leader)
+        return cls(client, settings, identity, telemetry=telemetry, served_kinds=served_kinds, is_leader=is_leader)
 
     async def run(self) -> None:
         """Serve Gateways until cancelled.
@@ -175,7 +175,7 @@ class GatewayController:
 
     def _on_fact(self, fact: Fact) -> None:
         """An Envoy connected, disconnected, or answered."""
-        self._counters.on_fact(fact)
+        self._telemetry.on_fact(fact)
         world = self._pipeline.world
         match fact:
             case Connected():
@@ -204,7 +204,7 @@ class GatewayController:
             return
         for cls, key in result.statuses:
             self._statuses.add(cls, key)
-        self._counters.serve(result.fleet_specs)
+        self._telemetry.serve(result.fleet_specs)
         for key in (*result.fleet_specs, *result.removed_gateways):
             self._fleets.enqueue(key)
         for key in result.pod_selections:
@@ -216,7 +216,7 @@ class GatewayController:
         self._pipeline.run_pass()
         self.ready.set()
         world, outputs = self._pipeline.world, self._pipeline.outputs
-        self._counters.serve(key for key, _ in outputs.fleet_specs.items())
+        self._telemetry.serve(key for key, _ in outputs.fleet_specs.items())
         _log.info("synced", gateways=len(outputs.fleet_specs), routes=len(world.http_routes))
         self._write_all()
         if self._is_leader():
@@ -229,7 +229,7 @@ class GatewayController:
 
     def _drop(self, gateway: Key) -> None:
         self._server.drop(gateway)
-        self._counters.drop(gateway)
+        self._telemetry.drop(gateway)
 
     # ── certificates ─────────────────────────────────────────────────────────
 

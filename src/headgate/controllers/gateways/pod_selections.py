@@ -5,7 +5,7 @@ from collections.abc import Callable
 from headgate import fleet
 from headgate.api import core
 from headgate.api.meta import Key
-from headgate.controllers.work import WorkQueue
+from headgate.controllers.work_queue import WorkQueue
 from headgate.kube import apply
 from headgate.kube.client import ApiError, Client
 from headgate.resolve.references.xbackends import service_name

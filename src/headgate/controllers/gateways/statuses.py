@@ -8,7 +8,7 @@ import msgspec
 
 from headgate.api.definitions import Served
 from headgate.api.meta import Condition, Key, Object, Ref, Value
-from headgate.controllers.work import WorkQueue
+from headgate.controllers.work_queue import WorkQueue
 from headgate.kube import apply
 from headgate.kube.client import Client
 from headgate.kube.served_kinds import ServedKinds
@@ -30,7 +30,7 @@ class StatusWriter:
     Args:
         controllers: controller names; entries with one of them are the controller's.
         is_leader: whether this replica may write; asked before every write.
-        defined: the kinds that are served; a field that the CustomResourceDefinition lacks is not written.
+        served_kinds: the kinds that are served; a field that the CustomResourceDefinition lacks is not written.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class StatusWriter:
         outputs: Outputs,
         controllers: tuple[str, ...],
         is_leader: Callable[[], bool],
-        defined: ServedKinds,
+        served_kinds: ServedKinds,
     ) -> None:
         self._client = client
         self._sources = world.sources
@@ -48,7 +48,7 @@ class StatusWriter:
         self._controllers = controllers
         self._is_leader = is_leader
         self._owned: dict[type[Object], OwnedStatus] = {kind.type: kind.status for kind in KINDS if kind.status}
-        self._defined = defined
+        self._served_kinds = served_kinds
         self.queue: WorkQueue[tuple[type[Object], Key]] = WorkQueue("status", self._write, workers=WRITERS)
         self.writes = 0
         self._attributes: dict[type[Object], tuple[Served | None, tuple[str, ...]]] = {}
@@ -70,7 +70,7 @@ class StatusWriter:
 
     def _fields(self, cls: type[Object], status: Value) -> tuple[str, ...]:
         """The attributes of a status that the installed definition has."""
-        served = self._defined.served(cls)
+        served = self._served_kinds.served(cls)
         known = self._attributes.get(cls)
         if known is None or known[0] is not served:
             known = self._attributes[cls] = (served, _attributes(status, served))

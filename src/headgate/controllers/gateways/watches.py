@@ -30,7 +30,7 @@ class WorldWatches:
     """Watches of every kind in the world, and of the objects of Envoys' fleets.
 
     Args:
-        defined: which of the kinds are served, and with which fields.
+        served_kinds: which of the kinds are served, and with which fields.
         observe: called with each change of an object of a fleet: kind, key, object (None: deleted).
         on_changed: called with the kind and the keys of a batch, after the world was set.
         run_pass: called once per batch when all collections are complete.
@@ -40,7 +40,7 @@ class WorldWatches:
         self,
         client: Client,
         world: World,
-        defined: ServedKinds,
+        served_kinds: ServedKinds,
         *,
         observe: Callable[[type[Object], Key, Object | None], None],
         on_changed: Callable[[type[Object], list[Key]], None],
@@ -48,7 +48,7 @@ class WorldWatches:
     ) -> None:
         self._client = client
         self._world = world
-        self._defined = defined
+        self._served_kinds = served_kinds
         self._observe = observe
         self._on_changed = on_changed
         self._run_pass = run_pass
@@ -57,7 +57,7 @@ class WorldWatches:
         #: Names of the optional kinds that the API server serves.
         self._optional_served: set[str] = set()
         self._pending = {_DEFINITIONS, *(kind.name for kind in KINDS), *map(_name, fleet_objects.KINDS)}
-        defined.listen(self._set_definitions)
+        served_kinds.listen(self._set_definitions)
 
     @property
     def synced(self) -> bool:
@@ -78,8 +78,8 @@ class WorldWatches:
 
     async def _follow(self, kind: WatchedKind[Any]) -> None:
         sink = self._sink(kind)
-        if kind.type in self._defined:
-            await follow_served(self._defined, self._client, kind.type, sink)
+        if kind.type in self._served_kinds:
+            await follow_served(self._served_kinds, self._client, kind.type, sink)
         else:
             await follow(self._client, kind.type, sink, field_selector=kind.field_selector)
 
@@ -113,7 +113,7 @@ class WorldWatches:
         """CustomResourceDefinitions came, changed or went."""
         served = {
             codec.kind_of(cls).kind: definition
-            for cls, definition in self._defined.all_served().items()
+            for cls, definition in self._served_kinds.all_served().items()
             if cls in self._world.sources
         }
         fields = {name: definition.fields for name, definition in served.items()}

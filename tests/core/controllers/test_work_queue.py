@@ -1,7 +1,7 @@
 import asyncio
 from collections import Counter
 
-from headgate.controllers.work import WorkQueue
+from headgate.controllers.work_queue import WorkQueue
 
 
 async def test_a_key_added_many_times_before_it_is_reached_is_worked_on_once() -> None:

@@ -2,7 +2,7 @@
 
 N HTTPRoutes with one hostname and two backends each; the weights of a random one go 100/0 <-> 0/100. Measured is all
 that Headgate does: decode, the engine, translate, xDS, and Envoy taking it, seen by a probe that asks every 0.2 ms.
-The baseline in the same run is the same program without the lane for weights: every change is a RouteConfiguration.
+The baseline in the same run is the same program without the weight overlay: every change is a RouteConfiguration.
 
     python -m bench.weight_change [--routes 10,1000,10000] [--changes 300] [-o json]
 """
@@ -76,8 +76,8 @@ class _Event(msgspec.Struct):
 class Rig:
     """The core of the controller between bytes and a real xDS server."""
 
-    def __init__(self, *, lane: bool) -> None:
-        self._lane = lane
+    def __init__(self, *, overlay: bool) -> None:
+        self._overlay = overlay
         self._decode = msgspec.json.Decoder(_Event).decode
         authority, certified = rig.authority_and_server()
         self.authority = authority
@@ -108,7 +108,7 @@ class Rig:
         self.pipeline.world.endpoint_slices.set(endpoints.key, endpoints)
 
     def _send(self, key: Any, update: Update) -> None:
-        if not self._lane:
+        if not self._overlay:
             hosts = {
                 name: msgspec.structs.replace(
                     host, routes=tuple(msgspec.structs.replace(route, overlay_allowed=False) for route in host.routes)
@@ -135,9 +135,9 @@ class Rig:
         self.pipeline.world.http_routes.set(route.key, route)
 
 
-async def measure(routes: int, changes: int, *, lane: bool) -> dict[str, Any]:
+async def measure(routes: int, changes: int, *, overlay: bool) -> dict[str, Any]:
     """One row."""
-    bench = Rig(lane=lane)
+    bench = Rig(overlay=overlay)
     for index in range(routes):
         bench.feed(route_event(index, (100, 0), 1))
     began = time.perf_counter()
@@ -187,7 +187,7 @@ async def measure(routes: int, changes: int, *, lane: bool) -> dict[str, Any]:
     finally:
         await bench.server.stop()
     return {
-        "lane": "RTDS" if lane else "RDS",
+        "weights": "RTDS" if overlay else "RDS",
         "routes": routes,
         "changes": changes,
         "p50_ms": round(rig.quantile(latencies, 0.5), 2),
@@ -220,8 +220,8 @@ def main() -> None:
     options = parser.parse_args()
     rows = []
     for count in map(int, options.routes.split(",")):
-        rows.append(asyncio.run(measure(count, options.changes, lane=True)))
-        rows.append(asyncio.run(measure(count, min(options.changes, 60 if count > 1000 else 200), lane=False)))
+        rows.append(asyncio.run(measure(count, options.changes, overlay=True)))
+        rows.append(asyncio.run(measure(count, min(options.changes, 60 if count > 1000 else 200), overlay=False)))
         if options.output == "table":
             for row in rows[-2:]:
                 print("  ".join(f"{name}={value}" for name, value in row.items()), flush=True)

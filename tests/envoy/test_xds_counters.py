@@ -1,4 +1,4 @@
-"""Envoy's counters on their way to us, on a real Envoy."""
+"""Reports of counters, from a real Envoy."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[XdsHarness]:
 
 
 def counted(stage: XdsHarness, stat_name: str) -> tuple[int, dict[str, int], dict[str, int], int]:
-    """All that was ever reported of a cluster: reports, by code, by class, requests in the histogram."""
+    """The sums of all reports of a cluster: reports, by code, by class, requests in the histogram."""
     reports, timed = 0, 0
     by_code: dict[str, int] = {}
     by_class: dict[str, int] = {}
@@ -63,12 +63,12 @@ def test_failures_of_a_backend_are_counted_as_5xx_of_its_cluster(stage: XdsHarne
     assert set(found) == {"503"}
 
 
-def test_a_report_says_whose_it_is(stage: XdsHarness) -> None:
+def test_a_report_names_its_gateway_and_node(stage: XdsHarness) -> None:
     gateway, node, _ = until(lambda: stage.plane.metrics[-1:], says="a report")[0]
     assert (gateway, node) == (GATEWAY, "envoy-0")
 
 
-def test_a_report_of_an_idle_envoy_says_how_long_it_is_about(stage: XdsHarness) -> None:
+def test_a_report_of_an_idle_envoy_has_its_interval(stage: XdsHarness) -> None:
     seconds = until(lambda: [otlp.read_report(body).seconds for _, _, body in stage.plane.metrics][2:4], says="reports")
     assert all(0.5 < each < 5 for each in seconds)
 
@@ -88,7 +88,7 @@ def test_a_reading_covers_the_time_of_an_envoy_that_reports(stage: XdsHarness) -
     until(covered, says="two seconds are covered")
 
 
-def test_envoys_own_prometheus_page_carries_the_series_that_people_query(stage: XdsHarness) -> None:
+def test_envoys_own_prometheus_page_has_the_series_that_users_query(stage: XdsHarness) -> None:
     page = stage.envoy.admin("/stats/prometheus")
     assert 'envoy_cluster_upstream_rq{envoy_response_code="200",envoy_cluster_name="shop_old_80"}' in page
     assert 'envoy_cluster_upstream_rq_xx{envoy_response_code_class="2",envoy_cluster_name="shop_old_80"}' in page
@@ -97,7 +97,7 @@ def test_envoys_own_prometheus_page_carries_the_series_that_people_query(stage: 
 
 
 def _still(stage: XdsHarness, stat_name: str) -> dict[str, int] | None:
-    """What was counted by class, once two reports in a row brought nothing new."""
+    """The counts by class, once two consecutive reports are empty."""
     bodies = [otlp.read_report(body) for _, _, body in stage.plane.metrics[-2:]]
     quiet = not any(stat_name in report.clusters and report.clusters[stat_name].by_code for report in bodies)
     return counted(stage, stat_name)[2] if quiet else None

@@ -1,4 +1,4 @@
-"""Who an Envoy is, and what it keeps when its server goes and comes back."""
+"""The identity of an Envoy, and its state across restarts of its server."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[XdsHarness]:
 
 
 def ask(plane: ControlPlane, certified: pki.IssuedCertificate, node_id: str = "envoy-0") -> grpc.StatusCode:
-    """How a stream with this certificate ends, when it asks for everything."""
+    """How a stream with this certificate ends that subscribes to everything."""
     credentials = grpc.ssl_channel_credentials(plane.authority.certificates, certified.key, certified.certificate)
     options = (("grpc.ssl_target_name_override", names.XDS_SERVER),)
     request = DeltaDiscoveryRequest(type_url=names.SECRET, resource_names_subscribe=["*"])
@@ -47,18 +47,20 @@ def ask(plane: ControlPlane, certified: pki.IssuedCertificate, node_id: str = "e
         return code
 
 
-def test_a_certificate_of_our_authority_that_names_no_gateway_gets_nothing(stage: XdsHarness) -> None:
+def test_a_certificate_of_the_ca_that_names_no_gateway_gets_nothing(stage: XdsHarness) -> None:
     certified = pki.issue_client(stage.plane.authority, "spiffe://headgate.dev/ns/shop/sa/default", time.time())
     assert ask(stage.plane, certified) == grpc.StatusCode.PERMISSION_DENIED
 
 
-def test_a_gateways_certificate_of_another_authority_gets_no_connection(stage: XdsHarness) -> None:
+def test_a_gateways_certificate_of_another_ca_gets_no_connection(stage: XdsHarness) -> None:
     forger = pki.create_ca(time.time())
     certified = pki.issue_client(forger, pki.spiffe_id(GATEWAY), time.time())
     assert ask(stage.plane, certified) == grpc.StatusCode.UNAVAILABLE
 
 
-def test_an_envoy_that_claims_another_name_gets_what_its_certificate_says(stage: XdsHarness, tmp_path: Path) -> None:
+def test_an_envoy_with_another_node_id_gets_the_resources_of_its_certificates_gateway(
+    stage: XdsHarness, tmp_path: Path
+) -> None:
     address, port = str(loopback_network()[1]), free_port()
     stage.plane.update(Update(resources=listener(address, port), route_configurations=frozenset({"http"})), OTHER)
     with stage.plane.envoy(tmp_path, address, gateway=OTHER, node_id="envoy-0") as impostor:
@@ -66,7 +68,7 @@ def test_an_envoy_that_claims_another_name_gets_what_its_certificate_says(stage:
         assert str(stage.port) not in impostor.admin("/listeners")
 
 
-def test_a_server_that_was_restarted_sends_nothing_again(stage: XdsHarness) -> None:
+def test_a_restarted_server_sends_nothing_again(stage: XdsHarness) -> None:
     with Traffic(stage.address, stage.port, "first.example") as traffic:
         before = _updates(stage)
         stage.plane.stop()
@@ -86,7 +88,7 @@ def test_weights_change_again_after_a_restart(stage: XdsHarness) -> None:
     until(lambda: stage.answers("first") == {"new"}, says="all traffic moved")
 
 
-def test_an_empty_world_takes_nothing_away_before_it_is_complete(stage: XdsHarness) -> None:
+def test_a_server_that_is_not_open_removes_nothing(stage: XdsHarness) -> None:
     stage.plane.stop()
     stage.plane.facts.clear()
     stage.plane.start()
@@ -99,7 +101,7 @@ def test_an_empty_world_takes_nothing_away_before_it_is_complete(stage: XdsHarne
     assert stage.get("first") == (200, "new")
 
 
-def test_a_server_shows_its_renewed_certificate_and_drops_no_stream(stage: XdsHarness, tmp_path: Path) -> None:
+def test_a_server_uses_its_renewed_certificate_and_ends_no_stream(stage: XdsHarness, tmp_path: Path) -> None:
     plane = stage.plane
     plane.authority = pki.rotate_ca(plane.authority, time.time())
     plane.certified = pki.issue_server(plane.authority, [names.XDS_SERVER], time.time())
@@ -114,7 +116,7 @@ def test_a_server_shows_its_renewed_certificate_and_drops_no_stream(stage: XdsHa
         assert not any(isinstance(fact, Disconnected) for fact in plane.facts)
 
 
-def test_an_envoy_takes_its_renewed_certificate_and_authority_from_its_files(stage: XdsHarness) -> None:
+def test_an_envoy_reads_its_renewed_certificate_and_ca_from_its_files(stage: XdsHarness) -> None:
     plane = stage.plane
     plane.authority = pki.create_ca(time.time())
     plane.certified = pki.issue_server(plane.authority, [names.XDS_SERVER], time.time())

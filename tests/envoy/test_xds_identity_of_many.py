@@ -1,4 +1,4 @@
-"""Many Gateways in many namespaces on one server: each Envoy gets its own Gateway's resources, and no one else's."""
+"""Many Gateways in many namespaces on one server: each Envoy gets the resources of its own Gateway only."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ class Tenant:
 
     @property
     def secret(self) -> str:
-        """The name of its certificate's resource."""
+        """The name of the secret with its certificate."""
         return f"{self.key.namespace}/tls"
 
     @property
     def host(self) -> str:
-        """What its certificate is for."""
+        """The hostname of its certificate."""
         return f"{self.key.namespace}.example"
 
     def update(self) -> Update:
-        """Everything of this Gateway."""
+        """All resources of this Gateway."""
         pair = tls.of_secret(golden.secret(self.secret, (self.host,)))
         chain = listeners.FilterChain("all", "http", (self.host,), (self.secret,))
         made: Sequence[Resource] = (
@@ -69,18 +69,18 @@ class Tenant:
 
 @dataclass
 class Town:
-    """All of them, on one server."""
+    """All Gateways, on one server."""
 
     plane: ControlPlane
     tenants: list[Tenant]
 
     @property
     def server(self) -> str:
-        """HOST:PORT for Envoys."""
+        """The address of the server for Envoys, HOST:PORT."""
         return f"127.0.0.1:{self.plane.port}"
 
     def arrivals(self) -> Counter[Key]:
-        """How many streams each Gateway's Envoy opened."""
+        """The number of streams that each Gateway's Envoy opened."""
         return Counter(fact.gateway for fact in list(self.plane.facts) if isinstance(fact, Connected))
 
     def tell(self) -> None:
@@ -134,7 +134,7 @@ def test_a_stream_of_a_gateway_that_does_not_exist_is_given_nothing(town: Town) 
     assert ask(town.server, certified, [each.secret for each in town.tenants], node_id="envoy-0") == ""
 
 
-def test_a_stranger_without_a_certificate_gets_no_connection(town: Town) -> None:
+def test_a_client_without_a_certificate_gets_no_connection(town: Town) -> None:
     credentials = grpc.ssl_channel_credentials(town.plane.authority.certificates)
     options = (("grpc.ssl_target_name_override", names.XDS_SERVER),)
     with grpc.secure_channel(f"127.0.0.1:{town.plane.port}", credentials, options) as channel:

@@ -1,4 +1,4 @@
-"""Make before break, and what Envoy refuses, on a real Envoy."""
+"""Make before break, and NACKs, on a real Envoy."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[XdsHarness]:
 
 
 def broken(name: str, regex: str = "[") -> VirtualHost:
-    """A virtual host that Envoy refuses: its expression does not compile."""
+    """A virtual host that Envoy NACKs: its regular expression does not compile."""
     match = routes.Match(routes.PathMatch("regex", regex))
     return routes.virtual_host(
         name,
@@ -61,7 +61,7 @@ def test_swapping_the_cluster_of_a_route_twenty_times_fails_no_request(stage: Xd
     assert traffic.failed == 0
 
 
-def test_a_cluster_that_nobody_wants_goes_after_its_last_route(stage: XdsHarness) -> None:
+def test_an_unwanted_cluster_is_removed_after_its_last_route(stage: XdsHarness) -> None:
     backend = stage.plane.backend("brief")
     host, weights = split("brief", (backend, 1))
     stage.update(Update(resources=backend.resources(), hosts={("http", "brief"): host}, weights=weights))
@@ -99,7 +99,7 @@ def test_a_route_to_a_service_without_endpoints_answers_503_at_once(stage: XdsHa
     until(lambda: stage.get("empty")[0] == 503, deadline=5, says="503")
 
 
-def test_one_virtual_host_that_envoy_refuses_stops_no_other(stage: XdsHarness) -> None:
+def test_a_nacked_virtual_host_stops_no_other(stage: XdsHarness) -> None:
     hosts = {("http", f"many{i}"): split(f"many{i}", (stage.old, 1)) for i in range(8)}
     stage.update(
         Update(
@@ -118,14 +118,14 @@ def test_one_virtual_host_that_envoy_refuses_stops_no_other(stage: XdsHarness) -
     )
 
 
-def test_a_refused_change_leaves_a_virtual_host_as_it_was(stage: XdsHarness) -> None:
+def test_a_nacked_change_leaves_a_virtual_host_unchanged(stage: XdsHarness) -> None:
     stage.add("kept", 1, 0)
     stage.update(Update(hosts={("http", "kept"): broken("kept", "(")}))
     until(lambda: [fact for fact in stage.plane.outcomes("missing )") if fact.host == "kept"], says="the refusal")
     assert stage.get("kept") == (200, "old")
 
 
-def test_a_refused_virtual_host_serves_again_when_it_is_mended(stage: XdsHarness) -> None:
+def test_a_nacked_virtual_host_serves_again_when_it_is_fixed(stage: XdsHarness) -> None:
     stage.update(Update(hosts={("http", "mended"): broken("mended")}))
     until(lambda: stage.get("mended")[0] == 500, says="500 while it is refused")
     host, weights = split("mended", (stage.old, 1))
@@ -135,7 +135,7 @@ def test_a_refused_virtual_host_serves_again_when_it_is_mended(stage: XdsHarness
     assert last.message == ""
 
 
-def test_a_listener_on_a_port_that_is_taken_is_refused_and_the_others_come(stage: XdsHarness) -> None:
+def test_a_listener_on_a_port_in_use_is_nacked_and_the_others_are_added(stage: XdsHarness) -> None:
     taken = stage.plane.port
     other = free_port(stage.address)
     stage.update(Update(resources=listener("127.0.0.1", taken) | listener(stage.address, other)))
@@ -144,7 +144,7 @@ def test_a_listener_on_a_port_that_is_taken_is_refused_and_the_others_come(stage
     assert (refused.type_url, refused.name) == (LISTENER, f"l-{taken}")
 
 
-def test_a_listener_whose_port_was_taken_serves_when_the_port_is_free(stage: XdsHarness) -> None:
+def test_a_listener_on_a_port_in_use_serves_when_the_port_becomes_free(stage: XdsHarness) -> None:
     with socket.socket() as holder:
         holder.bind((stage.address, 0))
         holder.listen()
@@ -155,13 +155,13 @@ def test_a_listener_whose_port_was_taken_serves_when_the_port_is_free(stage: Xds
 
 
 def certificate(host: str) -> Resource:
-    """A certificate for a host, self-issued, under one name whatever it says."""
+    """A self-signed certificate for a host, as a secret that always has the same name."""
     issued = pki.issue_server(pki.create_ca(time.time()), [host], time.time())
     return tls_certificate("web", issued.certificate, issued.key)
 
 
 def shown(stage: XdsHarness, port: int) -> bytes:
-    """The certificate that a client is shown."""
+    """The certificate that the server presents."""
     trusting = ssl.create_default_context()
     trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
     with (
@@ -171,7 +171,7 @@ def shown(stage: XdsHarness, port: int) -> bytes:
         return secure.getpeercert(binary_form=True) or b""
 
 
-def test_a_renewed_certificate_is_shown_without_touching_the_listener(stage: XdsHarness) -> None:
+def test_a_renewed_certificate_is_used_without_changing_the_listener(stage: XdsHarness) -> None:
     port = free_port(stage.address)
     chain = listeners.FilterChain("web", "http", ("web.example",), ("web",))
     https = listeners.listener("https", stage.address, port, [chain])

@@ -1,4 +1,4 @@
-"""Weights through their lane, on a real Envoy."""
+"""Weights in the overlay, on a real Envoy."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def routes_version(stage: XdsHarness) -> str:
     return str([each["version_info"] for each in dump["configs"]])
 
 
-def test_a_change_of_weights_reaches_envoy_without_touching_its_routes(stage: XdsHarness) -> None:
-    stage.add("lane", 1, 0)
+def test_a_change_of_weights_reaches_envoy_without_a_route_configuration(stage: XdsHarness) -> None:
+    stage.add("overlay", 1, 0)
     before = routes_version(stage)
-    stage.weigh("lane", 0, 1)
-    until(lambda: stage.answers("lane") == {"new"}, says="all traffic moved")
+    stage.weigh("overlay", 0, 1)
+    until(lambda: stage.answers("overlay") == {"new"}, says="all traffic moved")
     assert routes_version(stage) == before
 
 
-def test_weights_go_through_the_lane_among_many_paths_too(stage: XdsHarness) -> None:
+def test_weights_of_a_route_among_many_paths_change_by_the_overlay(stage: XdsHarness) -> None:
     crowd = [
         routes.route(f"{at}", routes.Match(routes.PathMatch("exact", f"/{at}")), routes.DirectResponse(404))
         for at in range(100)
@@ -51,7 +51,7 @@ def test_weights_go_through_the_lane_among_many_paths_too(stage: XdsHarness) -> 
 
 
 def apart(stage: XdsHarness, name: str, old: int, new: int) -> Update:
-    """A virtual host with two routes that share all requests: what a path rewrite on one of two backendRefs makes."""
+    """A virtual host with two routes that share all requests, as of a path rewrite on one of two backendRefs."""
     clusters = (stage.old.cluster, stage.new.cluster)
     key = names.weights_key(name, clusters)
     first = routes.Forward((routes.Destination(clusters[0]),), key, fraction_index=0)
@@ -62,7 +62,7 @@ def apart(stage: XdsHarness, name: str, old: int, new: int) -> Update:
     return Update(hosts={("http", name): host}, weights={key: weights})
 
 
-def test_weights_of_routes_that_share_requests_go_through_the_lane_too(stage: XdsHarness) -> None:
+def test_weights_of_routes_that_share_requests_change_by_the_overlay(stage: XdsHarness) -> None:
     stage.update(apart(stage, "apart", 1, 0))
     until(lambda: stage.get("apart") == (200, "old"), says="it serves")
     before = routes_version(stage)
@@ -85,7 +85,7 @@ def test_two_hundred_changes_of_weights_fail_no_request(stage: XdsHarness) -> No
     assert traffic.failed == 0
 
 
-def test_weights_stay_when_routes_are_pushed_and_then_leave_the_runtime(stage: XdsHarness) -> None:
+def test_weights_hold_when_routes_are_sent_and_then_leave_the_overlay(stage: XdsHarness) -> None:
     stage.add("fold", 1, 0)
     stage.weigh("fold", 0, 1)
     until(lambda: stage.answers("fold") == {"new"}, says="all traffic moved")

@@ -125,7 +125,7 @@ def test_afterwards_our_entries_say_what_is_desired(
 
 
 @given(raw_entries, raw_entries, entries)
-def test_a_stale_patch_is_refused_or_leaves_foreign_entries_as_they_are(
+def test_a_stale_patch_fails_or_leaves_foreign_entries_unchanged(
     read: list[dict[str, Any]], there: list[dict[str, Any]], desired: list[RouteParentStatus]
 ) -> None:
     now_there = route(there, version="2")

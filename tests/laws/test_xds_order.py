@@ -1,4 +1,4 @@
-"""Laws of the order in which an Envoy is told things, against a model of Envoy that refuses, warms and reconnects."""
+"""Laws of the order of xDS responses, against a model of Envoy that NACKs, warms and reconnects."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GRACE = 5.0
 
 
 class Host(msgspec.Struct, frozen=True):
-    """A virtual host as the law draws it: a split over some of four clusters."""
+    """A virtual host: a split over some of the clusters."""
 
     clusters: tuple[str, ...]
     weights: tuple[int, ...]
@@ -39,7 +39,7 @@ class Host(msgspec.Struct, frozen=True):
 
 
 class Scenario(msgspec.Struct, frozen=True):
-    """What is desired at a time. Weights of one key are the same wherever it is used."""
+    """A desired state. The weights of a key are the same wherever it is used."""
 
     hosts: dict[tuple[str, str], Host]
     bad_clusters: frozenset[str]
@@ -67,12 +67,10 @@ def scenarios(draw: st.DrawFn) -> Scenario:
 
 
 class Step(msgspec.Struct, frozen=True):
-    """Something happens; then messages are delivered, in the directions that the string says: `>` one to the Envoy,
-    `<` one to the server, `*` all there are.
-    """
+    """An event, and the deliveries of messages after it: `>` one to the Envoy, `<` one to the server, `*` all."""
 
     what: str
-    world: Scenario | None
+    scenario: Scenario | None
     then: str
 
 
@@ -80,7 +78,9 @@ EVENTS = ["wait", "reconnect", "restart server", "restart envoy"]
 STEPS = st.lists(
     st.builds(
         Step,
-        st.one_of(st.sampled_from(["desire", "reweigh"]), st.sampled_from(["desire", "reweigh", *EVENTS])),
+        st.one_of(
+            st.sampled_from(["update", "change weights"]), st.sampled_from(["update", "change weights", *EVENTS])
+        ),
         scenarios(),
         st.one_of(st.text("<>", max_size=6), st.just("*"), st.just("*"), st.text("<>", min_size=9, max_size=20)),
     ),
@@ -88,32 +88,32 @@ STEPS = st.lists(
 )
 
 
-def reweighed(world: Scenario, other: Scenario) -> Scenario:
-    """The same world with weights of the other one."""
+def with_weights_of(scenario: Scenario, other: Scenario) -> Scenario:
+    """The same scenario with the weights of another one."""
     drawn = {host.clusters: host.weights for host in other.hosts.values()}
     hosts = {
         place: msgspec.structs.replace(host, weights=drawn.get(host.clusters, host.weights[::-1]))
-        for place, host in world.hosts.items()
+        for place, host in scenario.hosts.items()
     }
     hosts = {place: host for place, host in hosts.items() if any(host.weights)}
-    return msgspec.structs.replace(world, hosts=hosts)
+    return msgspec.structs.replace(scenario, hosts=hosts)
 
 
-def resources_of(world: Scenario) -> tuple[dict[Any, Resource], dict[Any, VirtualHost], dict[str, Weights]]:
-    used = {cluster for host in world.hosts.values() for cluster in host.clusters}
+def resources_of(scenario: Scenario) -> tuple[dict[Any, Resource], dict[Any, VirtualHost], dict[str, Weights]]:
+    used = {cluster for host in scenario.hosts.values() for cluster in host.clusters}
     resources = {}
     for name in used:
-        prefix = "bad" if name in world.bad_clusters else "good"
+        prefix = "bad" if name in scenario.bad_clusters else "good"
         resources[CLUSTER, name] = make_cluster(
-            name, f"{prefix}_{name}", connect_timeout=2.0 if name in world.changed_clusters else 1.0
+            name, f"{prefix}_{name}", connect_timeout=2.0 if name in scenario.changed_clusters else 1.0
         )
         resources[ENDPOINTS, name] = cluster_load_assignment(name, [Endpoint("127.0.0.1", 80)])
-    wanted = [("l1", "r1")] + [("l2", "r2")] * world.second_listener + [("bad", "r1")] * world.bad_listener
+    wanted = [("l1", "r1")] + [("l2", "r2")] * scenario.second_listener + [("bad", "r1")] * scenario.bad_listener
     for name, configuration in wanted:
         made = make_listener(name, "127.0.0.1", 80, [FilterChain("all", configuration)])
         resources[made.type_url, name] = made
     hosts, weights = {}, {}
-    for key, host in world.hosts.items():
+    for key, host in scenario.hosts.items():
         forward = routes.Forward(tuple(map(routes.Destination, host.clusters)), host.key)
         route = routes.route(("bad" if host.bad else "good") + str(host.shape), routes.Match(), forward)
         hosts[key] = routes.virtual_host(key[1], [key[1]], [route], origins=[Ref("HTTPRoute", "ns", key[1])])
@@ -122,13 +122,13 @@ def resources_of(world: Scenario) -> tuple[dict[Any, Resource], dict[Any, Virtua
 
 
 class Conversation:
-    """A server's state, a model Envoy, and the two directions between them."""
+    """The state of a server, a model Envoy, and the messages between them."""
 
     def __init__(self) -> None:
         self.now = 0.0
-        #: A new server cannot know that endpoints were lost on their way to a cluster that warms: Envoy gives up then.
+        #: A new server cannot know that endpoints for a warming cluster were lost; warming then times out.
         self.restarted = False
-        self.world = Scenario({}, frozenset(), frozenset(), second_listener=False, bad_listener=False)
+        self.scenario = Scenario({}, frozenset(), frozenset(), second_listener=False, bad_listener=False)
         self.declared_weights: dict[str, list[EffectiveWeights]] = {}
         self.observed: dict[tuple[str, str, str], int] = {}
         self.gateway = self.new_gateway()
@@ -139,7 +139,7 @@ class Conversation:
 
     def new_gateway(self) -> GatewayState:
         gateway = GatewayState(Key("ns", "gw"), grace=GRACE)
-        resources, hosts, weights = resources_of(self.world)
+        resources, hosts, weights = resources_of(self.scenario)
         gateway.update(
             Update(resources=resources, hosts=hosts, weights=weights, route_configurations=frozenset({"r1", "r2"}))
         )
@@ -152,9 +152,9 @@ class Conversation:
         if not self.envoy.requests[0].initial_versions:
             self.envoy.nacked.clear()
 
-    def update(self, world: Scenario) -> None:
-        before, after = resources_of(self.world), resources_of(world)
-        self.world = world
+    def update(self, scenario: Scenario) -> None:
+        before, after = resources_of(self.scenario), resources_of(scenario)
+        self.scenario = scenario
         self.gateway.update(
             Update(
                 resources=after[0],
@@ -167,17 +167,17 @@ class Conversation:
         )
         for subject in before[0].keys() | after[0].keys():
             if before[0].get(subject) != after[0].get(subject):
-                self.envoy.nacked.pop(subject, None)  # it changed: it may be tried again
+                self.envoy.nacked.pop(subject, None)  # it changed, so it may be sent again
         for key, weights in after[2].items():
-            said = self.declared_weights.setdefault(key, [])
-            if not said or said[-1] != weights.clusters:
-                said.append(weights.clusters)
+            declared = self.declared_weights.setdefault(key, [])
+            if not declared or declared[-1] != weights.clusters:
+                declared.append(weights.clusters)
 
-    def step(self, what: str, world: Scenario | None) -> None:
-        if what == "desire" and world is not None:
-            self.update(world)
-        elif what == "reweigh" and world is not None:
-            self.update(reweighed(self.world, world))
+    def step(self, what: str, scenario: Scenario | None) -> None:
+        if what == "update" and scenario is not None:
+            self.update(scenario)
+        elif what == "change weights" and scenario is not None:
+            self.update(with_weights_of(self.scenario, scenario))
         elif what == "to envoy" and self.to_envoy:
             self.envoy.receive(self.to_envoy.popleft())
         elif what == "to server" and self.envoy.requests:
@@ -201,18 +201,20 @@ class Conversation:
         self.check()
 
     def check(self) -> None:
-        """Whatever is in flight: requests are split as was declared, and never again as was declared before."""
+        """With anything in flight, the effective weights are declared ones, and never older than those seen before."""
         effective = self.envoy.effective()
         for place, weights in effective.items():
-            said = self.declared_weights[place[2]]
-            index = next((i for i in range(self.observed.get(place, 0), len(said)) if said[i] == weights), None)
-            assert index is not None, f"{place} splits {weights}; declared: {said}, seen: {self.observed.get(place)}"
+            declared = self.declared_weights[place[2]]
+            index = next((i for i in range(self.observed.get(place, 0), len(declared)) if declared[i] == weights), None)
+            assert index is not None, (
+                f"{place} splits {weights}; declared: {declared}, seen: {self.observed.get(place)}"
+            )
             self.observed[place] = index
         for place in self.observed.keys() - effective.keys():
             del self.observed[place]
 
     def deliver(self) -> None:
-        """Everything that is on its way, and what follows from it, without waiting."""
+        """Deliver all messages, and those that follow from them, without advancing the time."""
         for _ in range(500):
             if self.to_envoy:
                 self.step("to envoy", None)
@@ -220,10 +222,10 @@ class Conversation:
                 self.step("to server", None)
             else:
                 return
-        raise AssertionError("they never stop talking")
+        raise AssertionError("the exchange of messages never ends")
 
     def settle(self) -> None:
-        """Deliver, wait, and deliver again until nothing happens any more."""
+        """Deliver, advance the time, and deliver again until nothing happens."""
         for _ in range(50):
             self.deliver()
             if self.stream.wake_at is not None:
@@ -232,30 +234,30 @@ class Conversation:
                 self.envoy.time_out_warming()
             else:
                 return
-        raise AssertionError("it never comes to rest")
+        raise AssertionError("the stream never settles")
 
     def declared(self) -> dict[tuple[str, str, str], EffectiveWeights]:
-        """What of the desired world a willing Envoy can have."""
+        """The weights of the desired state, without what the model NACKs."""
         return {
             (*place, host.key): tuple(zip(host.clusters, host.weights, strict=True))
-            for place, host in self.world.hosts.items()
+            for place, host in self.scenario.hosts.items()
             if not host.bad
-            and not self.world.bad_clusters & set(host.clusters)
-            and (place[0] == "r1" or self.world.second_listener)
+            and not self.scenario.bad_clusters & set(host.clusters)
+            and (place[0] == "r1" or self.scenario.second_listener)
         }
 
 
 def converse(steps: list[Step]) -> Conversation:
-    stage = Conversation()
+    conversation = Conversation()
     for step in steps:
-        stage.step(step.what, step.world)
+        conversation.step(step.what, step.scenario)
         for direction in step.then:
             if direction == "*":
-                stage.deliver()
+                conversation.deliver()
             else:
-                stage.step("to envoy" if direction == ">" else "to server", None)
-    stage.settle()
-    return stage
+                conversation.step("to envoy" if direction == ">" else "to server", None)
+    conversation.settle()
+    return conversation
 
 
 LAW = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
@@ -263,46 +265,46 @@ LAW = settings(max_examples=150, deadline=None, suppress_health_check=list(Healt
 
 @LAW
 @given(STEPS)
-def test_at_rest_overlay_over_routes_is_what_was_declared(steps: list[Step]) -> None:
-    stage = converse(steps)
-    effective = stage.envoy.effective()
-    for place, weights in stage.declared().items():
+def test_settled_overlay_over_routes_gives_the_declared_weights(steps: list[Step]) -> None:
+    conversation = converse(steps)
+    effective = conversation.envoy.effective()
+    for place, weights in conversation.declared().items():
         assert effective.get(place) == weights, place
 
 
 @LAW
 @given(STEPS)
-def test_at_rest_nothing_lingers_that_nobody_wants(steps: list[Step]) -> None:
-    stage = converse(steps)
-    used = {part for weights in stage.envoy.effective().values() for part, _ in weights}
-    wanted = {name for host in stage.world.hosts.values() for name in host.clusters}
-    clusters, found = set(stage.envoy.clusters), set(stage.envoy.listeners)
+def test_settled_envoy_has_no_unwanted_clusters_or_listeners(steps: list[Step]) -> None:
+    conversation = converse(steps)
+    used = {part for weights in conversation.envoy.effective().values() for part, _ in weights}
+    wanted = {name for host in conversation.scenario.hosts.values() for name in host.clusters}
+    clusters, found = set(conversation.envoy.clusters), set(conversation.envoy.listeners)
     if any(step.what == "restart server" for step in steps):
-        # Envoy keeps the good parts of a response that it refuses, and tells a new server nothing of them.
-        clusters = clusters & stage.envoy.versions[CLUSTER].keys()
-        found = found & stage.envoy.versions[LISTENER].keys()
+        # Envoy keeps the good parts of a response that it NACKs, and does not report them to a new server.
+        clusters = clusters & conversation.envoy.versions[CLUSTER].keys()
+        found = found & conversation.envoy.versions[LISTENER].keys()
     assert clusters - used <= wanted
-    assert found <= {"l1"} | ({"l2"} if stage.world.second_listener else set())
+    assert found <= {"l1"} | ({"l2"} if conversation.scenario.second_listener else set())
 
 
 @LAW
 @given(STEPS)
-def test_a_server_that_was_restarted_sends_nothing_to_an_envoy_that_has_all(
+def test_a_restarted_server_sends_nothing_to_an_envoy_that_has_everything(
     steps: list[Step],
 ) -> None:
-    stage = converse(steps)
+    conversation = converse(steps)
     calm = Scenario(
-        {place: msgspec.structs.replace(host, bad=False) for place, host in stage.world.hosts.items()},
+        {place: msgspec.structs.replace(host, bad=False) for place, host in conversation.scenario.hosts.items()},
         frozenset(),
-        stage.world.changed_clusters,
-        stage.world.second_listener,
+        conversation.scenario.changed_clusters,
+        conversation.scenario.second_listener,
         bad_listener=False,
     )
-    stage.step("desire", calm)
-    stage.settle()
-    stage.step("restart server", None)
-    stage.settle()
-    stage.envoy.received.clear()
-    stage.step("restart server", None)
-    stage.settle()
-    assert stage.envoy.received == []
+    conversation.step("update", calm)
+    conversation.settle()
+    conversation.step("restart server", None)
+    conversation.settle()
+    conversation.envoy.received.clear()
+    conversation.step("restart server", None)
+    conversation.settle()
+    assert conversation.envoy.received == []

@@ -1,7 +1,7 @@
-"""An Envoy as small as a dict, for laws about the order of xDS: it applies, warms, refuses and forgets as Envoy does.
+"""A model of Envoy for laws about the order of xDS: it applies, warms, NACKs and drops resources as Envoy does.
 
-It refuses what is called bad: clusters whose statistics begin with `bad`, routes and listeners of that name. Whatever
-it is sent it checks: a virtual host may only refer to clusters that it has, and nothing that it refused may come again.
+It NACKs clusters whose `alt_stat_name` begins with `bad`, and routes and listeners whose name does. It asserts that
+each virtual host refers only to clusters that it has, and that no resource that it NACKed is sent again unchanged.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ EffectiveWeights = tuple[tuple[str, int], ...]
 
 
 class ModelEnvoy:
-    """Answers go to `out`; what is applied can be looked at."""
+    """The state of one Envoy process. `requests` are what it sends to the server."""
 
     def __init__(self) -> None:
         self.clusters: dict[str, bytes] = {}
@@ -33,16 +33,16 @@ class ModelEnvoy:
         }
         self.nacked: dict[tuple[str, str], set[bytes]] = {}
         self.requests: deque[DiscoveryRequest] = deque()
-        #: The names of all resources that it was ever sent.
+        #: The names of all resources that it ever received.
         self.received: list[str] = []
         self._held: list[DiscoveryRequest] = []
 
     # ── its stream ───────────────────────────────────────────────────────────
 
     def connect(self) -> None:
-        """Open a stream: subscribe to everything again, saying what it has."""
-        unheard = {request.type_url for request in (*self.requests, *self._held) if request.error is not None}
-        self.nacked = {subject: body for subject, body in self.nacked.items() if subject[0] not in unheard}
+        """Open a stream: subscribe to everything again, with the versions that it has."""
+        undelivered = {request.type_url for request in (*self.requests, *self._held) if request.error is not None}
+        self.nacked = {subject: body for subject, body in self.nacked.items() if subject[0] not in undelivered}
         self.requests.clear()
         self._held.clear()
         self.requests.append(
@@ -57,7 +57,7 @@ class ModelEnvoy:
             self.requests.append(DiscoveryRequest(ROUTES, names, initial_versions=known))
 
     def receive(self, body: bytes) -> None:
-        """Apply or refuse a response."""
+        """Apply a response and ACK it, or NACK it."""
         response = DeltaDiscoveryResponse.FromString(body)
         self.received += [each.name for each in response.resources]
         error = {
@@ -83,7 +83,7 @@ class ModelEnvoy:
         self._check_clusters()
 
     def _send(self, request: DiscoveryRequest) -> None:
-        """Requests about clusters are held while clusters warm."""
+        """Send a request; requests for clusters are held while clusters warm."""
         if request.type_url == CLUSTER and self.warming:
             self._held.append(request)
         else:
@@ -123,7 +123,7 @@ class ModelEnvoy:
         return None
 
     def time_out_warming(self) -> None:
-        """What Envoy does after 15 s: clusters that still wait for endpoints are used as they are."""
+        """As Envoy after 15 s: use the clusters that still wait for endpoints without any."""
         self.clusters.update(self.warming)
         self.warming.clear()
         self._release_held()
@@ -147,7 +147,7 @@ class ModelEnvoy:
         for name in before - after:
             self.route_configs.pop(name, None)
             self.versions[ROUTES].pop(name, None)
-            self.nacked.pop((ROUTES, name), None)  # whoever asks again, asks for all
+            self.nacked.pop((ROUTES, name), None)  # a later subscription gets the whole configuration
         if before != after:
             self.requests.append(DiscoveryRequest(ROUTES, tuple(sorted(after - before)), tuple(sorted(before - after))))
         return f"bad: {bad}" if bad else None
@@ -156,11 +156,11 @@ class ModelEnvoy:
         (each,) = response.resources
         if each.name not in self._referenced_route_configs():
             return None
-        table = protos.RouteConfiguration.FromString(each.resource.value)
-        bad = [host.name for host in table.virtual_hosts for route in host.routes if route.name.startswith("bad")]
+        config = protos.RouteConfiguration.FromString(each.resource.value)
+        bad = [host.name for host in config.virtual_hosts for route in host.routes if route.name.startswith("bad")]
         if bad:
             return f"bad: {bad}"
-        self.route_configs[each.name] = table
+        self.route_configs[each.name] = config
         return None
 
     def _apply_runtime(self, response: Any) -> str | None:
@@ -177,30 +177,32 @@ class ModelEnvoy:
             found.add(manager.rds.route_config_name)
         return found
 
-    # ── looking ──────────────────────────────────────────────────────────────
+    # ── observing ────────────────────────────────────────────────────────────
 
     def effective(self) -> dict[tuple[str, str, str], EffectiveWeights]:
-        """The weights by which requests are split: by route configuration, virtual host and weights key."""
-        found: dict[tuple[str, str, str], EffectiveWeights] = {}
-        for name, table in self.route_configs.items():
-            for host in table.virtual_hosts:
+        """The effective weights by route configuration, virtual host and weights key."""
+        weights: dict[tuple[str, str, str], EffectiveWeights] = {}
+        for name, config in self.route_configs.items():
+            for host in config.virtual_hosts:
                 for route in host.routes:
                     weighted = route.route.weighted_clusters
                     key = weighted.runtime_key_prefix
                     if key:
-                        found[name, host.name, key] = tuple(
+                        weights[name, host.name, key] = tuple(
                             (part.name, self.runtime.get(f"{key}.{part.name}", part.weight.value))
                             for part in weighted.clusters
                         )
-        return found
+        return weights
 
     def _check_clusters(self) -> None:
-        have = self.clusters.keys() | BUILT_IN_CLUSTERS
-        for name, table in self.route_configs.items():
-            for host in table.virtual_hosts:
+        available = self.clusters.keys() | BUILT_IN_CLUSTERS
+        for name, config in self.route_configs.items():
+            for host in config.virtual_hosts:
                 for route in host.routes:
                     used = {part.name for part in route.route.weighted_clusters.clusters}
-                    assert used <= have, f"{name}/{host.name} refers to {used - have}, which this Envoy has not"
+                    assert used <= available, (
+                        f"{name}/{host.name} refers to {used - available}, which this Envoy does not have"
+                    )
 
     def _check_not_nacked_before(self, type_url: str, name: str, body: bytes) -> None:
-        assert body not in self.nacked.get((type_url, name), ()), f"{name} was refused and is sent again unchanged"
+        assert body not in self.nacked.get((type_url, name), ()), f"{name} was NACKed and is sent again unchanged"

@@ -153,7 +153,7 @@ def test_what_is_left_of_a_deleted_owner_of_the_same_name_is_left_to_the_garbage
         desired_patch(raw, service())
 
 
-def test_an_object_that_somebody_made_by_hand_is_not_adopted() -> None:
+def test_an_object_that_a_user_created_is_not_adopted() -> None:
     raw = stored(service())
     del raw["metadata"]["ownerReferences"], raw["metadata"]["annotations"][ANNOTATION]
     with pytest.raises(NotOwnedError, match="exists and was not created by this controller"):

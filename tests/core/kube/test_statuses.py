@@ -46,7 +46,7 @@ def test_a_status_with_nothing_to_say_is_not_written() -> None:
     assert status_patch(gateway(), GatewayStatus(), NOW) == []
 
 
-def test_a_condition_that_says_the_same_keeps_its_time_and_is_not_written() -> None:
+def test_an_equal_condition_keeps_its_time_and_is_not_written() -> None:
     raw = gateway({"conditions": [condition(observedGeneration=3)]})
     assert conditions_patch(raw, [accepted(observed_generation=3)], NOW) == []
 
@@ -127,7 +127,7 @@ def listener(attached: int, *, status: str = "True") -> ListenerStatus:
     return ListenerStatus(name="http", attached_routes=attached, supported_kinds=kinds, conditions=(accepted(status),))
 
 
-def test_a_listener_says_that_it_has_no_routes() -> None:
+def test_a_listener_without_routes_has_attached_routes_0() -> None:
     after = json_patch(gateway(), status_patch(gateway(), GatewayStatus(listeners=(listener(0),)), NOW))
     assert after["status"]["listeners"][0]["attachedRoutes"] == 0
 
@@ -212,7 +212,7 @@ def test_entries_under_all_our_names_are_written_in_one_patch() -> None:
     assert found == [("example.com/other", "a"), (OURS, "a"), (second, "a")]
 
 
-def test_somebody_elses_write_to_another_field_is_no_reason_to_write_again() -> None:
+def test_another_controllers_write_to_another_field_causes_no_write() -> None:
     raw = json_patch(gateway(), status_patch(gateway(), GatewayStatus(listeners=(listener(0),)), NOW))
     operations = status_patch(raw, GatewayStatus(listeners=(listener(3),)), NOW)
     raw["metadata"]["resourceVersion"] = "6"

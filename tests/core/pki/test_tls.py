@@ -64,7 +64,7 @@ def test_a_secret_gives_its_pair_with_names_in_lower_case() -> None:
     assert found.names == ("shop.example.com", "*.example.com")
 
 
-def test_a_certificate_that_has_expired_is_taken() -> None:
+def test_an_expired_certificate_is_accepted() -> None:
     found = tls.of_secret(secret(certificate(KEY, "a.example", ends=2021)))
     assert found.not_after == datetime(2021, 1, 1, tzinfo=UTC).timestamp()
 
@@ -79,7 +79,7 @@ def test_a_pair_never_shows_its_key() -> None:
     assert "BEGIN" not in repr(tls.of_secret(secret()))
 
 
-def test_a_secret_of_another_type_says_which_type_is_needed() -> None:
+def test_the_error_for_another_type_of_secret_names_the_needed_type() -> None:
     assert refusal(secret(kind="Opaque")) == (
         "type: 'Opaque' holds no certificate; a listener needs 'kubernetes.io/tls'"
     )
@@ -112,48 +112,48 @@ def test_a_key_that_is_no_pem_is_named_and_not_quoted() -> None:
     assert refusal(secret(key=b"hunter2")) == "data[tls.key]: is not a PEM private key"
 
 
-def test_the_key_of_another_certificate_is_refused() -> None:
+def test_the_key_of_another_certificate_is_rejected() -> None:
     assert refusal(secret(key=pem(OTHER))) == "data[tls.key]: is not the key of the certificate in tls.crt"
 
 
-def test_a_chain_in_the_wrong_order_says_which_certificate_the_key_belongs_to() -> None:
+def test_the_error_for_a_chain_in_the_wrong_order_names_the_certificate_of_the_key() -> None:
     said = refusal(secret(crt=certificate(OTHER, "ca.example") + CERTIFICATE))
     assert "certificate 2 of the chain has it, the leaf must come first" in said
 
 
-def test_a_chain_with_the_leaf_first_is_taken() -> None:
+def test_a_chain_with_the_leaf_first_is_accepted() -> None:
     assert tls.of_secret(secret(crt=CERTIFICATE + certificate(OTHER, "ca.example"))).names[0] == "shop.example.com"
 
 
-def test_text_between_the_certificates_is_taken() -> None:
+def test_text_between_the_certificates_is_accepted() -> None:
     crt = b"subject: shop\n" + CERTIFICATE + b"\nissuer: somebody\n" + certificate(OTHER, "ca.example")
     assert tls.of_secret(secret(crt=crt)).certificate == crt
 
 
-def test_an_encrypted_key_is_refused() -> None:
+def test_an_encrypted_key_is_rejected() -> None:
     assert "stored without a passphrase" in refusal(secret(key=pem(KEY, b"hunter2")))
 
 
-def test_a_short_rsa_key_is_refused_because_envoy_refuses_it() -> None:
+def test_a_short_rsa_key_is_rejected_because_envoy_rejects_it() -> None:
     short = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505 - the point
     assert "1024 bits; Envoy takes 2048 or more" in refusal(secret(certificate(short, "a.example"), pem(short)))
 
 
-def test_a_curve_that_envoy_refuses_is_refused() -> None:
+def test_a_curve_that_envoy_rejects_is_rejected() -> None:
     odd = ec.generate_private_key(ec.SECP256K1())
     assert "Envoy takes P-256, P-384 and P-521" in refusal(secret(certificate(odd, "a.example"), pem(odd)))
 
 
-def test_a_kind_of_key_that_envoy_refuses_is_refused() -> None:
+def test_a_type_of_key_that_envoy_rejects_is_rejected() -> None:
     odd = ed448.Ed448PrivateKey.generate()
     assert "Envoy takes those" in refusal(secret(certificate(odd, "a.example"), pem(odd)))
 
 
-def test_an_ed25519_pair_is_taken() -> None:
+def test_an_ed25519_pair_is_accepted() -> None:
     key = ed25519.Ed25519PrivateKey.generate()
     assert tls.of_secret(secret(certificate(key, "ed.example"), pem(key))).names == ("ed.example",)
 
 
-def test_an_rsa_pair_is_taken() -> None:
+def test_an_rsa_pair_is_accepted() -> None:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     assert tls.of_secret(secret(certificate(key, "rsa.example"), pem(key))).names == ("rsa.example",)

@@ -81,7 +81,7 @@ def test_a_report_that_is_too_late_is_a_hole() -> None:
     assert store(20).read(GATE, WEB, 24.5, 10.0).coverage == pytest.approx(0.8)
 
 
-def test_a_gateway_that_nobody_knows_has_no_coverage() -> None:
+def test_an_unknown_gateway_has_no_coverage() -> None:
     assert CounterStore().read(GATE, WEB, 20.0, 10.0).coverage == 0.0
 
 
@@ -111,7 +111,7 @@ def test_what_is_older_than_the_horizon_is_not_covered() -> None:
     assert made.read(GATE, WEB, RETENTION + 400, RETENTION + 300).coverage < 0.96
 
 
-def test_with_too_many_entries_the_past_is_given_up_and_says_so() -> None:
+def test_with_too_many_buckets_old_times_become_gaps() -> None:
     made = CounterStore(max_buckets=1_000)
     made.connected(GATE, "a", 0.0)
     for second in range(1, 61):

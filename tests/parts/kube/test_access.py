@@ -53,7 +53,7 @@ def test_a_context_that_is_not_there_is_named_with_the_file(tmp_path: Path) -> N
         access.from_kubeconfig(path, "two")
 
 
-def test_a_kubeconfig_without_current_context_says_so(tmp_path: Path) -> None:
+def test_a_kubeconfig_without_current_context_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(AccessError, match="current context"):
         access.from_kubeconfig(kubeconfig(tmp_path / "config", current=None))
 
@@ -69,7 +69,7 @@ def test_a_file_that_is_no_kubeconfig_is_named(tmp_path: Path) -> None:
         access.from_kubeconfig(tmp_path / "config")
 
 
-def test_of_several_files_the_first_that_says_something_wins(tmp_path: Path) -> None:
+def test_of_several_files_the_first_that_sets_a_value_wins(tmp_path: Path) -> None:
     first = kubeconfig(tmp_path / "first", name="two", current="one", token="second")
     second = kubeconfig(tmp_path / "second", token="first")
     paths = access.default_paths({"KUBECONFIG": f"{first}:{tmp_path / 'missing'}:{second}"})
@@ -199,13 +199,13 @@ async def test_an_exec_plugin_is_asked_again_only_when_its_token_ends(tmp_path: 
     assert await credentials.authorization() != first
 
 
-async def test_an_exec_plugin_that_fails_tells_why_and_shows_no_secret(tmp_path: Path) -> None:
+async def test_the_error_of_a_failing_exec_plugin_has_its_message_and_no_secret(tmp_path: Path) -> None:
     spec = plugin(tmp_path, 'print("log in first", file=sys.stderr); sys.exit(3)')
     with pytest.raises(CredentialError, match="exited with 3: log in first"):
         await ExecPlugin(spec, None).authorization()
 
 
-async def test_an_exec_plugin_that_is_not_installed_says_how_to_get_it() -> None:
+async def test_the_error_for_a_missing_exec_plugin_has_its_install_hint() -> None:
     spec = ExecSpec(command="/nowhere/plugin", install_hint="install it\n")
     with pytest.raises(CredentialError, match="No such file or directory; install it"):
         await ExecPlugin(spec, None).authorization()
@@ -223,7 +223,7 @@ async def test_an_exec_plugin_may_answer_with_a_client_certificate(tmp_path: Pat
     assert await ExecPlugin(spec, ssl.create_default_context()).authorization() is None
 
 
-async def test_credentials_that_cannot_be_had_are_a_refusal() -> None:
+async def test_missing_credentials_are_an_api_error() -> None:
     nobody = ExecPlugin(ExecSpec(command="/nowhere/plugin"), None)
     async with Client(Access("http://127.0.0.1:1", credentials=nobody)) as client:
         with pytest.raises(ApiError, match="exec plugin /nowhere/plugin"):

@@ -43,7 +43,7 @@ def set_data(raw: dict[str, Any], value: str) -> list[dict[str, Any]]:
     return [optimistic_lock(raw), {"op": "add", "path": "/data", "value": {"a": value}}]
 
 
-async def test_a_write_says_whether_it_wrote(local_api: Path) -> None:
+async def test_a_write_returns_whether_it_wrote(local_api: Path) -> None:
     async with client_in(local_api, "write") as client:
         key = Key("write", "m")
         await client.create(ConfigMap(metadata=ObjectMeta(name="m", namespace="write")))
@@ -72,7 +72,7 @@ async def test_an_object_that_is_gone_is_not_written(local_api: Path) -> None:
         assert await patch_with_retry(client, ConfigMap, Key("gone", "m"), lambda raw: set_data(raw, "x")) is False
 
 
-async def test_what_the_api_refuses_for_good_is_not_tried_again(local_api: Path) -> None:
+async def test_a_permanent_error_is_not_retried(local_api: Path) -> None:
     async with client_in(local_api, "invalid") as client:
         spec = HTTPRouteSpec(parent_refs=(ParentReference(name="g"),))
         await client.create(HTTPRoute(metadata=ObjectMeta(name="r", namespace="invalid"), spec=spec))

@@ -25,7 +25,7 @@ def client_of(api: ScriptedApi) -> Client:
     return Client(Access(server=api.server))
 
 
-async def test_a_refusal_carries_status_reason_and_message() -> None:
+async def test_an_error_has_status_reason_and_message() -> None:
     async def script(_: Request, reply: Reply) -> None:
         await reply.refuse(409, "AlreadyExists", 'configmaps "a" already exists')
 
@@ -40,7 +40,7 @@ async def test_a_refusal_carries_status_reason_and_message() -> None:
         )
 
 
-async def test_a_refusal_that_is_no_status_object_is_told_all_the_same() -> None:
+async def test_an_error_without_a_status_object_has_its_text() -> None:
     async def script(_: Request, reply: Reply) -> None:
         await reply.body(b"upstream is asleep", 503)
 
@@ -169,7 +169,7 @@ async def test_patches_say_what_they_are() -> None:
         ]
 
 
-async def test_a_deletion_says_how_and_of_which_object() -> None:
+async def test_a_deletion_has_its_propagation_and_preconditions() -> None:
     async with ScriptedApi(echo) as api, client_of(api) as client:
         await client.delete(ConfigMap, "a", "n", grace_period=0, uid="u", resource_version="7")
         assert msgspec.json.decode(api.requests[0].body) == {

@@ -72,7 +72,7 @@ async def test_events_are_written_in_their_order() -> None:
         assert [body["message"] for body in bodies(api)] == [f"step {number}" for number in range(20)]
 
 
-async def test_an_event_that_is_refused_is_lost_and_nobody_hears_of_it() -> None:
+async def test_a_rejected_event_is_dropped_without_an_exception() -> None:
     async def script(request: Request, reply: Reply) -> None:
         if b"first" in request.body:
             await reply.refuse(403, "Forbidden")
@@ -154,7 +154,7 @@ def test_the_same_about_an_object_that_was_made_anew_is_another_event() -> None:
     assert second.count == 1
 
 
-def test_an_object_that_tells_too_much_is_cut_short_and_others_are_not() -> None:
+def test_events_are_limited_per_object() -> None:
     correlator = EventCorrelator()
     told = [correlator.correlate(ABOUT, "Normal", "Synced", f"step {number}", NOW) for number in range(300)]
     assert sum(each is not None for each in told) == 200

@@ -43,23 +43,23 @@ def test_our_own_lease_is_renewed() -> None:
 
 
 @pytest.mark.parametrize("nobody", ["", None])
-def test_a_lease_of_nobody_is_taken_at_once(nobody: str | None) -> None:
+def test_a_lease_without_a_holder_is_taken_at_once(nobody: str | None) -> None:
     assert decide(ObservedLease(lease(nobody), 0.0), "me", 0.0) == "take"
 
 
-def test_a_lease_of_somebody_is_taken_when_it_did_not_change_for_its_duration() -> None:
+def test_a_held_lease_is_taken_when_it_did_not_change_for_its_duration() -> None:
     sight = ObservedLease(lease("other"), 100.0)
     assert decide(sight, "me", 114.9) == "wait"
     assert decide(sight, "me", 115.0) == "take"
 
 
-def test_a_lease_of_the_container_that_was_killed_before_us_is_taken_at_once() -> None:
+def test_a_lease_of_an_earlier_container_of_the_same_pod_is_taken_at_once() -> None:
     sight = ObservedLease(lease("pod_1"), 100.0)
     assert decide(sight, "pod_2", 100.0, "pod_") == "take"
     assert decide(ObservedLease(lease("pod-b_1"), 100.0), "pod_2", 100.0, "pod_") == "wait"
 
 
-def test_only_what_we_see_counts_and_not_the_times_in_the_lease() -> None:
+def test_the_times_in_the_lease_are_ignored() -> None:
     """The other one's clock may be an hour behind."""
     first = observe(None, lease("other", "1999-01-01T00:00:00.000000Z"), 100.0)
     again = observe(first, lease("other", "1999-01-01T00:00:02.000000Z"), 114.0)
@@ -67,7 +67,7 @@ def test_only_what_we_see_counts_and_not_the_times_in_the_lease() -> None:
     assert decide(again, "me", 116.0) == "wait"
 
 
-def test_a_lease_that_looks_as_before_has_done_so_since_then() -> None:
+def test_an_unchanged_lease_keeps_its_observation_time() -> None:
     first = observe(None, lease("other"), 100.0)
     assert observe(first, lease("other"), 110.0).observed_at == 100.0
 
@@ -81,7 +81,7 @@ def test_taking_a_lease_counts_a_transition_and_renewing_does_not() -> None:
     assert renewed.renew_time == micro_time(NOW + 2)
 
 
-def test_a_lease_that_is_given_back_has_no_holder_and_keeps_its_count() -> None:
+def test_a_released_lease_has_no_holder_and_keeps_its_count() -> None:
     spec = released(LeaseSpec(holder_identity="me", lease_transitions=4), NOW)
     assert (spec.holder_identity, spec.lease_transitions, spec.lease_duration_seconds) == ("", 4, 1)
 
@@ -90,7 +90,7 @@ def test_times_are_written_as_kubernetes_reads_them() -> None:
     assert micro_time(NOW + 0.25) == "2027-01-15T08:00:00.250000Z"
 
 
-def test_terms_that_cannot_be_safe_are_a_mistake() -> None:
+def test_unsafe_timing_is_an_error() -> None:
     with pytest.raises(ValueError, match="lease_duration > renew_deadline > retry_period"):
         LeaseTiming(lease_duration=10, renew_deadline=10)
 
@@ -105,7 +105,7 @@ async def running(holder: LeaderElector) -> Any:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_one_of_two_holds_and_the_other_follows_when_it_ends(local_api: Path) -> None:
+async def test_one_of_two_candidates_leads_and_the_other_follows_when_it_ends(local_api: Path) -> None:
     async with Client.from_kubeconfig(local_api) as client:
         await client.create(Namespace(metadata=ObjectMeta(name="lease-two")))
         key = Key("lease-two", "controller")
@@ -118,7 +118,7 @@ async def test_one_of_two_holds_and_the_other_follows_when_it_ends(local_api: Pa
             assert not first.is_leader
 
 
-async def test_a_holder_that_ends_gives_the_lease_back(local_api: Path) -> None:
+async def test_a_leader_that_ends_releases_the_lease(local_api: Path) -> None:
     async with Client.from_kubeconfig(local_api) as client:
         await client.create(Namespace(metadata=ObjectMeta(name="lease-back")))
         key = Key("lease-back", "controller")
@@ -153,7 +153,7 @@ async def test_labels_and_fields_of_others_in_a_lease_stay(local_api: Path) -> N
             assert (await client.get(Lease, "controller", "lease-label")).metadata.labels == {"theirs": "1"}
 
 
-async def test_a_holder_whose_api_went_away_ceases_to_hold_by_the_clock_alone() -> None:
+async def test_a_leader_that_cannot_reach_the_api_stops_leading_by_the_clock() -> None:
     now = 100.0
     away = False
 
@@ -176,7 +176,7 @@ async def test_a_holder_whose_api_went_away_ceases_to_hold_by_the_clock_alone() 
             assert not holder.is_leader
 
 
-async def test_becoming_and_ceasing_to_be_the_holder_is_told(local_api: Path) -> None:
+async def test_becoming_and_ceasing_to_be_the_leader_is_reported(local_api: Path) -> None:
     told: list[bool] = []
     async with Client.from_kubeconfig(local_api) as client:
         await client.create(Namespace(metadata=ObjectMeta(name="lease-told")))

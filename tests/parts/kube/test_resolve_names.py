@@ -98,7 +98,7 @@ async def test_a_name_that_is_no_service_is_left_to_dns(local_api: Path) -> None
         assert await resolve(client, "10.1.2.3", 443) == ("10.1.2.3", 443)
 
 
-async def test_an_external_name_is_the_name_it_stands_for(local_api: Path) -> None:
+async def test_an_external_name_resolves_to_its_target(local_api: Path) -> None:
     async with Client.from_kubeconfig(local_api) as client:
         await client.create(Namespace(metadata=ObjectMeta(name="external")))
         spec = ServiceSpec(type="ExternalName", external_name="metrics.example.com")

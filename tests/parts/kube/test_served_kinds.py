@@ -145,7 +145,7 @@ async def following(cluster: Cluster) -> AsyncIterator[Following]:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_a_kind_without_a_definition_is_complete_and_empty_and_never_asked_for() -> None:
+async def test_a_kind_without_a_definition_is_synced_and_empty_and_not_requested() -> None:
     cluster = Cluster()
     await cluster.define(ROUTES, "v1")
     async with following(cluster) as seen:
@@ -154,7 +154,7 @@ async def test_a_kind_without_a_definition_is_complete_and_empty_and_never_asked
         assert not [each for each in seen.api.requests if "referencegrants" in each.path]
 
 
-async def test_a_kind_is_taken_up_when_its_definition_appears() -> None:
+async def test_a_kind_is_watched_when_its_definition_is_created() -> None:
     cluster = Cluster()
     async with following(cluster) as seen:
         await come_true(lambda: seen.api.asked(watch=True))
@@ -172,7 +172,7 @@ async def test_a_definition_that_is_not_established_yet_defines_nothing() -> Non
         await come_true(lambda: seen.words["HTTPRoute"] == ["+one"])
 
 
-async def test_the_objects_of_a_kind_are_gone_with_its_definition() -> None:
+async def test_deleting_a_definition_deletes_the_objects_of_its_kind() -> None:
     cluster = Cluster()
     await cluster.define(ROUTES, "v1")
     async with following(cluster) as seen:

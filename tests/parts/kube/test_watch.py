@@ -279,7 +279,7 @@ async def test_a_relist_hands_over_objects_that_were_made_anew_under_the_same_na
         assert decoded(seen, 1).metadata.uid == "new"
 
 
-async def test_a_server_that_always_forgets_is_not_asked_without_pause() -> None:
+async def test_repeated_410s_are_backed_off_from() -> None:
     async def script(request: Request, reply: Reply) -> None:
         if request.watch:
             await reply.event("ERROR", status_object(410, "Gone"))
@@ -292,7 +292,7 @@ async def test_a_server_that_always_forgets_is_not_asked_without_pause() -> None
         assert len(api.asked(watch=False)) == 2
 
 
-async def test_after_an_outage_a_watch_that_the_api_has_forgotten_is_listed_without_the_pause_of_the_outage() -> None:
+async def test_after_an_outage_an_expired_watch_is_listed_without_the_delay_of_the_outage() -> None:
     hang_ups = itertools.repeat(None, 5)
 
     async def script(request: Request, reply: Reply) -> None:
@@ -364,7 +364,7 @@ async def test_errors_are_waited_out_and_the_watch_goes_on_where_it_was() -> Non
         assert [request.params["resourceVersion"] for request in api.asked(watch=True)] == ["4"] * 4
 
 
-async def test_a_server_that_hangs_up_without_a_word_is_asked_with_growing_pauses() -> None:
+async def test_watches_that_end_at_once_without_events_are_backed_off_from() -> None:
     async def script(request: Request, reply: Reply) -> None:
         if request.watch:
             await reply.start()
@@ -437,7 +437,7 @@ async def test_an_older_version_is_followed_where_the_newer_is_not_served() -> N
         assert api.asked(watch=True)[0].path == "/apis/gateway.networking.k8s.io/v1beta1/referencegrants"
 
 
-async def test_what_the_sink_raises_ends_following() -> None:
+async def test_an_exception_of_the_sink_ends_the_watch() -> None:
     async def script(request: Request, reply: Reply) -> None:
         await (forever(reply) if request.watch else reply.json(listing(1)))
 

@@ -30,22 +30,22 @@ def client(authority: pki.CertificateAuthority) -> pki.IssuedCertificate:
     return pki.issue_client(authority, pki.spiffe_id(GATEWAY), NOW)
 
 
-def test_the_authority_lives_for_ten_years(authority: pki.CertificateAuthority) -> None:
+def test_a_ca_is_valid_for_ten_years(authority: pki.CertificateAuthority) -> None:
     (certificate,) = tls.certificates(authority.certificates)
     assert certificate.not_valid_after_utc.timestamp() == NOW + 3650 * DAY
 
 
-def test_the_authority_survives_its_secret(authority: pki.CertificateAuthority) -> None:
+def test_a_ca_can_be_loaded_from_its_secret(authority: pki.CertificateAuthority) -> None:
     assert pki.load_ca(pki.ca_data(authority)) == authority
 
 
-def test_a_certificate_survives_its_secret(client: pki.IssuedCertificate) -> None:
+def test_a_certificate_can_be_loaded_from_its_secret(client: pki.IssuedCertificate) -> None:
     data = pki.certificate_data(client)
     assert sorted(data) == ["ca.crt", "tls.crt", "tls.key"]
     assert pki.load_certificate(data) == client
 
 
-def test_a_leaf_is_no_authority(client: pki.IssuedCertificate) -> None:
+def test_a_leaf_is_not_a_ca(client: pki.IssuedCertificate) -> None:
     with pytest.raises(tls.TlsError, match="is not a CA certificate"):
         pki.load_ca(pki.certificate_data(client))
 
@@ -55,7 +55,7 @@ def test_a_secret_without_key_names_the_key() -> None:
         pki.load_ca({"tls.crt": "eA=="})
 
 
-def test_keys_are_shown_nowhere(authority: pki.CertificateAuthority, client: pki.IssuedCertificate) -> None:
+def test_keys_are_in_no_repr(authority: pki.CertificateAuthority, client: pki.IssuedCertificate) -> None:
     assert "KEY" not in repr(authority) + repr(client) + str(authority) + str(client)
 
 
@@ -64,12 +64,12 @@ def test_a_server_certificate_is_for_names_and_addresses(authority: pki.Certific
     assert tls.names_of(tls.certificates(server.certificate)[0]) == ("headgate.system.svc", "127.0.0.1")
 
 
-def test_a_certificate_without_names_is_refused(authority: pki.CertificateAuthority) -> None:
+def test_issuing_a_certificate_without_names_is_an_error(authority: pki.CertificateAuthority) -> None:
     with pytest.raises(ValueError, match="at least one name"):
         pki.issue_server(authority, [], NOW)
 
 
-def test_a_leaf_never_outlives_its_authority(authority: pki.CertificateAuthority) -> None:
+def test_a_leaf_never_outlives_its_ca(authority: pki.CertificateAuthority) -> None:
     late = NOW + 3640 * DAY
     leaf = tls.certificates(pki.issue_client(authority, pki.spiffe_id(GATEWAY), late).certificate)[0]
     assert leaf.not_valid_after_utc.timestamp() == NOW + 3650 * DAY
@@ -82,7 +82,7 @@ def test_a_fresh_certificate_is_not_due(authority: pki.CertificateAuthority, cli
     assert not pki.renewal_due(client, authority, [pki.spiffe_id(GATEWAY)], NOW)
 
 
-def test_a_certificate_is_due_after_two_thirds_of_its_life(
+def test_a_certificate_is_due_after_two_thirds_of_its_lifetime(
     authority: pki.CertificateAuthority, client: pki.IssuedCertificate
 ) -> None:
     names = [pki.spiffe_id(GATEWAY)]
@@ -90,7 +90,7 @@ def test_a_certificate_is_due_after_two_thirds_of_its_life(
     assert pki.renewal_due(client, authority, names, NOW + 60 * DAY)
 
 
-def test_the_moment_of_renewal_can_be_asked_for(client: pki.IssuedCertificate) -> None:
+def test_the_renewal_time_of_a_certificate_is_known(client: pki.IssuedCertificate) -> None:
     assert NOW + 59 * DAY < pki.renewal_time(client.certificate) < NOW + 60 * DAY
 
 
@@ -100,7 +100,7 @@ def test_a_certificate_for_other_names_is_due(
     assert pki.renewal_due(client, authority, [pki.spiffe_id(Key("shop", "other"))], NOW)
 
 
-def test_a_certificate_of_another_authority_is_due(client: pki.IssuedCertificate) -> None:
+def test_a_certificate_of_another_ca_is_due(client: pki.IssuedCertificate) -> None:
     assert pki.renewal_due(client, pki.create_ca(NOW), [pki.spiffe_id(GATEWAY)], NOW)
 
 
@@ -111,12 +111,12 @@ def test_a_certificate_that_cannot_be_read_is_due(
     assert pki.renewal_due(broken, authority, [pki.spiffe_id(GATEWAY)], NOW)
 
 
-def test_the_authority_is_due_after_two_thirds_of_its_life(authority: pki.CertificateAuthority) -> None:
+def test_a_ca_is_due_after_two_thirds_of_its_lifetime(authority: pki.CertificateAuthority) -> None:
     assert not pki.ca_renewal_due(authority, NOW + 2400 * DAY)
     assert pki.ca_renewal_due(authority, NOW + 2434 * DAY)
 
 
-def test_a_successor_trusts_what_its_predecessor_signed(
+def test_a_rotated_ca_trusts_certificates_of_the_old_one(
     authority: pki.CertificateAuthority, client: pki.IssuedCertificate
 ) -> None:
     successor = pki.rotate_ca(authority, NOW + DAY)
@@ -126,14 +126,14 @@ def test_a_successor_trusts_what_its_predecessor_signed(
     tls.certificates(issued.certificate)[0].verify_directly_issued_by(new)
 
 
-def test_after_a_succession_every_certificate_is_due(
+def test_after_a_rotation_every_certificate_is_due(
     authority: pki.CertificateAuthority, client: pki.IssuedCertificate
 ) -> None:
     successor = pki.rotate_ca(authority, NOW + DAY)
     assert pki.renewal_due(client, successor, [pki.spiffe_id(GATEWAY)], NOW + DAY)
 
 
-def test_a_successor_drops_what_has_ended(authority: pki.CertificateAuthority) -> None:
+def test_a_rotated_ca_drops_expired_certificates(authority: pki.CertificateAuthority) -> None:
     successor = pki.rotate_ca(authority, NOW + 3651 * DAY)
     assert len(tls.certificates(successor.certificates)) == 1
 
@@ -141,11 +141,11 @@ def test_a_successor_drops_what_has_ended(authority: pki.CertificateAuthority) -
 # ── who is this Envoy ────────────────────────────────────────────────────────
 
 
-def test_a_client_certificate_speaks_for_its_gateway(client: pki.IssuedCertificate) -> None:
+def test_a_client_certificate_identifies_its_gateway(client: pki.IssuedCertificate) -> None:
     assert pki.gateway_of(client.certificate) == GATEWAY
 
 
-def test_a_certificate_in_der_speaks_for_its_gateway(client: pki.IssuedCertificate) -> None:
+def test_a_certificate_in_der_identifies_its_gateway(client: pki.IssuedCertificate) -> None:
     assert pki.gateway_of(tls.certificates(client.certificate)[0].public_bytes(Encoding.DER)) == GATEWAY
 
 
@@ -172,35 +172,37 @@ def test_a_gateway_name_may_have_dots_and_253_characters(authority: pki.Certific
         "https://headgate.dev/ns/shop/gateway/public",
     ],
 )
-def test_only_the_one_form_of_identity_speaks_for_a_gateway(authority: pki.CertificateAuthority, identity: str) -> None:
+def test_only_the_exact_form_of_a_spiffe_id_identifies_a_gateway(
+    authority: pki.CertificateAuthority, identity: str
+) -> None:
     assert pki.gateway_of(_forged(authority, [x509.UniformResourceIdentifier(identity)])) is None
 
 
-def test_two_identities_speak_for_nobody(authority: pki.CertificateAuthority) -> None:
+def test_two_identities_identify_no_gateway(authority: pki.CertificateAuthority) -> None:
     both = [x509.UniformResourceIdentifier(pki.spiffe_id(Key("shop", name))) for name in ("a", "b")]
     assert pki.gateway_of(_forged(authority, both)) is None
 
 
-def test_an_identity_beside_a_dns_name_speaks_for_nobody(authority: pki.CertificateAuthority) -> None:
+def test_an_identity_beside_a_dns_name_identifies_no_gateway(authority: pki.CertificateAuthority) -> None:
     names = [x509.UniformResourceIdentifier(pki.spiffe_id(GATEWAY)), x509.DNSName("example.com")]
     assert pki.gateway_of(_forged(authority, names)) is None
 
 
-def test_an_identity_in_a_dns_name_speaks_for_nobody(authority: pki.CertificateAuthority) -> None:
+def test_an_identity_in_a_dns_name_identifies_no_gateway(authority: pki.CertificateAuthority) -> None:
     assert pki.gateway_of(_forged(authority, [x509.DNSName(pki.spiffe_id(GATEWAY))])) is None
 
 
-def test_a_server_certificate_speaks_for_nobody(authority: pki.CertificateAuthority) -> None:
+def test_a_server_certificate_identifies_no_gateway(authority: pki.CertificateAuthority) -> None:
     names = [x509.UniformResourceIdentifier(pki.spiffe_id(GATEWAY))]
     assert pki.gateway_of(_forged(authority, names, ExtendedKeyUsageOID.SERVER_AUTH)) is None
 
 
-def test_a_certificate_without_names_speaks_for_nobody(authority: pki.CertificateAuthority) -> None:
+def test_a_certificate_without_names_identifies_no_gateway(authority: pki.CertificateAuthority) -> None:
     assert pki.gateway_of(authority.certificates) is None
 
 
 @pytest.mark.parametrize("junk", [b"", b"junk", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
-def test_what_is_no_certificate_speaks_for_nobody(junk: bytes) -> None:
+def test_bytes_that_are_not_a_certificate_identify_no_gateway(junk: bytes) -> None:
     assert pki.gateway_of(junk) is None
 
 
@@ -241,7 +243,7 @@ def _context(side: int, mine: pki.IssuedCertificate, folder: Path) -> ssl.SSLCon
     return context
 
 
-async def test_mutual_tls_tells_the_server_which_gateway_it_talks_to(tmp_path: Path) -> None:
+async def test_with_mutual_tls_the_server_knows_the_gateway_of_its_client(tmp_path: Path) -> None:
     import time  # noqa: PLC0415
 
     now = time.time()

@@ -95,7 +95,7 @@ async def test_connections_are_kept() -> None:
     assert 1 <= len(connections) <= 4
 
 
-async def test_a_connection_that_the_server_says_to_close_is_not_used_again() -> None:
+async def test_a_connection_with_connection_close_is_not_used_again() -> None:
     async def closing(_: str) -> bytes:
         return answer("ok", "200 OK", "Connection: close")
 
@@ -177,21 +177,21 @@ async def test_waiting_for_a_free_connection_counts_as_latency() -> None:
     assert outcomes[-1].latency > 0.3
 
 
-async def test_interim_answers_are_passed_over() -> None:
+async def test_interim_responses_are_skipped() -> None:
     async def interim(_: str) -> bytes:
         return b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + answer("final")
 
     assert (await load(interim, Plan(rate=1000, requests=5))).groups["final"].sent == 5
 
 
-async def test_chunked_answers_are_put_together() -> None:
+async def test_chunked_responses_are_joined() -> None:
     async def chunked(_: str) -> bytes:
         return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"
 
     assert (await load(chunked, Plan(rate=1000, requests=5))).groups["hello"].sent == 5
 
 
-async def test_the_host_header_is_the_name_that_was_asked_for() -> None:
+async def test_the_host_header_is_the_host_of_the_target() -> None:
     heads: list[str] = []
 
     async def listening(head: str) -> bytes:
@@ -229,7 +229,7 @@ def self_signed(folder: Path, name: str) -> ssl.SSLContext:
     return context
 
 
-async def test_tls_asks_for_the_host_by_name(tmp_path: Path) -> None:
+async def test_tls_sends_the_host_as_server_name(tmp_path: Path) -> None:
     names: list[str | None] = []
     context = self_signed(tmp_path, "shop.example.com")
     context.sni_callback = lambda _socket, name, _context: names.append(name)
@@ -288,10 +288,10 @@ async def test_a_cancelled_load_reports_nothing_afterwards() -> None:
 
 
 @pytest.mark.parametrize("plan", [{"rate": 0.0}, {"rate": 1.0, "connections": 0}, {"rate": 1.0, "timeout": 0.0}])
-def test_a_plan_that_would_never_send_is_refused(plan: dict[str, float]) -> None:
+def test_a_plan_that_would_never_send_is_rejected(plan: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be positive"):
         Plan(**plan)  # type: ignore[arg-type]
 
 
-def test_an_ipv6_address_stands_in_brackets_in_the_host_header() -> None:
+def test_an_ipv6_address_is_in_brackets_in_the_host_header() -> None:
     assert Target("::1", 8080).authority == "[::1]:8080"

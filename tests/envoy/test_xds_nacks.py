@@ -1,4 +1,4 @@
-"""A backend or a certificate that Envoy refuses: said once, of the right object, and everything else gets through."""
+"""Clusters and certificates that a real Envoy NACKs: reported once, with their origins; everything else is applied."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def refusals(stage: XdsHarness, type_url: str) -> list[Outcome]:
     return [each for each in stage.plane.outcomes() if each.type_url == type_url and each.message]
 
 
-def test_a_refused_cluster_is_told_of_its_routes_and_others_serve(stage: XdsHarness) -> None:
+def test_a_nacked_cluster_is_reported_with_its_routes_and_others_serve(stage: XdsHarness) -> None:
     odd, fine = stage.plane.backend("odd"), stage.plane.backend("fine")
     bad = clusters.cluster(odd.cluster, "shop_odd_80", connect_timeout=0.0)
     resources = {**odd.resources(), (CLUSTER, bad.name): bad, **fine.resources()}
@@ -56,7 +56,7 @@ def test_a_refused_cluster_is_told_of_its_routes_and_others_serve(stage: XdsHarn
     assert "connect_timeout" in refused.message.lower() or "ConnectTimeout" in refused.message
 
 
-def test_a_refused_cluster_is_not_sent_again_with_other_changes(stage: XdsHarness) -> None:
+def test_a_nacked_cluster_is_not_sent_again_with_other_changes(stage: XdsHarness) -> None:
     before = stage.envoy.counter("cluster_manager.cds.update_rejected")
     stage.add("after", 1, 0)
     new = stage.plane.backend("new-one")
@@ -66,7 +66,7 @@ def test_a_refused_cluster_is_not_sent_again_with_other_changes(stage: XdsHarnes
     assert stage.envoy.counter("cluster_manager.cds.update_rejected") == before > 0
 
 
-def test_a_cluster_that_is_mended_serves_and_its_routes_are_told(stage: XdsHarness) -> None:
+def test_a_fixed_cluster_serves_and_its_routes_are_reported(stage: XdsHarness) -> None:
     odd = stage.plane.backend("odd")
     stage.update(Update(resources=odd.resources()))
     until(lambda: stage.get("odd") == (200, "odd"), says="it serves")
@@ -74,7 +74,7 @@ def test_a_cluster_that_is_mended_serves_and_its_routes_are_told(stage: XdsHarne
     assert (last.message, last.origins) == ("", (ODD,))
 
 
-def test_a_refused_certificate_is_told_until_it_is_mended_and_others_are_shown(stage: XdsHarness) -> None:
+def test_a_nacked_certificate_is_reported_until_it_is_fixed_and_others_are_used(stage: XdsHarness) -> None:
     port = free_port(stage.address)
     good = tls.of_secret(golden.secret("shop/good", ("good.example",)))
     bad = secrets.tls_certificate("shop/bad", good.certificate + b"-----BEGIN CERTIFICATE-----\n", good.key)
@@ -99,7 +99,7 @@ def last_outcome(stage: XdsHarness, type_url: str, name: str) -> Outcome:
 
 
 def shown(stage: XdsHarness, port: int, host: str) -> tuple[str, ...]:
-    """The names of the certificate that a client is shown."""
+    """The names of the certificate that the server presents."""
     with (
         socket.create_connection((stage.address, port), timeout=5) as plain,
         insecure_context().wrap_socket(plain, server_hostname=host) as secure,

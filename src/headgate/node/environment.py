@@ -47,7 +47,7 @@ def container_environment(
     """The variables of a container: whole ConfigMaps and Secrets first, then single ones in their order.
 
     Raises:
-        NotThereError: something that is not optional is missing.
+        MissingReferenceError: something that is not optional is missing.
     """
     variables = dict(_from_whole(container, pod, sources))
     for variable in container.env:

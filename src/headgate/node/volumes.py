@@ -49,8 +49,8 @@ def files(volume: Volume, pod: Pod, network: PodNetwork, sources: ConfigSources)
     """The files that a volume should have; None for an emptyDir.
 
     Raises:
-        NotThereError: a ConfigMap, a Secret, a key or a token that is not optional is missing, or the volume has a
-            type that this node does not support.
+        MissingReferenceError: a ConfigMap, a Secret, a key or a token is missing that is not optional, or this node
+            does not support the type of the volume.
     """
     if volume.empty_dir is not None:
         return None

@@ -34,8 +34,8 @@ def status(
     )
 
 
-def condition(found: PodStatus, type_: str) -> tuple[str, str, str | None]:
-    return next((c.status, c.reason, c.last_transition_time) for c in found.conditions if c.type == type_)
+def condition(pod_status: PodStatus, type_: str) -> tuple[str, str, str | None]:
+    return next((c.status, c.reason, c.last_transition_time) for c in pod_status.conditions if c.type == type_)
 
 
 @pytest.mark.parametrize(

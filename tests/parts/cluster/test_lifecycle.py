@@ -1,4 +1,4 @@
-"""A whole cluster of stand-ins: preflight, leftovers, orderly stop."""
+"""A whole cluster of stand-ins: preflight, orphans, orderly stop."""
 
 import errno
 import os
@@ -62,9 +62,9 @@ def cluster(registry: Registry) -> Cluster:
 
 async def test_a_running_cluster_is_known_by_its_state_file_until_it_ends(cluster: Cluster) -> None:
     async with started(cluster, part("api")):
-        found = read_state(cluster.folder)
-        assert found is not None
-        assert found.ready
+        now = read_state(cluster.folder)
+        assert now is not None
+        assert now.ready
     assert read_state(cluster.folder) is None
 
 
@@ -123,7 +123,7 @@ def test_the_data_folder_is_the_users_alone(cluster: Cluster) -> None:
     assert cluster.folder.path.stat().st_mode & 0o077 == 0
 
 
-def leftover(folder: DataFolder, file: Path, tmp_path: Path) -> Program:
+def orphan(folder: DataFolder, file: Path, tmp_path: Path) -> Program:
     """A process that a killed supervisor or node left, with its record."""
     folder.create()
     file.parent.mkdir(exist_ok=True)
@@ -133,20 +133,20 @@ def leftover(folder: DataFolder, file: Path, tmp_path: Path) -> Program:
 
 
 async def test_the_next_start_ends_what_a_killed_supervisor_left(cluster: Cluster, tmp_path: Path) -> None:
-    with leftover(cluster.folder, cluster.folder.processes / "api.json", tmp_path) as old:
+    with orphan(cluster.folder, cluster.folder.processes / "api.json", tmp_path) as old:
         async with started(cluster):
             assert not old.running
 
 
 def test_down_ends_the_pods_that_a_killed_node_left(cluster: Cluster, tmp_path: Path) -> None:
-    with leftover(cluster.folder, cluster.folder.node_processes / "pod.json", tmp_path) as pod:
+    with orphan(cluster.folder, cluster.folder.node_processes / "pod.json", tmp_path) as pod:
         assert stop_cluster(cluster)
         assert not pod.running
         assert not process_records.read_all(cluster.folder.node_processes)
 
 
-def test_leftovers_that_ended_by_themselves_count_as_none(cluster: Cluster, tmp_path: Path) -> None:
-    with leftover(cluster.folder, cluster.folder.processes / "api.json", tmp_path) as old:
+def test_orphans_that_ended_by_themselves_are_not_counted(cluster: Cluster, tmp_path: Path) -> None:
+    with orphan(cluster.folder, cluster.folder.processes / "api.json", tmp_path) as old:
         old.kill()
         assert end_orphans(cluster.folder) == 0
 
@@ -171,7 +171,7 @@ def test_a_cluster_whose_owner_was_killed_goes_with_its_processes(registry: Regi
     gone = process_records.ProcessRecord(os.getpid(), "another moment")
     folder = DataFolder(tmp_path / "demo")
     registry.register("demo-1", folder.path, owner=gone)
-    with leftover(folder, folder.processes / "api.json", tmp_path) as old:
+    with orphan(folder, folder.processes / "api.json", tmp_path) as old:
         find_or_register(registry, "test", None)
         assert not old.running
     assert find_cluster(registry, "demo-1") is None

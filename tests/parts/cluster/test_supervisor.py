@@ -45,9 +45,9 @@ class Harness:
         return [event.component for event in self.events if event.type == event_type]
 
     def record(self, name: str) -> ProcessRecord:
-        found = process_records.read(self.folder / f"{name}.json")
-        assert found is not None
-        return found
+        record = process_records.read(self.folder / f"{name}.json")
+        assert record is not None
+        return record
 
     @asynccontextmanager
     async def up(self) -> AsyncIterator["Harness"]:

@@ -104,11 +104,11 @@ def test_pods_without_a_node_are_taken_unless_another_scheduler_is_asked_for(pod
 
 
 def verdicts(probe: Probe, results: str, passed: bool = False) -> str:
-    state, found = ProbeState(passed=passed), ""
+    state, verdict = ProbeState(passed=passed), ""
     for result in results:
         state = state.record(probe, result == "+")
-        found += "+" if state.passed else "-"
-    return found
+        verdict += "+" if state.passed else "-"
+    return verdict
 
 
 def test_a_probe_passes_after_enough_successes_in_a_row() -> None:

@@ -42,18 +42,18 @@ def echo(folder: Path, **environment: str) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with echo(tmp_path_factory.mktemp("echo"), GRACE="0s") as found:
-        yield found
+    with echo(tmp_path_factory.mktemp("echo"), GRACE="0s") as server:
+        yield server
 
 
 def raw(port: int, sent: bytes) -> bytes:
     """Everything that comes back until the other end hangs up."""
     with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
         connection.sendall(sent)
-        found = b""
+        received = b""
         while more := connection.recv(65536):
-            found += more
-        return found
+            received += more
+        return received
 
 
 def test_any_path_is_answered_with_who_answered(running: Running) -> None:

@@ -77,8 +77,8 @@ def launch(
 
 
 def config_of(started: Launch) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(started.argv[started.argv.index("--config-yaml") + 1])
-    return found
+    bootstrap: dict[str, Any] = json.loads(started.argv[started.argv.index("--config-yaml") + 1])
+    return bootstrap
 
 
 def test_the_bootstrap_of_a_gateway_says_which_address_to_bind(tmp_path: Path) -> None:

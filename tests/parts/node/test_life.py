@@ -31,14 +31,14 @@ STUBBORN = (
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    with local_api(tmp_path_factory.mktemp("api")) as found:
-        yield found
+    with local_api(tmp_path_factory.mktemp("api")) as api:
+        yield api
 
 
 @pytest.fixture
 def node(api: Api, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[LocalNode]:
-    with local_node(api, tmp_path, *PYTHON_IMAGE, name=_name(request)) as found:
-        yield found
+    with local_node(api, tmp_path, *PYTHON_IMAGE, name=_name(request)) as node:
+        yield node
 
 
 def _name(request: pytest.FixtureRequest) -> str:
@@ -119,8 +119,8 @@ def test_a_pod_of_a_killed_node_is_started_again_with_its_address(node: LocalNod
 
     def restarted() -> bool:
         status = space.get("Pod", "one")["status"]
-        found = status["containerStatuses"][0]
-        return bool(found["restartCount"] == 1 and "running" in found["state"] and status["podIP"] == address)
+        container = status["containerStatuses"][0]
+        return bool(container["restartCount"] == 1 and "running" in container["state"] and status["podIP"] == address)
 
     until(restarted, says="the pod runs again", tolerate=(OSError, KeyError))
     last = space.get("Pod", "one")["status"]["containerStatuses"][0]["lastState"]["terminated"]
@@ -181,10 +181,10 @@ def test_the_address_of_a_deleted_service_is_free_again(node: LocalNode, space: 
 
 
 def test_the_node_object_says_where_its_logs_are_and_which_addresses_its_pods_have(node: LocalNode, api: Api) -> None:
-    found = next(each for each in api.all("Node") if each["spec"]["podCIDR"] == str(node.pods))
-    assert found["status"]["addresses"] == [{"type": "InternalIP", "address": "127.0.0.1"}]
-    assert found["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"] > 0
-    assert {c["type"]: c["status"] for c in found["status"]["conditions"]}["Ready"] == "True"
+    obj = next(obj for obj in api.all("Node") if obj["spec"]["podCIDR"] == str(node.pods))
+    assert obj["status"]["addresses"] == [{"type": "InternalIP", "address": "127.0.0.1"}]
+    assert obj["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"] > 0
+    assert {c["type"]: c["status"] for c in obj["status"]["conditions"]}["Ready"] == "True"
 
 
 def test_with_a_client_ca_logs_are_for_its_clients_only(api: Api, tmp_path: Path) -> None:

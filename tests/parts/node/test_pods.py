@@ -17,13 +17,13 @@ SLEEP = "import time; time.sleep(600)"
 
 
 def status(api: Api, name: str) -> Plain:
-    found: Plain = api.get("Pod", name).get("status", {})
-    return found
+    pod_status: Plain = api.get("Pod", name).get("status", {})
+    return pod_status
 
 
 def container(api: Api, name: str, place: int = 0) -> Plain:
-    found: Plain = status(api, name)["containerStatuses"][place]
-    return found
+    container_status: Plain = status(api, name)["containerStatuses"][place]
+    return container_status
 
 
 def condition(api: Api, name: str, type_: str = "Ready") -> str:
@@ -43,14 +43,14 @@ def wait_state(api: Api, name: str, state: str, place: int = 0) -> Plain:
         says=f"{name} is {state}",
         tolerate=(OSError, LookupError),
     )
-    found: Plain = container(api, name, place)["state"][state]
-    return found
+    details: Plain = container(api, name, place)["state"][state]
+    return details
 
 
 def wait_log(api: Api, name: str, text: str, **parameters: Any) -> str:
     def log() -> str:
-        found = api.logs(name, **parameters)
-        return found if text in found else ""
+        log = api.logs(name, **parameters)
+        return log if text in log else ""
 
     return until(log, says=f"{text!r} in the log")
 

@@ -24,9 +24,9 @@ SOURCES = ConfigSources(
 
 
 def content(**source: Any) -> dict[str, bytes]:
-    found = files(msgspec.convert({"name": "v", **source}, Volume), POD, NETWORK, SOURCES)
-    assert found is not None
-    return dict(found.content)
+    volume_files = files(msgspec.convert({"name": "v", **source}, Volume), POD, NETWORK, SOURCES)
+    assert volume_files is not None
+    return dict(volume_files.content)
 
 
 def refusal(**source: Any) -> str:

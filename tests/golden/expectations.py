@@ -51,7 +51,7 @@ def request(expectation: Expectation) -> Request:
         headers=headers,
         port=parts.port or default,
         sni=parts.hostname if secure else None,
-        client_certificate_valid=bool(expectation.text.get("client", {}).get("believed", "client" in expectation.text)),
+        client_certificate_valid=bool(expectation.text.get("client", {}).get("trusted", "client" in expectation.text)),
     )
 
 

@@ -99,7 +99,7 @@ class LiveGateway:
                 each.join(30)
 
     def bind(self, gateway: Key, system: str = "") -> None:
-        """Let the Envoys of a Gateway be known; `system` is the file of what their system believes."""
+        """Let the Envoys of a Gateway be known; `system` is the file with the CA certificates of their system."""
         binding = Binding("service", self.address, PORT_OFFSET, system)
         self._pipeline.world.bindings.set(gateway, binding)
 

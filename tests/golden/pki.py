@@ -87,7 +87,7 @@ def serving(text: Mapping[str, Any]) -> ssl.SSLContext:
 
 
 def asking(text: Mapping[str, Any] | None) -> ssl.SSLContext:
-    """What a client asks with: it believes every server, and shows its certificate if it has one."""
+    """The TLS context of a client that trusts every server and has this certificate, if any."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -53,12 +53,12 @@ def speaks_tls(expectation: Expectation) -> bool:
 
 
 def distrusted(expectation: Expectation) -> bool:
-    """Whether backends show a certificate that their policy does not believe."""
+    """Whether backends have a certificate that their policy does not trust."""
     return bool(expectation.text.get("distrusted"))
 
 
 def simulated(reached: ConnectionOutcome) -> dict[Answerer, Fraction]:
-    """Who answers according to the simulation, which believes every backend's certificate."""
+    """The answers by the simulation, which trusts the certificates of all backends."""
     total = sum(line.weight for line in reached.shares)
     if not total:
         return {CLOSED: Fraction(1)}

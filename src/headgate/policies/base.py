@@ -183,9 +183,9 @@ class PolicyKind(Generic[S]):
         spec = typing.get_type_hints(self.object_type)["spec"]
         return "target_selectors" in spec.__struct_fields__
 
-    def has_sections(self, kind: str) -> bool:
-        """Whether policies of this kind may target a section of an object of `kind`."""
-        return any(target.section for target in self.targets if target.kind == kind)
+    def may_target(self, target: Target) -> bool:
+        """Whether policies of this kind may have the target: its kind, and its section if it has one."""
+        return any(known.section or not target.section for known in self.targets if known.kind == target.kind)
 
 
 def of_settings(kinds: Iterable[PolicyKind[Any]], settings: type[S]) -> tuple[PolicyKind[S], ...]:

@@ -46,18 +46,22 @@ def declare(
 
     def settings(read: Read, service: Key, known: ServicePorts) -> Iterable[tuple[tuple[Key, str], BackendSettings]]:
         for name in dict.fromkeys(port.name for port in known.ports):
-            of_port = _settings(read, all_kinds, service, name)
+            of_port = _settings(read, all_kinds, chains.of_service(service, name), NO_SETTINGS)
             if of_port != NO_SETTINGS:
                 yield (service, name), of_port
 
     return BackendPolicies(all_kinds, world.engine.flat_map("policy settings of Services", services, settings))
 
 
+def with_policies(read: Read, attached: BackendPolicies, xbackend: Key, own: BackendSettings) -> BackendSettings:
+    """The settings of an XBackend, with those that policies set for it."""
+    return _settings(read, attached.kinds, chains.of_xbackend(xbackend), own)
+
+
 def _settings(
-    read: Read, kinds: Iterable[AttachedPolicies[BackendSettings]], service: Key, port_name: str
+    read: Read, kinds: Iterable[AttachedPolicies[BackendSettings]], chain: chains.Chain, result: BackendSettings
 ) -> BackendSettings:
-    """The settings of policies of all kinds for a Service port."""
-    chain, result = chains.of_service(service, port_name), NO_SETTINGS
+    """The settings of policies of all kinds for a chain of targets, over those that are there."""
     for kind in kinds:
         own = kind.precedence.settings_of(read, chain)
         result = result if own is None else result.overlay(own)

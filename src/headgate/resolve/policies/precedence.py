@@ -115,8 +115,8 @@ class Precedence(Generic[S]):
         )
 
     def _known(self, chain: Iterable[Target]) -> Iterable[Target]:
-        """Without sections that policies of this kind cannot target: what is not read is not remembered."""
-        return (target for target in chain if not target.section or self.kind.has_sections(target.kind))
+        """Only what policies of this kind can target: what is not read is not remembered."""
+        return (target for target in chain if self.kind.may_target(target))
 
     def _merges(self, target: Target, candidate: PolicyCandidate) -> bool:
         return bool(candidate.merge_type) and self.kind.merge is not None and target.kind not in _PARENTS

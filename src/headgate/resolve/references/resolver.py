@@ -59,13 +59,14 @@ def declare(world: World, policy_kinds: Iterable[PolicyKind[Any]]) -> References
         tls_secrets.declare(world),
         ca_certificates.declare(world),
     )
+    attached = backend_policies.declare(world, services, ca_bundles, policy_kinds)
     return References(
         world=world,
         services=services,
         tls_secrets=secrets,
         ca_bundles=ca_bundles,
-        backend_policies=backend_policies.declare(world, services, ca_bundles, policy_kinds),
-        xbackends=xbackends.declare(world, ca_bundles, secrets),
+        backend_policies=attached,
+        xbackends=xbackends.declare(world, ca_bundles, secrets, attached),
     )
 
 

@@ -26,8 +26,10 @@ from headgate.policies.base import BackendSettings
 from headgate.world import World
 from headgate.world.objects import SETTINGS
 
+from ..policies.backends import BackendPolicies, with_policies
 from . import ca_certificates
 from .ca_certificates import CABundle
+from .service_ports import is_stream
 from .tls_secrets import TLSSecret
 
 KIND = "XBackend"
@@ -69,11 +71,17 @@ class XBackends:
     backends: Collection[Key, ExternalBackend]
 
 
-def declare(world: World, bundles: Collection[Key, CABundle], certificates: Collection[Key, TLSSecret]) -> XBackends:
-    """Read every XBackend."""
+def declare(
+    world: World,
+    bundles: Collection[Key, CABundle],
+    certificates: Collection[Key, TLSSecret],
+    policies: BackendPolicies,
+) -> XBackends:
+    """Read every XBackend, with the settings of policies for it."""
 
     def external(read: Read, key: Key, declared: gateway_x.XBackend) -> ExternalBackend:
-        return _external(read, bundles, certificates, key, declared)
+        own = _external(read, bundles, certificates, key, declared)
+        return msgspec.structs.replace(own, settings=with_policies(read, policies, key, own.settings))
 
     return XBackends(world.engine.map("XBackends as read", world.x_backends, external))
 
@@ -211,7 +219,10 @@ def backend(
         raise conditions.invalid(path, ref.name, "; ".join(str(problem) for problem in external.problems))
     protocol = _upstream_protocol(path, ref.name, external.protocol, at.kind, grpc=grpc)
     service = key if external.host else Key(key.namespace, service_name(key.name))
-    return Backend(service, external.port, protocol, external.settings.traffic, host=external.host, x_backend=key)
+    traffic = external.settings.traffic
+    if is_stream(at.kind):
+        traffic = BackendTraffic(tls=traffic.tls)  # All other settings are for requests.
+    return Backend(service, external.port, protocol, traffic, host=external.host, x_backend=key)
 
 
 def _upstream_protocol(

@@ -1,4 +1,4 @@
-"""Policies whose settings take effect on listeners and backends, with kinds that exist only in tests."""
+"""Where the settings of policies take effect: on listeners and backends, with kinds that exist only in tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from golden import cases
 from headgate.api import gateway as api
 from headgate.api.gateway import LocalPolicyTargetReferenceWithSectionName
-from headgate.api.meta import Key, Object, ObjectMeta
+from headgate.api.meta import Key, Object, ObjectMeta, Ref, Value
 from headgate.incremental import Engine
 from headgate.ir import routing as ir
 from headgate.ir.limits import RetryBudget
@@ -33,10 +33,25 @@ def _clients(policy: GuardPolicy, _references: ReferenceResolver) -> PolicySetti
     return PolicySettings(ir.ClientTraffic(ClientValidation(bundles)))
 
 
-def _backends(_policy: GuardPolicy, _references: ReferenceResolver) -> PolicySettings[BackendSettings]:
+def _backends(_policy: Object, _references: ReferenceResolver) -> PolicySettings[BackendSettings]:
     return PolicySettings(BackendSettings(ir.BackendTraffic(retry_budget=RetryBudget(10, 1.0, 1))))
 
 
+class LimitPolicySpec(Value):
+    """A spec without targetSelectors: backends are read before there are labels."""
+
+    target_refs: tuple[LocalPolicyTargetReferenceWithSectionName, ...] = ()
+
+
+class LimitPolicy(Object, kw_only=True):
+    """Limits retries to XBackends."""
+
+    api_version: str = "limit.example.com/v1"
+    kind: str = "LimitPolicy"
+    spec: LimitPolicySpec = LimitPolicySpec()
+
+
+LIMITS = PolicyKind(LimitPolicy, (XBACKEND,), BackendSettings, _backends, GUARD.conditions)
 CLIENTS = PolicyKind(GuardPolicy, (GATEWAY, LISTENER_SET), ir.ClientTraffic, _clients, GUARD.conditions, inherited=True)
 BACKENDS = PolicyKind(GuardPolicy, (XBACKEND,), BackendSettings, _backends, GUARD.conditions)
 
@@ -44,7 +59,7 @@ BACKENDS = PolicyKind(GuardPolicy, (XBACKEND,), BackendSettings, _backends, GUAR
 def running(kind: PolicyKind[Any], *objects: Object) -> cases.Running:
     engine = Engine()
     world, facts = World(engine), Facts(engine)
-    world.sources = {**world.sources, GuardPolicy: engine.source("GuardPolicy")}
+    world.sources = {**world.sources, **{each: engine.source(each.__name__) for each in (GuardPolicy, LimitPolicy)}}
     world.settings.set(SETTINGS, Settings())
     made = cases.Running(engine, world, facts, program(world, facts, (kind,)))
     for each in (cases.gateway_class(), *objects):
@@ -100,6 +115,33 @@ def test_clients_get_what_the_most_specific_policy_of_the_listener_sets(
     secret = cases.secret("shop/cert", ["*.example.com"])
     bundles = [cases.config_map(f"shop/{name}", "clients") for name in ("whole", "part")]
     assert validated_by(running(CLIENTS, edge(), secret, *bundles, *policies)) == expected
+
+
+@pytest.mark.parametrize(("target", "limited"), [("outside", True), ("other", False)])
+def test_an_xbackend_gets_what_its_policies_set_beside_its_own_settings(target: str, *, limited: bool) -> None:
+    backend = {"group": "gateway.networking.x-k8s.io", "kind": "XBackend", "name": "outside", "port": 443}
+    spec = {"parentRefs": [{"name": "edge"}], "rules": [{"backendRefs": [backend]}]}
+    route = {"apiVersion": HEAD, "kind": "HTTPRoute", "metadata": {"name": "web", "namespace": "shop"}, "spec": spec}
+    validation = {"hostname": "api.example.com", "wellKnownCACertificates": "System"}
+    outside = {
+        "apiVersion": EXPERIMENTAL,
+        "kind": "XBackend",
+        "metadata": {"name": "outside", "namespace": "shop"},
+        "spec": {
+            "type": "ExternalHostname",
+            "externalHostname": {"hostname": "api.example.com"},
+            "port": {"number": 443},
+            "tls": {"mode": "ServerOnly", "validation": validation},
+        },
+    }
+    ref = LocalPolicyTargetReferenceWithSectionName(group="gateway.networking.x-k8s.io", kind="XBackend", name=target)
+    policy = LimitPolicy(metadata=ObjectMeta(name="limit", namespace="shop"), spec=LimitPolicySpec(target_refs=(ref,)))
+    world = running(LIMITS, edge(), decode_manifest(route), decode_manifest(outside), policy)
+    ((_, used),) = world.outputs.routing.backends.items()
+    assert used.traffic.tls is not None
+    assert (used.traffic.retry_budget is not None) == limited
+    entries = world.outputs.policy_statuses.get(Ref("LimitPolicy", "shop", "limit")) or ()
+    assert [entry.ancestor_ref.name for entry in entries] == (["edge"] if limited else [])
 
 
 def test_a_kind_with_selectors_needs_labels_which_come_after_backends() -> None:

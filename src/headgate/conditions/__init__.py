@@ -4,8 +4,8 @@ A constructor returns a `Condition` without time and generation, so that equal r
 the observed generation; the writer of the status adds the transition time. Other constructors return a `Problem`, or
 an `Invalid` to raise, which a status turns into a condition with `condition_from`.
 
-Reasons are those of Gateway API v1.7 (the constants of `apis/v1/*_types.go`). A message says what is wrong, at which
-field, and what would work.
+Reasons are those of Gateway API v1.7 (the constants of `apis/v1/*_types.go`). A message names what is wrong, the field,
+and what would work.
 """
 
 from headgate.api.problems import Problem, about

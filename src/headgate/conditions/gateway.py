@@ -161,12 +161,19 @@ def as_client_certificate(problem: Problem) -> Problem:
 # InsecureFrontendValidationMode (GEP-91).
 
 
-def insecure_frontend_validation_mode(paths: Sequence[str]) -> Condition:
-    """Clients without a valid certificate are admitted. The condition is present only while this is so."""
-    return new_condition(
+def insecure_mode(path: str) -> Problem:
+    """A mode admits clients without a valid certificate. It is a warning: the Gateway is served."""
+    problem = new_problem(
         INSECURE_FRONTEND_VALIDATION_MODE,
-        True,
         "ConfigurationChanged",
-        f"{', '.join(paths)}: AllowInsecureFallback admits clients without a certificate, and clients whose"
-        " certificate no trusted CA has signed; use AllowValidOnly to reject them",
+        path,
+        "AllowInsecureFallback admits clients without a certificate, and clients whose certificate no trusted CA has"
+        " signed; use AllowValidOnly to reject them",
     )
+    return msgspec.structs.replace(problem, severity="warning")
+
+
+def insecure_frontend_validation_mode(problems: Sequence[Problem]) -> Condition:
+    """Clients without a valid certificate are admitted. The condition is present only while this is so."""
+    paths, first = ", ".join(problem.path for problem in problems), problems[0]
+    return new_condition(INSECURE_FRONTEND_VALIDATION_MODE, True, first.reason, f"{paths}: {first.message}")

@@ -16,7 +16,7 @@ def new_problem(condition: str, reason: str, path: str, message: str, reference:
 
 
 class Invalid(Exception):  # noqa: N818 - it is the word of the field: a value is invalid
-    """A field is invalid, or its reference does not resolve; `problem` says why."""
+    """A field is invalid, or its reference does not resolve; `problem` has the reason."""
 
     def __init__(self, condition: str, reason: str, path: str, message: str, reference: Ref | None = None) -> None:
         self.problem = new_problem(condition, reason, path, message, reference)

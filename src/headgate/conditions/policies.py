@@ -1,6 +1,6 @@
 """Conditions that every kind of policy can have (GEP-713; `apis/v1/policy_types.go`).
 
-A condition stands in an entry of `status.ancestors`. `policy_kind` is the kind of the policy that has the condition.
+A condition belongs to an entry of `status.ancestors`. `policy_kind` is the kind of the policy that has the condition.
 """
 
 from collections.abc import Sequence

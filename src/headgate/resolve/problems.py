@@ -15,7 +15,7 @@ from headgate.world import World
 from .attachment.listeners import Listeners
 from .attachment.merged_listeners import ManagedListenerSet, MergedListeners
 from .attachment.routes import AttachedRoutes, ParentResult
-from .gateways import managed
+from .gateways import frontend_validation, managed
 from .gateways.client_certificates import ClientCertificate
 from .gateways.managed import ManagedClass, ManagedGateway, ManagedGateways
 from .policies.attachment import AttachedPolicies, Policy
@@ -51,7 +51,8 @@ def of_gateways(
         certificate = read(client_certificates, key)
         of_certificate = [certificate.problem] if certificate is not None and certificate.problem is not None else []
         of_whole = managed.problems(key, gateway.spec)
-        yield from _keyed(subject, (*of_whole, *of_certificate, *of_listeners(read, key, subject)))
+        warnings = frontend_validation.insecure_modes(key, gateway.spec)
+        yield from _keyed(subject, (*of_whole, *of_certificate, *of_listeners(read, key, subject), *warnings))
 
     def of_listener_set(read: Read, key: Key, listener_set: ManagedListenerSet) -> _Keyed:
         subject = Ref("ListenerSet", key.namespace, key.name)

@@ -112,6 +112,25 @@ def test_the_status_of_a_route_has_the_messages_of_its_problems(case: golden.Cas
             )
 
 
+def test_a_mode_that_admits_clients_without_a_certificate_is_a_warning() -> None:
+    spec = {
+        "gatewayClassName": golden.CLASS,
+        "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}],
+        "tls": {
+            "frontend": {
+                "default": {
+                    "validation": {
+                        "caCertificateRefs": [{"group": "", "kind": "ConfigMap", "name": "ca"}],
+                        "mode": "AllowInsecureFallback",
+                    }
+                }
+            }
+        },
+    }
+    (problem,) = problems(world(worlds.gateway_api("Gateway", "gate", "shop", spec, generation=1)), GATEWAY)
+    assert (problem.path, problem.severity) == ("spec.tls.frontend.default.validation.mode", "warning")
+
+
 def test_a_problem_keeps_the_subject_that_it_has() -> None:
     problem = Problem("spec", "Invalid", "is missing; set it")
     (of_gateway,) = about(GATEWAY, [problem])

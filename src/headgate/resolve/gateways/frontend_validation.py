@@ -11,7 +11,8 @@ import msgspec
 from headgate.api import certificates
 from headgate.api import gateway as api
 from headgate.api.meta import Key, Ref
-from headgate.conditions import Invalid, Problem
+from headgate.conditions import Invalid, Problem, about
+from headgate.conditions import gateway as gateway_conditions
 from headgate.conditions import listener as conditions
 from headgate.incremental import Read
 from headgate.ir.tls import ClientValidation
@@ -52,18 +53,19 @@ def by_port(read: Read, references: References, gateway: Key, spec: api.GatewayS
     return of_port
 
 
-def insecure(spec: api.GatewaySpec) -> list[str]:
-    """Paths of the fields that admit clients without a valid certificate."""
+def insecure_modes(gateway: Key, spec: api.GatewaySpec) -> tuple[Problem, ...]:
+    """A warning for each field that admits clients without a valid certificate."""
     frontend = spec.tls.frontend if spec.tls else None
     if frontend is None:
-        return []
+        return ()
     configs = [("default", frontend.default)]
     configs += [(f"perPort[{index}].tls", entry.tls) for index, entry in enumerate(frontend.per_port)]
-    return [
-        f"spec.tls.frontend.{field}.validation.mode"
+    warnings = (
+        gateway_conditions.insecure_mode(f"spec.tls.frontend.{field}.validation.mode")
         for field, config in configs
         if config.validation is not None and config.validation.mode == _FALLBACK
-    ]
+    )
+    return about(Ref("Gateway", gateway.namespace, gateway.name), warnings)
 
 
 class _Reader:

@@ -22,7 +22,7 @@ DEFAULT_SCOPE = "All"
 
 
 class ManagedClass(msgspec.Struct, frozen=True, gc=False):
-    """A GatewayClass with a controller name of ours."""
+    """A GatewayClass with a controller name of this controller."""
 
     controller: str
     generation: int
@@ -30,7 +30,7 @@ class ManagedClass(msgspec.Struct, frozen=True, gc=False):
 
 
 class ManagedGateway(msgspec.Struct, frozen=True, gc=False):
-    """A Gateway of an accepted class of ours, with the fields that anything depends on."""
+    """A Gateway of an accepted GatewayClass, with the fields that anything depends on."""
 
     uid: str
     generation: int

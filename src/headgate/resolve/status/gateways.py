@@ -37,7 +37,7 @@ def declare(inputs: StatusInputs, listener_statuses: ListenerStatuses) -> Collec
             if accepted.status == "True"
             else conditions.not_accepted(),
             _resolved_refs(read(inputs.client_certificates, key), own),
-            *_insecure_frontend(spec),
+            *_insecure_frontend(key, spec),
             *_addresses_assigned(spec, fleet, binding),
         )
         with_routability = routability.status_has_routability(read, world, spec)
@@ -76,10 +76,10 @@ def _resolved_refs(certificate: ClientCertificate | None, own: Sequence[Listener
     return conditions.listener_refs_not_resolved(unresolved) if unresolved else conditions.refs_resolved()
 
 
-def _insecure_frontend(spec: api.GatewaySpec) -> Sequence[Condition]:
+def _insecure_frontend(key: Key, spec: api.GatewaySpec) -> Sequence[Condition]:
     """InsecureFrontendValidationMode, while a field has that mode."""
-    paths = frontend_validation.insecure(spec)
-    return (conditions.insecure_frontend_validation_mode(paths),) if paths else ()
+    warnings = frontend_validation.insecure_modes(key, spec)
+    return (conditions.insecure_frontend_validation_mode(warnings),) if warnings else ()
 
 
 def _programmed(

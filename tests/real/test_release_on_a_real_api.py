@@ -75,8 +75,10 @@ class TestKilledController(Promoted):
     @pytest.fixture(scope="class")
     @classmethod
     def scenario(cls, installed: Installed, kubernetes: ControlPlane) -> Iterator[RolloutScenario]:
+        controller = process_of_controller(kubernetes)  # before: while kubectl runs, the observer would see nothing
+
         def kill() -> None:
-            os.kill(process_of_controller(kubernetes), signal.SIGKILL)
+            os.kill(controller, signal.SIGKILL)
             kills.append("Progressing")
 
         kills: list[str] = []

@@ -159,7 +159,7 @@ def test_a_route_that_only_the_request_as_it_came_would_have_is_not_taken(played
         assert ask(played, "a.guarded.example.com", "/for-teams", x_team="gold").status == 404
 
 
-def test_a_no_is_the_answer_and_nobody_else_is_asked(played: Case) -> None:
+def test_a_denial_is_the_answer_and_no_other_server_is_asked(played: Case) -> None:
     for target in ("/web", "/no-route"):
         with over_http(server(played, "first"), 403) as first, over_http(server(played, "second")) as second:
             answer = ask(played, "a.guarded.example.com", target)
@@ -180,7 +180,7 @@ def test_a_server_that_is_not_there_lets_nothing_through(played: Case) -> None:
     assert ask(played, "guarded.example.com", "/web", port=443).status == 503
 
 
-def test_another_listener_of_the_port_asks_nobody(played: Case) -> None:
+def test_another_listener_of_the_port_asks_no_server(played: Case) -> None:
     answer = ask(played, "shop.example.com", "/web")
     assert (answer.status, backend(played, answer)) == (200, "shop/web:80")
 
@@ -206,7 +206,7 @@ def test_four_are_asked_one_after_the_other_and_the_last_one_may_say_no(played: 
 
 
 def test_filters_of_the_route_that_was_chosen_are_not_skipped(played: Case) -> None:
-    """As it came, the request had another route, or none, which asks nobody."""
+    """As the client sent it, the request has another route, or none, without a server."""
     for target in ("/for-teams", "/for-teams/more"):
         with over_http(server(played, "first")), over_http(server(played, "second"), headers=team("inner")):
             assert ask(played, "a.guarded.example.com", target).status == 503

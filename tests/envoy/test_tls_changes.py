@@ -112,7 +112,7 @@ def authorities(name: str, *signers: str) -> core.ConfigMap:
     return core.ConfigMap(metadata=ObjectMeta(namespace="shop", name=name), data=data)
 
 
-def test_a_backend_is_believed_exactly_as_long_as_its_authority_is_there(live: LiveGateway) -> None:
+def test_a_backend_is_trusted_exactly_as_long_as_its_ca_certificate_is_there(live: LiveGateway) -> None:
     good = ("True", "Accepted"), ("True", "ResolvedRefs")
     bad = ("False", "NoValidCACertificate"), ("False", "InvalidCACertificateRef")
     for config_map, status, told in (

@@ -30,7 +30,7 @@ class Asked:
 
 @contextmanager
 def over_http(where: Backend, status: int = 200, headers: Mapping[str, str] | None = None) -> Iterator[Asked]:
-    """A server that gives everybody the same answer."""
+    """A server that gives every request the same answer."""
     asked = Asked()
 
     class Handler(Silent):

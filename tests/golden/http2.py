@@ -18,7 +18,7 @@ PREFACE = b"PRI * HTTP/2.0\r\n"
 async def serve(
     first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, heard: Callable[[dict[str, Any]], None]
 ) -> None:
-    """Answer every request on a connection whose `first` bytes are read already; `heard` is told what each was."""
+    """Answer every request on a connection whose `first` bytes are read already; `heard` gets each of them."""
     connection = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
     connection.initiate_connection()
     requests: dict[int, dict[str, Any]] = {}

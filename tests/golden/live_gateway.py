@@ -59,7 +59,7 @@ class LiveGateway:
         self._pipeline.run_pass()
 
     def policy(self, key: Key) -> dict[str, tuple[str, str]]:
-        """What a BackendTLSPolicy is told: status and reason by condition."""
+        """The conditions of a BackendTLSPolicy: status and reason by type."""
         (entry,) = self._pipeline.outputs.policy_statuses.get(Ref("BackendTLSPolicy", key.namespace, key.name)) or ()
         return {each.type: (each.status, each.reason) for each in entry.conditions}
 

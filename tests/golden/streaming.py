@@ -1,7 +1,7 @@
 """Golden cases of connections and datagrams (`stream/`): what they expect, and their backends and clients.
 
 An expectation's `request` is `TCP :5432`, `UDP :53`, `TLS a.example.com:8443` or, without a server name, `TLS :8443`.
-`to` names who answers, by weight; `closed` stands for "nobody". `sees` is what the backend sees of TLS: the server
+`to` names who answers, by weight; `closed` is a closed connection. `sees` is what the backend sees of TLS: the server
 name, or `plain`. `certificate` are the names of the certificate that the client is shown.
 """
 

@@ -114,12 +114,12 @@ class ServedKinds:
             raise
 
     def _take(self, cls: type[Object], definition: CustomResourceDefinition | None) -> None:
-        found = served(definition, _versions(cls)) if definition is not None else None
-        if found is None:
+        current = served(definition, _versions(cls)) if definition is not None else None
+        if current is None:
             self._served.pop(cls, None)
             return
-        self._client.use_version(cls, found.version)
-        self._served[cls] = found
+        self._client.use_version(cls, current.version)
+        self._served[cls] = current
 
     def _notify(self) -> None:
         for cls in self._classes.values():
@@ -129,8 +129,8 @@ class ServedKinds:
 
     def _log_version(self, cls: type[Object]) -> None:
         """Log the version of a kind, once per change."""
-        kind, found = codec.kind_of(cls), self._served.get(cls)
-        version = found.version if found is not None else ""
+        kind, current = codec.kind_of(cls), self._served.get(cls)
+        version = current.version if current is not None else ""
         if self._logged.get(cls) == version:
             return
         self._logged[cls] = version
@@ -160,12 +160,12 @@ async def follow_served(
         await changed.wait()
         changed.clear()
     while True:
-        found = served_kinds.served(cls)
-        if found is None:
+        current = served_kinds.served(cls)
+        if current is None:
             follower.clear()
             await _until(lambda: served_kinds.served(cls) is not None, changed)
             continue
-        await _follow_while(follower, partial(_is_another, served_kinds, cls, found), changed)
+        await _follow_while(follower, partial(_is_another, served_kinds, cls, current), changed)
 
 
 async def _follow_while(follower: Follower[Any], over: Callable[[], bool], changed: asyncio.Event) -> None:

@@ -26,9 +26,9 @@ class BackendPolicies:
     """The attached policies of every kind for backends, and the settings of Service ports."""
 
     kinds: tuple[AttachedPolicies[BackendSettings], ...]
-    #: Per Service and port name (empty: a port without a name). A port for which policies set nothing is absent.
-    #: Many routes refer to one Service: its settings are found once, not for each reference.
-    settings: Collection[tuple[Key, str], BackendSettings]
+    #: Per Service: settings by port name (empty: a port without a name). A port or Service for which policies set
+    #: nothing is absent. Many routes refer to one Service: its settings are found once, not for each reference.
+    settings: Collection[Key, dict[str, BackendSettings]]
 
 
 def declare(
@@ -44,13 +44,14 @@ def declare(
 
     all_kinds = tuple(map(attached, policies.of_settings(kinds, BackendSettings)))
 
-    def settings(read: Read, service: Key, known: ServicePorts) -> Iterable[tuple[tuple[Key, str], BackendSettings]]:
-        for name in dict.fromkeys(port.name for port in known.ports):
-            of_port = _settings(read, all_kinds, chains.of_service(service, name), NO_SETTINGS)
-            if of_port != NO_SETTINGS:
-                yield (service, name), of_port
+    def settings(read: Read, service: Key, known: ServicePorts) -> dict[str, BackendSettings] | None:
+        of_ports = {
+            port.name: _settings(read, all_kinds, chains.of_service(service, port.name), NO_SETTINGS)
+            for port in known.ports
+        }
+        return {name: of_port for name, of_port in of_ports.items() if of_port != NO_SETTINGS} or None
 
-    return BackendPolicies(all_kinds, world.engine.flat_map("policy settings of Services", services, settings))
+    return BackendPolicies(all_kinds, world.engine.map("policy settings of Services", services, settings))
 
 
 def with_policies(read: Read, attached: BackendPolicies, xbackend: Key, own: BackendSettings) -> BackendSettings:

@@ -137,8 +137,8 @@ class Resolver:
         return backend if traffic == NO_TRAFFIC else msgspec.structs.replace(backend, traffic=traffic)
 
     def _policy_settings(self, backend: Backend, port: core.ServicePort | None) -> BackendSettings:
-        key = (backend.service, port.name if port else "")
-        return self._read(self._references.backend_policies.settings, key) or NO_SETTINGS
+        of_ports = self._read(self._references.backend_policies.settings, backend.service) or {}
+        return of_ports.get(port.name if port else "", NO_SETTINGS)
 
     def session_persistence(self, backend: Backend) -> SessionPersistence | None:
         """The session persistence that an XBackend declares, or that a policy sets for a Service (None: requests of

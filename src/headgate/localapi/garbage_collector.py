@@ -1,7 +1,7 @@
-"""What has to go when something else goes: objects without owners, the content of a namespace, a definition's objects.
+"""Deletes what depends on a deleted object: dependents, the content of a namespace, the objects of a definition.
 
-A collector is told of every write and works its queue off in the background, one object at a time between other
-requests. Each step looks at what is there now, so doing a step twice, or again after a restart, does no harm.
+The collector receives every write and processes its queue in the background, one object at a time between other
+requests. Each step reads the current state, so repeating a step, or resuming after a restart, is harmless.
 """
 
 import asyncio
@@ -16,15 +16,15 @@ from headgate.localapi.resources.served import Object, Resource
 
 from .registry import status_errors, strategy
 
-log = structlog.get_logger("headgate.localapi.garbage_collector")
+log = structlog.get_logger("headgate.localapi.garbage")
 
-#: Holds a CustomResourceDefinition until its objects are gone.
+#: The finalizer that holds a CustomResourceDefinition until its objects are deleted.
 DEFINITION_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 _CASCADES = frozenset({strategy.FOREGROUND, strategy.ORPHAN, DEFINITION_FINALIZER})
 
 
 class WorkItem(msgspec.Struct, frozen=True):
-    """Something to look at again: an `object`, the `dependents` of a uid, a `namespace`."""
+    """An entry of the queue: an `object`, the `dependents` of a uid, or a `namespace`."""
 
     kind: str
     name: str
@@ -32,7 +32,7 @@ class WorkItem(msgspec.Struct, frozen=True):
 
 
 class GarbageCollector:
-    """Follows the writes of an API and removes what they leave behind."""
+    """Follows the writes of an API and deletes objects whose owner, namespace or definition is deleted."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
@@ -45,7 +45,7 @@ class GarbageCollector:
                 self._look_at(resource, decode(record))
 
     async def run(self) -> None:
-        """Work for ever."""
+        """Process the queue until cancelled."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -53,12 +53,12 @@ class GarbageCollector:
                 await asyncio.sleep(0)
 
     def settle(self) -> None:
-        """Work until nothing is left to do."""
+        """Process the queue until it is empty."""
         while self.step():
             pass
 
     def step(self) -> bool:
-        """Do one task; False when there was none."""
+        """Process one item. Returns False if the queue is empty."""
         if not self._queue:
             return False
         task = self._queue.popleft()
@@ -68,7 +68,7 @@ class GarbageCollector:
         except status_errors.StatusError as refusal:
             log.warning("garbage collection", task=task.kind, name=task.name, key=str(task.key), error=refusal.message)
         except Exception:
-            # One object that we do not understand must not keep all others from being collected.
+            # One invalid object must not block the collection of all others.
             log.exception("garbage collection", task=task.kind, name=task.name, key=str(task.key))
         return True
 
@@ -94,7 +94,7 @@ class GarbageCollector:
             self._add(WorkItem("object", "customresourcedefinitions.apiextensions.k8s.io", Key("", resource.id)))
 
     def _look_at(self, resource: Resource, obj: Object) -> None:
-        """Queue an object if it may have to go, or holds something."""
+        """Queue an object that may have to be deleted, or that blocks the deletion of another."""
         metadata = obj["metadata"]
         cascading = "deletionTimestamp" in metadata and _CASCADES.intersection(metadata.get("finalizers") or ())
         if metadata.get("ownerReferences") or cascading:
@@ -103,7 +103,7 @@ class GarbageCollector:
             self._add(WorkItem("namespace", metadata["name"]))
 
     def _look_at_owner(self, reference: Object, namespace: str) -> None:
-        """An owner that waits for its dependents may now have lost the last one."""
+        """Queue an owner that waits for its dependents: its last dependent may be gone."""
         resource = self._api.registry.of_kind(reference["apiVersion"].rpartition("/")[0], reference["kind"])
         if resource is not None:
             self._add(WorkItem("object", resource.id, Key(namespace if resource.namespaced else "", reference["name"])))
@@ -136,7 +136,9 @@ class GarbageCollector:
             self._owned(resource, obj)
 
     def _owned(self, resource: Resource, obj: Object) -> None:
-        """Delete an object whose owners are all gone; forget the gone ones of an object that still has another."""
+        """Delete an object whose owners are all gone. Remove the references to missing owners from an object with
+        others.
+        """
         metadata = obj["metadata"]
         references = metadata["ownerReferences"]
         namespace = metadata.get("namespace", "")
@@ -153,7 +155,7 @@ class GarbageCollector:
         self._write(resource, obj, {**metadata, "ownerReferences": left})
 
     def _owner_state(self, reference: Object, namespace: str) -> str:
-        """`there`, `gone`, or `waiting` (in the foreground, for its dependents to go)."""
+        """`there`, `gone`, or `waiting` (foreground deletion, waiting for its dependents)."""
         group = str(reference.get("apiVersion", "")).rpartition("/")[0]
         resource = self._api.registry.of_kind(group, reference.get("kind", ""))
         if resource is None:
@@ -166,7 +168,7 @@ class GarbageCollector:
         return "waiting" if waits else "there"
 
     def _foreground(self, resource: Resource, obj: Object) -> None:
-        """Delete the dependents first; the owner goes when none is left that blocks it."""
+        """Delete the dependents first. The owner is deleted when no blocking dependent is left."""
         blocked = False
         uid = obj["metadata"]["uid"]
         for resource_id, key in self._api.cache.owned_by(uid):
@@ -178,7 +180,7 @@ class GarbageCollector:
             self._release(resource, obj, strategy.FOREGROUND)
 
     def _orphan(self, resource: Resource, obj: Object) -> None:
-        """Take this owner out of its dependents, then let it go."""
+        """Remove this owner from its dependents, then delete it."""
         uid = obj["metadata"]["uid"]
         for resource_id, key in self._api.cache.owned_by(uid):
             owned = self._api.registry.get(resource_id)
@@ -189,14 +191,14 @@ class GarbageCollector:
         self._release(resource, obj, strategy.ORPHAN)
 
     def _definition(self, resource: Resource, obj: Object) -> None:
-        """Delete the objects of a definition, then let it go."""
+        """Delete the objects of a definition, then the definition."""
         custom = self._api.registry.get(obj["metadata"]["name"])
         if custom is not None and self._empty(custom, "") > 0:
             return
         self._release(resource, obj, DEFINITION_FINALIZER)
 
     def _namespace(self, name: str) -> None:
-        """Delete what is in a namespace that has to go; let it go when it is empty."""
+        """Delete the content of a terminating namespace, and the namespace when it is empty."""
         namespaces = self._api.registry.get("namespaces")
         record = self._api.record(namespaces, "", name) if namespaces else None
         if namespaces is None or record is None:
@@ -209,7 +211,7 @@ class GarbageCollector:
             self._api.write(namespaces, obj, {**obj, "spec": {**obj["spec"], "finalizers": []}})
 
     def _empty(self, resource: Resource, namespace: str) -> int:
-        """Delete all objects of a resource (in a namespace); how many are held by something."""
+        """Delete all objects of a resource (in a namespace). Returns how many finalizers still hold."""
         left = 0
         for record in list(self._api.cache.collection(resource.id).after(Key(namespace, ""), namespace)):
             if "deletionTimestamp" in decode(record)["metadata"]:

@@ -1,4 +1,4 @@
-"""What a cluster does by itself so that ordinary manifests work: an account in every namespace, events that go away."""
+"""Background work of a cluster that manifests rely on: a default ServiceAccount per namespace, expiry of events."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,16 +11,16 @@ from headgate.localapi.resources.served import Object, Resource
 
 from .registry import strategy
 
-log = structlog.get_logger("headgate.localapi.maintenance")
+log = structlog.get_logger("headgate.localapi.housekeeping")
 
-#: Seconds that an event is kept after it was last seen.
+#: The seconds that an event is kept after it was last seen.
 EVENT_LIFE = 3600.0
 _EVERY = 60.0
 _ACCOUNT = "default"
 
 
 def ensure_default_accounts(api: Api) -> Callable[[Resource, Object | None, Object | None], None]:
-    """A callback for the API's writes that gives every new namespace its account `default`; old ones get it now."""
+    """A callback for the API's writes that creates the ServiceAccount `default` in every namespace, old and new."""
 
     def give(namespace: str) -> None:
         accounts = api.registry["serviceaccounts"]
@@ -38,7 +38,7 @@ def ensure_default_accounts(api: Api) -> Callable[[Resource, Object | None, Obje
 
 
 def expire_events(api: Api) -> int:
-    """Delete events that were not seen for an hour; how many."""
+    """Delete events that were last seen an hour ago. Returns their number."""
     events, now, gone = api.registry["events"], api.clock(), 0
     for record in list(api.cache.collection("events")):
         event = decode(record)
@@ -55,7 +55,7 @@ def _last_seen(event: Object) -> str:
 
 
 async def run(api: Api) -> None:
-    """Keep house for ever."""
+    """Repeat the background work until cancelled."""
     while True:
         await asyncio.sleep(_EVERY)
         try:

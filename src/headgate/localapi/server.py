@@ -36,19 +36,19 @@ log = structlog.get_logger("headgate.localapi")
 
 
 class StartError(Exception):
-    """The API cannot start here; one sentence says why."""
+    """The API cannot start. The message names the reason and a remedy."""
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """Where an API keeps its objects and where it listens."""
+    """The data folder and the address of an API."""
 
     data: Path
     address: str = "127.0.0.1"
     port: int = 0
     kubeconfig: Path | None = None
-    #: Where the addresses of Services come from.
+    #: The network of the ClusterIPs.
     services: ipaddress.IPv4Network = NETWORK
-    #: The definitions that it begins with, see `bundled.objects`.
+    #: The initial definitions, see `bundled.select`.
     crds: str = ""
 
 
@@ -77,7 +77,7 @@ def listen(address: str, port: int) -> socket.socket:
 
 
 def _secret_file(path: Path, make: bytes) -> bytes:
-    """The content of a file that only its owner reads; it is made when it is missing."""
+    """The content of a file that only its owner can read. `make` creates it if it is missing."""
     with contextlib.suppress(FileExistsError):
         path.touch(mode=0o600, exist_ok=False)
         path.write_bytes(make)
@@ -85,7 +85,7 @@ def _secret_file(path: Path, make: bytes) -> bytes:
 
 
 class DataFolder:
-    """What an API keeps beside its objects: its authority, its certificate, its tokens."""
+    """The files of an API beside its objects: CA, certificate, tokens."""
 
     def __init__(self, path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ class DataFolder:
         self.path = path
 
     def authority(self, now: float) -> pki.CertificateAuthority:
-        """The authority that clients trust; the same on every start."""
+        """The CA that clients trust. It stays the same across starts."""
         path = self.path / "authority.json"
         if path.exists():
             return pki.load_ca(msgspec.json.decode(path.read_bytes()))
@@ -106,11 +106,11 @@ class DataFolder:
         return _secret_file(self.path / "token", secrets.token_urlsafe(32).encode()).decode()
 
     def signing_key(self) -> bytes:
-        """What signs the tokens of service accounts."""
+        """The key that signs ServiceAccount tokens."""
         return _secret_file(self.path / "signing.key", secrets.token_bytes(32))
 
     def certificate(self, authority: pki.CertificateAuthority, address: str, now: float) -> tuple[Path, Path]:
-        """Certificate and key of this start, as files."""
+        """The files with the certificate and the key of this start."""
         names = sorted({address, "127.0.0.1", "localhost", "kubernetes.default.svc", "kubernetes"})
         certified = pki.issue_server(authority, names, now, lifetime=365 * 86_400.0)
         certificate, key = self.path / "tls.crt", self.path / "tls.key"
@@ -120,7 +120,7 @@ class DataFolder:
 
 
 def _write_secret(path: Path, content: bytes) -> None:
-    """Put a file that only its owner reads in place, whole or not at all."""
+    """Write a file that only its owner can read, completely or not at all."""
     draft = path.with_name(f"{path.name}.new")
     draft.unlink(missing_ok=True)
     draft.touch(mode=0o600)
@@ -153,7 +153,7 @@ def _base64(raw: bytes) -> str:
 
 
 class RunningApi(msgspec.Struct, frozen=True):
-    """A started API."""
+    """A running API."""
 
     url: str
     api: Api
@@ -161,7 +161,7 @@ class RunningApi(msgspec.Struct, frozen=True):
 
 @contextlib.asynccontextmanager
 async def serve(settings: Settings) -> AsyncIterator[RunningApi]:
-    """A started API; it answers inside of the block and has ended after it. Raises `StartError`."""
+    """Run an API during the block. Raises `StartError`."""
     folder = DataFolder(settings.data)
     listener = listen(settings.address, settings.port)
     with contextlib.ExitStack() as undo:
@@ -194,7 +194,7 @@ async def serve(settings: Settings) -> AsyncIterator[RunningApi]:
             timeout_graceful_shutdown=2,
             timeout_keep_alive=75,
         )
-        # The library tells of every expression that has no value; the answer to the client says it.
+        # The library logs every expression without a value; the client gets that error in the response.
         logging.getLogger("cel").setLevel(logging.ERROR)
         gc.collect()
         gc.freeze()
@@ -212,9 +212,9 @@ def open_api(
     clock: Callable[[], float] = time.time,
     crds: str = "",
 ) -> Api:
-    """The API over a store, with the definitions that it begins with and every one that was ever applied.
+    """The API over a store, with the initial definitions and every definition that is stored.
 
-    Raises `BundleError` for definitions that cannot be had, see `bundled`.
+    Raises `BundleError` for definitions that cannot be served, see `bundled`.
     """
 
     def taken() -> set[str]:
@@ -240,11 +240,11 @@ def _open_store(path: Path) -> Store:
 
 
 class _ServerWithoutSignals(uvicorn.Server):
-    """uvicorn without signal handlers: whoever runs the block decides when it ends."""
+    """uvicorn without signal handlers: the caller decides when it stops."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Nothing to capture."""
+        """Installs no handlers."""
         yield
 
 

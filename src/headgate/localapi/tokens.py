@@ -1,4 +1,4 @@
-"""Bearer tokens: the administrator's, and those of service accounts."""
+"""Bearer tokens of the administrator and of ServiceAccounts."""
 
 import base64
 import binascii
@@ -14,7 +14,7 @@ ISSUER = "https://kubernetes.default.svc"
 
 
 class Tokens:
-    """Issues and checks tokens. A service account's is a JWT, signed with a key that never leaves the data folder."""
+    """Issues and checks tokens. A ServiceAccount token is a JWT, signed with a key that stays in the data folder."""
 
     def __init__(self, administrator: str, key: bytes, clock: Callable[[], float]) -> None:
         self._administrator = administrator
@@ -25,7 +25,7 @@ class Tokens:
         return "Tokens(…)"
 
     def issue(self, namespace: str, account: str, uid: str, expires: float) -> str:
-        """A token of a service account."""
+        """A token of a ServiceAccount."""
         now = int(self._clock())
         about = {"namespace": namespace, "serviceaccount": {"name": account, "uid": uid}}
         claims = {
@@ -42,7 +42,7 @@ class Tokens:
         return f"{body}.{self._signature(body)}"
 
     def user(self, token: str) -> str | None:
-        """Whose token it is, or None when it is nobody's (any more)."""
+        """The user of a token; None for an invalid or expired token."""
         if hmac.compare_digest(token.encode(), self._administrator.encode()):
             return ADMINISTRATOR
         body, _, signature = token.rpartition(".")

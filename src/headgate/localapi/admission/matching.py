@@ -1,4 +1,4 @@
-"""Which requests an admission policy is about (`k8s.io/apiserver/pkg/admission/plugin/policy/matching`)."""
+"""Which requests an admission policy matches (`k8s.io/apiserver/pkg/admission/plugin/policy/matching`)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from headgate.localapi.resources.served import Object, Resource
 
 
 class AdmissionRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A write that is about to happen: what is there (None on CREATE) and what shall be (None on DELETE)."""
+    """A write before it is stored: the old object (None on CREATE) and the new one (None on DELETE)."""
 
     operation: str
     resource: Resource
@@ -26,7 +26,9 @@ class AdmissionRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def matches(matching: Mapping[str, Any] | None, review: AdmissionRequest, namespace: Object | None) -> bool:
-    """Whether `matchConstraints` or `matchResources` take a request; `namespace` is the object of its namespace."""
+    """Whether `matchConstraints` or `matchResources` match a request. `namespace` is the namespace object of the
+    request.
+    """
     if matching is None:
         return True
     if not _selects_namespace(matching.get("namespaceSelector"), review, namespace):
@@ -41,7 +43,7 @@ def matches(matching: Mapping[str, Any] | None, review: AdmissionRequest, namesp
 
 
 def _selects_namespace(selector: Any, review: AdmissionRequest, namespace: Object | None) -> bool:
-    """Objects of no namespace are always taken; a namespace is judged by its own labels."""
+    """Cluster-scoped objects always match; a namespace object is selected by its own labels."""
     if review.resource.id == "namespaces":
         namespace = review.new or review.old
     elif not review.resource.namespaced:
@@ -58,7 +60,7 @@ def _labels(obj: Object) -> dict[str, str]:
 
 
 def selects(selector: Any, labels: Mapping[str, str]) -> bool:
-    """Whether a label selector as it stands in an object takes labels; none and an empty one take all."""
+    """Whether a label selector, as JSON, selects labels. A missing and an empty selector select everything."""
     return not selector or from_selector(msgspec.convert(selector, LabelSelector)).matches(labels)
 
 
@@ -68,7 +70,7 @@ def _rule_takes(rule: Mapping[str, Any], review: AdmissionRequest, exact: bool) 
     return (
         _among(rule.get("operations"), review.operation)
         and _among(rule.get("apiGroups"), resource.group)
-        # With matchPolicy Equivalent a rule about one version is about all of them.
+        # With matchPolicy Equivalent a rule for one version matches all versions.
         and (_among(rule.get("apiVersions"), review.version) or (not exact and _any_version(rule, resource)))
         and any(_resource_takes(pattern, review) for pattern in rule.get("resources") or ())
         and rule.get("scope", "*") in {"*", scope}

@@ -1,7 +1,7 @@
-"""ValidatingAdmissionPolicies at work: what they say of a write before it happens.
+"""Evaluates ValidatingAdmissionPolicies before a write.
 
-The sentences are Kubernetes' (`k8s.io/apiserver/pkg/admission/plugin/policy/validating`). Policies take effect at once,
-here as everywhere in this API; `authorizer` allows everything, as this API does.
+The messages are those of Kubernetes (`k8s.io/apiserver/pkg/admission/plugin/policy/validating`). Policies take effect
+at once, and `authorizer` allows everything, as in the rest of this API.
 """
 
 import functools
@@ -29,21 +29,21 @@ _VARIABLE = re.compile(r"\bvariables\.([A-Za-z_]\w*)")
 
 
 class FailedValidation(msgspec.Struct, frozen=True):
-    """A validation that did not hold: the reason for the client and the sentence."""
+    """A validation that failed: the reason and the message for the client."""
 
     reason: str
     message: str
 
 
 class AdmissionPolicies:
-    """The policies that are stored, asked for every write that a client wants."""
+    """The stored policies; they review every write of a client."""
 
     def __init__(self, cache: Cache, registry: Registry) -> None:
         self._cache = cache
         self._registry = registry
 
     def review(self, review: AdmissionRequest) -> list[str]:
-        """Warnings for the client. Raises `Refusal` for a write that a policy denies."""
+        """Warnings for the client. Raises `StatusError` if a policy denies the write."""
         bindings = self._cache.collection(BINDINGS)
         if not bindings.records or review.resource.group == GROUP:
             return []
@@ -65,7 +65,7 @@ class AdmissionPolicies:
     def _bound(
         self, policy: Object, binding: Object, review: AdmissionRequest, namespace: Object | None
     ) -> Iterator[str]:
-        """Ask one policy by one binding."""
+        """Evaluate one policy for one binding."""
         spec, bound = policy["spec"], binding["spec"]
         if not matches(spec["matchConstraints"], review, namespace):
             return
@@ -90,7 +90,7 @@ class AdmissionPolicies:
             yield from _validated(spec, _variables(review, namespace, param))
 
     def _params(self, spec: Object, bound: Object, review: AdmissionRequest) -> list[Object | None]:
-        """The objects that a binding hands to its policy, one after the other; one None when it hands none."""
+        """The parameter objects of a binding, in order; a single None without parameters."""
         kind, reference = spec.get("paramKind"), bound.get("paramRef")
         if not kind or not reference:
             return [None]
@@ -113,7 +113,7 @@ def _of_body(body: bytes) -> Object:
 
 
 def _decoded(record: Record) -> Object:
-    """An object, to be read only."""
+    """A decoded object, for reading only."""
     return _of_body(record.body)
 
 
@@ -129,7 +129,7 @@ def _denial(review: AdmissionRequest, failure: FailedValidation, message: str) -
 
 
 def _variables(review: AdmissionRequest, namespace: Object | None, param: Object | None) -> dict[str, Any]:
-    """What the expressions of a policy see."""
+    """The variables of a policy's expressions."""
     resource = review.resource
     kind = {"group": resource.group, "version": review.version, "kind": resource.kind}
     plural = {"group": resource.group, "version": review.version, "resource": resource.plural}
@@ -159,7 +159,7 @@ def _variables(review: AdmissionRequest, namespace: Object | None, param: Object
 
 
 def _validated(spec: Object, seen: dict[str, Any]) -> Iterator[FailedValidation]:
-    """What does not hold; nothing when a match condition leaves the request out."""
+    """The failed validations; none if a match condition excludes the request."""
     variables = _Composed(spec, seen)
     for condition in spec.get("matchConditions") or ():
         try:
@@ -183,20 +183,20 @@ def _on_error(spec: Object, sentence: str) -> Iterator[FailedValidation]:
 
 
 def _message(validation: Mapping[str, Any], variables: "_Composed") -> str:
-    if told := validation.get("messageExpression"):
+    if expression := validation.get("messageExpression"):
         try:
-            said = variables.value(told)
+            message = variables.value(expression)
         except EvaluationError:
-            said = None
-        if isinstance(said, str) and said.strip() and "\n" not in said.strip():
-            return said.strip()
-    if message := validation.get("message"):
-        return str(message).strip()
+            message = None
+        if isinstance(message, str) and message.strip() and "\n" not in message.strip():
+            return message.strip()
+    if text := validation.get("message"):
+        return str(text).strip()
     return f"failed expression: {validation['expression'].strip()}"
 
 
 class _Composed:
-    """The expressions of a policy, which may use its variables; each of those has its value once."""
+    """The expressions of a policy with its variables; each variable is evaluated once."""
 
     def __init__(self, spec: Object, seen: dict[str, Any]) -> None:
         self._seen = seen

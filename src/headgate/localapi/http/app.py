@@ -1,4 +1,4 @@
-"""The ASGI application: who may ask, what a URL means, what is answered when it fails."""
+"""The ASGI application: authentication, routing of requests, errors."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ _OPEN = frozenset({"/healthz", "/readyz", "/livez", "/version"})
 
 
 class App:
-    """Answers requests. `authenticate` gives the user of a bearer token, or None."""
+    """Serves requests. `authenticate` returns the user of a bearer token, or None."""
 
     def __init__(self, api: Api, authenticate: Callable[[str], str | None], outside: subresources.Dependencies) -> None:
         self.api = api
@@ -88,7 +88,7 @@ class App:
         return _on_resource(self.api, request, target)
 
     def _fixed(self, request: Request, parts: list[str]) -> Response | None:  # noqa: PLR0911 - one per path
-        """Paths that are no resources."""
+        """Responses of paths that are not resources."""
         registry = self.api.registry
         match parts:
             case ["healthz" | "readyz" | "livez", *_]:
@@ -156,7 +156,9 @@ def _on_resource(api: Api, request: Request, target: RequestInfo) -> Response | 
 
 
 async def _until_gone(sending: Awaitable[None], receive: Receive) -> None:
-    """Send until the answer ends or the client has gone; a stream to nobody would go on for its whole time."""
+    """Send until the response ends or the client disconnects. Without this, the server would keep sending a stream
+    after the client has gone.
+    """
 
     async def gone() -> None:
         while (await receive())["type"] != "http.disconnect":

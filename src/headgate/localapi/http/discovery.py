@@ -1,4 +1,4 @@
-"""What is served, as clients ask for it: aggregated discovery, the older per-group documents, the version."""
+"""Discovery: aggregated, by group, and the version."""
 
 from itertools import groupby
 from typing import Any
@@ -77,7 +77,7 @@ def _verbs(resource: Resource) -> list[str]:
 
 
 def aggregated(registry: Registry, *, core: bool) -> Response:
-    """/api and /apis with everything in one answer."""
+    """/api and /apis as one aggregated response."""
     items = []
     for group, resources in _groups(registry, core=core).items():
         versions = [
@@ -119,7 +119,7 @@ def _aggregated(resource: Resource, version: str) -> dict[str, Any]:
 
 
 def wants_aggregated(request: Request) -> bool:
-    """Whether the client would take the aggregated form in version v2."""
+    """Whether the client accepts aggregated discovery v2."""
     accepted = request.headers.get("accept", "")
     return any(
         f"g={_AGGREGATED}" in choice and "v=v2;" in choice + ";" for choice in accepted.replace(" ", "").split(",")
@@ -127,7 +127,7 @@ def wants_aggregated(request: Request) -> bool:
 
 
 def core_versions() -> Response:
-    """/api, plain."""
+    """/api, not aggregated."""
     return json_response({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []})
 
 
@@ -137,7 +137,7 @@ def _group(group: str, resources: list[Resource]) -> dict[str, Any]:
 
 
 def groups(registry: Registry) -> Response:
-    """/apis, plain."""
+    """/apis, not aggregated."""
     found = [_group(group, resources) for group, resources in _groups(registry, core=False).items()]
     return json_response({"kind": "APIGroupList", "apiVersion": "v1", "groups": found})
 

@@ -1,4 +1,4 @@
-"""pods/log: what a container wrote, asked from the node that runs it."""
+"""pods/log: reads the log of a container from the kubelet of its node."""
 
 from collections.abc import AsyncGenerator
 from urllib.parse import quote
@@ -11,13 +11,13 @@ from headgate.localapi.resources.served import Object
 
 from .messages import Request, Response, StreamingResponse
 
-#: Parameters that the node understands; the others concern this API.
+#: Query parameters that are passed to the kubelet.
 _PASSED = ("follow", "previous", "sinceSeconds", "sinceTime", "timestamps", "tailLines", "limitBytes")
 _ADDRESSES = ("InternalIP", "Hostname", "ExternalIP")
 
 
 async def logs(api: Api, request: Request, namespace: str, name: str) -> Response | StreamingResponse:
-    """The log of a container as the kubelet endpoint of its node gives it."""
+    """The log of a container, from the kubelet endpoint of its node."""
     pod = api.object(api.registry["pods"], namespace, name)
     container = _container(pod, request.parameter("container"))
     node_name = pod["spec"].get("nodeName")
@@ -26,7 +26,7 @@ async def logs(api: Api, request: Request, namespace: str, name: str) -> Respons
     node = api.object(api.registry["nodes"], "", node_name)
     query = {key: request.parameter(key) for key in _PASSED if key in request.query}
     url = f"{_kubelet(node)}/containerLogs/{quote(namespace)}/{quote(name)}/{quote(container)}"
-    # A kubelet's certificate is its own, as on any cluster without a kubelet CA.
+    # The certificate of a kubelet is self-signed, as on any cluster without a kubelet CA.
     client = httpx.AsyncClient(verify=False, timeout=httpx.Timeout(10.0, read=None), trust_env=False)  # noqa: S501
     try:
         answer = await client.send(client.build_request("GET", url, params=query), stream=True)
@@ -56,7 +56,7 @@ def _reason(code: int) -> str:
 
 
 def _container(pod: Object, wanted: str) -> str:
-    """The container that is meant: the one named, or the only one."""
+    """The requested container; without a name, the only one."""
     spec, name = pod["spec"], pod["metadata"]["name"]
     names = [c["name"] for c in spec.get("containers") or ()]
     others = [c["name"] for c in (*(spec.get("initContainers") or ()), *(spec.get("ephemeralContainers") or ()))]

@@ -1,4 +1,4 @@
-"""The little of HTTP that the API needs on raw ASGI: a request, an answer, an answer that goes on."""
+"""Requests and responses on ASGI, as far as the API needs them."""
 
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
@@ -18,14 +18,14 @@ LARGEST_BODY = 3 * 1024 * 1024
 
 
 class Request(msgspec.Struct, frozen=True):
-    """A request whose body has been read. `path` parts are unquoted; header names are lower case."""
+    """A request with its body. Segments of `path` are unquoted; header names are lower case."""
 
     method: str
     path: str
     query: dict[str, list[str]]
     headers: dict[str, str]
     body: bytes = b""
-    #: Whose token it carries.
+    #: The user of its token.
     user: str = ""
 
     def parameter(self, name: str, default: str = "") -> str:
@@ -33,17 +33,17 @@ class Request(msgspec.Struct, frozen=True):
         return self.query.get(name, [default])[0]
 
     def flag(self, name: str) -> bool:
-        """Whether a query parameter says yes; `?watch` alone does."""
+        """Whether a query parameter is true; `?watch` without a value is."""
         return name in self.query and self.query[name][0].lower() in {"true", "1", "t", ""}
 
     @property
     def content_type(self) -> str:
-        """Media type of the body, without parameters."""
+        """The media type of the body, without parameters."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 class Response(msgspec.Struct):
-    """An answer with a whole body."""
+    """A response with a complete body."""
 
     body: bytes
     status: int = 200
@@ -52,23 +52,23 @@ class Response(msgspec.Struct):
 
 
 class StreamingResponse(msgspec.Struct):
-    """An answer whose body comes in pieces until the iterator ends or the client goes."""
+    """A response whose body is sent in pieces until the iterator ends or the client disconnects."""
 
     chunks: AsyncGenerator[bytes, None]
     content_type: str = JSON
 
 
 def json_response(value: Any, status: int = 200) -> Response:
-    """A JSON answer."""
+    """A JSON response."""
     return Response(msgspec.json.encode(value), status)
 
 
 class TooLargeError(Exception):
-    """The body is larger than any object may be."""
+    """The body is larger than the limit for objects."""
 
 
 async def read_request(scope: Scope, receive: Receive) -> Request | None:
-    """The request with its body; None when the client went away before it was complete."""
+    """The request with its body; None if the client disconnected before the body was complete."""
     body = bytearray()
     while True:
         message = await receive()
@@ -89,19 +89,19 @@ async def read_request(scope: Scope, receive: Receive) -> Request | None:
 
 
 async def send_response(send: Send, answer: Response) -> None:
-    """Send a whole answer."""
+    """Send a complete response."""
     headers = [("content-type", answer.content_type), ("content-length", str(len(answer.body))), *answer.headers]
     await send({"type": "http.response.start", "status": answer.status, "headers": _encoded(headers)})
     await send({"type": "http.response.body", "body": answer.body})
 
 
 async def send_stream(send: Send, stream: StreamingResponse) -> None:
-    """Send pieces as they come; the first tells the client that we listen."""
+    """Send pieces as they arrive. The first one tells the client that the watch is established."""
     await send(
         {"type": "http.response.start", "status": 200, "headers": _encoded([("content-type", stream.content_type)])}
     )
     await send({"type": "http.response.body", "body": b"", "more_body": True})
-    # Closed at once when the client goes, so that nobody watches for nobody.
+    # Closed as soon as the client disconnects, so that no watch is left behind.
     async with contextlib.aclosing(stream.chunks) as chunks:
         async for chunk in chunks:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})

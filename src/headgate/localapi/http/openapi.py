@@ -1,9 +1,9 @@
-"""OpenAPI v3 (and v2) of what is served.
+"""OpenAPI v3 and v2 of the served resources.
 
-kubectl reads it before it applies: `fieldValidation` must be a parameter of PATCH, or it falls back to a validation
-of its own; a strategic merge patch must be taken, or it computes a merge patch; the merge keys tell it how lists are
-merged. Schemas of built-in kinds are shared and written as references, those of custom kinds stand as their
-definition gives them.
+kubectl reads it before it applies. PATCH must have the parameter `fieldValidation`, or kubectl validates by itself.
+PATCH must accept strategic merge patches, or kubectl computes a merge patch. The merge keys control how kubectl merges
+lists. Schemas of built-in kinds are shared and written as references; those of custom kinds are written as their
+definition has them.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ def _component_of(resource: Resource, version: str) -> str:
 
 
 def index(registry: Registry) -> Response:
-    """/openapi/v3: where the document of each group and version is; the hash changes with its content."""
+    """/openapi/v3: the URL of the document of each group and version. The hash in the URL changes with the content."""
     stamp = hashlib.sha256(f"{VERSION} {registry.generation}".encode()).hexdigest()[:32]
     paths = {}
     for group, version in sorted({(r.group, version) for r in registry for version in r.versions}):
@@ -104,7 +104,7 @@ def _reference(message: str) -> str:
 
 
 def _published(schema: Any, components: dict[str, Any]) -> Any:
-    """A linked schema with references in it; the messages it names are added to the components."""
+    """A linked schema with references. The messages that it refers to are added to the components."""
     if isinstance(schema, list):
         return [_published(part, components) for part in schema]
     if not isinstance(schema, Mapping):
@@ -170,7 +170,7 @@ def _operations(resource: Resource, version: str, actions: Mapping[str, str]) ->
 
 
 def version_two(registry: Registry) -> Response:
-    """/openapi/v2, for clients that know nothing newer: the same schemas under `definitions`."""
+    """/openapi/v2, for older clients: the same schemas under `definitions`."""
     components: dict[str, Any] = {}
     for resource in registry:
         for version in resource.versions:

@@ -21,7 +21,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ProtobufError(ValueError):
-    """Bytes that are no protobuf message of a kind that is known here."""
+    """The bytes are not a protobuf message of a supported kind."""
 
 
 def decode(body: bytes) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def decode(body: bytes) -> dict[str, Any]:
 
 
 def _message_name(api_version: str, kind: str) -> str:
-    """`apps/v1`, `Deployment` -> `apps.v1.Deployment`; DeleteOptions come under any group."""
+    """`apps/v1`, `Deployment` -> `apps.v1.Deployment`. DeleteOptions may have any group."""
     group, _, version = api_version.rpartition("/")
     if kind == "DeleteOptions":
         return "meta.v1.DeleteOptions"
@@ -72,7 +72,7 @@ def _message(name: str, raw: bytes) -> dict[str, Any]:
 
 
 def _items(field: Field, wire: int, value: int | bytes) -> Iterator[Any]:
-    """Values of a repeated field; numbers may come packed."""
+    """The values of a repeated field; numbers may be packed."""
     if field.type in {"int32", "int64", "bool"} and wire == _BYTES and isinstance(value, bytes):
         at = 0
         while at < len(value):
@@ -146,7 +146,7 @@ def _int_or_string(raw: bytes) -> int | str | None:
 
 
 def _raw(raw: bytes) -> Any:
-    import msgspec  # noqa: PLC0415 - managed fields only, which nobody reads
+    import msgspec  # noqa: PLC0415 - managed fields only, which are not read
 
     body = next((v for n, _, v in _parts(raw) if n == 1 and isinstance(v, bytes)), b"")
     return msgspec.json.decode(body) if body else None

@@ -1,4 +1,4 @@
-"""GET: one object, a list, a watch; as objects, as tables or as metadata alone."""
+"""GET: one object, a list or a watch; as JSON objects, tables or metadata."""
 
 import base64
 import random
@@ -19,27 +19,27 @@ from headgate.localapi.storage.cache import Event, Record, Watcher
 from . import tables
 from .messages import Request, Response, StreamingResponse
 
-#: Seconds between bookmarks.
+#: The seconds between two bookmarks.
 BOOKMARK_EVERY = 30.0
 _INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """Which objects of a collection are meant."""
+    """The label and field selectors of a request."""
 
     namespace: str = ""
     labels: Selector = EVERYTHING
     fields: Selector = EVERYTHING
 
     def takes(self, record: Record) -> bool:
-        """Whether an object is among them."""
+        """Whether the selection matches an object."""
         if self.namespace and record.key.namespace != self.namespace:
             return False
         return self.labels.matches(record.labels) and self.fields.matches(record.fields)
 
 
 def selection(resource: Resource, namespace: str, request: Request, name: str = "") -> Selection:
-    """The selection that a request asks for; raises BadRequest for a selector that cannot be."""
+    """The selection of a request. Raises BadRequest for an invalid selector."""
     try:
         labels = parse_labels(request.parameter("labelSelector"))
         fields = parse_fields(request.parameter("fieldSelector"))
@@ -58,7 +58,7 @@ def selection(resource: Resource, namespace: str, request: Request, name: str = 
 
 
 class Representation(msgspec.Struct, frozen=True):
-    """How objects are written: `json`, `table` or `partial`."""
+    """The representation of objects in a response: `json`, `table` or `partial`."""
 
     kind: str
     resource: Resource
@@ -93,7 +93,7 @@ class Representation(msgspec.Struct, frozen=True):
         return b'{"type":"%s","object":%s}\n' % (type_.encode(), self.one(record, now))
 
     def bookmark(self, revision: int, *, initial_end: bool = False) -> bytes:
-        """A line that says how far the watch is."""
+        """A line with the current revision of the watch."""
         metadata: dict[str, Any] = {"resourceVersion": str(revision), "creationTimestamp": None}
         if initial_end:
             metadata["annotations"] = {_INITIAL_EVENTS_END: "true"}
@@ -115,7 +115,7 @@ class Representation(msgspec.Struct, frozen=True):
 
 
 def representation(request: Request, resource: Resource, version: str) -> Representation:
-    """The first form in `Accept` that is spoken here; JSON when there is none."""
+    """The first supported representation in `Accept`; JSON by default."""
     for choice in request.headers.get("accept", "").split(","):
         media, *parameters = (part.strip() for part in choice.split(";"))
         wanted = dict(parameter.partition("=")[::2] for parameter in parameters)
@@ -141,10 +141,10 @@ def get(api: Api, request: Request, resource: Resource, version: str, namespace:
 
 
 def list_(api: Api, request: Request, resource: Resource, version: str, namespace: str) -> Response:
-    """A list, perhaps a page of it.
+    """A list, or a page of it.
 
-    Pages are read from the present, but carry the revision of the first: a watch from there repeats what changed in
-    between.
+    Pages read the current state but carry the revision of the first page. A watch from that revision repeats the
+    changes since then.
     """
     wanted = selection(resource, namespace, request)
     collection = api.cache.collection(resource.id)
@@ -184,18 +184,18 @@ def _read_token(token: str) -> tuple[int, Key]:
 
 
 class Watch(msgspec.Struct, frozen=True):
-    """What a client wants to follow, and how."""
+    """The options of a watch."""
 
     form: Representation
     selection: Selection
-    #: None: begin with everything that is there.
+    #: None: begin with all current objects.
     revision: int | None
     bookmarks: bool
     initial_end: bool
     seconds: float
 
     def lines(self, events: list[Event], now: float) -> Iterator[bytes]:
-        """The lines for events; an object that enters or leaves the selection is ADDED or DELETED."""
+        """The lines for events. An object that starts or stops to match is ADDED or DELETED."""
         for event in events:
             before = event.previous is not None and self.selection.takes(event.previous)
             after = event.type != "DELETED" and self.selection.takes(event.record)
@@ -245,7 +245,9 @@ async def _follow(api: Api, resource: Resource, wanted: Watch) -> AsyncGenerator
 
 
 def _first(api: Api, resource: Resource, wanted: Watch) -> bytes:
-    """What the watch begins with: everything, or what happened since the revision; or that it is too old."""
+    """The first events of a watch: all objects, the changes since a revision, or the error that the revision is too
+    old.
+    """
     collection, now = api.cache.collection(resource.id), api.clock()
     if wanted.revision is None:
         found = collection.after(Key("", ""), wanted.selection.namespace)
@@ -279,7 +281,7 @@ async def _rest(api: Api, wanted: Watch, watcher: Watcher) -> AsyncIterator[byte
 def get_or_list(
     api: Api, request: Request, resource: Resource, version: str, namespace: str, name: str
 ) -> Response | StreamingResponse:
-    """What a GET on a resource asks for."""
+    """The response to a GET on a resource."""
     if request.flag("watch"):
         return watch(api, request, resource, version, namespace, name)
     if name:

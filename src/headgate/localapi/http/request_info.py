@@ -1,4 +1,4 @@
-"""What the URL of a resource means."""
+"""The resource, object and subresource of a request, from its URL."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from headgate.localapi.resources.served import Registry, Resource
 
 
 class RequestInfo(msgspec.Struct, frozen=True):
-    """A collection, an object (`name`), or a part of an object (`subresource`)."""
+    """A collection, an object (`name`), or a subresource of an object."""
 
     resource: Resource
     version: str
@@ -18,7 +18,7 @@ class RequestInfo(msgspec.Struct, frozen=True):
 
 
 def parse(registry: Registry, parts: Sequence[str]) -> RequestInfo | None:
-    """The target of `/api/VERSION/…` or `/apis/GROUP/VERSION/…`; None when nothing is served there."""
+    """The request info of `/api/VERSION/…` or `/apis/GROUP/VERSION/…`; None if the API serves nothing there."""
     match parts:
         case ["api", version, *rest]:
             group = ""

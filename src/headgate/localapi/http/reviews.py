@@ -1,6 +1,6 @@
-"""Questions that look like objects: may I, who am I, whose token is this? They are answered and not stored.
+"""Review resources (access reviews, self subject reviews, token reviews). They are answered, not stored.
 
-There is no authorization here: whoever has a token may do everything, and that is what the answers say.
+The API has no authorization: every valid token may do everything, and the reviews say so.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from headgate.localapi.tokens import Tokens
 from . import write_handlers
 from .messages import Request, Response, json_response
 
-_ALLOWED = {"allowed": True, "reason": "whoever has a token may do everything here"}
+_ALLOWED = {"allowed": True, "reason": "every valid token may do everything"}
 _EVERYTHING = {
     "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
     "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
@@ -23,7 +23,7 @@ _EVERYTHING = {
 
 
 def respond(request: Request, resource: Resource, version: str, user: str, tokens: Tokens, now: float) -> Response:
-    """The question with its answer in the status."""
+    """The review with its status."""
     if request.method != "POST":
         raise status_errors.method_not_allowed()
     asked = write_handlers.body(request)

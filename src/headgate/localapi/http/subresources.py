@@ -1,4 +1,4 @@
-"""Subresources beside status: scale, pods/binding, pods/eviction, pods/log, serviceaccounts/token."""
+"""Subresources other than status: scale, pods/binding, pods/eviction, pods/log, serviceaccounts/token."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from .request_info import RequestInfo
 
 
 class Dependencies(msgspec.Struct):
-    """What subresources need besides the objects: tokens and the connection to nodes."""
+    """What subresources need besides objects: tokens and a connection to nodes."""
 
     tokens: Tokens
 
@@ -27,7 +27,7 @@ class Dependencies(msgspec.Struct):
 async def handle(  # noqa: PLR0911 - one per subresource
     api: Api, outside: Dependencies, request: Request, target: RequestInfo, user: str
 ) -> Response | StreamingResponse:
-    """Answer a request on a subresource."""
+    """The response to a request for a subresource."""
     where = (target.resource, target.namespace, target.name)
     if target.resource.review:
         return reviews.respond(request, target.resource, target.version, user, outside.tokens, api.clock())
@@ -106,7 +106,7 @@ def _with(obj: Object, path: list[str], value: Any) -> Object:
 
 
 def bind(api: Api, request: Request, target: RequestInfo) -> Response:
-    """Put a pod on a node, once."""
+    """Bind a pod to a node, once."""
     how, binding = write_handlers.write_options(request), write_handlers.body(request)
     node = lookup(binding, "target.name")
     if not node:

@@ -1,4 +1,4 @@
-"""Tables: what `kubectl get` asks for instead of objects (`Accept: application/json;as=Table`)."""
+"""Tables for `kubectl get` (`Accept: application/json;as=Table`)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ _NAME = Column("Name", lambda obj, now: obj["metadata"]["name"], description="Na
 
 
 def age(seconds: float) -> str:  # noqa: PLR0911 - a ladder
-    """A duration as kubectl shows it: two units at most, the larger the coarser."""
+    """A duration as kubectl prints it: at most two units, coarser the longer it is."""
     whole = int(seconds)
     if whole < 0:
         return "0s" if whole >= -1 else "<invalid>"
@@ -41,12 +41,12 @@ def _two(large: int, unit: str, small: int, small_unit: str) -> str:
 
 
 def columns(resource: Resource, version: str) -> tuple[Column, ...]:
-    """The columns of a resource: its name, then its own."""
+    """The columns of a resource: the name, then its own."""
     return (_NAME, *resource.versions[version].columns)
 
 
 def definitions(columns: Sequence[Column]) -> list[dict[str, Any]]:
-    """The heads of the columns."""
+    """The column definitions."""
     return [
         {
             "name": column.name,
@@ -60,12 +60,12 @@ def definitions(columns: Sequence[Column]) -> list[dict[str, Any]]:
 
 
 def partial(obj: Object, api_version: str = META_VERSION) -> Object:
-    """An object's metadata alone."""
+    """The metadata of an object."""
     return {"kind": "PartialObjectMetadata", "apiVersion": api_version, "metadata": obj["metadata"]}
 
 
 def row(columns: Sequence[Column], obj: Object, include: str, now: float) -> dict[str, Any]:
-    """One row; `include` says how much of the object goes with it: Metadata (the default), Object or None."""
+    """One row. `include` selects what it contains of the object: Metadata (the default), Object or None."""
     found: dict[str, Any] = {"cells": [column.read(obj, now) for column in columns]}
     if include == "Object":
         found["object"] = obj
@@ -75,7 +75,7 @@ def row(columns: Sequence[Column], obj: Object, include: str, now: float) -> dic
 
 
 def table(columns: Sequence[Column], rows: list[dict[str, Any]], metadata: dict[str, Any]) -> dict[str, Any]:
-    """A whole table."""
+    """A complete table."""
     return {
         "kind": "Table",
         "apiVersion": META_VERSION,
@@ -86,7 +86,7 @@ def table(columns: Sequence[Column], rows: list[dict[str, Any]], metadata: dict[
 
 
 def since(moment: str | None, now: float) -> str:
-    """How long ago a time was."""
+    """The time since a timestamp, as kubectl prints it."""
     if not moment:
         return "<unknown>"
     return age(now - datetime.fromisoformat(moment).timestamp())

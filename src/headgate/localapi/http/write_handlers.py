@@ -1,4 +1,4 @@
-"""POST, PUT, PATCH and DELETE: bodies in JSON, YAML or protobuf, patches of three kinds, subresources."""
+"""POST, PUT, PATCH and DELETE: bodies in JSON, YAML or protobuf, and three types of patches."""
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,13 +19,13 @@ from .messages import JSON, Request, Response
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _APPLY = frozenset({"application/apply-patch+yaml", "application/apply-patch+json"})
-#: Warnings are headers, and clients take only so many bytes of those.
+#: Warnings are headers, and clients limit the size of headers.
 _MOST_WARNINGS, _LONGEST_WARNING = 16, 250
 _YAML = frozenset({"application/yaml", "application/x-yaml", "text/yaml"})
 
 
 def write_options(request: Request) -> WriteOptions:
-    """How the client wants the write."""
+    """The write options of a request."""
     validation = request.parameter("fieldValidation") or "Warn"
     if validation not in {"Strict", "Warn", "Ignore"}:
         raise status_errors.bad_request(f"fieldValidation is {validation!r}; Strict, Warn and Ignore exist")
@@ -46,7 +46,7 @@ def _dry_run(values: list[Any]) -> bool:
 
 
 def body(request: Request) -> Any:
-    """The body as plain values, whatever its form."""
+    """The body as JSON values, from JSON, YAML or protobuf."""
     media = request.content_type
     try:
         if media == protobuf.CONTENT_TYPE:
@@ -66,13 +66,13 @@ def body(request: Request) -> Any:
 def object_response(
     api: Api, request: Request, resource: Resource, version: str, record: Record, how: WriteOptions, status: int = 200
 ) -> Response:
-    """The written object, with the warnings that it earned."""
+    """The written object, with its warnings."""
     written = Response(read_handlers.representation(request, resource, version).one(record, api.clock()), status)
     return with_warnings(written, how.warnings)
 
 
 def with_warnings(written: Response, warnings: Sequence[str]) -> Response:
-    """Warnings as kubectl prints them, a few of them and each a line."""
+    """Add warning headers as kubectl prints them: one line each, up to a limit."""
     for warning in list(dict.fromkeys(warnings))[:_MOST_WARNINGS]:
         line = "".join(c if c.isprintable() else " " for c in warning[:_LONGEST_WARNING])
         text = line.replace("\\", "\\\\").replace('"', '\\"').encode("ascii", "replace").decode()
@@ -82,7 +82,7 @@ def with_warnings(written: Response, warnings: Sequence[str]) -> Response:
 
 @contextlib.contextmanager
 def _with_earlier_warnings(how: WriteOptions) -> Iterator[None]:
-    """A refusal carries the warnings that came before it."""
+    """Add the warnings of the write to the errors of the block."""
     try:
         yield
     except status_errors.StatusError as refusal:
@@ -150,7 +150,7 @@ def _apply(
 
 
 def apply_patch(request: Request, resource: Resource, version: str, old: Object) -> Any:
-    """What a patch makes of an object; raises `Refusal` when it cannot be read or does not apply."""
+    """The object after a patch. Raises `StatusError` if the patch is malformed or does not apply."""
     media = request.content_type
     try:
         if media == "application/json-patch+json":
@@ -183,7 +183,7 @@ def _object(value: Any) -> Any:
 
 
 def delete_options(request: Request) -> tuple[strategy.DeleteOptions, WriteOptions]:
-    """How the client wants the object to go: from the query, overridden by the body."""
+    """The options of a deletion: from the query, overridden by the body."""
     given: dict[str, Any] = {
         name: request.parameter(name)
         for name in ("gracePeriodSeconds", "propagationPolicy", "orphanDependents")
@@ -212,7 +212,7 @@ def delete_options(request: Request) -> tuple[strategy.DeleteOptions, WriteOptio
 
 
 def delete(api: Api, request: Request, resource: Resource, version: str, namespace: str, name: str) -> Response:
-    """DELETE of one object: its last state while something holds it (and for pods), else a Status."""
+    """DELETE of one object: its last state while something holds it (and for pods), otherwise a Status."""
     how, wanted = delete_options(request)
     record, gone = api.delete(resource, namespace, name, how, wanted)
     if not gone or resource.id == "pods":
@@ -229,7 +229,7 @@ def _success(details: dict[str, Any]) -> Response:
 
 
 def delete_collection(api: Api, request: Request, resource: Resource, version: str, namespace: str) -> Response:
-    """DELETE of everything that a selection takes."""
+    """DELETE of all selected objects."""
     how, wanted = delete_options(request)
     selected = read_handlers.selection(resource, namespace, request)
     collection = api.cache.collection(resource.id)
@@ -244,5 +244,5 @@ def delete_collection(api: Api, request: Request, resource: Resource, version: s
 
 
 def current(api: Api, resource: Resource, namespace: str, name: str) -> Object:
-    """An object to be read by a subresource."""
+    """An object, for a subresource."""
     return decode(api.get(resource, namespace, name))

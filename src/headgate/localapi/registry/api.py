@@ -1,6 +1,6 @@
-"""The API without HTTP: create, read, change, delete and follow objects.
+"""The API without HTTP: create, read, update, delete and watch objects.
 
-Everything here is synchronous. One event loop runs it, so each call is atomic and needs no lock.
+All methods are synchronous and run in one event loop, so each call is atomic and needs no lock.
 """
 
 import secrets
@@ -22,30 +22,30 @@ from headgate.localapi.storage.store import Row, Store
 
 from . import managed_fields, names, status_errors, strategy
 
-#: Namespaces that are there from the start and cannot be deleted.
+#: Namespaces that always exist and cannot be deleted.
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
 class WriteOptions(msgspec.Struct):
-    """How a client wants a write to be done; `warnings` collects what it should be told."""
+    """Options of a write. `warnings` collects warnings for the client."""
 
     dry_run: bool = False
     validation: str = "Warn"
     warnings: list[str] = []
-    #: Who writes, for objects whose fields have owners.
+    #: The field manager of the write.
     manager: str = "unknown"
-    #: Whose token it is, for admission policies; nobody's when the server itself writes, which is not asked.
+    #: The user of the token, for admission policies; empty for writes of the server, which no policy reviews.
     user: str = ""
 
 
 class Api:
-    """All objects and what may be done to them."""
+    """All objects and the operations on them."""
 
     def __init__(self, store: Store, registry: Registry, clock: Callable[[], float] = time.time) -> None:
         self.registry = registry
         self.clock = clock
         self.cache = Cache(store, lambda resource, row: served.record(registry.get(resource), row))
-        #: Asked before every write of a client; gives warnings, or raises `Refusal`.
+        #: Called before every write of a client; returns warnings, or raises `StatusError`.
         self.admission: Callable[[AdmissionRequest], list[str]] = lambda review: []
         #: Called after every write with the resource, the new object (None: gone) and the old one (None: new).
         self.written: list[Callable[[Resource, Object | None, Object | None], None]] = []
@@ -60,18 +60,18 @@ class Api:
     # --- reading ------------------------------------------------------------------------------------------------------
 
     def record(self, resource: Resource, namespace: str, name: str) -> Record | None:
-        """The record of an object, if it is there."""
+        """The record of an object, or None."""
         return self.cache.collection(resource.id).records.get(Key(namespace if resource.namespaced else "", name))
 
     def get(self, resource: Resource, namespace: str, name: str) -> Record:
-        """The record of an object; raises NotFound."""
+        """The record of an object. Raises NotFound."""
         found = self.record(resource, namespace, name)
         if found is None:
             raise status_errors.not_found(resource.group, resource.plural, name)
         return found
 
     def object(self, resource: Resource, namespace: str, name: str) -> Object:
-        """An object in its storage version, to be changed freely; raises NotFound."""
+        """A mutable copy of an object in its storage version. Raises NotFound."""
         return decode(self.get(resource, namespace, name))
 
     # --- writing ------------------------------------------------------------------------------------------------------
@@ -86,7 +86,7 @@ class Api:
         *,
         managed: list[Object] | None = None,
     ) -> Record:
-        """A new object; `managed` says who owns which of its fields, if anybody."""
+        """Create an object. `managed` is its `managedFields`, if any."""
         options = options or WriteOptions()
         draft = self._draft(resource, version, obj, options)
         if resource.terminating:
@@ -122,7 +122,7 @@ class Api:
         *,
         subresource: str = "",
     ) -> Record:
-        """An object, or its status, put in the place of what is there."""
+        """Replace an object, or its status."""
         if resource.custom and isinstance(obj, Mapping) and not (obj.get("metadata") or {}).get("resourceVersion"):
             self.get(resource, namespace, name)
             problem = Problem(
@@ -144,7 +144,7 @@ class Api:
         *,
         subresource: str = "",
     ) -> Record:
-        """What `edit` makes of an object (in that version), or of its status."""
+        """Replace an object (in the given version), or its status, by the result of `edit`."""
         options = options or WriteOptions()
         record = self.get(resource, namespace, name)
         old = decode(record)
@@ -169,7 +169,7 @@ class Api:
         force: bool,
         subresource: str = "",
     ) -> tuple[Record, bool]:
-        """Server-side apply: the object with the configuration in it, and whether it is new."""
+        """Server-side apply. Returns the object and whether it was created."""
         draft = self._draft(resource, version, config, options)
         draft["metadata"]["name"] = draft["metadata"].get("name") or name
         record, now = self.record(resource, namespace, name), rfc3339(self.clock())
@@ -190,7 +190,7 @@ class Api:
         return self._put(resource, new, old, options), False
 
     def write(self, resource: Resource, old: Object, new: Object, options: WriteOptions | None = None) -> Record:
-        """A change that the server itself has made (a binding, the end of a finalizer)."""
+        """Store a change of the server itself (a binding, a removed finalizer)."""
         return self._put(resource, _bare(new), old, options or WriteOptions())
 
     def delete(
@@ -201,7 +201,7 @@ class Api:
         how: strategy.DeleteOptions,
         options: WriteOptions | None = None,
     ) -> tuple[Record, bool]:
-        """The last or the waiting state of an object, and whether it is gone."""
+        """Delete an object. Returns its last or its terminating state, and whether it is gone."""
         options = options or WriteOptions()
         record = self.get(resource, namespace, name)
         old = decode(record)
@@ -313,5 +313,5 @@ def decode(record: Record) -> Object:
 
 
 def _bare(obj: Object) -> Object:
-    """An object without `apiVersion` and `kind`, which the URL says."""
+    """An object without `apiVersion` and `kind`, which the URL already contains."""
     return {name: value for name, value in obj.items() if name not in {"apiVersion", "kind"}}

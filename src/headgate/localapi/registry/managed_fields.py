@@ -1,7 +1,7 @@
-"""Who owns which field of an object, kept in `metadata.managedFields`.
+"""Field ownership, in `metadata.managedFields`.
 
-Ownership is kept from the first server-side apply of an object on; objects that nobody ever applied that way have none,
-and their writes cost nothing.
+Ownership is recorded from the first server-side apply of an object on. Other objects have no managed fields, and their
+writes cost nothing.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from . import status_errors
 
 
 def for_new(resource: Resource, version: str, config: Object, manager: str, now: str) -> list[Object]:
-    """The owners of an object that an apply makes."""
+    """The `managedFields` of an object that an apply creates."""
     owner = ssa.Owner(manager)
     owned = ssa.places(_applicable(resource, config, ""), _schema(resource, version))
     return ssa.write_managed({owner: owned}, (), resource.api_version(version), now)
@@ -33,7 +33,7 @@ def apply(
     *,
     force: bool,
 ) -> tuple[Object, list[Object]]:
-    """The object with a configuration in it, and its owners; raises Conflict."""
+    """Merge a configuration into the object. Returns the object and its owners. Raises Conflict."""
     schema, before = _schema(resource, version), old["metadata"].get("managedFields") or []
     owner = ssa.Owner(manager, "Apply", subresource)
     applicable = _applicable(resource, config, subresource)
@@ -46,7 +46,7 @@ def apply(
 def update(
     resource: Resource, version: str, old: Object, new: Object, manager: str, subresource: str, now: str
 ) -> None:
-    """Note in `new` that an ordinary write has changed fields, if anybody owns any."""
+    """Record in `new` which fields an ordinary write changed, if the object has managed fields."""
     before = old["metadata"].get("managedFields")
     if not before:
         return
@@ -62,7 +62,7 @@ def _schema(resource: Resource, version: str) -> Schema:
     return {**schema, "properties": properties}
 
 
-#: Metadata that clients own; the rest is the server's.
+#: Metadata that clients may own; the server sets the rest.
 _OWNABLE = ("labels", "annotations", "finalizers", "ownerReferences")
 
 
@@ -71,7 +71,7 @@ def _ownable(obj: Object) -> Object:
 
 
 def _applicable(resource: Resource, config: Object, subresource: str) -> Object:
-    """The part of a configuration that this apply is about."""
+    """The part of a configuration that this apply may set."""
     if subresource:
         return {subresource: config.get(subresource) or {}}
     found = _ownable(config)

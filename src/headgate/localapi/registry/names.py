@@ -1,4 +1,4 @@
-"""Which names, label keys and label values Kubernetes takes."""
+"""Valid names, label keys and label values of Kubernetes."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ def generate_name(base: str, suffix: str) -> str:
 
 
 def name_problem(group: str, kind: str, name: str) -> str:
-    """Why a name cannot be, or nothing. Which characters are allowed depends on the kind."""
+    """Why a name is invalid, or an empty string. The allowed characters depend on the kind."""
     if group == "rbac.authorization.k8s.io":
         return "" if name not in {".", ".."} and "/" not in name and "%" not in name else "may not contain '/' or '%'"
     if (group, kind) == ("", "Service"):
@@ -51,7 +51,7 @@ def is_label(name: str) -> bool:
 
 
 def label_rule() -> str:
-    """What a DNS-1123 label is."""
+    """The rule of DNS-1123 labels, as text."""
     return (
         "a lowercase RFC 1123 label must consist of lower case letters, digits or '-', start and end with a letter or "
         "digit and have at most 63 characters (e.g. 'my-name' or '123-abc')"
@@ -59,7 +59,7 @@ def label_rule() -> str:
 
 
 def label_problems(labels: Mapping[str, Any], path: str) -> Iterator[Problem]:
-    """Label keys and values that cannot be."""
+    """Problems of label keys and values."""
     for key, value in labels.items():
         yield from key_problems(key, path)
         if not (len(value) <= 63 and _VALUE.fullmatch(value)):
@@ -72,7 +72,7 @@ def label_problems(labels: Mapping[str, Any], path: str) -> Iterator[Problem]:
 
 
 def key_problems(key: str, path: str) -> Iterator[Problem]:
-    """Keys of labels and annotations that cannot be."""
+    """Problems of a label key or an annotation key."""
     match = _QUALIFIED.fullmatch(key)
     if match is None or len(match["name"]) > 63 or (match["prefix"] and not _SUBDOMAIN.fullmatch(match["prefix"])):
         yield Problem(

@@ -1,4 +1,4 @@
-"""What the API answers when it does not do what was asked: Kubernetes' `Status`."""
+"""Errors that the API returns, as Kubernetes' `Status` objects."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from headgate.api.problems import Problem
 
 
 class StatusError(Exception):
-    """A request that is not carried out. `code` is HTTP's, `reason` the word clients decide by."""
+    """A request that failed. `code` is the HTTP status, `reason` the machine-readable reason."""
 
     def __init__(
         self,
@@ -23,7 +23,7 @@ class StatusError(Exception):
         self.reason = reason
         self.message = message
         self.details = dict(details or {})
-        #: What the client should be told besides.
+        #: Warnings that the response also contains.
         self.warnings: list[str] = []
         if causes:
             self.details["causes"] = [
@@ -31,7 +31,7 @@ class StatusError(Exception):
             ]
 
     def body(self) -> dict[str, Any]:
-        """The body of the answer."""
+        """The `Status` object."""
         body: dict[str, Any] = {
             "kind": "Status",
             "apiVersion": "v1",
@@ -46,7 +46,7 @@ class StatusError(Exception):
 
 
 def _thing(group: str, plural: str, name: str = "") -> tuple[str, dict[str, Any]]:
-    """`httproutes.gateway.networking.k8s.io "shop"` and the details that go with it."""
+    """`httproutes.gateway.networking.k8s.io "shop"` and its details."""
     qualified = f"{plural}.{group}" if group else plural
     details = {"name": name} if name else {}
     if group:
@@ -55,36 +55,36 @@ def _thing(group: str, plural: str, name: str = "") -> tuple[str, dict[str, Any]
 
 
 def not_found(group: str, plural: str, name: str) -> StatusError:
-    """The object is not there."""
+    """The object does not exist."""
     text, details = _thing(group, plural, name)
     return StatusError(404, "NotFound", f"{text} not found", details=details)
 
 
 def no_such_path() -> StatusError:
-    """Nothing is served there."""
+    """The API does not serve this path."""
     return StatusError(404, "NotFound", "the server could not find the requested resource", details={})
 
 
 def already_exists(group: str, plural: str, name: str) -> StatusError:
-    """An object of that name is there."""
+    """An object with this name exists."""
     text, details = _thing(group, plural, name)
     return StatusError(409, "AlreadyExists", f"{text} already exists", details=details)
 
 
 def conflict(group: str, plural: str, name: str, why: str) -> StatusError:
-    """The object is not the one that the client means."""
+    """The object has changed since the client read it."""
     text, details = _thing(group, plural, name)
     return StatusError(409, "Conflict", f"Operation cannot be fulfilled on {text}: {why}", details=details)
 
 
 def forbidden(group: str, plural: str, name: str, why: str, causes: Sequence[Problem] = ()) -> StatusError:
-    """Not allowed in this state."""
+    """The request is not allowed in this state."""
     text, details = _thing(group, plural, name)
     return StatusError(403, "Forbidden", f"{text} is forbidden: {why}", details=details, causes=causes)
 
 
 def invalid(group: str, kind: str, name: str, problems: Sequence[Problem]) -> StatusError:
-    """The object does not fit; every problem with its path."""
+    """The object is invalid. The error lists every problem with its field path."""
     qualified = f"{kind}.{group}" if group else kind
     sentences = [f"{problem.path}: {problem.message}" if problem.path else problem.message for problem in problems]
     text = sentences[0] if len(sentences) == 1 else f"[{', '.join(sentences)}]"
@@ -94,20 +94,20 @@ def invalid(group: str, kind: str, name: str, problems: Sequence[Problem]) -> St
 
 
 def bad_request(message: str) -> StatusError:
-    """The request cannot be read."""
+    """The request is malformed."""
     return StatusError(400, "BadRequest", message)
 
 
 def expired(message: str) -> StatusError:
-    """The revision is too old (or the continue token is)."""
+    """The resource version or the continue token is too old."""
     return StatusError(410, "Expired", message)
 
 
 def unsupported_media(message: str) -> StatusError:
-    """The body comes in a form that is not taken."""
+    """The content type of the body is not supported."""
     return StatusError(415, "UnsupportedMediaType", message)
 
 
 def method_not_allowed() -> StatusError:
-    """The path is right, the method is not."""
+    """The path does not support this method."""
     return StatusError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")

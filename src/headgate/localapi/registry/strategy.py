@@ -1,6 +1,6 @@
-"""What create, update and delete make of an object: pure functions from the request and the old object to the new one.
+"""Create, update and delete as pure functions: from a request and the old object to the new object.
 
-The order is Kubernetes': unknown fields, status, defaults, what the server sets, validation.
+The order is that of Kubernetes: unknown fields, status, defaults, fields that the server sets, validation.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from headgate.localapi.resources.served import Object, Resource
 from . import names, status_errors
 from .validation import validate
 
-#: Fields of the metadata that only the server writes.
+#: Metadata fields that only the server sets.
 SERVER_OWNED = (
     "uid",
     "creationTimestamp",
@@ -31,14 +31,14 @@ FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 
 
 class Draft(msgspec.Struct):
-    """An object that fits, and the paths of fields that nobody knows (already left out)."""
+    """A decoded object, and the paths of its unknown fields, which are dropped already."""
 
     object: Object
     unknown: tuple[str, ...] = ()
 
 
 def decode_draft(resource: Resource, version: str, obj: Any) -> Draft:
-    """A client's object without unknown fields; its kind and version must be the resource's."""
+    """Decode an object of a client and drop unknown fields. Kind and version must be those of the resource."""
     if not isinstance(obj, Mapping):
         raise status_errors.bad_request(f"expected a {resource.kind} object, found {schemas_.type_name(obj)}")
     wanted = (resource.api_version(version), resource.kind)
@@ -59,12 +59,12 @@ def decode_draft(resource: Resource, version: str, obj: Any) -> Draft:
 
 
 def unknown_field_messages(paths: Sequence[str]) -> list[str]:
-    """What is said of unknown fields in warnings and errors."""
+    """The messages about unknown fields in warnings and errors."""
     return [f'unknown field "{path}"' for path in paths]
 
 
 def strict_decoding_error(resource: Resource, version: str, paths: Sequence[str]) -> status_errors.StatusError:
-    """The refusal of unknown fields under `fieldValidation=Strict`."""
+    """The error for unknown fields under `fieldValidation=Strict`."""
     sentences = ", ".join(unknown_field_messages(paths))
     refusal = status_errors.bad_request(
         f'{resource.kind} in version "{version}" cannot be handled as a {resource.kind}: strict decoding error: '
@@ -108,7 +108,7 @@ def create(
 
 
 def update(resource: Resource, version: str, old: Object, draft: Object, subresource: str) -> Object:
-    """The object after an update of itself or of its status."""
+    """The object after an update of the object or of its status."""
     metadata, before = dict(draft["metadata"]), old["metadata"]
     _same_object(resource, metadata, before)
     for name in SERVER_OWNED:
@@ -151,7 +151,7 @@ def _defaulted(resource: Resource, version: str, obj: Object) -> Object:
 
 
 def migrate_stored(resource: Resource, obj: Object) -> Object:
-    """A stored object under a schema that has changed: without what that does not know, with its defaults."""
+    """A stored object under a changed schema: without unknown fields, with its defaults."""
     schema = resource.storage_schema
     known, _ = schemas_.prune(schema, {k: v for k, v in obj.items() if k not in _TYPE_META}, root=False)
     rest: Object = schemas_.default(schema, known)
@@ -181,7 +181,7 @@ def _same_object(resource: Resource, metadata: Object, before: Object) -> None:
 
 
 def conflict_error(resource: Resource, name: str) -> status_errors.StatusError:
-    """The client's object is not the latest."""
+    """The error for an outdated `resourceVersion`."""
     return status_errors.conflict(
         resource.group,
         resource.plural,
@@ -191,7 +191,7 @@ def conflict_error(resource: Resource, name: str) -> status_errors.StatusError:
 
 
 class DeleteOptions(msgspec.Struct, frozen=True):
-    """How a client wants an object to go."""
+    """Options of a deletion."""
 
     grace: int | None = None
     propagation: str = ""
@@ -200,10 +200,10 @@ class DeleteOptions(msgspec.Struct, frozen=True):
 
 
 def delete(resource: Resource, old: Object, how: DeleteOptions, *, now: float, timestamp: Any) -> Object | None:
-    """The object while it waits for its end, or None when nothing holds it.
+    """The terminating object, or None if nothing holds it.
 
-    Finalizers hold an object; a pod that runs on a node is also held until the node confirms with grace 0; a namespace
-    until it is empty (the finalizer `kubernetes` in its spec).
+    Finalizers hold an object. A pod that is bound to a node is held until the node confirms with grace period 0. A
+    namespace is held until it is empty (the finalizer `kubernetes` in its spec).
     """
     metadata = dict(old["metadata"])
     finalizers = [name for name in metadata.get("finalizers") or () if name not in {FOREGROUND, ORPHAN}]
@@ -234,7 +234,7 @@ def delete(resource: Resource, old: Object, how: DeleteOptions, *, now: float, t
 
 
 def _grace(resource: Resource, old: Object, how: DeleteOptions) -> int:
-    """Seconds that a pod has; everything else has none."""
+    """The grace period of a pod in seconds; 0 for other kinds."""
     if (resource.group, resource.kind) != ("", "Pod"):
         return 0
     spec, status = old.get("spec") or {}, old.get("status") or {}
@@ -247,7 +247,7 @@ def _grace(resource: Resource, old: Object, how: DeleteOptions) -> int:
 
 
 def is_finalized(resource: Resource, obj: Object) -> bool:
-    """Whether an object that is being deleted is held by nothing any more."""
+    """Whether nothing holds a terminating object any more."""
     metadata = obj["metadata"]
     if "deletionTimestamp" not in metadata or metadata.get("finalizers"):
         return False

@@ -1,4 +1,4 @@
-"""What does not fit about an object: its metadata, its schema, its rules in CEL, what only its kind knows."""
+"""Validates an object: metadata, schema, CEL rules, and the rules of its kind."""
 
 from collections.abc import Iterator
 
@@ -10,12 +10,12 @@ from headgate.localapi.resources.served import Object, Resource
 
 from . import names, status_errors
 
-#: Bytes of all annotations of an object together.
+#: The limit of the total size of an object's annotations, in bytes.
 LARGEST_ANNOTATIONS = 256 * 1024
 
 
 def validate(resource: Resource, version: str, obj: Object, old: Object | None, *, only: str = "") -> None:
-    """Raise `Refusal` (422) with everything that does not fit."""
+    """Raise `StatusError` (422) with every problem."""
     rest = {k: v for k, v in obj.items() if k != "metadata" and (not only or k == only)}
     schema = resource.schema(version)
     if only:
@@ -33,7 +33,7 @@ def validate(resource: Resource, version: str, obj: Object, old: Object | None, 
         raise status_errors.invalid(resource.group, resource.kind, obj["metadata"].get("name", ""), problems)
 
 
-#: Problems after which Kubernetes asks no rules: an expression might meet a value of the wrong type.
+#: After these problems Kubernetes evaluates no rules, because an expression could get a value of the wrong type.
 _BLOCKING = frozenset(
     {"FieldValueNotSupported", "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid"}
 )
@@ -48,7 +48,7 @@ _NOT_ASKED = Problem(
 def _broken_rules(
     resource: Resource, version: str, obj: Object, old: Object | None, before: list[Problem]
 ) -> Iterator[Problem]:
-    """Rules in CEL that the whole object breaks, also when only its status is written."""
+    """The CEL rules that the whole object violates, also if only its status is written."""
     node = resource.versions[version].rules
     if node is None:
         return
@@ -56,11 +56,11 @@ def _broken_rules(
         yield _NOT_ASKED
         return
     about = {"apiVersion": resource.api_version(version), "kind": resource.kind}
-    yield from rules.problems(node, _ruled(obj, about), None if old is None else _ruled(old, about))
+    yield from rules.problems(node, _for_rules(obj, about), None if old is None else _for_rules(old, about))
 
 
-def _ruled(obj: Object, about: Object) -> Object:
-    """An object as its rules see it: of the metadata, only the names."""
+def _for_rules(obj: Object, about: Object) -> Object:
+    """The object as CEL rules see it: of its metadata, only the names."""
     metadata = {k: v for k, v in obj["metadata"].items() if k in {"name", "generateName"}}
     return {**about, **obj, "metadata": metadata}
 

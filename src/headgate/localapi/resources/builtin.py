@@ -1,4 +1,4 @@
-"""The built-in kinds that are served, with their schemas and behaviour."""
+"""The built-in kinds, with their schemas and strategies."""
 
 from collections.abc import Iterator
 
@@ -34,7 +34,7 @@ _POD_FIELDS = (
 
 
 class _Builtin(msgspec.Struct, frozen=True):
-    """One line of the list below."""
+    """One row of the list below."""
 
     message: str
     plural: str
@@ -76,7 +76,7 @@ _ADMISSION = "admissionregistration.k8s.io"
 
 
 def resources(addresses: services.Addresses) -> Iterator[Resource]:
-    """Every built-in resource; Services get their addresses from there."""
+    """Every built-in resource. Services get their ClusterIPs from `services`."""
     for line in _list(addresses):
         yield line.resource()
 

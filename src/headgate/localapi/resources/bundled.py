@@ -1,8 +1,7 @@
-"""Which definitions an API begins with: Headgate's own, those of a release of the Gateway API, official files, or none.
+"""The initial definitions of an API: Headgate's own, those of a Gateway API release, official files, or none.
 
-Policies that lie beside official definitions come with them. All of them stay the API's own as long as nobody edits
-them: the next start may replace them, and takes away those that are no longer asked for and have no objects. What a
-user has applied is the user's.
+Admission policies in the official files are installed too. As long as they are not edited, the next start may replace
+them, and removes those that are no longer selected and have no objects. Definitions that a user applied stay.
 """
 
 import copy
@@ -24,11 +23,11 @@ from headgate.localapi.storage.cache import Record
 from .definitions import DEFINITIONS
 from .served import Object, Resource
 
-log = structlog.get_logger("headgate.localapi.resources.bundled")
+log = structlog.get_logger("headgate.localapi.bundled")
 
-#: On what came with the start: which content it was, see `_marked`.
+#: The annotation of installed objects, see `_marked`.
 MARK = "headgate.dev/bundled"
-#: The kinds that a bundle is made of, and where they are kept; kustomizations and the like lie beside them.
+#: The kinds of a bundle and their resources. Other files (kustomizations and so on) are ignored.
 _KINDS = {
     "CustomResourceDefinition": DEFINITIONS,
     "ValidatingAdmissionPolicy": POLICIES,
@@ -38,17 +37,17 @@ _ENDINGS = {".yaml", ".yml", ".json"}
 
 
 class BundleError(ValueError):
-    """What was asked for cannot be served; the text says why and what would work."""
+    """The selected definitions cannot be served. The message has the reason and a remedy."""
 
 
 def select(wanted: str) -> list[Object]:
-    """The definitions, and policies, that `--crds` asks for, beside those of kinds that are no Gateway API.
+    """The definitions and policies for `--crds`, and those of kinds outside of the Gateway API.
 
     Args:
-        wanted: nothing for our own, `none`, `VERSION[:CHANNEL]`, or the path of a file or folder.
+        wanted: empty for Headgate's own, `none`, `VERSION[:CHANNEL]`, or the path of a file or folder.
 
     Raises:
-        BundleError: with what would work.
+        BundleError: with a remedy.
     """
     if not wanted:
         return crd.definitions()
@@ -92,9 +91,9 @@ def _read(file: Path) -> Iterator[Object]:
 
 
 def install(api: Api, wanted: list[Object]) -> None:
-    """Remove what nobody asks for, store what is missing, replace what nobody has edited. Raises `BundleError`.
+    """Remove definitions that are no longer selected, add missing ones, replace unedited ones. Raises `BundleError`.
 
-    Removing comes first, since a policy that nobody asks for would still judge the definitions that come.
+    Removal comes first, because an outdated policy would still validate the new definitions.
     """
     names = {(obj["kind"], obj["metadata"]["name"]) for obj in wanted}
     for kind, collection in reversed(_KINDS.items()):
@@ -120,7 +119,7 @@ def _store(api: Api, holder: Resource, obj: Object) -> None:
 
 
 def _marked(api: Api, holder: Resource, obj: Object, source: str) -> Object:
-    """The object with a mark that knows it again: as it came, and as it is kept, with what the API adds."""
+    """The object with an annotation that identifies its content: as provided, and as stored with defaults."""
     kept = strategy.create(holder, "v1", copy.deepcopy(obj), namespace="", now=rfc3339(api.clock()), uid="", suffix="")
     metadata = obj["metadata"]
     annotations = {**(metadata.get("annotations") or {}), MARK: f"{source}.{_hash(kept['spec'])}"}
@@ -128,13 +127,13 @@ def _marked(api: Api, holder: Resource, obj: Object, source: str) -> Object:
 
 
 def _mark(there: Object) -> tuple[str, str]:
-    """What `_marked` noted: the hash of what came and that of the spec which was kept; empty where nothing is noted."""
+    """The annotation of `_marked`: the hash of the provided object and of the stored spec; empty if there is none."""
     source, _, kept = (there["metadata"].get("annotations") or {}).get(MARK, "").partition(".")
     return source, kept
 
 
 def _is_unedited(there: Object) -> bool:
-    """Whether the content is still the one that an earlier start put there."""
+    """Whether the content is still the one that an earlier start installed."""
     _, kept = _mark(there)
     return bool(kept) and kept == _hash(there["spec"])
 

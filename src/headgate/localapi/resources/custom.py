@@ -1,4 +1,4 @@
-"""The resources that CustomResourceDefinitions make; the registry follows what is stored."""
+"""The resources of CustomResourceDefinitions; the registry follows the stored definitions."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,7 +16,7 @@ from .served import Cell, Column, Object, Registry, Resource, Scale, Version
 
 
 def resource_of(definition: Object) -> Resource:
-    """The resource that a definition defines."""
+    """The resource of a definition."""
     spec = definition["spec"]
     names, versions = spec["names"], [version for version in spec["versions"] if version["served"]]
     storage = next(version for version in spec["versions"] if version["storage"])
@@ -79,7 +79,7 @@ def _column(column: Object) -> Column:
 
 
 def _cell(type_: str, value: Any, now: float) -> Cell:
-    """A value as its column's type; nothing when it is of another."""
+    """A value, if it has the type of the column."""
     match type_:
         case "date":
             return tables.since(value, now) if isinstance(value, str) else None
@@ -94,14 +94,14 @@ def _cell(type_: str, value: Any, now: float) -> Cell:
 
 
 def stored(store_rows: Iterator[Any]) -> Iterator[Resource]:
-    """The resources of the definitions that are on disk."""
+    """The resources of the stored definitions."""
     for row in store_rows:
         if row.resource == DEFINITIONS:
             yield resource_of(msgspec.json.decode(row.body))
 
 
 def _migrate_objects(api: Api, resource: Resource) -> None:
-    """Objects under a changed definition: Kubernetes prunes and defaults them whenever they are read, we do it once."""
+    """Prune and default all objects under a changed definition, once. (Kubernetes does it with every read.)"""
     for record in list(api.cache.collection(resource.id)):
         there = decode(record)
         fitted = strategy.migrate_stored(resource, there)
@@ -110,7 +110,7 @@ def _migrate_objects(api: Api, resource: Resource) -> None:
 
 
 def follow(api: Api) -> Callable[[Resource, Object | None, Object | None], None]:
-    """A callback for the API's writes that serves what definitions say."""
+    """A callback for the API's writes that updates the registry."""
     registry: Registry = api.registry
 
     def written(resource: Resource, new: Object | None, old: Object | None) -> None:

@@ -1,4 +1,4 @@
-"""CustomResourceDefinitions: what they look like, and which of them cannot be."""
+"""CustomResourceDefinitions: defaults and validation."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -102,7 +102,7 @@ _SCHEMA = {
 
 
 def resource() -> Resource:
-    """The resource that holds the definitions."""
+    """The resource of CustomResourceDefinitions."""
     created = Column("Created At", lambda obj, now: obj["metadata"]["creationTimestamp"], "date")
     return Resource(
         group=GROUP,
@@ -119,7 +119,7 @@ def resource() -> Resource:
 
 
 def _prepare(new: Object, old: Object | None) -> None:
-    """Names that follow from the kind, and the status: a definition is served as soon as it is stored."""
+    """Set the names that follow from the kind, and the status: a definition is served as soon as it is stored."""
     metadata, spec = new["metadata"], new.get("spec") or {}
     if old is None:
         metadata["finalizers"] = [*(metadata.get("finalizers") or ()), DEFINITION_FINALIZER]
@@ -143,7 +143,7 @@ def _prepare(new: Object, old: Object | None) -> None:
 
 
 def _stored_versions(spec: Object, before: Object) -> list[str]:
-    """The versions that objects were ever stored in, as far as they are still there."""
+    """The versions in which objects were ever stored, of those that still exist."""
     versions = spec.get("versions") or ()
     known = {version.get("name") for version in versions}
     now = [version["name"] for version in versions if version.get("storage")]
@@ -180,7 +180,7 @@ def _problems(new: Object, old: Object | None) -> Iterator[Problem]:
 
 
 def _schema_problems(schema: Any, path: str) -> Iterator[Problem]:
-    """What would fail later: types that do not exist, patterns that do not compile."""
+    """Errors that would appear later: unknown types, patterns that do not compile."""
     if not isinstance(schema, dict):
         yield Problem(path, "FieldValueTypeInvalid", "a schema is an object")
         return
@@ -199,7 +199,7 @@ def _schema_problems(schema: Any, path: str) -> Iterator[Problem]:
 
 
 def _rule_problems(schema: Any, path: str) -> Iterator[Problem]:
-    """Rules in CEL that nobody can read; those that only Kubernetes can read are warned of, see `unenforced`."""
+    """CEL rules that do not parse. Rules that only Kubernetes can parse cause a warning, see `unenforced_rules`."""
     for where, problem in _unread(schema, path):
         if not problem.ours:
             yield Problem(at(where, "rule"), "FieldValueInvalid", f"Invalid value: compilation failed: {problem}")
@@ -213,7 +213,7 @@ def _unread(schema: Any, path: str) -> list[tuple[str, ExpressionError]]:
 
 
 def unenforced_rules(definition: Object) -> Iterator[str]:
-    """A sentence for each rule of a definition that is kept and never asked."""
+    """A message for each rule of a definition that this API stores and does not enforce."""
     for index, version in enumerate(definition["spec"]["versions"]):
         for where, problem in _unread(version["schema"]["openAPIV3Schema"], f"spec.versions[{index}].schema"):
             if problem.ours:

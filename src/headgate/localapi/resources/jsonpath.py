@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
-#: From the values found so far to the next ones.
+#: From the values of one step to those of the next.
 Step = Callable[[Iterator[Any]], Iterator[Any]]
 
 
 class JSONPathError(ValueError):
-    """A path that is not understood here."""
+    """The path is not supported."""
 
 
 _STEP = re.compile(

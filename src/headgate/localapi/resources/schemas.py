@@ -1,7 +1,7 @@
-"""OpenAPI of the built-in kinds, made of the table of their fields.
+"""OpenAPI schemas of the built-in kinds, from the table of their fields.
 
-The schema of a message is linked, not referenced: a property of type Container *is* the schema of Container (the same
-dict), plus what the field adds. `x-headgate-message` keeps the name, so that `openapi` can write references again.
+The schema of a message is linked: a property of type Container *is* the schema of Container (the same dict), plus the
+settings of the field. `x-headgate-message` has the name of the message, so that `openapi` can write references.
 """
 
 import functools
@@ -29,7 +29,7 @@ _SCALARS: dict[str, dict[str, Any]] = {
 
 @functools.cache
 def message(name: str) -> dict[str, Any]:
-    """The schema of a message; asking twice gives the same dict."""
+    """The schema of a message. Repeated calls return the same dict."""
     properties: dict[str, Any] = {}
     required: list[str] = []
     for field in messages()[name].fields:
@@ -64,7 +64,7 @@ def _property(field: Field) -> dict[str, Any]:
 
 @functools.cache
 def kind(name: str) -> dict[str, Any]:
-    """The schema of a built-in kind by the name of its message: with `apiVersion` and `kind`."""
+    """The schema of a built-in kind by the name of its message, with `apiVersion` and `kind`."""
     plain = message(name)
     properties = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}} | plain["properties"]
     return plain | {"properties": properties}

@@ -1,4 +1,4 @@
-"""What is served: every resource, its versions, schemas and behaviour."""
+"""The served resources: versions, schemas, strategies."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from headgate.localapi.storage.store import Row
 
 Object = dict[str, Any]
 
-#: What `kubectl get` prints of an object in one column.
+#: The value of a column.
 Cell = str | int | float | bool | None
 
 
@@ -24,13 +24,13 @@ class Column(msgspec.Struct, frozen=True):
     name: str
     read: Callable[[Object, float], Cell]
     type: str = "string"
-    #: Above 0: shown only with `-o wide`.
+    #: Above 0: printed only with `-o wide`.
     priority: int = 0
     description: str = ""
 
 
 class Scale(msgspec.Struct, frozen=True):
-    """Where the scale subresource finds its fields."""
+    """The paths of the fields of the scale subresource."""
 
     replicas: str
     status_replicas: str
@@ -38,33 +38,33 @@ class Scale(msgspec.Struct, frozen=True):
 
 
 class Strategy(msgspec.Struct, frozen=True):
-    """What a built-in kind does that no schema says. Functions take the new object and the old one (None on create)."""
+    """Behaviour of a built-in kind beyond its schema. Functions get the new and the old object (None on create)."""
 
-    #: Fills in defaults and fields that the server sets; changes the object in place.
+    #: Sets defaults and server-set fields, in place.
     prepare: Callable[[Object, Object | None], None] = lambda new, old: None
-    #: What does not fit.
+    #: The problems of an object.
     validate: Callable[[Object, Object | None], Iterable[Problem]] = lambda new, old: ()
-    #: What is good to know of an object that fits.
+    #: Warnings about a valid object.
     warnings: Callable[[Object], Iterable[str]] = lambda new: ()
-    #: Whether `metadata.generation` counts changes of this kind.
+    #: Whether changes of this kind increase `metadata.generation`.
     counts_generation: bool = False
-    #: The status of a new object, where clients may not set one.
+    #: The status of a new object, for kinds whose status clients may not set.
     initial_status: Callable[[Object], Object | None] = lambda new: None
 
 
 class Version(msgspec.Struct, frozen=True):
-    """How one version of a resource looks."""
+    """One version of a resource."""
 
     schema: Mapping[str, Any]
     columns: tuple[Column, ...] = ()
-    #: What every write is told.
+    #: A warning for every write.
     note: str = ""
-    #: Its rules in CEL.
+    #: Its CEL rules.
     rules: Node | None = None
 
 
 class Resource(msgspec.Struct, frozen=True, kw_only=True):
-    """One resource. The first version is preferred, `storage` is how it is kept."""
+    """One resource. The first version is the preferred one; `storage` is the stored one."""
 
     group: str
     kind: str
@@ -81,11 +81,11 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     subresource_names: tuple[str, ...] = ()
     #: Paths that field selectors may name besides metadata.name and metadata.namespace.
     selectable: tuple[str, ...] = ()
-    #: Its objects are answered and not stored: `reviews`.
+    #: Its objects are answered and not stored (`reviews`).
     review: bool = False
     #: From a CustomResourceDefinition.
     custom: bool = False
-    #: Its definition goes when its last object has gone.
+    #: Its definition is being deleted and waits for its objects.
     terminating: bool = False
     strategy: Strategy = Strategy()
 
@@ -96,12 +96,12 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def singular(self) -> str:
-        """The name of one object, for people."""
+        """The singular name."""
         return self.singular_name or self.kind.lower()
 
     @property
     def subresources(self) -> frozenset[str]:
-        """The parts of an object that have URLs of their own."""
+        """The subresources."""
         found = set(self.subresource_names)
         if self.status:
             found.add("status")
@@ -119,14 +119,14 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def storage_schema(self) -> Mapping[str, Any]:
-        """OpenAPI of the version that objects are stored in, or of the first one where that is not served."""
+        """OpenAPI of the storage version, or of the first version if the storage version is not served."""
         found = self.versions.get(self.storage) or next(iter(self.versions.values()))
         return found.schema
 
     def serialized(self, record: Record, version: str) -> bytes:
-        """The JSON of an object in a version. Versions of one resource differ in nothing but their name here.
+        """The JSON of an object in a version. All versions of a resource have the same schema.
 
-        An object that was stored before the storage version changed still begins with the one of that time.
+        An object that was stored before the storage version changed begins with the version of that time.
         """
         wanted = head(self, version)
         if record.body.startswith(wanted):
@@ -135,7 +135,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def head(resource: Resource, version: str) -> bytes:
-    """How the JSON of every object begins."""
+    """The beginning of the JSON of every object."""
     return f'{{"apiVersion":"{resource.api_version(version)}","kind":"{resource.kind}",'.encode()
 
 
@@ -160,7 +160,7 @@ def text(value: Any) -> str:
 
 
 def record(resource: Resource | None, row: Row) -> Record:
-    """What the cache keeps of a stored object."""
+    """The cache record of a stored object."""
     obj = msgspec.json.decode(row.body)
     metadata = obj["metadata"]
     fields = {"metadata.name": row.name, "metadata.namespace": row.namespace}
@@ -178,11 +178,11 @@ def record(resource: Resource | None, row: Row) -> Record:
 
 
 class Registry:
-    """All resources that are served now; CustomResourceDefinitions come and go."""
+    """All served resources. CustomResourceDefinitions add and remove resources."""
 
     def __init__(self, resources: Iterable[Resource]) -> None:
         self._resources: dict[str, Resource] = {}
-        #: Counts changes, so that discovery and OpenAPI know when to write themselves anew.
+        #: The number of changes; discovery and OpenAPI are rebuilt when it changes.
         self.generation = 0
         for resource in resources:
             self.add(resource)
@@ -191,28 +191,28 @@ class Registry:
         return iter(self._resources.values())
 
     def add(self, resource: Resource) -> None:
-        """Serve a resource, or serve it differently."""
+        """Serve a resource, or replace it."""
         self._resources[resource.id] = resource
         self.generation += 1
 
     def remove(self, resource: str) -> None:
-        """Serve it no longer."""
+        """Stop serving a resource."""
         del self._resources[resource]
         self.generation += 1
 
     def __getitem__(self, resource: str) -> Resource:
-        """By `plural.group`, of a resource that is always there."""
+        """A resource by `plural.group`. Raises `KeyError`."""
         return self._resources[resource]
 
     def get(self, resource: str) -> Resource | None:
-        """By `plural.group`."""
+        """A resource by `plural.group`, or None."""
         return self._resources.get(resource)
 
     def find(self, group: str, version: str, plural: str) -> Resource | None:
-        """By the parts of a URL; None when it is not served in that version."""
+        """A resource by the parts of a URL; None if it is not served in that version."""
         found = self._resources.get(f"{plural}.{group}" if group else plural)
         return found if found and version in found.versions else None
 
     def of_kind(self, group: str, kind: str) -> Resource | None:
-        """By group and kind, as owner references name it."""
+        """A resource by group and kind, as in owner references."""
         return next((r for r in self._resources.values() if r.group == group and r.kind == kind), None)

@@ -1,7 +1,7 @@
-"""Objects in memory, as the bytes that are sent, and everybody who watches them.
+"""The watch cache: objects in memory as serialized bytes, and their watchers.
 
-A list joins bytes, a watch forwards bytes; nothing is decoded to be read. Each collection remembers its last events, so
-that a watch can resume from a revision; one that is older than those has to list again (410).
+A list joins bytes and a watch forwards bytes; reads decode nothing. Each collection keeps its last events, so that a
+watch can resume from a revision. A client with an older revision has to list again (410).
 """
 
 import asyncio
@@ -15,15 +15,15 @@ from headgate.api.meta import Key
 
 from .store import Row, Store
 
-#: Events that each collection remembers.
+#: The number of events that each collection keeps.
 WINDOW = 8192
 
-#: Events that a watcher may be behind before its connection is closed.
+#: The number of events that a watcher may be behind before it is closed.
 BACKLOG = 65536
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """One object: its JSON in the storage version, and what selecting and collecting garbage need of it."""
+    """One object: its JSON in the storage version, and the fields that selectors and the garbage collector need."""
 
     key: Key
     uid: str
@@ -35,7 +35,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """A change: type is ADDED, MODIFIED or DELETED; `previous` is what selectors saw before."""
+    """A change. `type` is ADDED, MODIFIED or DELETED; `previous` is the state before, for selectors."""
 
     type: str
     record: Record
@@ -43,7 +43,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 class Watcher:
-    """Somebody who follows a collection. Events are put in by the writer, at once; `drain` takes them all."""
+    """One watch on a collection. The writer adds events synchronously; `drain` returns them."""
 
     def __init__(self) -> None:
         self._events: deque[Event] = deque()
@@ -51,7 +51,7 @@ class Watcher:
         self.closed = False
 
     def offer(self, event: Event) -> None:
-        """One more event; a watcher that is far behind is cut off instead of filling the memory."""
+        """Add an event. A watcher that is too far behind is closed, which bounds its memory."""
         if len(self._events) >= BACKLOG:
             self.close()
             return
@@ -59,12 +59,12 @@ class Watcher:
         self._wake.set()
 
     def close(self) -> None:
-        """Say that nothing more comes."""
+        """Close the watch."""
         self.closed = True
         self._wake.set()
 
     async def wait(self, seconds: float) -> None:
-        """Return when there is something to take, when closed, or after that time."""
+        """Wait for events, for the end of the watch, or for the time-out."""
         if not self._wake.is_set():
             try:
                 async with asyncio.timeout(seconds):
@@ -74,7 +74,7 @@ class Watcher:
         self._wake.clear()
 
     def drain(self) -> list[Event]:
-        """Everything that came since the last time."""
+        """The events since the last call."""
         events = list(self._events)
         self._events.clear()
         return events
@@ -87,7 +87,7 @@ class Collection:
         self.records: dict[Key, Record] = {}
         self._order: list[Key] = []
         self._events: deque[Event] = deque()
-        #: Events after this revision are remembered.
+        #: Events after this revision are kept.
         self.floor = revision
         self._watchers: set[Watcher] = set()
 
@@ -96,7 +96,7 @@ class Collection:
         return (self.records[key] for key in self._order)
 
     def after(self, key: Key, namespace: str) -> Iterator[Record]:
-        """Records behind `key` in order; of one namespace unless it is empty."""
+        """Records after `key` in order; of one namespace unless it is empty."""
         start = bisect.bisect_right(self._order, key)
         if namespace and key.namespace != namespace:
             start = bisect.bisect_left(self._order, Key(namespace, ""))
@@ -107,13 +107,13 @@ class Collection:
             yield self.records[found]
 
     def insert(self, record: Record) -> None:
-        """Take a record in without telling anybody (used when loading)."""
+        """Add a record without an event (used when loading)."""
         if record.key not in self.records:
             bisect.insort(self._order, record.key)
         self.records[record.key] = record
 
     def apply(self, event: Event) -> None:
-        """Take a change in, remember it, tell everybody who watches."""
+        """Add a change, keep its event, and notify the watchers."""
         key = event.record.key
         if event.type == "DELETED":
             del self.records[key]
@@ -127,20 +127,20 @@ class Collection:
             watcher.offer(event)
 
     def since(self, revision: int) -> list[Event] | None:
-        """Events after a revision, or None when they are no longer remembered."""
+        """Events after a revision, or None if they are no longer kept."""
         if revision < self.floor:
             return None
         start = bisect.bisect_right(self._events, revision, key=lambda event: event.record.revision)
         return [self._events[position] for position in range(start, len(self._events))]
 
     def watch(self) -> Watcher:
-        """A new watcher of what happens from now on."""
+        """A new watcher of future events."""
         watcher = Watcher()
         self._watchers.add(watcher)
         return watcher
 
     def unwatch(self, watcher: Watcher) -> None:
-        """Tell it nothing any more."""
+        """Remove a watcher."""
         self._watchers.discard(watcher)
 
     def close(self) -> None:
@@ -150,10 +150,10 @@ class Collection:
 
 
 class Cache:
-    """All collections over one store. Every write goes to the disk first, then into memory."""
+    """All collections over one store. Every write reaches the disk first, then the memory."""
 
     def __init__(self, store: Store, read: Callable[[str, Row], Record]) -> None:
-        """`read` makes a record of a stored row (which fields are selectable depends on the resource)."""
+        """`read` converts a stored row to a record (which fields are selectable depends on the resource)."""
         self._store = store
         self._read = read
         self._collections: dict[str, Collection] = {}
@@ -169,18 +169,18 @@ class Cache:
         return self._store.revision
 
     def collection(self, resource: str) -> Collection:
-        """The collection of a resource (`plural.group`); it is made when asked for first."""
+        """The collection of a resource (`plural.group`), created on first use."""
         found = self._collections.get(resource)
         if found is None:
             found = self._collections[resource] = Collection(self.revision)
         return found
 
     def next_revision(self) -> int:
-        """The revision that the next write must carry."""
+        """The revision of the next write."""
         return self.revision + 1
 
     def put(self, resource: str, row: Row) -> Record:
-        """Store an object of the next revision."""
+        """Store an object with the next revision."""
         record = self._read(resource, row)
         collection = self.collection(resource)
         previous = collection.records.get(record.key)
@@ -192,7 +192,7 @@ class Cache:
         return record
 
     def remove(self, resource: str, row: Row) -> Record:
-        """Remove an object; the row holds its last state with the revision of the removal."""
+        """Remove an object. The row has its last state with the revision of the removal."""
         record = self._read(resource, row)
         collection = self.collection(resource)
         previous = collection.records[record.key]
@@ -202,7 +202,7 @@ class Cache:
         return record
 
     def owned_by(self, uid: str) -> list[tuple[str, Key]]:
-        """Resource and key of every object that names this uid as an owner."""
+        """Resource and key of every object with an owner reference to this uid."""
         return sorted(self._owned.get(uid, ()))
 
     def resources(self) -> list[str]:
@@ -210,7 +210,7 @@ class Cache:
         return sorted(self._collections)
 
     def forget(self, resource: str) -> None:
-        """End the watches of a resource that is no longer served."""
+        """Close the watches of a resource that is no longer served."""
         if found := self._collections.pop(resource, None):
             found.close()
 

@@ -1,7 +1,7 @@
 """Objects on disk: one SQLite file with a write-ahead log.
 
-Every write is a transaction of its own and carries the revision of the whole store, so a `kill -9` at any instant
-leaves the last answered write and a revision that never goes back. Nothing reads it while the API runs: `cache` does.
+Every write is a transaction of its own with the next revision of the store. After a `kill -9` at any instant, the last
+answered write is there, and the revision never decreases. While the API runs, reads come from `cache`.
 """
 
 import sqlite3
@@ -21,7 +21,7 @@ INSERT OR IGNORE INTO revision VALUES (1, 1);
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
-    """One stored object; `resource` is `plural.group`, or the plural alone in the core group."""
+    """One stored object. `resource` is `plural.group`, or the plural alone in the core group."""
 
     resource: str
     namespace: str
@@ -31,7 +31,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
 
 
 class Store:
-    """The file. One process at a time: the lock is held from open to close."""
+    """The file. One process at a time may open it: the lock is held until `close`."""
 
     def __init__(self, path: Path) -> None:
         self._database = sqlite3.connect(path, isolation_level=None, timeout=1.0)
@@ -47,7 +47,7 @@ class Store:
         yield from (Row(*row) for row in self._database.execute("SELECT * FROM objects ORDER BY 1, 2, 3"))
 
     def put(self, row: Row) -> None:
-        """Store an object; its revision is the store's from now on."""
+        """Store an object; its revision becomes the revision of the store."""
         self._write(row.revision, "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?)", msgspec.structs.astuple(row))
 
     def remove(self, row: Row) -> None:
@@ -68,5 +68,5 @@ class Store:
         self.revision = revision
 
     def close(self) -> None:
-        """Write everything back into the one file and release it."""
+        """Merge the write-ahead log into the file and release the file."""
         self._database.close()

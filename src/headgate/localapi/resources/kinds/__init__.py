@@ -1,5 +1,4 @@
-"""The built-in kinds: their fields as a table of facts, and one file per family for what no schema says.
+"""The built-in kinds: their fields as data, and one file per family of kinds for defaults, validation and columns.
 
-A family's file holds the defaults, the validation and the columns of its kinds. Objects are plain dicts: `prepare`
-fills in what is missing, in place; `problems` yields what does not fit.
+Objects are plain dicts. `prepare` sets missing fields in place; `problems` yields what is invalid.
 """

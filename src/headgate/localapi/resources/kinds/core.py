@@ -25,7 +25,7 @@ NAMESPACE_COLUMNS = (Column("Status", lambda obj, now: (obj.get("status") or {})
 
 # --- nodes ------------------------------------------------------------------------------------------------------------
 
-#: A kubelet registers its node with the status in it.
+#: A kubelet creates its node with a status.
 NODE = Strategy(initial_status=lambda new: new.get("status") or {})
 _ROLE = "node-role.kubernetes.io/"
 
@@ -140,7 +140,7 @@ SERVICE_ACCOUNT_COLUMNS = (
 
 def _event_problems(new: Object, old: Object | None) -> Iterator[Problem]:
     about = new.get("involvedObject") or {}
-    # Events about objects without a namespace are kept in one of the system's.
+    # Events about cluster-scoped objects are in a system namespace.
     allowed = {about["namespace"]} if about.get("namespace") else {"default", "kube-system"}
     if new["metadata"]["namespace"] not in allowed:
         yield Problem(

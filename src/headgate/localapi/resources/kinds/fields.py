@@ -1,7 +1,7 @@
-"""The fields of Kubernetes' built-in kinds, read from a table of facts (`kubernetes.fields`).
+"""The fields of Kubernetes' built-in kinds, from a data file (`kubernetes.fields`).
 
-One table serves two readers: `headgate.localapi.http.protobuf` needs the numbers, `schemas` makes OpenAPI of the names,
-types and merge keys. A test compares the table with the Go modules that define the kinds.
+The data has two readers: `headgate.localapi.http.protobuf` needs the field numbers, `schemas` needs names, types and
+merge keys. A test compares it with the Go modules that define the kinds.
 """
 
 import functools
@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-#: Types that are not messages of the table; what they are in JSON is said in `schemas` and `protobuf`.
+#: Types that are not messages of the table. `schemas` and `protobuf` have their JSON form.
 SCALARS = frozenset(
     {
         "string",
@@ -34,19 +34,19 @@ class Field(msgspec.Struct, frozen=True):
     """One field of a message."""
 
     number: int
-    #: Name in JSON; empty when the fields of `type` stand in the JSON of the message itself.
+    #: The JSON name; empty if the fields of `type` are inlined.
     name: str
     #: A scalar or the full name of a message.
     type: str
     shape: Literal["one", "list", "map"] = "one"
     required: bool = False
-    #: Absent and zero are two things.
+    #: An absent value differs from zero.
     pointer: bool = False
     merge_key: str = ""
     strategy: str = ""
     #: Fields that identify an entry of the list.
     keys: tuple[str, ...] = ()
-    #: The list holds each value once.
+    #: The list is a set.
     set: bool = False
     default: Any = None
 

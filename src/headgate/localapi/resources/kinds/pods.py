@@ -17,7 +17,7 @@ _SOURCES_WITH_MODE = ("secret", "configMap", "downwardAPI", "projected")
 
 
 def fill_spec(spec: Object) -> None:
-    """Defaults of a pod's spec, of a template's as well."""
+    """Set the defaults of a pod spec, also of a template."""
     _fill(
         spec,
         restartPolicy="Always",
@@ -68,7 +68,7 @@ def _fill_http(handler: Object) -> None:
 
 
 def pull_policy(image: str) -> str:
-    """IfNotPresent for an image that says which one it is, Always for the moving `latest`."""
+    """IfNotPresent for an image with a fixed tag, Always for `latest`."""
     name = image.rpartition("/")[2]
     tag = name.partition("@")[0].rpartition(":")[2] if ":" in name.partition("@")[0] else ""
     return "Always" if "@" not in name and tag in {"", "latest"} else "IfNotPresent"
@@ -97,7 +97,7 @@ def _initial_status(new: Object) -> Object:
 
 
 def quality(spec: Object) -> str:
-    """Guaranteed, Burstable or BestEffort: by the requests and limits of the containers."""
+    """The QoS class: Guaranteed, Burstable or BestEffort, from the requests and limits of the containers."""
     containers = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
     resources = [container.get("resources") or {} for container in containers]
     if not any(r.get("limits") or r.get("requests") for r in resources):
@@ -115,7 +115,7 @@ def quality(spec: Object) -> str:
 
 
 def spec_problems(spec: Object, path: str) -> Iterator[Problem]:
-    """What does not fit in a pod's spec."""
+    """The problems of a pod spec."""
     containers = spec.get("containers") or []
     if not containers:
         yield Problem(at(path, "containers"), "FieldValueRequired", "Required value")
@@ -130,7 +130,7 @@ def spec_problems(spec: Object, path: str) -> Iterator[Problem]:
 
 
 def _names(found: list[str], path: str) -> Iterator[Problem]:
-    """Names within a pod: DNS labels, each once."""
+    """Names within a pod: DNS labels, each unique."""
     seen = set()
     for index, name in enumerate(found):
         where = f"{at(path, index)}.name"
@@ -213,7 +213,7 @@ def _problems(new: Object, old: Object | None) -> Iterator[Problem]:
 
 
 def _fixed(spec: Object) -> Object:
-    """The part of a spec that never changes once the pod is there."""
+    """The immutable part of a pod spec."""
     kept = {name: value for name, value in spec.items() if name not in _MUTABLE}
     for group in ("containers", "initContainers"):
         kept[group] = [
@@ -235,7 +235,7 @@ def _ready(pod: Object, now: float) -> str:
 
 
 def _state(pod: Object, now: float) -> str:
-    """The one word that says most: why a container waits or ended, else the phase."""
+    """The STATUS column: the reason why a container waits or ended, otherwise the phase."""
     status = pod.get("status") or {}
     word = status.get("reason") or status.get("phase") or "Unknown"
     for container in status.get("initContainerStatuses") or ():

@@ -64,9 +64,9 @@ def _binding_problems(new: Object, old: Object | None) -> Iterator[Problem]:
         if action not in {"Audit", "Deny", "Warn"}:
             yield _unsupported(f"spec.validationActions[{index}]", action, "Audit", "Deny", "Warn")
     if {"Deny", "Warn"} <= set(actions):
-        shown = "[" + ", ".join(f'"{action}"' for action in actions) + "]"
+        listed = "[" + ", ".join(f'"{action}"' for action in actions) + "]"
         why = "repeating the same validation failure information in the API response and headers"
-        sentence = f"Invalid value: {shown}: must not contain both Deny and Warn ({why})"
+        sentence = f"Invalid value: {listed}: must not contain both Deny and Warn ({why})"
         yield Problem("spec.validationActions", "FieldValueInvalid", sentence)
 
 

@@ -12,13 +12,13 @@ from headgate.localapi.resources.served import Column, Object, Strategy
 
 from .pods import port_problems
 
-#: Addresses of Services when nothing else is said.
+#: The default network of ClusterIPs.
 NETWORK = ipaddress.IPv4Network("127.20.0.0/16")
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 
 
 class Addresses:
-    """Hands out the addresses of a network to Services. `taken` says which ones are in use."""
+    """Allocates the ClusterIPs of a network. `taken` returns the addresses in use."""
 
     def __init__(self, network: ipaddress.IPv4Network, taken: Callable[[], set[str]]) -> None:
         self._network = network
@@ -26,7 +26,7 @@ class Addresses:
         self._next = 0
 
     def allocate(self) -> str:
-        """An address that no Service has."""
+        """A free address."""
         taken, size = self._taken(), self._network.num_addresses - 2
         for _ in range(size):
             address = str(self._network[1 + self._next % size])
@@ -37,7 +37,7 @@ class Addresses:
 
 
 def behaviour(addresses: Addresses) -> Strategy:
-    """The behaviour of Services whose addresses come from there."""
+    """The strategy of Services with ClusterIPs from `addresses`."""
 
     def prepare(new: Object, old: Object | None) -> None:
         _prepare(new, old, addresses)
@@ -152,7 +152,7 @@ COLUMNS = (
     Column("Selector", _selector, priority=1),
 )
 
-_SHOWN = 3
+_LISTED = 3
 
 
 def _slice_ports(obj: Object, now: float) -> str:
@@ -166,8 +166,8 @@ def _slice_endpoints(obj: Object, now: float) -> str:
 
 
 def _some(found: list[str]) -> str:
-    more = f" + {len(found) - _SHOWN} more..." if len(found) > _SHOWN else ""
-    return ",".join(found[:_SHOWN]) + more
+    more = f" + {len(found) - _LISTED} more..." if len(found) > _LISTED else ""
+    return ",".join(found[:_LISTED]) + more
 
 
 SLICE_COLUMNS = (

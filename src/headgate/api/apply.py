@@ -1,8 +1,9 @@
-"""Server-side apply: who owns which field, and what an applied configuration makes of an object.
+"""Server-side apply: field ownership, and the result of an applied configuration.
 
-A manager owns the fields that it applied last. Fields that it leaves out next time go, unless another manager owns them
-too; a field that another manager owns with another value is a conflict, unless the apply is forced. Lists are merged as
-the schema says: by keys (`map`), by value (`set`), else as a whole. All functions are pure.
+A manager owns the fields of its last configuration. Fields that it leaves out next time are removed, unless another
+manager owns them too. A field that another manager owns with another value is a conflict, unless the apply is forced.
+Lists are merged according to the schema: by keys (`map`), by value (`set`), or replaced (`atomic`). All functions are
+pure.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,12 +16,12 @@ from .schema import Schema
 #: A place in an object: `f:NAME` is a field, `k:{…}` the entry of a list with these keys, `v:…` a value of a set.
 Path = tuple[str, ...]
 
-#: Fields that nobody owns: they are the identity of the object.
+#: Fields without an owner: they are the identity of the object.
 _IDENTITY = frozenset({(), ("f:apiVersion",), ("f:kind",), ("f:metadata", "f:name"), ("f:metadata", "f:namespace")})
 
 
 class Owner(msgspec.Struct, frozen=True):
-    """Somebody who owns fields: operation is Apply or Update, `subresource` is `status` or empty."""
+    """A manager of fields. `operation` is Apply or Update, `subresource` is `status` or empty."""
 
     manager: str
     operation: str = "Apply"
@@ -41,7 +42,7 @@ class Conflict(msgspec.Struct, frozen=True):
 
 
 def places(value: Any, schema: Schema) -> frozenset[Path]:
-    """Every place that a value fills."""
+    """Every place that a value sets."""
     return frozenset(_places(value, schema, ())) - _IDENTITY
 
 
@@ -84,7 +85,7 @@ def _value(entry: Any) -> str:
 
 
 def at_place(value: Any, path: Path, schema: Schema) -> Any:
-    """The value at a place; None when nothing is there."""
+    """The value at a place, or None."""
     for part in path:
         if part.startswith("f:"):
             value = value.get(part[2:]) if isinstance(value, dict) else None
@@ -101,8 +102,8 @@ def at_place(value: Any, path: Path, schema: Schema) -> Any:
     return value
 
 
-def shown(path: Path) -> str:
-    """A place for people: `.spec.containers[name="web"].image`."""
+def readable(path: Path) -> str:
+    """A place in the notation of error messages: `.spec.containers[name="web"].image`."""
     text = ""
     for part in path:
         if part.startswith("f:"):
@@ -119,7 +120,7 @@ def shown(path: Path) -> str:
 
 
 def merge(live: Any, applied: Any, schema: Schema) -> Any:
-    """What is there with what is applied over it."""
+    """The object with the configuration merged into it."""
     if isinstance(live, dict) and isinstance(applied, dict) and schema.get("x-kubernetes-map-type") != "atomic":
         merged = {name: merge(live.get(name), value, _field(schema, name)) for name, value in applied.items()}
         return {**live, **merged}
@@ -134,7 +135,7 @@ def merge(live: Any, applied: Any, schema: Schema) -> Any:
 
 
 def remove(value: Any, gone: Iterable[Path], kept: frozenset[Path], schema: Schema) -> Any:
-    """The value without these places; an entry of a list goes only when nobody owns anything in it."""
+    """The value without these places. An entry of a list is removed only if no manager owns anything in it."""
     above = {path[:length] for path in kept for length in range(1, len(path) + 1)}
     for path in sorted(gone, key=len):
         if path not in above:
@@ -163,12 +164,12 @@ def _removed(value: Any, path: Path, above: set[Path], done: Path, schema: Schem
 
 
 def _is(entry: Any, part: str, schema: Schema) -> bool:
-    """Whether an entry of a list is the one that a part of a path names."""
+    """Whether an entry of a list is the one that a part of a path identifies."""
     return part == (_key(entry, schema) if part.startswith("k:") else _value(entry))
 
 
 class Applied(msgspec.Struct, frozen=True):
-    """What an apply makes: the object and who owns what of it now; or only conflicts."""
+    """The result of an apply: the object and its owners, or the conflicts."""
 
     object: Any
     ownership: Ownership
@@ -198,7 +199,7 @@ def apply(
 
 
 def updated(old: Any, new: Any, ownership: Ownership, owner: Owner, schema: Schema) -> Ownership:
-    """Who owns what after an ordinary write: the writer owns what it changed, nobody owns what is gone."""
+    """The owners after an ordinary write: the writer owns what it changed; removed fields have no owner."""
     before, after = places(old, schema), places(new, schema)
     changed = frozenset(
         path
@@ -215,7 +216,7 @@ def updated(old: Any, new: Any, ownership: Ownership, owner: Owner, schema: Sche
 
 
 def read_managed(entries: Iterable[Mapping[str, Any]]) -> dict[Owner, frozenset[Path]]:
-    """Who owns what, from `metadata.managedFields`."""
+    """The owners in `metadata.managedFields`."""
     found: dict[Owner, frozenset[Path]] = {}
     for entry in entries:
         owner = Owner(entry.get("manager", ""), entry.get("operation", "Apply"), entry.get("subresource", ""))
@@ -236,7 +237,7 @@ def _read_tree(tree: Mapping[str, Any], at: Path) -> Iterator[Path]:
 def write_managed(
     ownership: Ownership, before: Iterable[Mapping[str, Any]], api_version: str, now: str
 ) -> list[dict[str, Any]]:
-    """`metadata.managedFields`; an entry that says the same as before keeps its time."""
+    """`metadata.managedFields`. An unchanged entry keeps its time."""
     times = {(entry.get("manager"), entry.get("operation"), entry.get("subresource", "")): entry for entry in before}
     result = []
     for owner in sorted(ownership, key=lambda o: (o.operation, o.manager, o.subresource)):

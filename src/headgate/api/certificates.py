@@ -1,4 +1,4 @@
-"""ClusterTrustBundle (`certificates.k8s.io`): authorities that a whole cluster knows by name."""
+"""ClusterTrustBundle (`certificates.k8s.io`): named CA certificates of a cluster."""
 
 from .meta import Object, Value
 
@@ -13,7 +13,7 @@ class ClusterTrustBundleSpec(Value):
 
 
 class ClusterTrustBundle(Object, kw_only=True):
-    """Certificates of authorities; no namespace has it."""
+    """CA certificates; cluster-scoped."""
 
     api_version: str = "certificates.k8s.io/v1"
     kind: str = "ClusterTrustBundle"

@@ -1,7 +1,7 @@
-"""What a type alone cannot say: constraints that go into the schema of a CustomResourceDefinition and nowhere else.
+"""Constraints of CustomResourceDefinitions that a Python type cannot express.
 
-They stand at the fields as `Annotated[..., said(...)]`. Decoding ignores them, because a value that this version does
-not know must become a condition on the object, not a decoding error; the API that stores the object enforces them.
+Fields carry them as `Annotated[..., keywords(...)]`. Decoding ignores them: an unsupported value must become a
+condition of the object, not a decoding error. The API that stores the object enforces them.
 """
 
 from typing import Annotated, Any
@@ -13,68 +13,70 @@ _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
 _PATH = r"\/[A-Za-z0-9\/\-._~%!$&'()*+,;=:]+"
 
 
-def said(schema: dict[str, Any] | None = None, **more: Any) -> Meta:
-    """Words of the schema; those that are no Python names come as a dict."""
+def keywords(schema: dict[str, Any] | None = None, **more: Any) -> Meta:
+    """Keywords of the schema. Keywords that are not Python names are passed as a dict."""
     return Meta(extra_json_schema={**(schema or {}), **more})
 
 
 def atomic(most: int, **more: Any) -> Meta:
     """A list that is replaced as a whole, with at most so many items."""
-    return said({"x-kubernetes-list-type": "atomic"}, maxItems=most, **more)
+    return keywords({"x-kubernetes-list-type": "atomic"}, maxItems=most, **more)
 
 
 def keyed(key: str, most: int, **more: Any) -> Meta:
     """A list whose entries are told apart by a field."""
-    return said({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}, maxItems=most, **more)
+    return keywords({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}, maxItems=most, **more)
 
 
 def unique(most: int | None = None) -> Meta:
     """A list that holds each value once."""
-    return said({"x-kubernetes-list-type": "set"} | ({} if most is None else {"maxItems": most}))
+    return keywords({"x-kubernetes-list-type": "set"} | ({} if most is None else {"maxItems": most}))
 
 
 def one_of(*values: str | int) -> Meta:
     """An enumeration."""
-    return said(enum=list(values))
+    return keywords(enum=list(values))
 
 
-#: The field must be there though our type has a default for it.
+#: The field is required, although the type has a default.
 REQUIRED = Meta(extra={"required": True})
 
-#: The field is there in the experimental channel only.
+#: The field exists in the experimental channel only.
 EXPERIMENTAL = Meta(extra={"experimental": True})
 
 
 def experimental(**words: Any) -> Meta:
-    """Words of the schema that only the experimental channel says; they come over those of both channels."""
+    """Keywords that only the experimental channel has, in addition to those of both channels."""
     return Meta(extra={"experimental words": words})
 
 
-GroupName = Annotated[str, said(maxLength=253, pattern=rf"^$|^{_SUBDOMAIN}$")]
-#: A group that the API sets to the core group when it is not given.
-CoreGroup = Annotated[str, said(default="", maxLength=253, pattern=rf"^$|^{_SUBDOMAIN}$")]
-KindName = Annotated[str, said(minLength=1, maxLength=63, pattern=r"^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$")]
-ObjectName = Annotated[str, said(minLength=1, maxLength=253)]
-NamespaceName = Annotated[str, said(minLength=1, maxLength=63, pattern=rf"^{_LABEL}$")]
-SectionName = Annotated[str, said(minLength=1, maxLength=253, pattern=rf"^{_SUBDOMAIN}$")]
-PortNumber = Annotated[int, said(format="int32", minimum=1, maximum=65535)]
-Int32 = Annotated[int, said(format="int32")]
-Count = Annotated[int, said(format="int32", minimum=0)]
+GroupName = Annotated[str, keywords(maxLength=253, pattern=rf"^$|^{_SUBDOMAIN}$")]
+#: A group that the API defaults to the core group.
+CoreGroup = Annotated[str, keywords(default="", maxLength=253, pattern=rf"^$|^{_SUBDOMAIN}$")]
+KindName = Annotated[str, keywords(minLength=1, maxLength=63, pattern=r"^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$")]
+ObjectName = Annotated[str, keywords(minLength=1, maxLength=253)]
+NamespaceName = Annotated[str, keywords(minLength=1, maxLength=63, pattern=rf"^{_LABEL}$")]
+SectionName = Annotated[str, keywords(minLength=1, maxLength=253, pattern=rf"^{_SUBDOMAIN}$")]
+PortNumber = Annotated[int, keywords(format="int32", minimum=1, maximum=65535)]
+Int32 = Annotated[int, keywords(format="int32")]
+Count = Annotated[int, keywords(format="int32", minimum=0)]
 #: A hostname, perhaps with a wildcard as its first label.
-Hostname = Annotated[str, said(minLength=1, maxLength=253, pattern=rf"^(\*\.)?{_SUBDOMAIN}$")]
-PreciseHostname = Annotated[str, said(minLength=1, maxLength=253, pattern=rf"^{_SUBDOMAIN}$")]
-#: `example.com/name`: whose controller it is.
-DomainPath = Annotated[str, said(minLength=1, maxLength=253, pattern=rf"^{_SUBDOMAIN}{_PATH}$")]
-HeaderName = Annotated[str, said(minLength=1, maxLength=256, pattern=r"^[A-Za-z0-9!#$%&'*+\-.^_\x60|~]+$")]
-HeaderValue = Annotated[str, said(minLength=1, maxLength=4096)]
+Hostname = Annotated[str, keywords(minLength=1, maxLength=253, pattern=rf"^(\*\.)?{_SUBDOMAIN}$")]
+PreciseHostname = Annotated[str, keywords(minLength=1, maxLength=253, pattern=rf"^{_SUBDOMAIN}$")]
+#: A controller name, `example.com/name`.
+DomainPath = Annotated[str, keywords(minLength=1, maxLength=253, pattern=rf"^{_SUBDOMAIN}{_PATH}$")]
+HeaderName = Annotated[str, keywords(minLength=1, maxLength=256, pattern=r"^[A-Za-z0-9!#$%&'*+\-.^_\x60|~]+$")]
+HeaderValue = Annotated[str, keywords(minLength=1, maxLength=4096)]
 #: Gateway API's durations: `1h30m`, `500ms`.
-GatewayDuration = Annotated[str, said(pattern=r"^([0-9]{1,5}(h|m|s|ms)){1,4}$")]
-LabelValue = Annotated[str, said(minLength=0, maxLength=63, pattern=r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$")]
-AnnotationValue = Annotated[str, said(minLength=0, maxLength=4096)]
-DateTime = Annotated[str, said(format="date-time")]
+GatewayDuration = Annotated[str, keywords(pattern=r"^([0-9]{1,5}(h|m|s|ms)){1,4}$")]
+LabelValue = Annotated[
+    str, keywords(minLength=0, maxLength=63, pattern=r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$")
+]
+AnnotationValue = Annotated[str, keywords(minLength=0, maxLength=4096)]
+DateTime = Annotated[str, keywords(format="date-time")]
 #: The type of an address: well known, or prefixed with a domain. (The official pattern does not group them either.)
 AddressType = Annotated[
-    str, said(minLength=1, maxLength=253, pattern=rf"^Hostname|IPAddress|NamedAddress|{_SUBDOMAIN}{_PATH}$")
+    str, keywords(minLength=1, maxLength=253, pattern=rf"^Hostname|IPAddress|NamedAddress|{_SUBDOMAIN}{_PATH}$")
 ]
 
 #: Conditions of one object: at most one of each type.
@@ -82,7 +84,7 @@ CONDITIONS = keyed("type", 8)
 
 
 def waiting(*types: str) -> dict[str, Any]:
-    """The conditions that an object has before a controller has seen it."""
+    """The conditions of an object before a controller has reconciled it."""
     return {
         "conditions": [
             {

@@ -1,8 +1,7 @@
-"""Our types as CustomResourceDefinitions: schema, defaults, columns, subresources.
+"""CustomResourceDefinitions from types: schema, defaults, columns, subresources.
 
-What the type says is taken from the type: names, shapes, which fields must be there, and defaults (a Python default
-that is more than "empty" is a default of the API). What it cannot say stands at the field as an annotation, see
-`constraints`. Descriptions are the docstrings.
+Names, shapes, required fields and defaults come from the type. (A Python default other than "empty" is a default of the
+API.) Everything else is an annotation of the field, see `constraints`. Descriptions are the docstrings.
 """
 
 import functools
@@ -18,20 +17,20 @@ from .codec import KINDS, Kind
 from .meta import ObjectMeta
 from .schema import default
 
-#: Kinds of these groups are custom; the others are built into Kubernetes.
+#: The groups of custom kinds; all others are built into Kubernetes.
 CUSTOM_GROUPS = ("gateway.networking.k8s.io", "gateway.networking.x-k8s.io", "flagger.app")
 
-#: Which set of definitions of the Gateway API is meant.
+#: A channel of the Gateway API.
 Channel = Literal["standard", "experimental"]
 
 _GATEWAY = "gateway.networking.k8s.io"
 _GATEWAY_X = "gateway.networking.x-k8s.io"
-#: Which release of the Gateway API our definitions follow, as its own definitions say it.
+#: The release of the Gateway API that these definitions follow.
 _GATEWAY_ANNOTATIONS = {
     "gateway.networking.k8s.io/bundle-version": "v1.7.0",
     "api-approved.kubernetes.io": "https://github.com/kubernetes-sigs/gateway-api",
 }
-#: Versions that the official definitions store in, where that is not the first one.
+#: The storage versions of the official definitions, if not the first version.
 _STORAGE = {"ReferenceGrant": "v1beta1"}
 
 
@@ -99,7 +98,7 @@ def _version(kind: Kind, version: str, channel: Channel, *, storage: bool) -> di
 
 
 def schema(kind: Kind, channel: Channel = "standard") -> dict[str, Any]:
-    """OpenAPI of a kind, as its definition carries it."""
+    """The OpenAPI schema of a kind, as in its definition."""
     whole = _struct(types.type_info(kind.type), channel)
     whole["properties"] |= {
         "apiVersion": {"type": "string"},
@@ -137,7 +136,7 @@ def _is(type_: Any, cls: type) -> bool:
 
 
 def _extra(type_: Any) -> dict[str, Any]:
-    """What an annotation says beyond the schema (`REQUIRED`, `EXPERIMENTAL`)."""
+    """The additions of an annotation (`REQUIRED`, `EXPERIMENTAL`)."""
     if isinstance(type_, types.Metadata):
         return {**_extra(type_.type), **(type_.extra or {})}
     return {}
@@ -181,7 +180,7 @@ def _union(parts: list[Any], channel: Channel) -> dict[str, Any]:
 
 
 def _merged(schema: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-    """The words of an annotation over those of the type; properties are merged one by one."""
+    """The keywords of an annotation merged into those of the type; properties are merged one by one."""
     result = dict(schema)
     for name, value in more.items():
         if name == "properties":
@@ -197,7 +196,7 @@ def _merged(schema: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
 
 
 def _default(field: Any, child: dict[str, Any]) -> Any:
-    """The default that the API fills in, or None: "empty" in Python means "not there" in the API."""
+    """The default of the API, or None. "Empty" in Python means "absent" in the API."""
     value = field.default
     if value is msgspec.NODEFAULT and field.default_factory is not msgspec.NODEFAULT:
         value = field.default_factory()

@@ -18,8 +18,8 @@ from .constraints import (
     PreciseHostname,
     atomic,
     keyed,
+    keywords,
     one_of,
-    said,
 )
 from .gateway.policies import PolicyStatus, SubjectAltName, WellKnownCAs
 from .gateway.sessions import SessionPersistence
@@ -47,7 +47,7 @@ PRINTER_COLUMNS: dict[str, tuple[Column, ...]] = {
 class BackendEndpointSelector(Value):
     """Pods of the namespace by their labels."""
 
-    match_labels: Annotated[dict[str, LabelValue], REQUIRED, said(minProperties=1, maxProperties=64)] = {}
+    match_labels: Annotated[dict[str, LabelValue], REQUIRED, keywords(minProperties=1, maxProperties=64)] = {}
 
 
 class BackendExternalHostname(Value):
@@ -83,7 +83,7 @@ class XBackendSpec(Value):
     """Address and protocol of the backend. `type`, ExternalHostname or EndpointSelector, is the field that is set."""
 
     type: Annotated[str, one_of("ExternalHostname", "EndpointSelector")]
-    port: Annotated[BackendPort, said(minProperties=1)]
+    port: Annotated[BackendPort, keywords(minProperties=1)]
     endpoint_selector: BackendEndpointSelector | None = None
     external_hostname: BackendExternalHostname | None = None
     protocol: Annotated[str, one_of("TCP", "HTTP", "HTTP2", "HTTP11", "H2C", "MCP", "GRPC", "WSS")] | None = None
@@ -98,7 +98,7 @@ class BackendAncestorStatus(Value):
     controller_name: DomainPath
     conditions: Annotated[
         tuple[Condition, ...],
-        said({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
+        keywords({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
     ] = ()
 
 
@@ -123,14 +123,14 @@ class XBackend(Object, kw_only=True):
 class BudgetDetails(Value):
     """The share of the requests of an interval that may be retries, in percent."""
 
-    percent: Annotated[int, said(minimum=0, maximum=100)] = 20
+    percent: Annotated[int, keywords(minimum=0, maximum=100)] = 20
     interval: GatewayDuration = "10s"
 
 
 class RequestRate(Value):
     """Requests per interval."""
 
-    count: Annotated[int, said(minimum=1, maximum=1_000_000)] | None = None
+    count: Annotated[int, keywords(minimum=1, maximum=1_000_000)] | None = None
     interval: GatewayDuration | None = None
 
 
@@ -149,14 +149,14 @@ class LocalPolicyTargetReference(Value):
     name: ObjectName
 
 
-_Targets = said({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["group", "kind", "name"]})
+_Targets = keywords({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["group", "kind", "name"]})
 
 
 class XBackendTrafficPolicySpec(Value):
     """Retry budget and session persistence, and the Services that they apply to."""
 
     target_refs: Annotated[
-        tuple[LocalPolicyTargetReference, ...], REQUIRED, _Targets, said(minItems=1, maxItems=16)
+        tuple[LocalPolicyTargetReference, ...], REQUIRED, _Targets, keywords(minItems=1, maxItems=16)
     ] = ()
     retry_constraint: RetryConstraint | None = None
     session_persistence: SessionPersistence | None = None
@@ -179,15 +179,15 @@ _Mode = Annotated[str, one_of("Enabled", "Disabled", "ImplementationDefault")]
 class SamplingRate(Value):
     """The fraction `numerator/denominator`."""
 
-    numerator: Annotated[int, said(format="int32", minimum=0)]
-    denominator: Annotated[int, said(format="int32", minimum=1)] = 100
+    numerator: Annotated[int, keywords(format="int32", minimum=0)]
+    denominator: Annotated[int, keywords(format="int32", minimum=1)] = 100
 
 
 class TracingHeader(Value):
     """A header of the requests that carry traces to the collector."""
 
     name: HeaderName
-    value: Annotated[HeaderValue, said(pattern=r"^[!-~]+([\t ]?[!-~]+)*$")]
+    value: Annotated[HeaderValue, keywords(pattern=r"^[!-~]+([\t ]?[!-~]+)*$")]
 
 
 class TracingProvider(Value):
@@ -207,11 +207,11 @@ class ParentBasedSampling(Value):
 class TracingAttribute(Value):
     """An attribute of spans. `source_type`, Header, Literal or Attribute, is the field that is set."""
 
-    name: Annotated[str, said(minLength=1, maxLength=256, pattern=r"^[a-zA-Z0-9_.:/-]+$")]
+    name: Annotated[str, keywords(minLength=1, maxLength=256, pattern=r"^[a-zA-Z0-9_.:/-]+$")]
     source_type: Annotated[str, one_of("Header", "Literal", "Attribute")]
     header_name: HeaderName | None = None
-    literal_value: Annotated[str, said(minLength=1, maxLength=1024)] | None = None
-    attribute_key: Annotated[str, said(minLength=1, maxLength=256, pattern=r"^[a-z0-9_.-]+$")] | None = None
+    literal_value: Annotated[str, keywords(minLength=1, maxLength=1024)] | None = None
+    attribute_key: Annotated[str, keywords(minLength=1, maxLength=256, pattern=r"^[a-z0-9_.-]+$")] | None = None
 
 
 class TelemetryTracing(Value):
@@ -221,13 +221,13 @@ class TelemetryTracing(Value):
     provider: TracingProvider | None = None
     sampling_rate: SamplingRate | None = None
     parent_based_sampling: ParentBasedSampling | None = None
-    service_name: Annotated[str, said(minLength=1, maxLength=253, pattern=r"^[a-zA-Z0-9_.:/-]+$")] | None = None
+    service_name: Annotated[str, keywords(minLength=1, maxLength=253, pattern=r"^[a-zA-Z0-9_.:/-]+$")] | None = None
     span_name: (
-        Annotated[str, said(minLength=1, maxLength=256, pattern=r"^[a-zA-Z0-9_.:/-]+( [a-zA-Z0-9_.:/-]+)*$")] | None
+        Annotated[str, keywords(minLength=1, maxLength=256, pattern=r"^[a-zA-Z0-9_.:/-]+( [a-zA-Z0-9_.:/-]+)*$")] | None
     ) = None
     attributes: Annotated[
         tuple[TracingAttribute, ...],
-        said({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}),
+        keywords({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}),
     ] = ()
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, dataclass_transform
 
 import msgspec
 
-from .constraints import REQUIRED, DateTime, one_of, said
+from .constraints import REQUIRED, DateTime, keywords, one_of
 
 #: Attribute names whose JSON spelling is not plain camel case.
 _SPELLING = {
@@ -91,7 +91,7 @@ class Condition(Value):
 
     type: Annotated[
         str,
-        said(
+        keywords(
             maxLength=316,
             pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?"
             r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$",
@@ -99,10 +99,10 @@ class Condition(Value):
     ]
     status: Annotated[str, one_of("True", "False", "Unknown")]
     reason: Annotated[
-        str, REQUIRED, said(minLength=1, maxLength=1024, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")
+        str, REQUIRED, keywords(minLength=1, maxLength=1024, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")
     ] = ""
-    message: Annotated[str, REQUIRED, said(maxLength=32768)] = ""
-    observed_generation: Annotated[int, said(format="int64", minimum=0)] = 0
+    message: Annotated[str, REQUIRED, keywords(maxLength=32768)] = ""
+    observed_generation: Annotated[int, keywords(format="int64", minimum=0)] = 0
     last_transition_time: Annotated[DateTime, REQUIRED] = ""
 
 
@@ -111,14 +111,16 @@ class LabelSelectorRequirement(Value):
 
     key: str
     operator: str
-    values: Annotated[tuple[str, ...], said({"x-kubernetes-list-type": "atomic"})] = ()
+    values: Annotated[tuple[str, ...], keywords({"x-kubernetes-list-type": "atomic"})] = ()
 
 
 class LabelSelector(Value):
     """A label selector: all of `match_labels` and all of `match_expressions` must hold; empty matches everything."""
 
     match_labels: dict[str, str] = {}
-    match_expressions: Annotated[tuple[LabelSelectorRequirement, ...], said({"x-kubernetes-list-type": "atomic"})] = ()
+    match_expressions: Annotated[
+        tuple[LabelSelectorRequirement, ...], keywords({"x-kubernetes-list-type": "atomic"})
+    ] = ()
 
 
 class Key(msgspec.Struct, frozen=True, gc=False, order=True):

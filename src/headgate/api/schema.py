@@ -1,8 +1,8 @@
-"""OpenAPI v3 structural schemas at work: fill in defaults, drop unknown fields, say what does not fit.
+"""OpenAPI v3 structural schemas: set defaults, drop unknown fields, validate.
 
-A schema is a plain dict as it stands in a CustomResourceDefinition. Kubernetes' extensions that change what fits are
-honoured: `x-kubernetes-int-or-string`, `-preserve-unknown-fields`, `-embedded-resource`, `-list-type` and
-`-list-map-keys`. CEL rules (`x-kubernetes-validations`) are asked by `headgate.api.cel.rules`.
+A schema is a plain dict, as in a CustomResourceDefinition. These extensions are supported:
+`x-kubernetes-int-or-string`, `-preserve-unknown-fields`, `-embedded-resource`, `-list-type` and `-list-map-keys`.
+`headgate.api.cel.rules` evaluates CEL rules (`x-kubernetes-validations`).
 """
 
 import base64
@@ -44,9 +44,9 @@ def _is_plain(name: str) -> bool:
 
 
 def default(schema: Schema, value: Any) -> Any:
-    """`value` with the defaults of the schema filled in, everywhere where the surrounding object is there.
+    """`value` with the defaults of the schema, wherever the surrounding object exists.
 
-    What is there is kept; a `null` where the schema has a default and takes no null is replaced by the default.
+    Existing values stay. A `null` becomes the default if the schema has a default and is not nullable.
     """
     if isinstance(value, dict):
         return _default_object(schema, value)
@@ -75,7 +75,7 @@ def _default_object(schema: Schema, value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def prune(schema: Schema, value: Any, *, root: bool = True) -> tuple[Any, tuple[str, ...]]:
-    """`value` without the fields that the schema does not know, and their paths.
+    """`value` without unknown fields, and the paths of those fields.
 
     `apiVersion`, `kind` and `metadata` at the root (and in embedded resources) are always known.
     """
@@ -114,10 +114,10 @@ def _prune(schema: Schema, value: Any, path: str, unknown: list[str], *, keep: f
 
 
 def validate(schema: Schema, value: Any, path: str = "", *, old: Any = None) -> list[Problem]:
-    """Everything that does not fit, in the order of the document; each with its path and what would work.
+    """Every problem of `value`, in the order of the document, with its path and a remedy.
 
-    What is the same in `old` (the object that this one replaces) is not judged again: a definition may become stricter
-    without freezing the objects that were there before.
+    Values that are unchanged from `old` (the previous version of the object) are not validated again. So a definition
+    may become stricter without blocking updates of existing objects.
     """
     return list(_validate(schema, value, path, old))
 
@@ -169,11 +169,11 @@ def _wrong_type(schema: Schema, value: Any, path: str) -> Problem | None:
         if not wanted or _TYPES[wanted](value):
             return None
     found = type_name(value)
-    shown = f" {_shown(value)}" if found in {"string", "integer", "number", "boolean"} else ""
-    return Problem(path, "FieldValueTypeInvalid", f"expected {wanted}, found {found}{shown}")
+    text = f" {_readable(value)}" if found in {"string", "integer", "number", "boolean"} else ""
+    return Problem(path, "FieldValueTypeInvalid", f"expected {wanted}, found {found}{text}")
 
 
-def _shown(value: Any) -> str:
+def _readable(value: Any) -> str:
     text = msgspec.json.encode(value).decode()
     return text if len(text) <= 120 else f"{text[:117]}…"
 
@@ -181,9 +181,9 @@ def _shown(value: Any) -> str:
 def _enum(schema: Schema, value: Any, path: str) -> Iterator[Problem]:
     choices = schema.get("enum")
     if choices and value not in choices:
-        supported = ", ".join(_shown(choice) for choice in choices)
+        supported = ", ".join(_readable(choice) for choice in choices)
         yield Problem(
-            path, "FieldValueNotSupported", f"Unsupported value: {_shown(value)}: supported values: {supported}"
+            path, "FieldValueNotSupported", f"Unsupported value: {_readable(value)}: supported values: {supported}"
         )
 
 
@@ -236,7 +236,7 @@ def _is_address(text: str, family: str) -> bool:
 
 
 def _invalid(path: str, value: Any, sentence: str) -> Problem:
-    return Problem(path, "FieldValueInvalid", f"Invalid value: {_shown(value)}: {sentence}")
+    return Problem(path, "FieldValueInvalid", f"Invalid value: {_readable(value)}: {sentence}")
 
 
 _RANGES = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
@@ -273,18 +273,18 @@ def _list(schema: Schema, value: list[Any], path: str, old: Any) -> Iterator[Pro
 
 
 def _identity(schema: Schema) -> Callable[[Any], Any] | None:
-    """How entries of a list are told apart: by keys (map), as a whole (set), or not."""
+    """The identity of list entries: by keys (map), as a whole (set), or none."""
     kind = schema.get("x-kubernetes-list-type")
     if kind == "map":
         keys = schema.get("x-kubernetes-list-map-keys") or ()
         properties = (schema.get("items") or {}).get("properties") or {}
         return lambda entry: (
-            tuple(_shown(entry.get(key, (properties.get(key) or {}).get("default"))) for key in keys)
+            tuple(_readable(entry.get(key, (properties.get(key) or {}).get("default"))) for key in keys)
             if isinstance(entry, Mapping)
-            else _shown(entry)
+            else _readable(entry)
         )
     if kind == "set" or schema.get("uniqueItems"):
-        return _shown
+        return _readable
     return None
 
 
@@ -296,16 +296,16 @@ def _duplicates(schema: Schema, value: list[Any], path: str) -> Iterator[Problem
     for index, entry in enumerate(value):
         key = identity(entry)
         if key in seen:
-            shown = key
+            duplicate = key
             if isinstance(key, tuple):
                 named = dict(zip(schema["x-kubernetes-list-map-keys"], key, strict=True))
-                shown = "{" + ", ".join(f"{name}: {text}" for name, text in named.items()) + "}"
-            yield Problem(at(path, index), "FieldValueDuplicate", f"Duplicate value: {shown}")
+                duplicate = "{" + ", ".join(f"{name}: {text}" for name, text in named.items()) + "}"
+            yield Problem(at(path, index), "FieldValueDuplicate", f"Duplicate value: {duplicate}")
         seen.add(key)
 
 
 def correlated(schema: Schema, old: Any) -> Callable[[Any], Any] | None:
-    """The old entry that a new one replaces; only lists that are maps have such a thing."""
+    """The old entry of a list that a new one replaces; only lists of type map have one."""
     identity = _identity(schema)
     if identity is None or not isinstance(old, list) or schema.get("x-kubernetes-list-type") != "map":
         return None

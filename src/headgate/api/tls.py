@@ -1,7 +1,6 @@
-"""Certificates and keys as TLS Secrets carry them: read, checked, never shown.
+"""Certificates and keys of TLS Secrets: parsing and validation.
 
-Pure. A certificate that has expired is not an error here: whoever has it is served it, as every gateway does, and a
-client says so better than we could.
+An expired certificate is not an error here. Gateways serve it, and clients reject it with a precise message.
 """
 
 import base64
@@ -25,17 +24,17 @@ CERTIFICATE = "tls.crt"
 KEY = "tls.key"
 AUTHORITY = "ca.crt"
 
-#: The smallest RSA key that Envoy takes.
+#: The smallest RSA key size that Envoy accepts, in bits.
 _RSA_BITS = 2048
 #: The identifier of an RSA key for PSS signatures only, in DER (RFC 4055).
 _RSA_PSS = bytes.fromhex("06092a864886f70d01010a")
 _PLAIN_RSA = "Envoy takes plain RSA keys, which sign with PSS as well"
-#: The curves that Envoy takes.
+#: The curves that Envoy accepts.
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 
 
 class TlsError(ValueError):
-    """What is wrong with a Secret's certificate or key: `path` is the field, `message` holds no secret."""
+    """A problem of a Secret's certificate or key. `path` is the field; `message` contains no secret."""
 
     def __init__(self, path: str, message: str) -> None:
         super().__init__(f"{path}: {message}")
@@ -44,7 +43,7 @@ class TlsError(ValueError):
 
 
 class KeyPair(msgspec.Struct, frozen=True):
-    """A certificate chain (the leaf first) with its key, both PEM; `digest` names these very bytes."""
+    """A certificate chain (leaf first) and its key, both PEM. `digest` identifies these bytes."""
 
     certificate: bytes
     key: bytes
@@ -60,7 +59,7 @@ class KeyPair(msgspec.Struct, frozen=True):
 
 
 def of_secret(secret: Secret) -> KeyPair:
-    """The pair in a Secret of type `kubernetes.io/tls`. Raises `TlsError`."""
+    """The key pair in a Secret of type `kubernetes.io/tls`. Raises `TlsError`."""
     if secret.type != "kubernetes.io/tls":
         raise TlsError("type", f"{secret.type!r} holds no certificate; a listener needs 'kubernetes.io/tls'")
     return pair(secret_bytes(secret, CERTIFICATE), secret_bytes(secret, KEY))
@@ -80,7 +79,7 @@ def secret_bytes(secret: Secret, name: str) -> bytes:
 
 
 def pair(certificate: bytes, key: bytes) -> KeyPair:
-    """Checks that the PEM bytes are a certificate chain and the key of its first certificate. Raises `TlsError`."""
+    """Check that the PEM bytes are a certificate chain and the key of its first certificate. Raises `TlsError`."""
     chain = certificates(certificate, f"data[{CERTIFICATE}]")
     leaf = chain[0]
     _check_encoding(leaf)
@@ -104,7 +103,7 @@ def pair(certificate: bytes, key: bytes) -> KeyPair:
 
 
 def certificates(pem: bytes, path: str = AUTHORITY) -> tuple[x509.Certificate, ...]:
-    """The certificates of a PEM bundle, at least one. Raises `TlsError` that names `path`."""
+    """The certificates of a PEM bundle, at least one. Raises `TlsError` with `path`."""
     if pem.count(b"-----BEGIN ") != pem.count(b"-----END "):
         raise TlsError(path, "is not a PEM certificate (a block has no end or no beginning)")
     try:
@@ -132,19 +131,19 @@ def authorities(found: ConfigMap | ClusterTrustBundle) -> bytes:
 
 
 def _check_encoding(leaf: x509.Certificate) -> None:
-    """Two forms of public keys that BoringSSL, and so Envoy, does not read."""
+    """Reject two encodings of public keys that BoringSSL, and so Envoy, does not support."""
     if leaf.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS:
         raise TlsError(f"data[{CERTIFICATE}]", f"has an RSA-PSS key; {_PLAIN_RSA}")
     try:
         public = leaf.public_key()
     except (UnsupportedAlgorithm, ValueError):
-        return  # said by whoever needs it
+        return  # reported by the caller
     if isinstance(public, ec.EllipticCurvePublicKey) and _encoded(public) not in leaf.public_bytes(Encoding.DER):
         raise TlsError(f"data[{CERTIFICATE}]", "spells out the curve of its key; Envoy takes curves by name")
 
 
 def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
-    """DNS names and addresses that a certificate is for."""
+    """DNS names and addresses of a certificate."""
     try:
         san = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
@@ -160,7 +159,7 @@ def _public_key(pem: bytes) -> PublicKeyTypes:
     except TypeError:
         raise TlsError(path, "is encrypted; it must be stored without a passphrase") from None
     except (ValueError, UnsupportedAlgorithm):
-        # OpenSSL's words may quote the input.
+        # OpenSSL's message may contain the input.
         raise TlsError(path, "is not a PEM private key") from None
     if isinstance(key, rsa.RSAPrivateKey):
         if _RSA_PSS in _decoded(pem):
@@ -176,7 +175,7 @@ def _public_key(pem: bytes) -> PublicKeyTypes:
 
 
 def _decoded(pem: bytes) -> bytes:
-    """The first block that is a private key; PEM that was read already."""
+    """The first private key of the PEM data."""
     found = re.search(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----([A-Za-z0-9+/=\s]*)-----END", pem)
     return base64.b64decode(found[1]) if found else b""
 

@@ -1,8 +1,8 @@
-"""The rules in CEL of our own definitions of the Gateway API: what no pattern and no limit of a schema can say.
+"""CEL rules of Headgate's own Gateway API definitions.
 
-A rule is found by the shape of what it is about, so it stands once for HTTPRoute, GRPCRoute and whatever comes: a list
-of `parentRefs`, a union of a `type` and one field per type, a reference to a backend. The demands are those of the
-specification; the sentences say what is wrong and what would work.
+A rule is attached by the shape of the schema, so it exists once for HTTPRoute, GRPCRoute and others: a list of
+`parentRefs`, a union of a `type` and one field per type, a reference to a backend. The requirements are those of the
+specification; the messages name the problem and a remedy.
 """
 
 import copy
@@ -13,14 +13,14 @@ Schema = dict[str, Any]
 _RULES = "x-kubernetes-validations"
 
 _NAME = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
-#: Filters that may stand in a list more than once.
+#: Filters that a list may contain more than once.
 _REPEATED = frozenset({"RequestMirror", "ExtensionRef", "ExternalAuth"})
-#: Types whose field is not the type with a small first letter.
+#: Types whose field is not the type in lower camel case.
 _FIELDS = {"CORS": "cors", "URLRewrite": "urlRewrite", "URI": "uri", "GRPC": "grpc", "HTTP": "http"}
 
 
 def add(schema: Mapping[str, Any], kind: str) -> Schema:
-    """A schema of a kind, with its rules in it."""
+    """Add the rules to the schema of a kind."""
     found = copy.deepcopy(dict(schema))
     _walk(found, "", kind)
     return found
@@ -63,7 +63,7 @@ _UNIONS = {
 
 
 def _union(schema: Schema, name: str, kind: str) -> Rules:
-    """An object whose discriminator says which other field is there."""
+    """An object whose discriminator selects one of its other fields."""
     properties: Mapping[str, Schema] = schema.get("properties", {})
     discriminator = _UNIONS.get(name, "")
     for value in properties.get(discriminator, {}).get("enum", ()):
@@ -72,7 +72,7 @@ def _union(schema: Schema, name: str, kind: str) -> Rules:
 
 
 def _filters(schema: Schema, name: str, kind: str) -> Rules:
-    """A list of filters: most of them once, and either a redirect or a rewrite."""
+    """A list of filters: most types once, and either a redirect or a rewrite."""
     if name != "filters" or "items" not in schema:
         return
     types = schema["items"]["properties"]["type"].get("enum", ())
@@ -112,7 +112,7 @@ def _same(field: str, zero: str) -> str:
 
 
 def _parents(schema: Schema, name: str, kind: str) -> Rules:
-    """References to parents, or targets of a policy: told apart, and each part of one parent or the whole of it."""
+    """References to parents, or targets of a policy: distinct, and either sections of a parent or the whole parent."""
     if name not in {"parentRefs", "targetRefs"} or "sectionName" not in schema["items"]["properties"]:
         return
     fields = [("sectionName", "''")] + ([("port", "0")] if "port" in schema["items"]["properties"] else [])
@@ -198,7 +198,7 @@ def _matches(schema: Schema, name: str, kind: str) -> Rules:
 
 
 def _limits(schema: Schema, name: str, kind: str) -> Rules:
-    """Fields of which one limits the other, or excludes it."""
+    """Fields of which one limits or excludes the other."""
     properties = schema.get("properties", {})
     if "numerator" in properties and "denominator" in properties:
         yield "self.numerator <= self.denominator", "numerator is at most denominator"

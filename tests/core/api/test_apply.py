@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from headgate.api.apply import Owner, apply, at_place, merge, places, read_managed, shown, updated, write_managed
+from headgate.api.apply import Owner, apply, at_place, merge, places, read_managed, readable, updated, write_managed
 
 SCHEMA: dict[str, Any] = {
     "properties": {
@@ -29,7 +29,7 @@ def applied(live: Any, config: Any, owner: Owner, ownership: Any = None, force: 
 
 def test_a_manager_owns_what_it_applied() -> None:
     result = applied({}, {"labels": {"a": "b"}, "ports": [{"port": 80}], "args": ["x"]}, ONE)
-    assert {shown(path) for path in result.ownership[ONE]} == {
+    assert {readable(path) for path in result.ownership[ONE]} == {
         ".labels.a",
         '.ports[port=80,protocol="TCP"]',
         '.ports[port=80,protocol="TCP"].port',
@@ -54,7 +54,7 @@ def test_a_field_that_another_manager_owns_too_stays() -> None:
 def test_another_value_of_a_field_of_another_manager_is_a_conflict() -> None:
     first = applied({}, {"replicas": 3}, ONE)
     second = applied(first.object, {"replicas": 4}, TWO, first.ownership)
-    assert [(conflict.owner, shown(conflict.path)) for conflict in second.conflicts] == [(ONE, ".replicas")]
+    assert [(conflict.owner, readable(conflict.path)) for conflict in second.conflicts] == [(ONE, ".replicas")]
     assert second.object == {"replicas": 3}
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from headgate.api import crd, gateway
 from headgate.api.codec import kind_of
-from headgate.api.constraints import REQUIRED, keyed, one_of, said
+from headgate.api.constraints import REQUIRED, keyed, keywords, one_of
 from headgate.api.meta import Value
 from headgate.api.schema import default, validate
 
@@ -29,7 +29,7 @@ class Outer(Value):
     must: str
     also: Annotated[int, REQUIRED] = 0
     choice: Annotated[str, one_of("a", "b")] = "a"
-    empty: Annotated[str, said(default="")] = ""
+    empty: Annotated[str, keywords(default="")] = ""
     nothing: str = ""
     inner: Inner = Inner()
     entries: Annotated[tuple[Inner, ...], keyed("name", 4)] = ()

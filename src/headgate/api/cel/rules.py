@@ -1,6 +1,6 @@
-"""`x-kubernetes-validations` of a whole schema: compiled once, applied to an object and the one that it replaces.
+"""`x-kubernetes-validations` of a schema: compiled once, evaluated for an object and its previous version.
 
-The sentences and the order of things are Kubernetes' (`k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel`).
+Messages and order are those of Kubernetes (`k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel`).
 """
 
 import re
@@ -19,7 +19,7 @@ from .values import Conversion, conversion
 Schema = Mapping[str, Any]
 
 RULES = "x-kubernetes-validations"
-#: Items that each node remembers.
+#: The number of cached items of each node.
 _REMEMBERED = 1024
 _OLD = re.compile(r"\boldSelf\b")
 _FIELD = re.compile(r"\.([A-Za-z_][A-Za-z0-9_-]*)|\['([^']*)'\]")
@@ -33,11 +33,13 @@ _REASONS = {
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """One rule. One that speaks of the value before (`old`) is asked when there is one, always if it is `optional`."""
+    """One rule. A transition rule (with `oldSelf`) is evaluated if there is an old value, or always if it is
+    `optional`.
+    """
 
     program: Program
     message: str
-    told: Program | None
+    message_expression: Program | None
     reason: str
     field: str
     old: bool
@@ -45,19 +47,20 @@ class Rule(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """What stands for the rule in sentences about it."""
+        """The name of the rule in messages about it."""
         return self.message or self.program.source.strip()
 
     def read(self, *, wide: bool) -> "Rule":
         """The rule as it is asked of texts beyond ASCII, if `wide`."""
         if not wide:
             return self
-        told = self.told and compiled(self.told.source, wide=True)
-        return msgspec.structs.replace(self, program=compiled(self.program.source, wide=True), told=told)
+        expression = self.message_expression and compiled(self.message_expression.source, wide=True)
+        program = compiled(self.program.source, wide=True)
+        return msgspec.structs.replace(self, program=program, message_expression=expression)
 
 
 class Node(msgspec.Struct, frozen=True):
-    """The rules of a schema and of what is in it; parts without rules are left out."""
+    """The rules of a schema and of its parts; parts without rules are left out."""
 
     schema: Schema
     rules: tuple[Rule, ...] = ()
@@ -66,9 +69,9 @@ class Node(msgspec.Struct, frozen=True):
     properties: Mapping[str, "Node"] = {}
     more: "Node | None" = None
     items: "Node | None" = None
-    #: Whether a rule in here speaks of the value before: then what has not changed is looked at as well.
+    #: Whether the subtree has transition rules; then unchanged parts are evaluated too.
     old: bool = False
-    #: Items of lists that broke no rule, see `_in_list`.
+    #: List items without problems, see `_in_list`.
     fine: set[bytes] = msgspec.field(default_factory=set)
 
 
@@ -76,7 +79,7 @@ class Node(msgspec.Struct, frozen=True):
 
 
 def read(schema: Schema, unread: list[tuple[str, ExpressionError]], path: str = "") -> Node | None:
-    """The rules of a schema, None when it has none. Rules that cannot be read are added to `unread` with their path."""
+    """The rules of a schema, or None. Rules that do not parse are added to `unread` with their path."""
     properties = {
         name: node
         for name, child in (schema.get("properties") or {}).items()
@@ -92,7 +95,9 @@ def read(schema: Schema, unread: list[tuple[str, ExpressionError]], path: str = 
     return Node(
         schema,
         rules,
-        frozenset().union(*(program.functions for rule in rules for program in (rule.program, rule.told) if program)),
+        frozenset().union(
+            *(program.functions for rule in rules for program in (rule.program, rule.message_expression) if program)
+        ),
         conversion(schema) if rules else None,
         properties,
         more,
@@ -101,8 +106,8 @@ def read(schema: Schema, unread: list[tuple[str, ExpressionError]], path: str = 
     )
 
 
-def _rules(said: Any, unread: list[tuple[str, ExpressionError]], path: str) -> Iterator[Rule]:
-    for index, words in enumerate(said):
+def _rules(declared: Any, unread: list[tuple[str, ExpressionError]], path: str) -> Iterator[Rule]:
+    for index, words in enumerate(declared):
         where = at(path, index)
         try:
             yield _rule(words)
@@ -111,11 +116,11 @@ def _rules(said: Any, unread: list[tuple[str, ExpressionError]], path: str) -> I
 
 
 def _rule(words: Mapping[str, Any]) -> Rule:
-    source, told = str(words.get("rule", "")), words.get("messageExpression")
+    source, message_expression = str(words.get("rule", "")), words.get("messageExpression")
     return Rule(
         program=compiled(source),
         message=str(words.get("message", "")).strip(),
-        told=compiled(told) if told else None,
+        message_expression=compiled(message_expression) if message_expression else None,
         reason=words.get("reason") or "FieldValueInvalid",
         field=str(words.get("fieldPath", "")),
         old=_OLD.search(source) is not None,
@@ -127,7 +132,7 @@ def _rule(words: Mapping[str, Any]) -> Rule:
 
 
 def problems(node: Node, value: Any, old: Any = None, path: str = "") -> Iterator[Problem]:
-    """What breaks a rule. A part that is as it was before is not judged again, except by rules about changes."""
+    """The violated rules. Unchanged parts are not evaluated again, except by transition rules."""
     same = old is not None and value == old
     if (same and not node.old) or value is None:
         return
@@ -144,9 +149,9 @@ def problems(node: Node, value: Any, old: Any = None, path: str = "") -> Iterato
 
 
 def _in_list(node: Node, item: Any, path: str) -> Iterator[Problem]:
-    """The problems of an item that nothing is compared with; one that had none is remembered.
+    """The problems of a list item without an old value. An item without problems is cached.
 
-    A change of one weight sends all rules of a route, and all but one are as they were.
+    A change of one weight sends all rules of a route, and all but one are unchanged.
     """
     key = msgspec.json.encode(item)
     if key in node.fine:
@@ -202,37 +207,37 @@ def _problem(rule: Rule, seen: Any, node: Node, value: Any, path: str) -> Proble
             return None
     except EvaluationError as error:
         return Problem(path or "<nil>", "FieldValueInvalid", _not_evaluated(rule, str(error), node))
-    detail = _told(rule, seen) or rule.message or f"failed rule: {rule.name}"
-    shown = f": {msgspec.json.encode(value).decode()}" if _is_scalar(node) else ""
-    sentence = _REASONS.get(rule.reason, _REASONS["FieldValueInvalid"]).format(detail=detail, value=shown)
+    detail = _message(rule, seen) or rule.message or f"failed rule: {rule.name}"
+    text = f": {msgspec.json.encode(value).decode()}" if _is_scalar(node) else ""
+    sentence = _REASONS.get(rule.reason, _REASONS["FieldValueInvalid"]).format(detail=detail, value=text)
     return Problem(_below(path, rule.field) or "<nil>", rule.reason, sentence)
 
 
 def _not_evaluated(rule: Rule, error: str, node: Node) -> str:
-    shown = msgspec.json.encode(node.schema.get("type", "")).decode()
+    text = msgspec.json.encode(node.schema.get("type", "")).decode()
     if error == "no such overload":
         why = f"'{error}': call arguments did not match a supported operator, function or macro signature for rule: "
-        return f"Invalid value: {shown}: {why}{rule.name}"
-    return f"Invalid value: {shown}: {error} evaluating rule: {rule.name}"
+        return f"Invalid value: {text}: {why}{rule.name}"
+    return f"Invalid value: {text}: {error} evaluating rule: {rule.name}"
 
 
 def _is_scalar(node: Node) -> bool:
     return node.schema.get("type") in _SCALARS or bool(node.schema.get("x-kubernetes-int-or-string"))
 
 
-def _told(rule: Rule, seen: Any) -> str:
-    """What the rule's own expression says, if it says one line of text."""
-    if rule.told is None:
+def _message(rule: Rule, seen: Any) -> str:
+    """The message of the rule's `messageExpression`, if its value is one line of text."""
+    if rule.message_expression is None:
         return ""
     try:
-        said = rule.told(seen)
+        message = rule.message_expression(seen)
     except EvaluationError:
         return ""
-    return said.strip() if isinstance(said, str) and "\n" not in said.strip() else ""
+    return message.strip() if isinstance(message, str) and "\n" not in message.strip() else ""
 
 
 def _below(path: str, field: str) -> str:
-    """A path and a rule's `fieldPath` (`.spec['a.b'].c`) behind it."""
+    """A path, followed by the `fieldPath` of a rule (`.spec['a.b'].c`)."""
     for match in _FIELD.finditer(field):
         path = at(path, match[1] or match[2])
     return path

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from ..constraints import Count, atomic, one_of, said, unique
+from ..constraints import Count, atomic, keywords, one_of, unique
 from ..meta import Value
 from .shared import BackendObjectReference, LocalObjectReference
 
@@ -16,7 +16,9 @@ class GRPCAuthConfig(Value):
 class HTTPAuthConfig(Value):
     """A request with this path before its own; the headers that the server and, from its answer, the backend sees."""
 
-    path: Annotated[str, said(maxLength=1024, pattern=r"^(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|[%][0-9a-fA-F]{2})+$")] = ""
+    path: Annotated[
+        str, keywords(maxLength=1024, pattern=r"^(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|[%][0-9a-fA-F]{2})+$")
+    ] = ""
     allowed_headers: Annotated[tuple[str, ...], unique(64)] = ()
     allowed_response_headers: Annotated[tuple[str, ...], unique(64)] = ()
 

@@ -17,8 +17,8 @@ from ..constraints import (
     PortNumber,
     atomic,
     keyed,
+    keywords,
     one_of,
-    said,
     waiting,
 )
 from ..meta import Object, Value
@@ -41,7 +41,7 @@ PRINTER_COLUMNS: dict[str, tuple[Column, ...]] = {
 }
 
 #: An address of type IPAddress must be one.
-_ADDRESS = said(
+_ADDRESS = keywords(
     oneOf=[
         {
             "properties": {
@@ -68,7 +68,7 @@ class GatewayClassSpec(Value):
 
     controller_name: DomainPath
     parameters_ref: ParametersReference | None = None
-    description: Annotated[str, said(maxLength=64)] | None = None
+    description: Annotated[str, keywords(maxLength=64)] | None = None
 
 
 class SupportedFeature(Value):
@@ -80,7 +80,7 @@ class SupportedFeature(Value):
 class GatewayClassStatus(Value):
     """Accepted or not, and what is supported."""
 
-    conditions: Annotated[Conditions, said(default=waiting("Accepted")["conditions"])] = ()
+    conditions: Annotated[Conditions, keywords(default=waiting("Accepted")["conditions"])] = ()
     supported_features: Annotated[tuple[SupportedFeature, ...], keyed("name", 64)] = ()
 
 
@@ -90,18 +90,18 @@ class GatewayClass(Object, kw_only=True):
     api_version: str = "gateway.networking.k8s.io/v1"
     kind: str = "GatewayClass"
     spec: GatewayClassSpec
-    status: Annotated[GatewayClassStatus, said(default=waiting("Accepted"))] = GatewayClassStatus()
+    status: Annotated[GatewayClassStatus, keywords(default=waiting("Accepted"))] = GatewayClassStatus()
 
 
 #: From where an address can be reached: anywhere (empty), `Cluster`, or a domain-prefixed name (GEP-5093).
-Routability = Annotated[Annotated[str, said(maxLength=253)] | None, EXPERIMENTAL]
+Routability = Annotated[Annotated[str, keywords(maxLength=253)] | None, EXPERIMENTAL]
 
 
 class GatewaySpecAddress(Value):
     """An address asked for; type IPAddress, Hostname or a domain-prefixed name."""
 
     type: AddressType = "IPAddress"
-    value: Annotated[str, said(maxLength=253)] = ""
+    value: Annotated[str, keywords(maxLength=253)] = ""
     routability: Routability = None
 
 
@@ -116,8 +116,8 @@ class LocalParametersReference(Value):
 class GatewayInfrastructure(Value):
     """Labels and annotations for what is made for a Gateway."""
 
-    labels: Annotated[dict[str, LabelValue], said(maxProperties=8)] = {}
-    annotations: Annotated[dict[str, AnnotationValue], said(maxProperties=16)] = {}
+    labels: Annotated[dict[str, LabelValue], keywords(maxProperties=8)] = {}
+    annotations: Annotated[dict[str, AnnotationValue], keywords(maxProperties=16)] = {}
     parameters_ref: LocalParametersReference | None = None
 
 
@@ -198,7 +198,7 @@ class GatewaySpec(Value):
 class GatewayStatusAddress(Value):
     """An address that traffic can be sent to."""
 
-    value: Annotated[str, said(minLength=1, maxLength=253)]
+    value: Annotated[str, keywords(minLength=1, maxLength=253)]
     type: AddressType = "IPAddress"
     routability: Routability = None
 
@@ -207,7 +207,7 @@ class GatewayStatus(Value):
     """What became of a Gateway."""
 
     addresses: Annotated[tuple[Annotated[GatewayStatusAddress, _ADDRESS], ...], atomic(16)] = ()
-    conditions: Annotated[Conditions, said(default=waiting("Accepted", "Programmed")["conditions"])] = ()
+    conditions: Annotated[Conditions, keywords(default=waiting("Accepted", "Programmed")["conditions"])] = ()
     listeners: Annotated[tuple[ListenerStatus, ...], keyed("name", 64)] = ()
     attached_listener_sets: Int32 | None = None
 
@@ -218,4 +218,4 @@ class Gateway(Object, kw_only=True):
     api_version: str = "gateway.networking.k8s.io/v1"
     kind: str = "Gateway"
     spec: GatewaySpec
-    status: Annotated[GatewayStatus, said(default=waiting("Accepted", "Programmed"))] = GatewayStatus()
+    status: Annotated[GatewayStatus, keywords(default=waiting("Accepted", "Programmed"))] = GatewayStatus()

@@ -11,8 +11,8 @@ from ..constraints import (
     SectionName,
     atomic,
     keyed,
+    keywords,
     one_of,
-    said,
 )
 from ..meta import Object, Value
 from .http import HTTPHeaderFilter, HTTPRequestMirrorFilter
@@ -35,8 +35,8 @@ class GRPCMethodMatch(Value):
     """A service, a method or both; type Exact or RegularExpression. At least one of the two must be given."""
 
     type: Annotated[str, one_of("Exact", "RegularExpression")] = "Exact"
-    service: Annotated[str, said(maxLength=1024)] | None = None
-    method: Annotated[str, said(maxLength=1024)] | None = None
+    service: Annotated[str, keywords(maxLength=1024)] | None = None
+    method: Annotated[str, keywords(maxLength=1024)] | None = None
 
 
 class GRPCHeaderMatch(Value):

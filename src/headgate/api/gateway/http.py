@@ -16,8 +16,8 @@ from ..constraints import (
     atomic,
     experimental,
     keyed,
+    keywords,
     one_of,
-    said,
     unique,
 )
 from ..meta import Object, Value
@@ -44,7 +44,7 @@ class HTTPPathMatch(Value):
     """A path; type Exact, PathPrefix or RegularExpression."""
 
     type: Annotated[str, one_of("Exact", "PathPrefix", "RegularExpression")] = "PathPrefix"
-    value: Annotated[str, said(maxLength=1024)] = "/"
+    value: Annotated[str, keywords(maxLength=1024)] = "/"
 
 
 class HTTPHeaderMatch(Value):
@@ -59,7 +59,7 @@ class HTTPQueryParamMatch(Value):
     """A query parameter; type Exact or RegularExpression. Names are case-sensitive."""
 
     name: HeaderName
-    value: Annotated[str, said(minLength=1, maxLength=1024)]
+    value: Annotated[str, keywords(minLength=1, maxLength=1024)]
     type: Annotated[str, one_of("Exact", "RegularExpression")] = "Exact"
 
 
@@ -91,14 +91,14 @@ class Fraction(Value):
     """A share: numerator of denominator."""
 
     numerator: Count
-    denominator: Annotated[int, said(format="int32", minimum=1)] = 100
+    denominator: Annotated[int, keywords(format="int32", minimum=1)] = 100
 
 
 class HTTPRequestMirrorFilter(Value):
     """A copy of (a share of) the requests to another backend; answers are dropped."""
 
     backend_ref: BackendObjectReference
-    percent: Annotated[int, said(format="int32", minimum=0, maximum=100)] | None = None
+    percent: Annotated[int, keywords(format="int32", minimum=0, maximum=100)] | None = None
     fraction: Fraction | None = None
 
 
@@ -106,8 +106,8 @@ class HTTPPathModifier(Value):
     """A new path; type ReplaceFullPath or ReplacePrefixMatch."""
 
     type: Annotated[str, one_of("ReplaceFullPath", "ReplacePrefixMatch")]
-    replace_full_path: Annotated[str, said(maxLength=1024)] | None = None
-    replace_prefix_match: Annotated[str, said(maxLength=1024)] | None = None
+    replace_full_path: Annotated[str, keywords(maxLength=1024)] | None = None
+    replace_prefix_match: Annotated[str, keywords(maxLength=1024)] | None = None
 
 
 class HTTPRequestRedirectFilter(Value):
@@ -129,7 +129,7 @@ class HTTPURLRewriteFilter(Value):
 
 _Origin = Annotated[
     str,
-    said(
+    keywords(
         minLength=1,
         maxLength=253,
         pattern=r"(^\*$)|(^(http(s)?):\/\/(((\*\.)?([a-zA-Z0-9\-]+\.)*[a-zA-Z0-9-]+|\*)(:([0-9]{1,5}))?)$)",
@@ -145,7 +145,7 @@ class HTTPCORSFilter(Value):
     allow_methods: Annotated[tuple[Annotated[str, one_of(*_METHODS, "*")], ...], unique(9)] = ()
     allow_headers: Annotated[tuple[HeaderName, ...], unique(64)] = ()
     expose_headers: Annotated[tuple[HeaderName, ...], unique(64)] = ()
-    max_age: Annotated[int, said(format="int32", minimum=1)] = 5
+    max_age: Annotated[int, keywords(format="int32", minimum=1)] = 5
 
 
 class HTTPRouteFilter(Value):
@@ -201,8 +201,8 @@ class HTTPRouteTimeouts(Value):
 class HTTPRouteRetry(Value):
     """When and how often a request is tried again."""
 
-    codes: Annotated[tuple[Annotated[int, said(minimum=400, maximum=599)], ...], unique()] = ()
-    attempts: Annotated[int, said(default=1, minimum=0)] | None = None
+    codes: Annotated[tuple[Annotated[int, keywords(minimum=400, maximum=599)], ...], unique()] = ()
+    attempts: Annotated[int, keywords(default=1, minimum=0)] | None = None
     backoff: GatewayDuration | None = None
 
 

@@ -9,7 +9,7 @@ from ..constraints import (
     NamespaceName,
     ObjectName,
     keyed,
-    said,
+    keywords,
     waiting,
 )
 from ..meta import Object, Value
@@ -44,7 +44,7 @@ class ListenerSetSpec(Value):
 class ListenerSetStatus(Value):
     """What became of a ListenerSet."""
 
-    conditions: Annotated[Conditions, said(default=waiting("Accepted", "Programmed")["conditions"])] = ()
+    conditions: Annotated[Conditions, keywords(default=waiting("Accepted", "Programmed")["conditions"])] = ()
     listeners: Annotated[tuple[ListenerStatus, ...], keyed("name", 64)] = ()
 
 
@@ -54,4 +54,4 @@ class ListenerSet(Object, kw_only=True):
     api_version: str = "gateway.networking.k8s.io/v1"
     kind: str = "ListenerSet"
     spec: ListenerSetSpec
-    status: Annotated[ListenerSetStatus, said(default=waiting("Accepted", "Programmed"))] = ListenerSetStatus()
+    status: Annotated[ListenerSetStatus, keywords(default=waiting("Accepted", "Programmed"))] = ListenerSetStatus()

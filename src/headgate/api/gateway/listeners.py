@@ -13,14 +13,14 @@ from ..constraints import (
     PortNumber,
     SectionName,
     atomic,
+    keywords,
     one_of,
-    said,
 )
 from ..meta import LabelSelector, Value
 from .external_auth import ListenerFilters
 from .shared import GROUP, Conditions, SecretObjectReference
 
-Selector = Annotated[LabelSelector, said({"x-kubernetes-map-type": "atomic"})]
+Selector = Annotated[LabelSelector, keywords({"x-kubernetes-map-type": "atomic"})]
 
 
 class GatewayTLSConfig(Value):
@@ -28,7 +28,7 @@ class GatewayTLSConfig(Value):
 
     mode: Annotated[str, one_of("Terminate", "Passthrough")] = "Terminate"
     certificate_refs: Annotated[tuple[SecretObjectReference, ...], atomic(64)] = ()
-    options: Annotated[dict[str, AnnotationValue], said(maxProperties=16)] = {}
+    options: Annotated[dict[str, AnnotationValue], keywords(maxProperties=16)] = {}
 
 
 class RouteGroupKind(Value):
@@ -59,7 +59,7 @@ class Listener(Value):
     port: PortNumber
     protocol: Annotated[
         str,
-        said(
+        keywords(
             minLength=1,
             maxLength=255,
             pattern=r"^[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?$|"

@@ -16,8 +16,8 @@ from ..constraints import (
     SectionName,
     atomic,
     experimental,
+    keywords,
     one_of,
-    said,
 )
 from ..meta import Object, Value
 from .shared import AGE, Column, Conditions, LocalObjectReference, ParentReference
@@ -25,11 +25,11 @@ from .shared import AGE, Column, Conditions, LocalObjectReference, ParentReferen
 PRINTER_COLUMNS: dict[str, tuple[Column, ...]] = {"BackendTLSPolicy": (AGE,)}
 
 _URI = Annotated[
-    str, said(minLength=1, maxLength=253, pattern=r"^(([^:/?#]+):)(//([^/?#]*))([^?#]*)(\?([^#]*))?(#(.*))?")
+    str, keywords(minLength=1, maxLength=253, pattern=r"^(([^:/?#]+):)(//([^/?#]*))([^?#]*)(\?([^#]*))?(#(.*))?")
 ]
 WellKnownCAs = Annotated[
     str,
-    said(
+    keywords(
         minLength=1,
         maxLength=253,
         pattern=r"^(System|([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/"
@@ -69,7 +69,7 @@ class BackendTLSPolicySpec(Value):
 
     validation: BackendTLSPolicyValidation
     target_refs: Annotated[tuple[LocalPolicyTargetReferenceWithSectionName, ...], REQUIRED, atomic(16, minItems=1)] = ()
-    options: Annotated[dict[str, AnnotationValue], said(maxProperties=16)] = {}
+    options: Annotated[dict[str, AnnotationValue], keywords(maxProperties=16)] = {}
 
 
 class PolicyAncestorStatus(Value):
@@ -77,7 +77,7 @@ class PolicyAncestorStatus(Value):
 
     ancestor_ref: ParentReference
     controller_name: DomainPath
-    conditions: Annotated[Conditions, REQUIRED, said(minItems=1)] = ()
+    conditions: Annotated[Conditions, REQUIRED, keywords(minItems=1)] = ()
 
 
 class PolicyStatus(Value):

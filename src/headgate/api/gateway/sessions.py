@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from ..constraints import GatewayDuration, HeaderName, one_of, said
+from ..constraints import GatewayDuration, HeaderName, keywords, one_of
 from ..meta import Value
 
 
@@ -10,7 +10,7 @@ class SessionCookie(Value):
     """The cookie of a session; lifetime type Session or Permanent."""
 
     name: HeaderName | None = None
-    path: Annotated[str, said(maxLength=1024)] = "/"
+    path: Annotated[str, keywords(maxLength=1024)] = "/"
     lifetime_type: Annotated[str, one_of("Permanent", "Session")] = "Session"
 
 

@@ -15,8 +15,8 @@ from ..constraints import (
     PortNumber,
     SectionName,
     atomic,
+    keywords,
     one_of,
-    said,
 )
 from ..meta import Condition, Value
 
@@ -28,7 +28,7 @@ AGE: Column = ("Age", "date", ".metadata.creationTimestamp", 0)
 HOSTNAMES: Column = ("Hostnames", "string", ".spec.hostnames", 0)
 
 Conditions = Annotated[tuple[Condition, ...], CONDITIONS]
-Weight = Annotated[int, said(format="int32", minimum=0, maximum=1_000_000)]
+Weight = Annotated[int, keywords(format="int32", minimum=0, maximum=1_000_000)]
 
 
 class LocalObjectReference(Value):
@@ -64,7 +64,7 @@ class RouteParentStatus(Value):
 
     parent_ref: ParentReference
     controller_name: DomainPath
-    conditions: Annotated[Conditions, REQUIRED, said(minItems=1)] = ()
+    conditions: Annotated[Conditions, REQUIRED, keywords(minItems=1)] = ()
 
 
 class RouteStatus(Value):

@@ -89,7 +89,7 @@ def _without_nulls(value: Any) -> Any:
 
 
 def _conflict(conflicts: tuple[ssa.Conflict, ...]) -> status_errors.StatusError:
-    causes = [Problem(ssa.shown(c.path), "FieldManagerConflict", _with_whom(c.owner)) for c in conflicts]
+    causes = [Problem(ssa.readable(c.path), "FieldManagerConflict", _with_whom(c.owner)) for c in conflicts]
     sentences = [f"{cause.message}: {cause.path}" for cause in causes]
     text = sentences[0] if len(sentences) == 1 else "conflicts:" + "".join(f"\n- {s}" for s in sentences)
     count = "1 conflict" if len(conflicts) == 1 else f"{len(conflicts)} conflicts"

@@ -15,8 +15,6 @@ from headgate.cli.demo.scenario import phase
 if TYPE_CHECKING:
     from rich.table import Table
 
-_EVENTS_SHOWN = 8
-
 
 @contextlib.contextmanager
 def display(observations: Observations) -> Iterator[Callable[[], None]]:

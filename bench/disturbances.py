@@ -321,7 +321,7 @@ async def restart(stage: Stage, changes: int) -> Done:
             before = await _pods(stage.client)
             await asyncio.to_thread(kubectl, "rollout", "restart", "deployment/rolling", "-n", NAMESPACE)
             await asyncio.to_thread(
-                until, lambda before=before: _gone(kubectl, before), deadline=120, says="the old pods are gone"
+                until, lambda before=before: _gone(kubectl, before), deadline=120, what="the old pods are gone"
             )
         seconds = time.monotonic() - began
     return Done(changes, seconds, seen, f"pods that answered: {len(seen[0].by)}")

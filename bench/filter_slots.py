@@ -61,7 +61,7 @@ def allocated(chains: int, slots: Sequence[Slot]) -> int:
             until(
                 lambda: f":{port}" in made.envoy.admin("/listeners"),
                 deadline=300,
-                says="the listener",
+                what="the listener",
                 running=made.envoy,
             )
         return int(json.loads(made.envoy.admin("/memory"))["allocated"])

@@ -54,7 +54,7 @@ def measure(made: XdsHarness, paths: int, requests: int, rounds: int) -> dict[st
     }
     for found, many in hosts.values():
         made.update(Update(hosts={("http", found.name): found}))
-        until(lambda name=found.name, many=many: _answers(made, name, many - 1), says=found.name, running=made.envoy)  # type: ignore[misc]
+        until(lambda name=found.name, many=many: _answers(made, name, many - 1), what=found.name, running=made.envoy)  # type: ignore[misc]
     times: dict[str, list[float]] = {name: [] for name in hosts}
     for _ in range(rounds):
         for name, (found, many) in hosts.items():

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from support.cluster_components import ClusterComponents
 from support.observer import Observer, process_of_envoy
-from support.parts import Parts
 from support.shop import ENDED, Shop, analysis
 from support.waiting import until
 
@@ -18,23 +18,23 @@ VERSIONS = (f"1.{number}.0" for number in itertools.count(1))
 
 
 @pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
-    with Parts(tmp_path_factory.mktemp("parts")) as parts:
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterComponents]:
+    with ClusterComponents(tmp_path_factory.mktemp("parts")) as parts:
         yield parts
 
 
 @pytest.fixture(scope="module")
-def shop(parts: Parts) -> Shop:
+def shop(parts: ClusterComponents) -> Shop:
     shop = Shop(parts.kubectl, "shop", analysis())
     shop.open()
-    until(shop.answers, says="the shop answers")
+    until(shop.answers, what="the shop answers")
     return shop
 
 
 def some_traffic(seen: Observer, answers: int = 300) -> None:
     """Wait until so many more requests have ended."""
     enough = len(seen.answers) + answers
-    until(lambda: len(seen.answers) >= enough, says="traffic")
+    until(lambda: len(seen.answers) >= enough, what="traffic")
 
 
 def released(shop: Shop, seen: Observer) -> str:
@@ -46,7 +46,7 @@ def released(shop: Shop, seen: Observer) -> str:
 
 
 def test_requests_are_answered_without_api_and_controllers_and_a_release_succeeds_when_they_are_back(
-    parts: Parts, shop: Shop
+    parts: ClusterComponents, shop: Shop
 ) -> None:
     dead = ("api", "workloads", "controller")
     with Observer(shop) as seen:
@@ -60,14 +60,14 @@ def test_requests_are_answered_without_api_and_controllers_and_a_release_succeed
 
 
 @pytest.mark.parametrize("dead", ["api", "workloads"])
-def test_what_dies_in_the_middle_of_a_release_delays_it(parts: Parts, shop: Shop, dead: str) -> None:
+def test_what_dies_in_the_middle_of_a_release_delays_it(parts: ClusterComponents, shop: Shop, dead: str) -> None:
     with Observer(shop) as seen:
         killed = seen.on(lambda status: status.canary_weight == 25, lambda: parts.kill(dead))
         shop.release(next(VERSIONS))
         killed.result(60)
         some_traffic(seen)
         parts.start(dead)
-        until(lambda: shop.phase() in ENDED, says="the end of the release", deadline=90)
+        until(lambda: shop.phase() in ENDED, what="the end of the release", deadline=90)
     assert (shop.phase(), seen.failed()) == ("Succeeded", {})
     assert seen.canary_answers_beyond_declared_weights() is None
 
@@ -80,15 +80,15 @@ def test_a_killed_envoy_comes_back_with_the_weights_of_the_moment(shop: Shop) ->
         killed = seen.on(lambda status: status.canary_weight == 25, kill)
         shop.release(next(VERSIONS))
         killed.result(60)
-        until(lambda: shop.phase() in ENDED, says="the end of the release", deadline=90)
-        until(lambda: seen.rests, says="Envoy gives the canary nothing")
+        until(lambda: shop.phase() in ENDED, what="the end of the release", deadline=90)
+        until(lambda: seen.rests, what="Envoy gives the canary nothing")
     assert shop.phase() == "Succeeded"
     assert {status for status, _, _ in seen.failed()} <= {0}  # an Envoy that listens has its routes: no 404, no 503
     assert seen.canary_answers_beyond_declared_weights() is None
     assert seen.served_beyond_declared_weights() == []
 
 
-def test_pods_go_on_without_their_node(parts: Parts, shop: Shop) -> None:
+def test_pods_go_on_without_their_node(parts: ClusterComponents, shop: Shop) -> None:
     with Observer(shop) as seen:
         some_traffic(seen)
         parts.kill("node")
@@ -97,10 +97,10 @@ def test_pods_go_on_without_their_node(parts: Parts, shop: Shop) -> None:
     assert seen.failed() == {}
 
 
-def test_a_node_that_comes_back_runs_its_pods_again(parts: Parts, shop: Shop) -> None:
+def test_a_node_that_comes_back_runs_its_pods_again(parts: ClusterComponents, shop: Shop) -> None:
     parts.kill("node")
     parts.start("node")
-    until(shop.answers, says="the shop answers again", deadline=60)
+    until(shop.answers, what="the shop answers again", deadline=60)
     with Observer(shop) as seen:
         end = released(shop, seen)
     assert (end, seen.failed()) == ("Succeeded", {})

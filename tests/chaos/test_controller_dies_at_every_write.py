@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from support.cluster_components import ClusterComponents
 from support.observer import Observer
-from support.parts import Parts
 from support.shop import Shop, analysis
 
 pytest.register_assert_rewrite("support.rollout_scenarios")
@@ -22,15 +22,15 @@ from support.rollout_scenarios import Promoted, RolledBack, RolloutScenario  # n
 
 
 @pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
-    with Parts(tmp_path_factory.mktemp("parts")) as parts:
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterComponents]:
+    with ClusterComponents(tmp_path_factory.mktemp("parts")) as parts:
         yield parts
 
 
 class RestartedController:
     """The controller of `parts`, which is started again as soon as it has ended."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: ClusterComponents) -> None:
         self.parts = parts
         self._died = threading.Event()
         self._end = threading.Event()
@@ -63,7 +63,9 @@ class RestartedController:
 
 
 @contextlib.contextmanager
-def killed_scenario(parts: Parts, namespace: str, version: str, **environment: str) -> Iterator[RolloutScenario]:
+def killed_scenario(
+    parts: ClusterComponents, namespace: str, version: str, **environment: str
+) -> Iterator[RolloutScenario]:
     """A release that is observed from the creation of the Canary; every change kills the controller."""
     shop = Shop(parts.kubectl, namespace, analysis())
     kills: list[str] = []
@@ -98,7 +100,7 @@ class TestGoodVersion(KilledInEveryPhase, Promoted):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def scenario(cls, parts: Parts) -> Iterator[RolloutScenario]:
+    def scenario(cls, parts: ClusterComponents) -> Iterator[RolloutScenario]:
         with killed_scenario(parts, "killed-good", "1.1.0") as scenario:
             yield scenario
 
@@ -108,6 +110,6 @@ class TestBadVersion(KilledInEveryPhase, RolledBack):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def scenario(cls, parts: Parts) -> Iterator[RolloutScenario]:
+    def scenario(cls, parts: ClusterComponents) -> Iterator[RolloutScenario]:
         with killed_scenario(parts, "killed-bad", "1.2.0", ERROR_RATE="0.3") as scenario:
             yield scenario

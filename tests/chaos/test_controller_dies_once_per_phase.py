@@ -77,5 +77,5 @@ class TestSupervised(Promoted):
         def times(word: str) -> int:
             return cluster.up.output().count(f"controller   {word}")
 
-        until(lambda: cluster.up.output().rpartition("controller   ")[2].startswith("ready"), says="it is ready again")
+        until(lambda: cluster.up.output().rpartition("controller   ")[2].startswith("ready"), what="it is ready again")
         assert times("starting") == 1 + len(scenario.kills)

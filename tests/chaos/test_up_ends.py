@@ -27,7 +27,7 @@ def cluster(tmp_path: Path) -> Iterator[LocalCluster]:
 def opened(cluster: LocalCluster) -> Shop:
     shop = Shop(cluster.kubectl(), "shop", analysis())
     shop.open()
-    until(shop.answers, says="the shop answers")
+    until(shop.answers, what="the shop answers")
     return shop
 
 
@@ -57,10 +57,10 @@ def test_killed_it_leaves_the_shop_serving_and_the_next_one_ends_that_and_serves
         os.kill(cluster.up.pid, signal.SIGKILL)
         cluster.up.wait()
         served = len(seen.answers)
-        until(lambda: len(seen.answers) >= served + 300, says="traffic without `headgate up`")
+        until(lambda: len(seen.answers) >= served + 300, what="traffic without `headgate up`")
     assert seen.failed() == {}
     cluster.up.log.rename(cluster.folder / "first.log")
     cluster.start()
-    until(shop.answers, says="the shop answers again", deadline=60)
+    until(shop.answers, what="the shop answers again", deadline=60)
     assert before & alive(cluster) == set()
     assert shop.phase() == "Initialized"

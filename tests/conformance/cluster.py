@@ -78,7 +78,7 @@ class Cluster:
             of = ("--namespace", NAMESPACE, f"deployment/{RELEASE}")
             self.kubectl("rollout", "restart", *of)
             self.kubectl("rollout", "status", *of, "--timeout=60s", timeout=90)
-            until(self._is_renewed, says="the new controller holds the lease")
+            until(self._is_renewed, what="the new controller holds the lease")
             self.features()
 
     def features(self) -> tuple[str, ...]:
@@ -88,7 +88,7 @@ class Cluster:
             status = self.kubectl.json("get", "gatewayclass", CLASS).get("status", {})
             return tuple(each["name"] for each in status.get("supportedFeatures", ()))
 
-        return until(features, says="supportedFeatures of the GatewayClass")
+        return until(features, what="supportedFeatures of the GatewayClass")
 
     def _is_renewed(self) -> bool:
         lease = self.kubectl.json("get", "lease", "headgate-controller", f"--namespace={NAMESPACE}")

@@ -37,7 +37,7 @@ class Kept:
     def end(self, file: Path) -> None:
         """End it and everything in it."""
         os.kill(self.pid, signal.SIGTERM)
-        until(lambda: not file.exists(), deadline=120, says="the kept cluster has ended")
+        until(lambda: not file.exists(), deadline=120, what="the kept cluster has ended")
 
 
 def start(api: Api, channel: Channel, file: Path) -> Kept:
@@ -57,7 +57,7 @@ def start(api: Api, channel: Channel, file: Path) -> Kept:
         assert holder.poll() is None, f"the cluster did not start:\n{log.read_text()}"
         return Kept.of(file)
 
-    found = until(kept, deadline=240, says="the kept cluster")
+    found = until(kept, deadline=240, what="the kept cluster")
     assert found is not None
     return found
 

@@ -26,7 +26,7 @@ def test_until_its_resource_arrives_a_slot_has_its_default_configuration(tmp_pat
         made = with_slot(listeners.listener("ecds", xds.address, port, [listeners.FilterChain("ecds", "http")]), slot)
         hosts = {("http", "guarded"): routes.virtual_host("guarded", ("guarded.example",), [guarded])}
         xds.update(Update(resources={(LISTENER, "ecds"): made}, hosts=hosts))
-        until(lambda: get(xds.address, port, "guarded.example")[0] == 503, says="the filter fails closed")
+        until(lambda: get(xds.address, port, "guarded.example")[0] == 503, what="the filter fails closed")
         assert get(xds.address, port, "open.example")[0] == 404
 
 

@@ -118,7 +118,7 @@ def live(envoy_harness: harness.EnvoyHarness, tmp_path: Path) -> Iterator[LiveGa
         found.awaits(f"https://{name}.example.com/", 200)
     yield found
     found.end()
-    until(lambda: found.ask(f"https://{NAMES[0]}.example.com/").status is None, says="everything is gone")
+    until(lambda: found.ask(f"https://{NAMES[0]}.example.com/").status is None, what="everything is gone")
 
 
 @contextlib.contextmanager
@@ -147,7 +147,7 @@ def test_a_first_use_of_a_slot_in_advance_drains_nothing_and_binds_open_connecti
     with denying(live, envoy_harness), open_to(live, name, LEAN[0]) as (used, other):
         assert used.ask("/guarded") == other.ask("/guarded") == (200, False)
         live.put(route(name, GUARDED, generation=2))
-        until(lambda: used.ask("/guarded") == (403, False), says="the open connection is denied")
+        until(lambda: used.ask("/guarded") == (403, False), what="the open connection is denied")
         assert used.ask("/") == other.ask("/guarded") == (200, False)
 
 

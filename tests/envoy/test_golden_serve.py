@@ -14,15 +14,15 @@ REQUESTS, MARGIN = 1000, 0.07
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.PlayedCase]:
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.LoadedCase]:
     """One Envoy for all cases."""
     with harness.EnvoyHarness(tmp_path_factory.mktemp("envoy")) as envoy_harness:
-        yield harness.PlayedCase(envoy_harness)
+        yield harness.LoadedCase(envoy_harness)
 
 
 @pytest.mark.parametrize(("case", "expectation"), golden.expectations("serve"))
 def test_envoy_sends_a_request_where_the_case_says(
-    case: golden.Case, expectation: golden.Expectation, played: harness.PlayedCase
+    case: golden.Case, expectation: golden.Expectation, played: harness.LoadedCase
 ) -> None:
     case = played.load(case.path, expectation)
     request, wanted = expectations.request(expectation), expectations.wanted(expectation)

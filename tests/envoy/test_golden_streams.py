@@ -13,15 +13,15 @@ CONNECTIONS, MARGIN = 200, 0.03
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.PlayedCase]:
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.LoadedCase]:
     """One Envoy for all cases."""
-    with streaming.StreamStage(tmp_path_factory.mktemp("streams"), workers=2) as envoy_harness:
-        yield harness.PlayedCase(envoy_harness)
+    with streaming.StreamHarness(tmp_path_factory.mktemp("streams"), workers=2) as envoy_harness:
+        yield harness.LoadedCase(envoy_harness)
 
 
 @pytest.mark.parametrize(("case", "expectation"), golden.expectations("stream"))
 def test_envoy_sends_a_connection_where_the_case_says(
-    case: golden.Case, expectation: golden.Expectation, played: harness.PlayedCase
+    case: golden.Case, expectation: golden.Expectation, played: harness.LoadedCase
 ) -> None:
     case = played.load(case.path, expectation)
     wanted = (

@@ -131,7 +131,7 @@ def backend(case: Case, answer: harness.Answer) -> str | None:
 def calls(case: Case, decide: authorization.Decide) -> Iterator[list[auth.CheckRequest]]:
     """The server of gRPC; yields what it was asked about. Envoy has its connection, not one to the server before."""
     with over_grpc(server(case, "calls"), decide) as asked:
-        until(lambda: ask(case, "a.calls.example.com", "/").status != 503, says="Envoy has a connection")
+        until(lambda: ask(case, "a.calls.example.com", "/").status != 503, what="Envoy has a connection")
         asked.clear()
         yield asked
 

@@ -49,7 +49,7 @@ def live(envoy_harness: harness.EnvoyHarness, tmp_path: Path) -> Iterator[LiveGa
     found.awaits(URL, 500)
     yield found
     found.end()
-    until(lambda: found.ask(URL).status is None, says="everything is gone")
+    until(lambda: found.ask(URL).status is None, what="everything is gone")
 
 
 def serving(envoy_harness: harness.EnvoyHarness, secured: dict[str, Any] | None = None) -> int:

@@ -17,7 +17,7 @@ from golden.cases import Backend, Case
 from headgate.api.meta import Key
 from headgate.ir.http import Request
 from support.waiting import until
-from support.web import Silent, serving
+from support.web import QuietHandler, serving
 
 GATEWAY = Key("shop", "shared")
 MANY = 20
@@ -89,7 +89,7 @@ class Failing:
 def failing(where: Backend) -> Iterator[Failing]:
     found = Failing()
 
-    class Handler(Silent):
+    class Handler(QuietHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
@@ -119,7 +119,7 @@ def test_a_tenth_of_the_requests_may_be_retries_where_a_policy_says_so(played: C
 
     with failing(where) as server, ThreadPoolExecutor(MANY) as clients:
         answers = [clients.submit(ask, number) for number in range(MANY)]
-        until(lambda: server.again + sum(each.done() for each in answers) == MANY, says="all failed or are tried again")
+        until(lambda: server.again + sum(each.done() for each in answers) == MANY, what="all failed or are tried again")
         assert server.again == again
         server.let_go.set()
         assert Counter(each.result() for each in answers) == Counter({200: again, 503: MANY - again})

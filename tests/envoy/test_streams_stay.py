@@ -22,8 +22,8 @@ GATEWAY = Key("tls", "edge")
 
 
 @pytest.fixture
-def envoy_harness(tmp_path: Path) -> Iterator[streaming.StreamStage]:
-    with streaming.StreamStage(tmp_path) as found:
+def envoy_harness(tmp_path: Path) -> Iterator[streaming.StreamHarness]:
+    with streaming.StreamHarness(tmp_path) as found:
         yield found
 
 
@@ -49,7 +49,7 @@ def answers(client: ssl.SSLSocket) -> bool:
         return False
 
 
-def test_connections_and_datagrams_are_counted_by_port(envoy_harness: streaming.StreamStage) -> None:
+def test_connections_and_datagrams_are_counted_by_port(envoy_harness: streaming.StreamHarness) -> None:
     case = golden.read(golden.FOLDER / "stream" / "udp.in.yaml", envoy_harness.addresses())
     envoy_harness.serve(case.backends)
     envoy_harness.load(golden.running(case).outputs, Key("dns", "names"))
@@ -61,7 +61,9 @@ def test_connections_and_datagrams_are_counted_by_port(envoy_harness: streaming.
     until(lambda: envoy_harness.envoy.counter(f"udp.udp-{number}.downstream_sess_total") == 3)
 
 
-def test_weights_backends_and_other_routes_change_and_a_connection_stays(envoy_harness: streaming.StreamStage) -> None:
+def test_weights_backends_and_other_routes_change_and_a_connection_stays(
+    envoy_harness: streaming.StreamHarness,
+) -> None:
     case = golden.read(CASE, envoy_harness.addresses())
     made = golden.running(case)
     envoy_harness.serve(case.backends)
@@ -80,5 +82,5 @@ def test_weights_backends_and_other_routes_change_and_a_connection_stays(envoy_h
         made.world.tls_routes.delete(gone)
         envoy_harness.load(made.run().outputs, GATEWAY)
         # The listener has changed: what was drained is closed after a while, and what was not would be by then.
-        until(lambda: not answers(ended), says="the connection of the route that is gone to be closed")
+        until(lambda: not answers(ended), what="the connection of the route that is gone to be closed")
         assert answers(kept)

@@ -83,7 +83,7 @@ class Traced:
         def of_target() -> list[Span]:
             return [each for each in self.collector.spans if each.tags.get("http.url", "").endswith(target)]
 
-        until(lambda: len(of_target()) >= number, says=f"{number} spans of {target}")
+        until(lambda: len(of_target()) >= number, what=f"{number} spans of {target}")
         return of_target()
 
 

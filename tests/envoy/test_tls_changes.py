@@ -103,7 +103,7 @@ def live(envoy_harness: harness.EnvoyHarness, tmp_path: Path) -> Iterator[LiveGa
     found.awaits(ASKS, 200, ALICE)
     yield found
     found.end()
-    until(lambda: found.ask(PLAIN).status is None, says="everything is gone")
+    until(lambda: found.ask(PLAIN).status is None, what="everything is gone")
 
 
 def authorities(name: str, *signers: str) -> core.ConfigMap:

@@ -22,7 +22,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[XdsHarness]:
         failing = made.plane.backend("failing", status=503)
         host, weights = split("failing", (failing, 1))
         made.update(Update(resources=failing.resources(), hosts={("http", "failing"): host}, weights=weights))
-        until(lambda: made.get("failing")[0] == 503, says="it fails")
+        until(lambda: made.get("failing")[0] == 503, what="it fails")
         made.add("fine", 1, 0)
         yield made
 
@@ -44,11 +44,11 @@ def counted(stage: XdsHarness, stat_name: str) -> tuple[int, dict[str, int], dic
 
 
 def test_every_request_is_counted_once_by_code_class_and_time(stage: XdsHarness) -> None:
-    until(lambda: counted(stage, "shop_old_80")[2].get("2"), says="the first report")
-    before = (until(lambda: _still(stage, "shop_old_80"), says="nothing new") or {})["2"]
+    until(lambda: counted(stage, "shop_old_80")[2].get("2"), what="the first report")
+    before = (until(lambda: _still(stage, "shop_old_80"), what="nothing new") or {})["2"]
     for _ in range(50):
         assert stage.get("fine") == (200, "old")
-    until(lambda: counted(stage, "shop_old_80")[2]["2"] == before + 50, says="50 more")
+    until(lambda: counted(stage, "shop_old_80")[2]["2"] == before + 50, what="50 more")
     _, by_code, by_class, timed = counted(stage, "shop_old_80")
     assert by_code == {"200": by_class["2"]}
     assert timed == by_class["2"]
@@ -58,18 +58,18 @@ def test_failures_of_a_backend_are_counted_as_5xx_of_its_cluster(stage: XdsHarne
     before = counted(stage, "shop_failing_80")[1].get("503", 0)
     for _ in range(5):
         stage.get("failing")
-    found = until(lambda: _at_least(stage, "shop_failing_80", "503", before + 5), says="five failures")
+    found = until(lambda: _at_least(stage, "shop_failing_80", "503", before + 5), what="five failures")
     assert found is not None
     assert set(found) == {"503"}
 
 
 def test_a_report_names_its_gateway_and_node(stage: XdsHarness) -> None:
-    gateway, node, _ = until(lambda: stage.plane.metrics[-1:], says="a report")[0]
+    gateway, node, _ = until(lambda: stage.plane.metrics[-1:], what="a report")[0]
     assert (gateway, node) == (GATEWAY, "envoy-0")
 
 
 def test_a_report_of_an_idle_envoy_has_its_interval(stage: XdsHarness) -> None:
-    seconds = until(lambda: [otlp.read_report(body).seconds for _, _, body in stage.plane.metrics][2:4], says="reports")
+    seconds = until(lambda: [otlp.read_report(body).seconds for _, _, body in stage.plane.metrics][2:4], what="reports")
     assert all(0.5 < each < 5 for each in seconds)
 
 
@@ -85,7 +85,7 @@ def test_a_reading_covers_the_time_of_an_envoy_that_reports(stage: XdsHarness) -
             seen += 1
         return store.read(GATEWAY, "shop_old_80", time.monotonic(), 2.0).coverage > 0.99
 
-    until(covered, says="two seconds are covered")
+    until(covered, what="two seconds are covered")
 
 
 def test_envoys_own_prometheus_page_has_the_series_that_users_query(stage: XdsHarness) -> None:

@@ -64,7 +64,7 @@ def test_an_envoy_with_another_node_id_gets_the_resources_of_its_certificates_ga
     address, port = str(loopback_network()[1]), free_port()
     stage.plane.update(Update(resources=listener(address, port), route_configurations=frozenset({"http"})), OTHER)
     with stage.plane.envoy(tmp_path, address, gateway=OTHER, node_id="envoy-0") as impostor:
-        until(lambda: get(address, port, "first.example")[0] == 404, says="its own listener", running=impostor)
+        until(lambda: get(address, port, "first.example")[0] == 404, what="its own listener", running=impostor)
         assert str(stage.port) not in impostor.admin("/listeners")
 
 
@@ -77,22 +77,22 @@ def test_a_restarted_server_sends_nothing_again(stage: XdsHarness) -> None:
             stage.plane.update(update)
         stage.plane.facts.clear()
         stage.plane.open()
-        until(lambda: any(isinstance(fact, Connected) for fact in stage.plane.facts), says="Envoy is back")
-        until(lambda: [fact for fact in stage.plane.outcomes() if fact.name == "http"], says="its routes are known")
+        until(lambda: any(isinstance(fact, Connected) for fact in stage.plane.facts), what="Envoy is back")
+        until(lambda: [fact for fact in stage.plane.outcomes() if fact.name == "http"], what="its routes are known")
         assert _updates(stage) == before
     assert traffic.failed == 0
 
 
 def test_weights_change_again_after_a_restart(stage: XdsHarness) -> None:
     stage.weigh("first", 0, 1)
-    until(lambda: stage.answers("first") == {"new"}, says="all traffic moved")
+    until(lambda: stage.answers("first") == {"new"}, what="all traffic moved")
 
 
 def test_a_server_that_is_not_open_removes_nothing(stage: XdsHarness) -> None:
     stage.plane.stop()
     stage.plane.facts.clear()
     stage.plane.start()
-    until(lambda: any(isinstance(fact, Connected) for fact in stage.plane.facts), says="Envoy is back")
+    until(lambda: any(isinstance(fact, Connected) for fact in stage.plane.facts), what="Envoy is back")
     assert stage.get("first") == (200, "new")
     for update in stage.updates:
         stage.plane.update(update)
@@ -110,7 +110,7 @@ def test_a_server_uses_its_renewed_certificate_and_ends_no_stream(stage: XdsHarn
     with plane.envoy(tmp_path, str(loopback_network()[1]), node_id="envoy-1") as newcomer:
         until(
             lambda: any(isinstance(fact, Connected) for fact in plane.facts),
-            says="an Envoy with a certificate of the new authority is let in",
+            what="an Envoy with a certificate of the new authority is let in",
             running=newcomer,
         )
         assert not any(isinstance(fact, Disconnected) for fact in plane.facts)
@@ -127,14 +127,14 @@ def test_an_envoy_reads_its_renewed_certificate_and_ca_from_its_files(stage: Xds
     for update in stage.updates:
         plane.update(update)
     plane.open()
-    until(lambda: any(isinstance(fact, Connected) for fact in plane.facts), says="both trust each other")
+    until(lambda: any(isinstance(fact, Connected) for fact in plane.facts), what="both trust each other")
     stage.add("renewed", 1, 0)
 
 
 def test_a_gateway_that_is_dropped_ends_its_streams_and_its_envoys_serve_on(stage: XdsHarness) -> None:
     stage.plane.facts.clear()
     stage.plane.call(stage.plane.server.drop, GATEWAY)
-    until(lambda: any(isinstance(fact, Disconnected) for fact in stage.plane.facts), says="the stream ended")
+    until(lambda: any(isinstance(fact, Disconnected) for fact in stage.plane.facts), what="the stream ended")
     assert stage.get("first") == (200, "new")
 
 

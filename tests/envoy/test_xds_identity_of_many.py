@@ -24,9 +24,9 @@ from headgate.xds.desired import Update
 from headgate.xds.facts import Connected, Disconnected
 from support.addresses import loopback_network
 from support.envoys import Envoy
-from support.strangers import ask
 from support.waiting import until
 from support.xds import ControlPlane
+from support.xds_client import ask
 
 GATEWAYS = 8
 PORT = 8443
@@ -152,7 +152,7 @@ def test_renewed_certificates_of_all_envoys_end_no_stream(town: Town) -> None:
     for tenant in town.tenants:
         town.plane.identity(tenant.folder / "certificates", tenant.key)
         serial = f"{serial_number(tenant.folder / 'certificates' / 'tls.crt'):x}"
-        until(lambda of=tenant, new=serial: new in of.envoy.admin("/certs"), says="Envoy read its new certificate")  # type: ignore[misc]
+        until(lambda of=tenant, new=serial: new in of.envoy.admin("/certs"), what="Envoy read its new certificate")  # type: ignore[misc]
     assert not [fact for fact in town.plane.facts if isinstance(fact, Disconnected)]
     assert {each.key: each.envoy.counter("cluster.headgate_xds.upstream_cx_total") for each in town.tenants} == before
 
@@ -166,12 +166,12 @@ def test_after_a_restart_of_the_server_each_envoy_comes_back_once(town: Town) ->
     town.plane.facts.clear()
     town.plane.start()
     town.tell()
-    until(lambda: len(town.arrivals()) == GATEWAYS, says="all Envoys are back")
+    until(lambda: len(town.arrivals()) == GATEWAYS, what="all Envoys are back")
     before = town.arrivals()
     for tenant in town.tenants:
         moved = Update(resources=listening(tenant, PORT + 1))
         town.plane.update(moved, tenant.key)
-        until(lambda of=tenant: f":{PORT + 1}" in of.envoy.admin("/listeners"), says="a change arrives")  # type: ignore[misc]
+        until(lambda of=tenant: f":{PORT + 1}" in of.envoy.admin("/listeners"), what="a change arrives")  # type: ignore[misc]
     assert town.arrivals() == before == Counter({tenant.key: 1 for tenant in town.tenants})
 
 

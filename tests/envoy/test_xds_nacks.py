@@ -49,9 +49,9 @@ def test_a_nacked_cluster_is_reported_with_its_routes_and_others_serve(stage: Xd
             weights={**odd_weights, **fine_weights},
         )
     )
-    until(lambda: stage.get("fine") == (200, "fine"), says="what came with it serves")
-    until(lambda: stage.get("odd")[0] == 500, says="its own route answers 500")
-    (refused,) = until(lambda: refusals(stage, CLUSTER), says="the refusal")
+    until(lambda: stage.get("fine") == (200, "fine"), what="what came with it serves")
+    until(lambda: stage.get("odd")[0] == 500, what="its own route answers 500")
+    (refused,) = until(lambda: refusals(stage, CLUSTER), what="the refusal")
     assert (refused.name, refused.origins) == (odd.cluster, (ODD,))
     assert "connect_timeout" in refused.message.lower() or "ConnectTimeout" in refused.message
 
@@ -62,14 +62,14 @@ def test_a_nacked_cluster_is_not_sent_again_with_other_changes(stage: XdsHarness
     new = stage.plane.backend("new-one")
     host, weights = split("new-one", (new, 1))
     stage.update(Update(resources=new.resources(), hosts={("http", "new-one"): host}, weights=weights))
-    until(lambda: stage.get("new-one") == (200, "new-one"), says="a new cluster is taken")
+    until(lambda: stage.get("new-one") == (200, "new-one"), what="a new cluster is taken")
     assert stage.envoy.counter("cluster_manager.cds.update_rejected") == before > 0
 
 
 def test_a_fixed_cluster_serves_and_its_routes_are_reported(stage: XdsHarness) -> None:
     odd = stage.plane.backend("odd")
     stage.update(Update(resources=odd.resources()))
-    until(lambda: stage.get("odd") == (200, "odd"), says="it serves")
+    until(lambda: stage.get("odd") == (200, "odd"), what="it serves")
     last = [each for each in stage.plane.outcomes() if each.type_url == CLUSTER and each.name == odd.cluster][-1]
     assert (last.message, last.origins) == ("", (ODD,))
 
@@ -82,16 +82,16 @@ def test_a_nacked_certificate_is_reported_until_it_is_fixed_and_others_are_used(
     chains = [listeners.FilterChain(each, "http", (f"{each}.example",), (f"shop/{each}",)) for each in ("good", "bad")]
     found = listeners.listener(f"l-{port}", stage.address, port, chains)
     stage.update(Update(resources={(each.type_url, each.name): each for each in (bad, fine, found)}))
-    (refused,) = until(lambda: refusals(stage, SECRET), says="the refusal")
+    (refused,) = until(lambda: refusals(stage, SECRET), what="the refusal")
     assert refused.name == "shop/bad"
-    until(lambda: shown(stage, port, "good.example") == ("good.example",), says="the other certificate is shown")
+    until(lambda: shown(stage, port, "good.example") == ("good.example",), what="the other certificate is shown")
     assert stage.get("before") == (200, "old")
     mended = tls.of_secret(golden.secret("shop/bad", ("bad.example",)))
     stage.update(
         Update(resources={(SECRET, "shop/bad"): secrets.tls_certificate("shop/bad", mended.certificate, mended.key)})
     )
-    until(lambda: shown(stage, port, "bad.example") == ("bad.example",), says="the mended certificate is shown")
-    until(lambda: last_outcome(stage, SECRET, "shop/bad").message == "", says="the ACK is reported")
+    until(lambda: shown(stage, port, "bad.example") == ("bad.example",), what="the mended certificate is shown")
+    until(lambda: last_outcome(stage, SECRET, "shop/bad").message == "", what="the ACK is reported")
 
 
 def last_outcome(stage: XdsHarness, type_url: str, name: str) -> Outcome:

@@ -56,7 +56,7 @@ def test_swapping_the_cluster_of_a_route_twenty_times_fails_no_request(stage: Xd
                     weights=weights,
                 )
             )
-            until(lambda: stage.get("swap")[1] == backend.name, says="the swap", every=0.01)  # noqa: B023
+            until(lambda: stage.get("swap")[1] == backend.name, what="the swap", every=0.01)  # noqa: B023
             before = backend
     assert traffic.failed == 0
 
@@ -65,9 +65,9 @@ def test_an_unwanted_cluster_is_removed_after_its_last_route(stage: XdsHarness) 
     backend = stage.plane.backend("brief")
     host, weights = split("brief", (backend, 1))
     stage.update(Update(resources=backend.resources(), hosts={("http", "brief"): host}, weights=weights))
-    until(lambda: stage.get("brief") == (200, "brief"), says="it serves")
+    until(lambda: stage.get("brief") == (200, "brief"), what="it serves")
     stage.update(Update(removed_resources=frozenset(backend.resources()), removed_hosts=frozenset({("http", "brief")})))
-    until(lambda: backend.cluster not in stage.envoy.admin("/clusters"), says="the cluster is gone")
+    until(lambda: backend.cluster not in stage.envoy.admin("/clusters"), what="the cluster is gone")
     assert stage.get("brief")[0] == 404
 
 
@@ -75,7 +75,7 @@ def test_a_cluster_that_changes_under_its_own_name_fails_no_request(stage: XdsHa
     backend = stage.plane.backend("same")
     host, weights = split("same", (backend, 1))
     stage.update(Update(resources=backend.resources(), hosts={("http", "same"): host}, weights=weights))
-    until(lambda: stage.get("same") == (200, "same"), says="it serves")
+    until(lambda: stage.get("same") == (200, "same"), what="it serves")
     with Traffic(stage.address, stage.port, "same.example") as traffic:
         for timeout in (1.0, 2.0, 3.0):
             changed = clusters.cluster(backend.cluster, "shop_same_80", connect_timeout=timeout)
@@ -85,7 +85,7 @@ def test_a_cluster_that_changes_under_its_own_name_fails_no_request(stage: XdsHa
                     f'"connect_timeout": "{t:g}s"' in stage.envoy.admin("/config_dump?name_regex=.*same.*")
                 ),  # type: ignore[misc]
                 deadline=5,
-                says="the change is in force",
+                what="the change is in force",
             )
     assert traffic.failed == 0
 
@@ -96,7 +96,7 @@ def test_a_route_to_a_service_without_endpoints_answers_503_at_once(stage: XdsHa
     host, weights = split("empty", (backend, 1))
     resources = backend.resources() | {(ENDPOINTS, empty.name): empty}
     stage.update(Update(resources=resources, hosts={("http", "empty"): host}, weights=weights))
-    until(lambda: stage.get("empty")[0] == 503, deadline=5, says="503")
+    until(lambda: stage.get("empty")[0] == 503, deadline=5, what="503")
 
 
 def test_a_nacked_virtual_host_stops_no_other(stage: XdsHarness) -> None:
@@ -107,7 +107,7 @@ def test_a_nacked_virtual_host_stops_no_other(stage: XdsHarness) -> None:
             weights={key: each for _, weights in hosts.values() for key, each in weights.items()},
         )
     )
-    until(lambda: all(stage.get(f"many{i}") == (200, "old") for i in range(8)), says="all others serve")
+    until(lambda: all(stage.get(f"many{i}") == (200, "old") for i in range(8)), what="all others serve")
     assert stage.get("bad")[0] == 500
     (refused,) = stage.plane.outcomes("missing ]")
     assert (refused.type_url, refused.name, refused.host, refused.origins) == (
@@ -121,16 +121,16 @@ def test_a_nacked_virtual_host_stops_no_other(stage: XdsHarness) -> None:
 def test_a_nacked_change_leaves_a_virtual_host_unchanged(stage: XdsHarness) -> None:
     stage.add("kept", 1, 0)
     stage.update(Update(hosts={("http", "kept"): broken("kept", "(")}))
-    until(lambda: [fact for fact in stage.plane.outcomes("missing )") if fact.host == "kept"], says="the refusal")
+    until(lambda: [fact for fact in stage.plane.outcomes("missing )") if fact.host == "kept"], what="the refusal")
     assert stage.get("kept") == (200, "old")
 
 
 def test_a_nacked_virtual_host_serves_again_when_it_is_fixed(stage: XdsHarness) -> None:
     stage.update(Update(hosts={("http", "mended"): broken("mended")}))
-    until(lambda: stage.get("mended")[0] == 500, says="500 while it is refused")
+    until(lambda: stage.get("mended")[0] == 500, what="500 while it is refused")
     host, weights = split("mended", (stage.old, 1))
     stage.update(Update(hosts={("http", "mended"): host}, weights=weights))
-    until(lambda: stage.get("mended") == (200, "old"), says="it serves")
+    until(lambda: stage.get("mended") == (200, "old"), what="it serves")
     last = [fact for fact in stage.plane.outcomes() if fact.host == "mended"][-1]
     assert last.message == ""
 
@@ -139,8 +139,8 @@ def test_a_listener_on_a_port_in_use_is_nacked_and_the_others_are_added(stage: X
     taken = stage.plane.port
     other = free_port(stage.address)
     stage.update(Update(resources=listener("127.0.0.1", taken) | listener(stage.address, other)))
-    until(lambda: get(stage.address, other, "x")[0] == 404, says="the other listener")
-    (refused,) = until(lambda: stage.plane.outcomes("Address already in use"), says="the refusal")
+    until(lambda: get(stage.address, other, "x")[0] == 404, what="the other listener")
+    (refused,) = until(lambda: stage.plane.outcomes("Address already in use"), what="the refusal")
     assert (refused.type_url, refused.name) == (LISTENER, f"l-{taken}")
 
 
@@ -150,8 +150,8 @@ def test_a_listener_on_a_port_in_use_serves_when_the_port_becomes_free(stage: Xd
         holder.listen()
         port = holder.getsockname()[1]
         stage.update(Update(resources=listener(stage.address, port)))
-        until(lambda: stage.plane.outcomes(f":{port}': Address already in use"), says="the refusal")
-    until(lambda: get(stage.address, port, "x")[0] == 404, says="the listener, with nothing changed")
+        until(lambda: stage.plane.outcomes(f":{port}': Address already in use"), what="the refusal")
+    until(lambda: get(stage.address, port, "x")[0] == 404, what="the listener, with nothing changed")
 
 
 def certificate(host: str) -> Resource:
@@ -176,8 +176,8 @@ def test_a_renewed_certificate_is_used_without_changing_the_listener(stage: XdsH
     chain = listeners.FilterChain("web", "http", ("web.example",), ("web",))
     https = listeners.listener("https", stage.address, port, [chain])
     stage.update(Update(resources={(SECRET, "web"): certificate("one"), (LISTENER, "https"): https}))
-    first = until(lambda: shown(stage, port), says="a certificate")
+    first = until(lambda: shown(stage, port), what="a certificate")
     listening = stage.envoy.counter("listener_manager.listener_modified")
     stage.update(Update(resources={(SECRET, "web"): certificate("two")}))
-    until(lambda: shown(stage, port) != first, says="another certificate")
+    until(lambda: shown(stage, port) != first, what="another certificate")
     assert stage.envoy.counter("listener_manager.listener_modified") == listening

@@ -31,7 +31,7 @@ def test_a_change_of_weights_reaches_envoy_without_a_route_configuration(stage: 
     stage.add("overlay", 1, 0)
     before = routes_version(stage)
     stage.weigh("overlay", 0, 1)
-    until(lambda: stage.answers("overlay") == {"new"}, says="all traffic moved")
+    until(lambda: stage.answers("overlay") == {"new"}, what="all traffic moved")
     assert routes_version(stage) == before
 
 
@@ -43,10 +43,10 @@ def test_weights_of_a_route_among_many_paths_change_by_the_overlay(stage: XdsHar
     stage.add("crowded", 1, 0, crowd)
     before = routes_version(stage)
     stage.weigh("crowded", 0, 1)
-    until(lambda: stage.answers("crowded") == {"new"}, says="all traffic moved")
+    until(lambda: stage.answers("crowded") == {"new"}, what="all traffic moved")
     assert routes_version(stage) == before
     stage.add("after-the-crowd", 1, 0)
-    until(lambda: "w.crowded" not in stage.envoy.admin("/runtime"), says="the keys are withdrawn")
+    until(lambda: "w.crowded" not in stage.envoy.admin("/runtime"), what="the keys are withdrawn")
     assert stage.answers("crowded") == {"new"}
 
 
@@ -64,14 +64,14 @@ def apart(stage: XdsHarness, name: str, old: int, new: int) -> Update:
 
 def test_weights_of_routes_that_share_requests_change_by_the_overlay(stage: XdsHarness) -> None:
     stage.update(apart(stage, "apart", 1, 0))
-    until(lambda: stage.get("apart") == (200, "old"), says="it serves")
+    until(lambda: stage.get("apart") == (200, "old"), what="it serves")
     before = routes_version(stage)
     for old, new, answers in ((0, 1, {"new"}), (1, 0, {"old"}), (1, 1, {"old", "new"}), (0, 5, {"new"})):
         stage.update(Update(weights=apart(stage, "apart", old, new).weights))
-        until(lambda answers=answers: stage.answers("apart", 40) == answers, says=f"{old} to {new}")  # type: ignore[misc]
+        until(lambda answers=answers: stage.answers("apart", 40) == answers, what=f"{old} to {new}")  # type: ignore[misc]
     assert routes_version(stage) == before
     stage.add("after-apart", 1, 0)
-    until(lambda: "w.apart" not in stage.envoy.admin("/runtime"), says="the keys are withdrawn")
+    until(lambda: "w.apart" not in stage.envoy.admin("/runtime"), what="the keys are withdrawn")
     assert stage.answers("apart") == {"new"}
 
 
@@ -81,15 +81,15 @@ def test_two_hundred_changes_of_weights_fail_no_request(stage: XdsHarness) -> No
         for step in range(200):
             stage.weigh("steady", step % 101, 100 - step % 101)
         stage.weigh("steady", 0, 1)
-        until(lambda: stage.answers("steady") == {"new"}, says="the last weights")
+        until(lambda: stage.answers("steady") == {"new"}, what="the last weights")
     assert traffic.failed == 0
 
 
 def test_weights_hold_when_routes_are_sent_and_then_leave_the_overlay(stage: XdsHarness) -> None:
     stage.add("fold", 1, 0)
     stage.weigh("fold", 0, 1)
-    until(lambda: stage.answers("fold") == {"new"}, says="all traffic moved")
+    until(lambda: stage.answers("fold") == {"new"}, what="all traffic moved")
     with Traffic(stage.address, stage.port, "fold.example") as traffic:
         stage.add("other", 1, 0)
-        until(lambda: "w.fold" not in stage.envoy.admin("/runtime"), says="the keys are withdrawn")
+        until(lambda: "w.fold" not in stage.envoy.admin("/runtime"), what="the keys are withdrawn")
     assert set(traffic.answers) == {(200, "new")}

@@ -11,7 +11,7 @@ from http.server import ThreadingHTTPServer
 import grpc
 from envoy.service.auth.v3 import external_auth_pb2 as auth
 
-from support.web import Silent, serving
+from support.web import QuietHandler, serving
 
 from .cases import Backend
 
@@ -33,7 +33,7 @@ def over_http(where: Backend, status: int = 200, headers: Mapping[str, str] | No
     """A server that gives every request the same answer."""
     asked = Asked()
 
-    class Handler(Silent):
+    class Handler(QuietHandler):
         def do_POST(self) -> None:
             self.do_GET()
 

@@ -312,7 +312,7 @@ def _everything(outputs: Outputs, gateway: Key, number: str) -> Update:
     )
 
 
-class PlayedCase:
+class LoadedCase:
     """Serves one golden case at a time by one Envoy: a case stays loaded until another is needed."""
 
     def __init__(self, harness: EnvoyHarness) -> None:

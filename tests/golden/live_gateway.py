@@ -75,7 +75,7 @@ class LiveGateway:
             found[:] = [self.ask(url, client)]
             return found[0].status == status
 
-        until(answered, every=0.02, running=self._harness.envoy, says=f"{status} for {url}")
+        until(answered, every=0.02, running=self._harness.envoy, what=f"{status} for {url}")
         return found[0]
 
     @contextmanager

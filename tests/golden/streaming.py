@@ -133,7 +133,7 @@ def tally(answers: Iterable[Answer], backends: Iterable[Backend]) -> Counter[str
     return Counter(services[each.backend] if each.backend else CLOSED for each in answers)
 
 
-class StreamStage(EnvoyHarness):
+class StreamHarness(EnvoyHarness):
     """The same harness with backends that speak lines over TCP, TLS and UDP."""
 
     def __init__(self, folder: Path, *, workers: int = 1) -> None:

@@ -26,7 +26,7 @@ def both(kubernetes: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> 
         apis = Http(kubernetes.kubeconfig), Http(local.kubeconfig)
         for kubeconfig, api in zip((kubernetes.kubeconfig, local.kubeconfig), apis, strict=True):
             Kubectl(kubeconfig)("apply", f"--filename={POLICIES}")
-            until(functools.partial(_at_work, api), says="the policies are at work")
+            until(functools.partial(_at_work, api), what="the policies are at work")
         yield apis
         for api in apis:
             api.close()

@@ -13,7 +13,7 @@ from headgate.api.meta import Key
 from headgate.api.selectors import parse_labels
 from headgate.localapi.http.read_handlers import Representation, Selection, Watch
 from headgate.localapi.registry.status_errors import StatusError
-from support.local_api import Desk, decoded
+from support.local_api import InProcessApi, decoded
 
 NAMES = st.sampled_from(["a", "b", "c"])
 LABELS = st.dictionaries(st.just("app"), st.sampled_from(["web", "db"]), max_size=1)
@@ -28,7 +28,7 @@ STEPS = st.lists(
 )
 
 
-def do(desk: Desk, step: tuple[str, str, dict[str, str]]) -> None:
+def do(desk: InProcessApi, step: tuple[str, str, dict[str, str]]) -> None:
     """One step; what is refused changes nothing."""
     what, name, labels = step
     try:
@@ -48,7 +48,7 @@ def do(desk: Desk, step: tuple[str, str, dict[str, str]]) -> None:
         return
 
 
-def listed(desk: Desk, selection: Selection) -> dict[str, Any]:
+def listed(desk: InProcessApi, selection: Selection) -> dict[str, Any]:
     """What a list shows."""
     collection = desk.api.cache.collection("configmaps")
     return {
@@ -58,7 +58,7 @@ def listed(desk: Desk, selection: Selection) -> dict[str, Any]:
     }
 
 
-def followed(desk: Desk, watch: Watch, state: dict[str, Any]) -> dict[str, Any]:
+def followed(desk: InProcessApi, watch: Watch, state: dict[str, Any]) -> dict[str, Any]:
     """A list from before with the events since then."""
     import json  # noqa: PLC0415
 
@@ -78,7 +78,7 @@ def followed(desk: Desk, watch: Watch, state: dict[str, Any]) -> dict[str, Any]:
 @settings(max_examples=60)
 @given(STEPS, STEPS, st.sampled_from(["", "app=web", "app", "!app", "app!=db"]))
 def test_a_list_and_the_events_since_then_are_a_list(before: Any, after: Any, labels: str) -> None:
-    with TemporaryDirectory() as folder, Desk(Path(folder) / "o") as desk:
+    with TemporaryDirectory() as folder, InProcessApi(Path(folder) / "o") as desk:
         for step in before:
             do(desk, step)
         selection = Selection("default", parse_labels(labels))
@@ -101,18 +101,18 @@ def test_a_list_and_the_events_since_then_are_a_list(before: Any, after: Any, la
 @given(STEPS)
 def test_what_is_in_memory_is_on_disk(steps: Any) -> None:
     with TemporaryDirectory() as folder:
-        with Desk(Path(folder) / "o") as desk:
+        with InProcessApi(Path(folder) / "o") as desk:
             for step in steps:
                 do(desk, step)
             before = listed(desk, Selection("default")), desk.store.revision
-        with Desk(Path(folder) / "o") as desk:
+        with InProcessApi(Path(folder) / "o") as desk:
             assert (listed(desk, Selection("default")), desk.store.revision) == before
 
 
 @settings(max_examples=30)
 @given(STEPS)
 def test_revisions_only_grow(steps: Any) -> None:
-    with TemporaryDirectory() as folder, Desk(Path(folder) / "o") as desk:
+    with TemporaryDirectory() as folder, InProcessApi(Path(folder) / "o") as desk:
         start = desk.store.revision
         for step in steps:
             do(desk, step)

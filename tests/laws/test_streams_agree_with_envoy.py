@@ -30,7 +30,7 @@ CONNECTIONS = 12
 class StreamLaw:
     """A real Envoy, and backends at the endpoints of `worlds.furniture`."""
 
-    def __init__(self, envoy_harness: streaming.StreamStage) -> None:
+    def __init__(self, envoy_harness: streaming.StreamHarness) -> None:
         self._harness = envoy_harness
         addresses = envoy_harness.addresses()
         self.gateway = str(addresses.gateways[1])
@@ -59,7 +59,7 @@ class StreamLaw:
 
 @pytest.fixture(scope="module")
 def envoy_law(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StreamLaw]:
-    with streaming.StreamStage(tmp_path_factory.mktemp("law")) as envoy_harness:
+    with streaming.StreamHarness(tmp_path_factory.mktemp("law")) as envoy_harness:
         yield StreamLaw(envoy_harness)
 
 

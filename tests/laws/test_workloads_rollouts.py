@@ -9,7 +9,7 @@ from headgate.api.core import Pod
 from headgate.workloads import rolling
 from headgate.workloads.pods import is_active, is_available
 from headgate.workloads.views import Deployment, ReplicaSet
-from support.small_world import SmallWorld, deployment, release
+from support.fake_cluster import FakeCluster, deployment, release
 
 amounts = st.one_of(st.integers(0, 4), st.sampled_from(["0%", "25%", "50%", "100%"]))
 strategies = st.fixed_dictionaries({"maxSurge": amounts, "maxUnavailable": amounts}).filter(
@@ -17,9 +17,9 @@ strategies = st.fixed_dictionaries({"maxSurge": amounts, "maxUnavailable": amoun
 )
 
 
-def updated(replicas: int, update: dict[str, int | str], min_ready_seconds: int = 0) -> SmallWorld:
+def updated(replicas: int, update: dict[str, int | str], min_ready_seconds: int = 0) -> FakeCluster:
     """A world in which everything runs, and a new version was just asked for."""
-    world = SmallWorld()
+    world = FakeCluster()
     strategy = {"type": "RollingUpdate", "rollingUpdate": update}
     world.add(deployment(replicas=replicas, strategy=strategy, minReadySeconds=min_ready_seconds))
     _finish(world)
@@ -27,19 +27,19 @@ def updated(replicas: int, update: dict[str, int | str], min_ready_seconds: int 
     return world
 
 
-def _moves(world: SmallWorld) -> list[Pod]:
+def _moves(world: FakeCluster) -> list[Pod]:
     """Pods that may start (without phase) or end (under deletion)."""
     return [pod for pod in world.all(Pod) if not pod.status.phase or pod.metadata.deletion_timestamp]
 
 
-def _move(world: SmallWorld, pod: Pod) -> None:
+def _move(world: FakeCluster, pod: Pod) -> None:
     if pod.metadata.deletion_timestamp:
         world.gone(pod.metadata.name)
     else:
         world.start(pod.metadata.name)
 
 
-def _finish(world: SmallWorld) -> None:
+def _finish(world: FakeCluster) -> None:
     for _ in range(300):
         world.settle()
         world.now += 5
@@ -50,7 +50,7 @@ def _finish(world: SmallWorld) -> None:
     raise AssertionError("it never ends")
 
 
-def _available(world: SmallWorld) -> int:
+def _available(world: FakeCluster) -> int:
     wait = world.one(Deployment, "shop").spec.min_ready_seconds
     return sum(is_active(pod) and is_available(pod, wait, world.now) for pod in world.all(Pod))
 

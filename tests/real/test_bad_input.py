@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from headgate.traffic import Target
-from support import walk_manifests
+from support import scenario_manifests
 from support.control_plane import ControlPlane
 from support.installed import Installed
-from support.steady import Steady
+from support.steady_traffic import SteadyTraffic
 from support.waiting import until
 
 NAMESPACE, HOST = "bad-input", "fine.example.com"
@@ -67,7 +67,7 @@ class Site:
             status, reason, message = self.condition(kind, name, type, listener=listener)
             return message if (status, reason) == wanted else ""
 
-        return until(message, says=f"{type} {' '.join(wanted)} of {kind} {name} {listener}")
+        return until(message, what=f"{type} {' '.join(wanted)} of {kind} {name} {listener}")
 
     def serves(self) -> bool:
         return httpx.get(f"http://{self.address()}/", headers={"host": HOST}, trust_env=False).is_success
@@ -79,14 +79,14 @@ LISTENER = {"name": "http", "protocol": "HTTP", "port": 80}
 @pytest.fixture(scope="module")
 def site(installed: Installed, kubernetes: ControlPlane) -> Iterator[Site]:
     kubernetes.kubectl("create", "namespace", NAMESPACE)
-    kubernetes.kubectl.apply(walk_manifests.application("app", NAMESPACE, "1"))
+    kubernetes.kubectl.apply(scenario_manifests.application("app", NAMESPACE, "1"))
     made = Site(kubernetes)
     made.gateway("edge", [LISTENER])
     route = {"parentRefs": [{"name": "edge"}], "hostnames": [HOST], "rules": [TO_APP]}
     made.apply("HTTPRoute", "app", spec=route)
     made.kubectl("rollout", "status", "deployment/app", "--timeout=60s")
     made.kubectl("wait", "gateway/edge", "--for=condition=Programmed", "--timeout=60s")
-    until(made.serves, says="it serves", tolerate=(OSError, httpx.HTTPError))
+    until(made.serves, what="it serves", tolerate=(OSError, httpx.HTTPError))
     yield made
     kubernetes.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
@@ -95,9 +95,9 @@ TO_APP = {"backendRefs": [{"name": "app", "port": 8080}]}
 
 
 @pytest.fixture
-def unharmed(site: Site) -> Iterator[Steady]:
+def unharmed(site: Site) -> Iterator[SteadyTraffic]:
     """Whatever the test does, every request of others is answered."""
-    with Steady(Target(site.address(), 80, host=HOST)) as steady:
+    with SteadyTraffic(Target(site.address(), 80, host=HOST)) as steady:
         yield steady
         steady.more(50)
     assert steady.answers.keys() == {"200"}, steady.answers
@@ -106,7 +106,7 @@ def unharmed(site: Site) -> Iterator[Steady]:
 TAKEN: dict[str, Any] = {**LISTENER, "name": "taken", "port": 8181}
 
 
-def test_a_listener_that_envoy_refuses_says_so_itself_and_stops_no_other(site: Site, unharmed: Steady) -> None:
+def test_a_listener_that_envoy_refuses_says_so_itself_and_stops_no_other(site: Site, unharmed: SteadyTraffic) -> None:
     # Somebody else has the port on this address: nothing but the attempt can show it.
     with socket.create_server((site.address(), TAKEN["port"])):
         site.gateway("edge", [LISTENER, TAKEN])
@@ -120,12 +120,12 @@ def test_a_listener_that_envoy_refuses_says_so_itself_and_stops_no_other(site: S
         unharmed.more(200)
 
 
-def test_a_port_that_is_free_again_is_served_without_an_edit(site: Site, unharmed: Steady) -> None:
+def test_a_port_that_is_free_again_is_served_without_an_edit(site: Site, unharmed: SteadyTraffic) -> None:
     site.said("gateway", "edge", "Programmed", "True", "Programmed", listener="taken")
     site.gateway("edge", [LISTENER])
 
 
-def test_a_second_gateway_does_not_get_the_address_of_the_first(site: Site, unharmed: Steady) -> None:
+def test_a_second_gateway_does_not_get_the_address_of_the_first(site: Site, unharmed: SteadyTraffic) -> None:
     wanted = site.address()
     site.gateway("second", [LISTENER], addresses=[{"type": "IPAddress", "value": wanted}])
     assert wanted in site.said("gateway", "second", "Programmed", "False", "AddressNotUsable")
@@ -134,7 +134,7 @@ def test_a_second_gateway_does_not_get_the_address_of_the_first(site: Site, unha
     site.kubectl("delete", "gateway", "second")
 
 
-def test_a_broken_certificate_leaves_the_other_listeners_alone(site: Site, unharmed: Steady) -> None:
+def test_a_broken_certificate_leaves_the_other_listeners_alone(site: Site, unharmed: SteadyTraffic) -> None:
     broken = {"tls.crt": "bm90IGEgY2VydGlmaWNhdGU=", "tls.key": "bm90IGEga2V5"}
     site.apply("Secret", "broken", type="kubernetes.io/tls", data=broken)
     tls = {"certificateRefs": [{"name": "broken"}]}
@@ -146,7 +146,7 @@ def test_a_broken_certificate_leaves_the_other_listeners_alone(site: Site, unhar
     site.gateway("edge", [LISTENER])
 
 
-def test_a_pattern_that_re2_refuses_is_named_and_other_routes_go_on(site: Site, unharmed: Steady) -> None:
+def test_a_pattern_that_re2_refuses_is_named_and_other_routes_go_on(site: Site, unharmed: SteadyTraffic) -> None:
     bad = {"matches": [{"path": {"type": "RegularExpression", "value": "/a(?=b)"}}], **TO_APP}
     spec = {"parentRefs": [{"name": "edge"}], "hostnames": ["odd.example.com"], "rules": [bad]}
     site.apply("HTTPRoute", "odd", spec=spec)

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from headgate.traffic import Target
-from support import tools, walk_manifests
+from support import scenario_manifests, tools
 from support.control_plane import ControlPlane
 from support.insecure_tls import insecure_context
 from support.installed import Installed
 from support.processes import Program
-from support.steady import Steady
+from support.steady_traffic import SteadyTraffic
 from support.waiting import until
 
 NAMESPACE, HOST, SECRET = "certified", "secure.example.com", "secure-tls"
@@ -161,7 +161,7 @@ def site(installed: Installed, kubernetes: ControlPlane, tmp_path_factory: pytes
     kubernetes.apply_crds("cert-manager-v1.21.2")
     kubernetes.kubectl("create", "namespace", NAMESPACE)
     made = Site(kubernetes, tmp_path_factory.mktemp("cert-manager"))
-    kubernetes.kubectl.apply(walk_manifests.application("app", NAMESPACE, "1"))
+    kubernetes.kubectl.apply(scenario_manifests.application("app", NAMESPACE, "1"))
     kubernetes.kubectl.apply(GATEWAY)
     made.kubectl("wait", "gateway/edge", "--for=condition=Programmed", "--timeout=60s")
     with made.programs:
@@ -170,7 +170,7 @@ def site(installed: Installed, kubernetes: ControlPlane, tmp_path_factory: pytes
 
 
 def test_a_listener_waits_for_a_secret_that_is_not_there(site: Site) -> None:
-    found = until(lambda: site.listener("secure"), says="conditions of the listener")
+    found = until(lambda: site.listener("secure"), what="conditions of the listener")
     assert found["ResolvedRefs"] == ("False", "InvalidCertificateRef")
     assert found["Programmed"] == ("False", "Invalid")
     assert found["Accepted"] == ("True", "Accepted")
@@ -182,7 +182,7 @@ def test_the_listener_is_programmed_once_cert_manager_has_made_the_secret(site: 
     until(
         lambda: site.listener("secure").get("Programmed") == ("True", "Programmed"),
         deadline=60,
-        says="the listener is programmed",
+        what="the listener is programmed",
         running=site.cert_manager,
     )
     assert site.served() == site.stored()
@@ -195,14 +195,14 @@ def test_cert_manager_owns_the_certificate_of_the_gateway(site: Site) -> None:
 
 def test_renewals_under_load_lose_no_request_and_each_new_certificate_is_served(site: Site) -> None:
     target = Target(site.address(), 443, host=HOST, tls=insecure_context())
-    until(site.served, says="a handshake")
-    with Steady(target) as steady:
+    until(site.served, what="a handshake")
+    with SteadyTraffic(target) as steady:
         steady.more(100)
         for _ in range(RENEWALS):
             before = site.stored()
             site.renew()
-            until(lambda before=before: site.stored() != before, says="a new Secret", running=site.cert_manager)  # type: ignore[misc]
-            until(lambda: site.served() == site.stored(), says="the new certificate is served")
+            until(lambda before=before: site.stored() != before, what="a new Secret", running=site.cert_manager)  # type: ignore[misc]
+            until(lambda: site.served() == site.stored(), what="the new certificate is served")
             steady.more(100)
     assert steady.answers.keys() == {"200"}, steady.answers
     assert steady.answers.total() > RENEWALS * 100
@@ -211,5 +211,5 @@ def test_renewals_under_load_lose_no_request_and_each_new_certificate_is_served(
 def test_the_certificate_of_a_listener_set_comes_the_same_way(site: Site) -> None:
     site.kubernetes.kubectl.apply(LISTENER_SET)
     site.kubectl("wait", "listenerset/team", "--for=condition=Programmed", "--timeout=60s")
-    until(lambda: site.served(TEAM_HOST) == site.stored("team-tls"), says="its certificate is served")
+    until(lambda: site.served(TEAM_HOST) == site.stored("team-tls"), what="its certificate is served")
     assert site.served() == site.stored()

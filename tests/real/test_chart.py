@@ -112,7 +112,7 @@ def test_the_account_may_not_read_nodes(account: Kubectl) -> None:
 def test_the_pod_passes_the_restricted_pod_security_standard(account: Kubectl, kubernetes: ControlPlane) -> None:
     until(
         lambda: kubernetes.kubectl("get", "pods", f"--namespace={HOME}", "-o", "name"),
-        says=f"a pod of Deployment headgate; events: {kubernetes.kubectl('get', 'events', f'--namespace={HOME}')}",
+        what=f"a pod of Deployment headgate; events: {kubernetes.kubectl('get', 'events', f'--namespace={HOME}')}",
     )
 
 

@@ -40,7 +40,7 @@ def test_the_installed_gateway_api_is_version_1_7_0(kubernetes: ControlPlane) ->
 def test_a_deployment_becomes_a_replica_set_with_its_pods(kubernetes: ControlPlane) -> None:
     kubernetes.kubectl("create", "namespace", "parts")
     kubernetes.kubectl.apply(DEPLOYMENT)
-    until(lambda: owners_of_pods(kubernetes.kubectl) == ["ReplicaSet", "ReplicaSet"], says="two pods of a ReplicaSet")
+    until(lambda: owners_of_pods(kubernetes.kubectl) == ["ReplicaSet", "ReplicaSet"], what="two pods of a ReplicaSet")
 
 
 def owners_of_pods(kubectl: Kubectl) -> list[str]:

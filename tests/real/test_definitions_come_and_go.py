@@ -110,7 +110,7 @@ class Cluster:
         self.says(f'{{"kind": "{kind}", "version": "{GROUP}/{version}", "event": "watched"')
 
     def says(self, text: str) -> None:
-        until(lambda: text in self.controller.output(), says=text, running=self.controller)
+        until(lambda: text in self.controller.output(), what=text, running=self.controller)
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +152,7 @@ def with_the_oldest(cluster: Cluster) -> Cluster:
     cluster.install("v1.3.0")
     cluster.kubectl.apply(CLASS_AND_GATEWAY)
     cluster.kubectl.apply(ROUTE)
-    until(lambda: cluster.attached() == 1, says="an attached route", running=cluster.controller)
+    until(lambda: cluster.attached() == 1, what="an attached route", running=cluster.controller)
     return cluster
 
 
@@ -160,7 +160,7 @@ def with_the_oldest(cluster: Cluster) -> Cluster:
 def with_the_newer(with_the_oldest: Cluster) -> Cluster:
     """Those of v1.6.3 have replaced them."""
     with_the_oldest.install("v1.6.3")
-    until(with_the_oldest.features, says="features, which the older definition had no field for")
+    until(with_the_oldest.features, what="features, which the older definition had no field for")
     return with_the_oldest
 
 
@@ -189,9 +189,9 @@ def test_a_field_that_the_definition_lacks_is_not_written_again_and_again(with_t
     with_the_oldest.kubectl("annotate", "gatewayclass", "headgate", "example.com/touched=once")
     with_the_oldest.kubectl("annotate", "gateway", "front", "example.com/touched=once")
     with_the_oldest.kubectl("delete", "httproute", "shop")
-    until(lambda: with_the_oldest.attached() == 0, says="that the route has gone")
+    until(lambda: with_the_oldest.attached() == 0, what="that the route has gone")
     with_the_oldest.kubectl.apply(ROUTE)
-    until(lambda: with_the_oldest.attached() == 1, says="that the route is back")
+    until(lambda: with_the_oldest.attached() == 1, what="that the route is back")
     assert with_the_oldest.get("gatewayclass", "headgate")["status"] == before["status"]
 
 
@@ -204,7 +204,7 @@ def test_a_newer_release_brings_its_features_and_not_those_of_the_next(with_the_
 
 def test_a_new_kind_of_a_newer_release_is_served(with_the_newer: Cluster) -> None:
     with_the_newer.kubectl.apply(LISTENER_SET)
-    until(lambda: "Accepted" in with_the_newer.conditions("listenerset", "more"), says="a status of the ListenerSet")
+    until(lambda: "Accepted" in with_the_newer.conditions("listenerset", "more"), what="a status of the ListenerSet")
 
 
 def test_what_was_served_before_is_served_with_the_newest_release(with_the_newest: Cluster) -> None:
@@ -214,9 +214,9 @@ def test_what_was_served_before_is_served_with_the_newest_release(with_the_newes
 
 def test_a_kind_whose_definition_is_deleted_counts_no_more_and_is_taken_up_again(with_the_newest: Cluster) -> None:
     with_the_newest.kubectl("delete", "crd", f"httproutes.{GROUP}")
-    until(lambda: with_the_newest.attached() == 0, says="that no route is attached", running=with_the_newest.controller)
-    until(lambda: "HTTPRoute" not in with_the_newest.features(), says="features without HTTPRoute")
+    until(lambda: with_the_newest.attached() == 0, what="that no route is attached", running=with_the_newest.controller)
+    until(lambda: "HTTPRoute" not in with_the_newest.features(), what="features without HTTPRoute")
     with_the_newest.install("v1.7.0")
     with_the_newest.kubectl.apply(ROUTE)
-    until(lambda: with_the_newest.attached() == 1, says="an attached route", running=with_the_newest.controller)
+    until(lambda: with_the_newest.attached() == 1, what="an attached route", running=with_the_newest.controller)
     assert "HTTPRoute" in with_the_newest.features()

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from support import walk_manifests
+from support import scenario_manifests
 from support.control_plane import ControlPlane
 from support.installed import APART, Installed
 from support.waiting import until
@@ -49,7 +49,7 @@ def cluster(local_networks: None, tmp_path_factory: pytest.TempPathFactory) -> I
         plane.apply_crds("gateway-api-v1.7.0/experimental", "flagger-v1.44.0")
         with Installed(plane, tmp_path_factory.mktemp("installed-experimental"), node=APART):
             plane.kubectl("create", "namespace", NAMESPACE)
-            plane.kubectl.apply(f"{walk_manifests.application('one', NAMESPACE, '1')}---{MANIFESTS}")
+            plane.kubectl.apply(f"{scenario_manifests.application('one', NAMESPACE, '1')}---{MANIFESTS}")
             plane.kubectl("-n", NAMESPACE, "rollout", "status", "deployment/one", "--timeout=60s", timeout=90)
             plane.kubectl("-n", NAMESPACE, "wait", "gateway/edge", "--for=condition=Programmed", "--timeout=60s")
             yield plane
@@ -70,7 +70,7 @@ def services(cluster: ControlPlane) -> dict[str, Any]:
 def test_pods_behind_an_x_backend_serve_while_a_route_names_it(cluster: ControlPlane) -> None:
     assert "pods-xbackend" not in services(cluster)
     cluster.kubectl.apply(ROUTE)
-    until(lambda: status(cluster) == 200, says="the pods serve", tolerate=(OSError, httpx.HTTPError))
+    until(lambda: status(cluster) == 200, what="the pods serve", tolerate=(OSError, httpx.HTTPError))
     made = services(cluster)["pods-xbackend"]
     assert made["spec"]["selector"] == {"app": "one"}
     assert [(each["kind"], each["name"]) for each in made["metadata"]["ownerReferences"]] == [("XBackend", "pods")]
@@ -80,9 +80,9 @@ def test_pods_behind_an_x_backend_serve_while_a_route_names_it(cluster: ControlP
         entries = found.get("status", {}).get("ancestors", ())
         return [(each["type"], each["status"]) for entry in entries for each in entry["conditions"]]
 
-    until(lambda: conditions() == [("Accepted", "True")], says="the XBackend is accepted")
+    until(lambda: conditions() == [("Accepted", "True")], what="the XBackend is accepted")
     cluster.kubectl("-n", NAMESPACE, "delete", "httproute", "app")
-    until(lambda: "pods-xbackend" not in services(cluster), says="its Service is gone")
+    until(lambda: "pods-xbackend" not in services(cluster), what="its Service is gone")
 
 
 def test_a_gateway_for_the_cluster_alone_has_no_load_balancer(cluster: ControlPlane) -> None:
@@ -92,9 +92,9 @@ def test_a_gateway_for_the_cluster_alone_has_no_load_balancer(cluster: ControlPl
         return str(services(cluster).get("inside-headgate", {}).get("spec", {}).get("type", ""))
 
     cluster.kubectl.apply(f"{inside}\n")
-    until(lambda: type_of_service() == "LoadBalancer", says="anybody may reach it")
+    until(lambda: type_of_service() == "LoadBalancer", what="anybody may reach it")
     cluster.kubectl.apply(f"{inside}\n  addresses: [{{routability: Cluster}}]\n")
-    until(lambda: type_of_service() == "ClusterIP", says="nobody outside may")
+    until(lambda: type_of_service() == "ClusterIP", what="nobody outside may")
 
 
 def test_every_address_says_from_where_it_is_reached(cluster: ControlPlane) -> None:

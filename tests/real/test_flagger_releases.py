@@ -48,7 +48,7 @@ class FlaggersShop(Shop):
         asked = [(pod["status"]["podIP"], pod["metadata"].get("annotations", {})) for pod in pods]
         targets = [f"{ip}:{told['prometheus.io/port']}" for ip, told in asked if told.get("prometheus.io/scrape")]
         self.by.prometheus.scrape(targets, metrics_path="/stats/prometheus")
-        until(lambda: self.by.prometheus.query("up == 1"), says="Prometheus scrapes an Envoy")
+        until(lambda: self.by.prometheus.query("up == 1"), what="Prometheus scrapes an Envoy")
 
     def log(self) -> str:
         """What Flagger said, and the Canary's events, for the text of a failure."""

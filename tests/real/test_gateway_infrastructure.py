@@ -12,7 +12,7 @@ from headgate.traffic import Target
 from support.control_plane import ControlPlane
 from support.installed import Installed
 from support.kubectl import Kubectl
-from support.steady import Steady
+from support.steady_traffic import SteadyTraffic
 from support.waiting import until
 
 SPACE = "infrastructure"
@@ -60,7 +60,7 @@ def condition(kubectl: Kubectl, name: str, kind: str) -> tuple[str, str]:
 
 
 def comes(kubectl: Kubectl, name: str, *expected: str, kind: str = "Programmed") -> None:
-    until(lambda: condition(kubectl, name, kind) == expected, says=f"{kind} {' '.join(expected)} of {name}")
+    until(lambda: condition(kubectl, name, kind) == expected, what=f"{kind} {' '.join(expected)} of {name}")
 
 
 def addresses(kubectl: Kubectl, name: str) -> list[tuple[str, str]]:
@@ -98,8 +98,8 @@ def test_envoys_follow_to_another_address_without_a_restart(kubectl: Kubectl) ->
     comes(kubectl, "moving", "True", "Programmed")
     before = pods()
     apply(kubectl, "moving", addresses=asking(OTHER))
-    until(lambda: addresses(kubectl, "moving") == [("IPAddress", OTHER)], says=f"the address {OTHER}")
-    until(lambda: answers(OTHER), says=f"an Envoy at {OTHER}")
+    until(lambda: addresses(kubectl, "moving") == [("IPAddress", OTHER)], what=f"the address {OTHER}")
+    until(lambda: answers(OTHER), what=f"an Envoy at {OTHER}")
     assert pods() == before
     kubectl("delete", "gateway", "moving", f"--namespace={SPACE}")
 
@@ -139,7 +139,7 @@ def test_labels_and_annotations_of_the_infrastructure_are_on_everything_and_chan
     for label, annotation in (("red", "one"), ("blue", "two")):
         infrastructure = {"labels": {"team": label}, "annotations": {"example.com/note": annotation}}
         apply(kubectl, "labelled", infrastructure=infrastructure)
-        until(lambda: carries(label, annotation), says=f"{kind} of {label}")  # noqa: B023
+        until(lambda: carries(label, annotation), what=f"{kind} of {label}")  # noqa: B023
     comes(kubectl, "labelled", "True", "Programmed")
 
 
@@ -151,11 +151,11 @@ def test_other_labels_replace_no_pod_and_fail_no_request(kubectl: Kubectl) -> No
     apply(kubectl, "relabelled", infrastructure={"labels": {"team": "red"}})
     comes(kubectl, "relabelled", "True", "Programmed")
     ((_, address),) = addresses(kubectl, "relabelled")
-    until(lambda: answers(address), says="an Envoy")
+    until(lambda: answers(address), what="an Envoy")
     before = pods("red")
-    with Steady(Target(address, 80, host="any.example")) as steady:
+    with SteadyTraffic(Target(address, 80, host="any.example")) as steady:
         apply(kubectl, "relabelled", infrastructure={"labels": {"team": "blue"}})
-        until(lambda: pods("blue") == before, says="the same pod with the new label")
+        until(lambda: pods("blue") == before, what="the same pod with the new label")
         steady.more(200)
     assert pods("red") == []
     assert steady.answers.keys() == {"404"}, steady.answers
@@ -172,8 +172,8 @@ def test_a_gateway_that_is_refused_for_a_while_goes_on_serving(kubectl: Kubectl)
     apply(kubectl, "edited")
     comes(kubectl, "edited", "True", "Programmed")
     ((_, address),) = addresses(kubectl, "edited")
-    until(lambda: answers(address), says="an Envoy")
-    with Steady(Target(address, 80, host="any.example")) as steady:
+    until(lambda: answers(address), what="an Envoy")
+    with SteadyTraffic(Target(address, 80, host="any.example")) as steady:
         apply(kubectl, "edited", infrastructure={"parametersRef": reference})
         comes(kubectl, "edited", "False", "InvalidParameters", kind="Accepted")
         steady.more(200)

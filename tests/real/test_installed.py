@@ -21,7 +21,7 @@ def test_the_service_leads_to_the_pod_that_holds_the_lease(installed: Installed,
         return [endpoint["targetRef"]["name"] for each in slices for endpoint in each.get("endpoints") or ()]
 
     holder = kubernetes.kubectl.json("get", "lease", "headgate-controller", f"--namespace={NAMESPACE}")
-    pods = until(pods_behind_the_service, says="an endpoint of Service headgate")
+    pods = until(pods_behind_the_service, what="an endpoint of Service headgate")
     assert [pod for pod in pods if pod in holder["spec"]["holderIdentity"]] == pods
 
 
@@ -72,7 +72,7 @@ def test_a_request_to_the_address_of_a_gateway_is_answered_by_the_pod_behind_its
     kubectl.apply(SHOP)
     kubectl("wait", "--for=condition=Programmed", "gateway/front", "--namespace=thread", "--timeout=60s")
     address = kubectl("get", "gateway", "front", "--namespace=thread", "-o", "jsonpath={.status.addresses[0].value}")
-    answer = until(lambda: get(f"http://{address}/version"), says="200 through the Gateway", running=installed.node)
+    answer = until(lambda: get(f"http://{address}/version"), what="200 through the Gateway", running=installed.node)
     assert "v7" in answer
     assert "cannot be read" not in installed.controller_log()
     kubectl("delete", "namespace", "thread", "--wait=false")

@@ -36,7 +36,7 @@ from headgate.kube.events import EventRecorder
 from headgate.kube.leases import LeaderElector, LeaseTiming
 from headgate.kube.watch import Batch, Change, follow
 from support.control_plane import ControlPlane
-from support.scripted_api import come_true
+from support.scripted_api import eventually
 
 OURS = "headgate.dev/gateway-controller"
 
@@ -92,7 +92,7 @@ async def test_changes_are_followed(kubernetes: ControlPlane) -> None:
         await client.create(ConfigMap(metadata=ObjectMeta(name="m", namespace="client-follow")))
         await client.merge_patch(ConfigMap, "m", "client-follow", {"data": {"a": "b"}})
         await client.delete(ConfigMap, "m", "client-follow")
-        await come_true(lambda: len(seen) == 3)
+        await eventually(lambda: len(seen) == 3)
         task.cancel()
         assert [change.kind for change in seen] == ["set", "set", "delete"]
         assert seen[1].object
@@ -104,7 +104,7 @@ async def test_an_empty_collection_of_any_kind_is_synced(kubernetes: ControlPlan
     async def test(client: Client) -> None:
         batches: list[Batch[Any]] = []
         task = asyncio.create_task(follow(client, cls, batches.append, namespace="client-empty"))
-        await come_true(lambda: batches and batches[-1].synced)
+        await eventually(lambda: batches and batches[-1].synced)
         task.cancel()
 
     async with Client.from_kubeconfig(kubernetes.kubeconfig) as client:

@@ -131,11 +131,11 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         for name in ("00-namespace", "10-gateway", "20-deployment"):
             kubectl("apply", "-f", str(EXAMPLES / f"{name}.yaml"))
         kubectl("-n", "shop", "wait", "gateway/shop", "--for=condition=Programmed", "--timeout=60s")
-        targets = [f"{address}:19001" for address in until(shop.envoys, says="the Gateway's pods")]
+        targets = [f"{address}:19001" for address in until(shop.envoys, what="the Gateway's pods")]
         with Prometheus(folder / "prometheus", targets, metrics_path="/stats/prometheus") as prometheus:
             kubectl.apply(TEMPLATE.format(address=prometheus.url))
             kubectl.apply(CANARY)
-            until(lambda: shop.phase() == "Initialized", deadline=60, says="Initialized")
+            until(lambda: shop.phase() == "Initialized", deadline=60, what="Initialized")
             with traffic(shop.target()):
                 yield shop
 
@@ -149,5 +149,5 @@ def test_a_release_without_errors_is_promoted(shop: Shop) -> None:
 
 def test_a_release_with_errors_is_rolled_back_for_its_error_rate(shop: Shop) -> None:
     shop.release("1.2.0", "0.5")
-    until(lambda: shop.phase() == "Failed", deadline=90, says="Failed")
+    until(lambda: shop.phase() == "Failed", deadline=90, what="Failed")
     assert "Halt shop.shop advancement error-rate" in shop.messages()

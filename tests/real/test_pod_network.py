@@ -52,7 +52,7 @@ def address_when_ready(space: Api, name: str) -> str:
         ready = any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions", ()))
         return str(status["podIP"]) if ready else ""
 
-    return until(address, says=f"{name} is ready", deadline=20)
+    return until(address, what=f"{name} is ready", deadline=20)
 
 
 def ask(address: str) -> str:
@@ -76,7 +76,7 @@ def test_a_pod_reaches_another_one(space: Api) -> None:
     address = address_when_ready(space, "server")
     client = f"import urllib.request; print(urllib.request.urlopen('http://{address}:3000/', timeout=5).read())"
     space.create(pod("client", **python(client), spec={"restartPolicy": "Never"}))
-    assert until(lambda: space.logs("client"), says="the client's output").strip() == "b'server'"
+    assert until(lambda: space.logs("client"), what="the client's output").strip() == "b'server'"
 
 
 def test_the_command_of_a_probe_runs_in_the_pods_namespace(space: Api) -> None:
@@ -90,8 +90,8 @@ def test_the_route_to_a_pod_goes_with_it(space: Api) -> None:
     space.create(pod("ends", **python(SERVER), **READY))
     address = address_when_ready(space, "ends")
     space.delete("Pod", "ends")
-    until(lambda: space.find("Pod", "ends") is None, says="the pod is gone")
-    until(lambda: address not in routes(), says="the route to it is gone")
+    until(lambda: space.find("Pod", "ends") is None, what="the pod is gone")
+    until(lambda: address not in routes(), what="the route to it is gone")
 
 
 def test_a_killed_node_leaves_no_route_behind(machine: tuple[Api, LocalNode], space: Api) -> None:
@@ -101,4 +101,4 @@ def test_a_killed_node_leaves_no_route_behind(machine: tuple[Api, LocalNode], sp
     node.program.kill()
     space.delete("Pod", "left", gracePeriodSeconds=0)
     node.start(*PYTHON_IMAGE, "--pod-cidr", NETWORK, "--pod-network", "namespace")
-    until(lambda: address not in routes(), says="the route to it is gone")
+    until(lambda: address not in routes(), what="the route to it is gone")

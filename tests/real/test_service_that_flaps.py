@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from headgate.traffic import Target
-from support import walk_manifests
+from support import scenario_manifests
 from support.control_plane import ADMIN_TOKEN, ControlPlane
 from support.installed import Installed
-from support.steady import Steady
+from support.steady_traffic import SteadyTraffic
 from support.waiting import until
 
 NAMESPACE, HOST = "flapping", "flapping.example.com"
@@ -96,7 +96,7 @@ class Flapping:
 def flapping(installed: Installed, kubernetes: ControlPlane) -> Iterator[Flapping]:
     kubectl = kubernetes.kubectl
     kubectl("create", "namespace", NAMESPACE)
-    applications = [walk_manifests.application(name, NAMESPACE, "1") for name in ("one", "two")]
+    applications = [scenario_manifests.application(name, NAMESPACE, "1") for name in ("one", "two")]
     kubectl.apply("---".join([*applications, MANIFESTS]))
     for name in ("one", "two"):
         kubectl("-n", NAMESPACE, "rollout", "status", f"deployment/{name}", "--timeout=60s", timeout=90)
@@ -104,14 +104,14 @@ def flapping(installed: Installed, kubernetes: ControlPlane) -> Iterator[Flappin
     pods = [kubectl.json("-n", NAMESPACE, "get", "pods", "-l", f"app={name}")["items"][0] for name in ("one", "two")]
     made = Flapping(kubernetes, [pod["status"]["podIP"] for pod in pods])
     made.create()
-    until(made.serves, says="it serves", tolerate=(OSError, httpx.HTTPError, KeyError, IndexError))
+    until(made.serves, what="it serves", tolerate=(OSError, httpx.HTTPError, KeyError, IndexError))
     with made.api:
         yield made
     kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
 
 def test_one_that_flaps_beside_one_that_is_ready_loses_no_request(flapping: Flapping) -> None:
-    with Steady(flapping.target(), kept=200, fresh=20) as steady:
+    with SteadyTraffic(flapping.target(), kept=200, fresh=20) as steady:
         for flip in range(FLIPS):
             flapping.ready(True, flip % 2 == 1)
         steady.more(100)
@@ -121,7 +121,7 @@ def test_one_that_flaps_beside_one_that_is_ready_loses_no_request(flapping: Flap
 
 def test_two_that_take_turns_lose_no_request(flapping: Flapping) -> None:
     turns = itertools.cycle(((True, True), (True, False), (True, True), (False, True)))
-    with Steady(flapping.target(), kept=200, fresh=20) as steady:
+    with SteadyTraffic(flapping.target(), kept=200, fresh=20) as steady:
         for ready in itertools.islice(turns, FLIPS):
             flapping.ready(*ready)
         flapping.ready(True, True)
@@ -134,8 +134,8 @@ def test_after_a_time_without_any_every_request_is_answered_again(flapping: Flap
     for _ in range(20):
         flapping.ready(False, False)
         flapping.ready(False, True)
-    until(flapping.serves, says="it serves again")
-    with Steady(flapping.target(), kept=200, fresh=20) as steady:
+    until(flapping.serves, what="it serves again")
+    with SteadyTraffic(flapping.target(), kept=200, fresh=20) as steady:
         steady.more(300)
     assert steady.answers.keys() == {"200"}, steady.answers
     assert set(steady.bodies) == {"two 1"}

@@ -22,8 +22,8 @@ from support.control_plane import ControlPlane
 from support.envoys import OverSocket
 from support.installed import NAMESPACE, Installed
 from support.observer import admin_socket, process_of_envoy
-from support.strangers import ask
 from support.waiting import until
+from support.xds_client import ask
 
 PODS, LOAD_BALANCERS = "10.244.128.0/17", "10.245.128.0/17"
 TENANTS = tuple(f"tenant-{letter}" for letter in "abcdef")
@@ -112,7 +112,7 @@ def cluster(local_networks: None, tmp_path_factory: pytest.TempPathFactory) -> I
             plane.kubectl.apply(yaml.safe_dump_all(each for name in TENANTS for each in manifests(name)))
             for name in TENANTS:
                 plane.kubectl("-n", name, "wait", "gateway/edge", "--for=condition=Programmed", "--timeout=60s")
-                until(lambda name=name: name in admin(name, "/certs"), says=f"the certificate of {name}")  # type: ignore[misc]
+                until(lambda name=name: name in admin(name, "/certs"), what=f"the certificate of {name}")  # type: ignore[misc]
             yield plane
 
 
@@ -151,7 +151,7 @@ def from_a_pod(plane: ControlPlane, tenant: str, name: str, questions: tuple[str
     def phase() -> bool:
         return bool(plane.kubectl.json("-n", tenant, "get", "pod", name)["status"].get("phase") == "Succeeded")
 
-    until(phase, deadline=60, says="the intruder has tried everything")
+    until(phase, deadline=60, what="the intruder has tried everything")
     heard: list[list[Any]] = json.loads(plane.kubectl("-n", tenant, "logs", name))
     return heard
 

@@ -64,13 +64,13 @@ def test_an_api_that_has_them_has_the_feature(cluster: ControlPlane) -> None:
         found = cluster.kubectl.json("get", "gatewayclass", "headgate")
         return {each["name"] for each in found.get("status", {}).get("supportedFeatures", ())}
 
-    until(lambda: "ClusterTrustBundle" in features(), says="ClusterTrustBundle is supported")
+    until(lambda: "ClusterTrustBundle" in features(), what="ClusterTrustBundle is supported")
 
 
 def test_one_that_goes_is_believed_no_more_and_one_that_comes_is(cluster: ControlPlane) -> None:
     missing = "ClusterTrustBundle clients: is missing"
-    until(lambda: missing in says(cluster)[0], says="it is missing", tolerate=(OSError, KeyError, ValueError))
+    until(lambda: missing in says(cluster)[0], what="it is missing", tolerate=(OSError, KeyError, ValueError))
     cluster.kubectl.apply(yaml.safe_dump(BUNDLE))
-    until(lambda: missing not in says(cluster)[0], says="it is believed")
+    until(lambda: missing not in says(cluster)[0], what="it is believed")
     cluster.kubectl("delete", "clustertrustbundle", "clients")
-    until(lambda: missing in says(cluster)[0], says="it is missing again")
+    until(lambda: missing in says(cluster)[0], what="it is missing again")

@@ -10,10 +10,10 @@ from contextlib import ExitStack
 from typing import Any
 
 from headgate.api.delivery import CanaryStatus
-from support.audience import Audience
 from support.kubectl import Kubectl
 from support.observer import Observer
 from support.shop import CANARY, ENDED, PRIMARY, Shop
+from support.shop_traffic import ShopTraffic
 from support.waiting import until
 
 #: Requests that are watched after the end: what is wrong then would stay so.
@@ -46,7 +46,7 @@ class ABTestScenario:
         self.end = ""
         self.rests_since = 0.0
         self.outsiders: Observer
-        self.insiders: tuple[Audience, ...] = ()
+        self.insiders: tuple[ShopTraffic, ...] = ()
 
     def run(self, version: str, **environment: str) -> None:
         """From the first moment of the shop to the end of the release, and some calm after it."""
@@ -55,17 +55,17 @@ class ABTestScenario:
             self.shop.open()
             self.outsiders.begin_traffic()
             self.insiders = tuple(
-                stack.enter_context(Audience(self.shop, headers))
+                stack.enter_context(ShopTraffic(self.shop, headers))
                 for headers in ({"X-Canary": "insider"}, {"Cookie": "a=b;canary=always;c=d"})
             )
             self.shop.release(version, **environment)
             self.end = self.shop.wait_for_phase(*ENDED, deadline=120)
-            until(self._rests, says="the primary answers insiders")
+            until(self._rests, what="the primary answers insiders")
             self.rests_since = time.monotonic()
             enough = [len(audience.answers) + _AFTER for audience in self.insiders]
             until(
                 lambda: all(len(a.answers) >= n for a, n in zip(self.insiders, enough, strict=True)),
-                says="traffic after the end",
+                what="traffic after the end",
             )
 
     def tested(self) -> tuple[float, float]:

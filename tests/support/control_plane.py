@@ -127,7 +127,7 @@ class ControlPlane:
             f"--initial-cluster=default={peer}",
             "--unsafe-no-fsync",
         )
-        until(lambda: _get(f"{client}/health") == b'{"health":"true","reason":""}', says="etcd's health", running=etcd)
+        until(lambda: _get(f"{client}/health") == b'{"health":"true","reason":""}', what="etcd's health", running=etcd)
         return etcd, client
 
     def _start_apiserver(self, etcd: str) -> Program:
@@ -153,7 +153,7 @@ class ControlPlane:
             *self.api,
         )
         ready = f"{self.server}/readyz"
-        until(lambda: _get(ready) == b"ok", deadline=90, says="kube-apiserver's /readyz", running=apiserver)
+        until(lambda: _get(ready) == b"ok", deadline=90, what="kube-apiserver's /readyz", running=apiserver)
         return apiserver
 
     def _start_controller_manager(self) -> Program:
@@ -171,7 +171,7 @@ class ControlPlane:
             f"--cert-dir={self.folder / 'certificates-of-manager'}",
         )
         healthy = f"https://127.0.0.1:{port}/healthz"
-        until(lambda: _get(healthy) == b"ok", deadline=60, says="kube-controller-manager's /healthz", running=manager)
+        until(lambda: _get(healthy) == b"ok", deadline=60, what="kube-controller-manager's /healthz", running=manager)
         return manager
 
     def _service_account_keys(self) -> tuple[Path, Path]:

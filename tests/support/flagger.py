@@ -58,7 +58,7 @@ class Flagger:
             log=self._folder / "flagger.log",
         )
         try:
-            until(lambda: "Started operator workers" in self.program.output(), says="Flagger", running=self.program)
+            until(lambda: "Started operator workers" in self.program.output(), what="Flagger", running=self.program)
         except BaseException:
             self.__exit__(None, None, None)
             raise

@@ -89,7 +89,7 @@ class Installed:
             path = '{.items[*].status.conditions[?(@.type=="Ready")].status}'
             return self.kubernetes.kubectl("get", "nodes", "-o", f"jsonpath={path}")
 
-        until(lambda: conditions() == "True", says="a Ready node", running=self.node)
+        until(lambda: conditions() == "True", what="a Ready node", running=self.node)
 
     def _install(self) -> None:
         kubectl = self.kubernetes.kubectl

@@ -27,10 +27,10 @@ from support.processes import Program
 from support.waiting import until
 
 START = 1_800_000_000.0
-"""The time at which a `Desk` begins (2027-01-15T08:00:00Z)."""
+"""The time at which a `InProcessApi` begins (2027-01-15T08:00:00Z)."""
 
 
-class Desk:
+class InProcessApi:
     """The API without HTTP, with a clock that stands still unless it is moved, and garbage collected on demand."""
 
     def __init__(self, path: Path, crds: str = "") -> None:
@@ -110,7 +110,7 @@ class LocalApi:
         command = [sys.executable, "-m", "headgate", "api", f"--data={self.folder / 'data'}"]
         command += [f"--kubeconfig-out={self.kubeconfig}", *self.arguments]
         self.program = Program(command, log=self.folder / "api.log", name="headgate api")
-        until(self.kubeconfig.exists, says="the API has written its kubeconfig", running=self.program)
+        until(self.kubeconfig.exists, what="the API has written its kubeconfig", running=self.program)
         return self
 
     def __enter__(self) -> Self:

@@ -57,7 +57,7 @@ class LocalCluster:
         )
         start = len(self.up.output())
         try:
-            until(lambda: "\nReady:" in self.up.output()[start:], says="Ready", deadline=90, running=self.up)
+            until(lambda: "\nReady:" in self.up.output()[start:], what="Ready", deadline=90, running=self.up)
         except BaseException:
             self.up.stop()
             raise

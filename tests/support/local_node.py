@@ -118,7 +118,7 @@ def local_api(folder: Path) -> Iterator[Api]:
     kubeconfig = folder / "kubeconfig"
     command = (*HEADGATE, "api", "--data", folder / "api", "--port", str(free_port()), "--kubeconfig-out", kubeconfig)
     with Program(command, log=folder / "api.log", name="headgate api") as program:
-        until(kubeconfig.exists, says="the kubeconfig of the API", running=program)
+        until(kubeconfig.exists, what="the kubeconfig of the API", running=program)
         yield Api(kubeconfig)
 
 
@@ -143,7 +143,7 @@ class LocalNode:
         )
         number = next(self._starts)
         self.program = Program(command, log=self.folder / f"node-{number}.log", name="headgate node")
-        until(lambda: "node registered" in self.program.output(), says="the node", running=self.program)
+        until(lambda: "node registered" in self.program.output(), what="the node", running=self.program)
         return self.program
 
     def stop(self) -> None:

@@ -119,7 +119,7 @@ class Observer:
     def begin_traffic(self) -> None:
         """Send from now on; not before a first answer is good."""
         target = self.shop.target
-        until(self.shop.answers, says="the shop answers")
+        until(self.shop.answers, what="the shop answers")
         self._load = Load(target, Plan(rate=self._rate, connections=32, timeout=10.0), [Request("/version")])
         self._sending = asyncio.run_coroutine_threadsafe(self._load.run(self._answered), self._loop)
 

@@ -60,7 +60,7 @@ class Prometheus:
             log=self.folder / "prometheus.log",
         )
         try:
-            until(self._ready, says="Prometheus's /-/ready", running=self.program)
+            until(self._ready, what="Prometheus's /-/ready", running=self.program)
         except BaseException:
             self.program.stop()
             raise

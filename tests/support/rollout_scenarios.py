@@ -34,10 +34,10 @@ class RolloutScenario:
         self.shop.release(version, **environment)
         progressing.result(60)
         self.end = self.shop.wait_for_phase(*ENDED, deadline=120)
-        until(lambda: self.seen.rests, says="Envoy gives the canary nothing")
+        until(lambda: self.seen.rests, what="Envoy gives the canary nothing")
         self.rests_since = time.monotonic()
         enough = len(self.seen.answers) + _AFTER
-        until(lambda: len(self.seen.answers) >= enough, says="traffic after the end")
+        until(lambda: len(self.seen.answers) >= enough, what="traffic after the end")
 
 
 class Claims:

@@ -154,10 +154,10 @@ def status_object(code: int, reason: str, message: str = "no") -> dict[str, Any]
     }
 
 
-async def come_true(condition: Callable[[], object], says: str = "", deadline: float = 10.0) -> None:
+async def eventually(condition: Callable[[], object], what: str = "", deadline: float = 30.0) -> None:
     """Wait until a condition of the same event loop is true."""
     end = asyncio.get_running_loop().time() + deadline
     while not condition():
         if asyncio.get_running_loop().time() > end:
-            raise AssertionError(f"not within {deadline:g} s: {says or condition}")
+            raise AssertionError(f"not within {deadline:g} s: {what or condition}")
         await asyncio.sleep(0.002)

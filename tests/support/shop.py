@@ -123,7 +123,7 @@ class Shop:
             return now if now in phases else ""
 
         try:
-            return until(reached, deadline=deadline, says=f"phase {' or '.join(phases)}", every=0.2)
+            return until(reached, deadline=deadline, what=f"phase {' or '.join(phases)}", every=0.2)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self('describe', 'canary', 'shop')}") from None
 

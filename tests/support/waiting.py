@@ -18,16 +18,17 @@ class DeadlineError(AssertionError):
 def until(
     condition: Callable[[], T],
     *,
-    deadline: float = 30.0,
-    says: str = "",
+    deadline: float = 60.0,
+    what: str = "",
     every: float = 0.05,
     tolerate: tuple[type[BaseException], ...] = (OSError,),
     running: Program | None = None,
 ) -> T:
-    """Call `condition` until its answer is true and return that answer.
+    """Call `condition` every `every` seconds until its result is true, and return the result.
 
-    `says` names what is waited for, `tolerate` the errors that mean "not yet", `running` a program whose end makes
-    waiting pointless: its log is in the error then. The error of a missed deadline shows the last answer.
+    `what` names the condition in errors. Errors of the types `tolerate` mean "not yet". If the program `running` ends
+    first, the error shows its log. The error of a missed deadline shows the last result. The default deadline is for a
+    machine whose cores are shared with a build.
     """
     end = time.monotonic() + deadline
     while True:
@@ -40,12 +41,12 @@ def until(
             if answer:
                 return answer
             last = answer
-        what = says or getattr(condition, "__name__", "the condition")
+        name = what or getattr(condition, "__name__", "the condition")
         if running is not None and not running.running:
             raise DeadlineError(
-                f"{running.name} ended ({running.returncode}) before {what}; its log ends:\n{running.tail()}"
+                f"{running.name} ended ({running.returncode}) before {name}; its log ends:\n{running.tail()}"
             )
         if time.monotonic() >= end:
-            log = f"\n{running.name} says:\n{running.tail()}" if running is not None else ""
-            raise DeadlineError(f"not within {deadline:g} s: {what}; last: {last!r}{log}")
+            log = f"\nlog of {running.name}:\n{running.tail()}" if running is not None else ""
+            raise DeadlineError(f"not within {deadline:g} s: {name}; last: {last!r}{log}")
         time.sleep(every)

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 
-class Silent(BaseHTTPRequestHandler):
+class QuietHandler(BaseHTTPRequestHandler):
     """Says nothing of what it is asked."""
 
     def log_message(self, format: str, *args: Any) -> None:

@@ -195,7 +195,7 @@ class Traffic:
     def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
-        until(lambda: self.total > 0, says="first answer")
+        until(lambda: self.total > 0, what="first answer")
         return self
 
     def __exit__(

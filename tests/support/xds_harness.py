@@ -42,7 +42,7 @@ class XdsHarness:
         """A virtual host that splits between the two backends what `others` leave; returns when it serves."""
         host, weights = split(name, (self.old, old), (self.new, new), others=others)
         self.update(Update(hosts={("http", name): host}, weights=weights))
-        until(lambda: self.get(name)[0] == 200, says=f"{name} serves")
+        until(lambda: self.get(name)[0] == 200, what=f"{name} serves")
 
     def get(self, name: str) -> tuple[int, str]:
         """One request to a virtual host."""
@@ -62,5 +62,5 @@ def xds_harness(folder: Path) -> Iterator[XdsHarness]:
         plane.open()
         resources = {**made.old.resources(), **made.new.resources(), **listener(address, made.port)}
         made.update(Update(resources=resources, route_configurations=frozenset({"http"})))
-        until(lambda: made.get("nobody")[0] == 404, says="the listener", running=envoy)
+        until(lambda: made.get("nobody")[0] == 404, what="the listener", running=envoy)
         yield made

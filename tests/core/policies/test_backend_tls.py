@@ -20,7 +20,7 @@ from headgate.policies import PolicySettings, Target, targets
 from headgate.policies.backend_tls import KIND, read
 from headgate.policies.base import BackendSettings
 from headgate.policies.targets import TargetRef
-from support.policies import Refers
+from support.fake_references import FakeReferences
 
 BUNDLE = LocalObjectReference(group="", kind="ConfigMap", name="bundle")
 SERVICE = LocalPolicyTargetReferenceWithSectionName(group="", kind="Service", name="web")
@@ -36,8 +36,8 @@ def declared(*refs: LocalPolicyTargetReferenceWithSectionName, **validation: Any
     )
 
 
-def policy(references: Refers | None = None, **validation: Any) -> PolicySettings[BackendSettings]:
-    return read(declared(**validation), references or Refers())
+def policy(references: FakeReferences | None = None, **validation: Any) -> PolicySettings[BackendSettings]:
+    return read(declared(**validation), references or FakeReferences())
 
 
 def tls(policy: PolicySettings[BackendSettings]) -> ir.UpstreamTLS:
@@ -120,7 +120,7 @@ def test_targets_of_other_kinds_are_reported_and_the_others_take_effect() -> Non
 
 
 def test_without_any_ca_certificate_the_policy_fails_closed() -> None:
-    found = policy(Refers(ca_problem="is missing"), ca_certificate_refs=(BUNDLE,))
+    found = policy(FakeReferences(ca_problem="is missing"), ca_certificate_refs=(BUNDLE,))
     assert reasons(found) == [
         ("ResolvedRefs", "InvalidCACertificateRef", "spec.validation.caCertificateRefs[0]"),
         ("Accepted", "NoValidCACertificate", "spec.validation.caCertificateRefs"),
@@ -131,5 +131,5 @@ def test_without_any_ca_certificate_the_policy_fails_closed() -> None:
 
 def test_a_kind_that_the_api_does_not_serve_is_reported() -> None:
     trust_bundle = LocalObjectReference(group="certificates.k8s.io", kind="ClusterTrustBundle", name="b")
-    found = policy(Refers(ca_problem="is missing", served=False), ca_certificate_refs=(trust_bundle,))
+    found = policy(FakeReferences(ca_problem="is missing", served=False), ca_certificate_refs=(trust_bundle,))
     assert reasons(found)[0] == ("ResolvedRefs", "InvalidKind", "spec.validation.caCertificateRefs[0]")

@@ -11,8 +11,8 @@ from headgate.ir.routing import BackendTraffic
 from headgate.ir.sessions import SessionPersistence
 from headgate.policies import BackendSettings, PolicySettings
 from headgate.policies.backend_traffic import read
+from support.fake_references import FakeReferences
 from support.manifests import decode_manifest
-from support.policies import Refers
 
 
 def policy(**fields: Any) -> PolicySettings[BackendSettings]:
@@ -24,7 +24,7 @@ def policy(**fields: Any) -> PolicySettings[BackendSettings]:
             "spec": {"targetRefs": [{"group": "", "kind": "Service", "name": "web"}], **fields},
         }
     )
-    return read(declared, Refers())
+    return read(declared, FakeReferences())
 
 
 def test_a_policy_without_fields_sets_nothing() -> None:

@@ -11,8 +11,8 @@ from headgate.ir.routing import Backend
 from headgate.ir.tracing import Attribute, Fraction, Spans, Tracing
 from headgate.policies import PolicySettings
 from headgate.policies.telemetry import read
+from support.fake_references import FakeReferences
 from support.manifests import decode_manifest
-from support.policies import Refers
 
 COLLECTOR = {"backendRef": {"name": "collector", "port": 4317}}
 ENABLED = {"mode": "Enabled", "provider": COLLECTOR}
@@ -28,7 +28,7 @@ def policy(tracing: dict[str, Any]) -> PolicySettings[Tracing]:
             "spec": {"targetRefs": [target], "tracing": tracing},
         }
     )
-    return read(declared, Refers())
+    return read(declared, FakeReferences())
 
 
 def spans(**fields: Any) -> Spans:

@@ -9,12 +9,12 @@ import pytest
 from headgate.api.core import Pod
 from headgate.workloads import replicasets
 from headgate.workloads.views import ReplicaSet
-from support.small_world import SmallWorld
+from support.fake_cluster import FakeCluster
 
 
 @pytest.fixture
-def world() -> SmallWorld:
-    return SmallWorld()
+def world() -> FakeCluster:
+    return FakeCluster()
 
 
 def replica_set(replicas: int, **spec: Any) -> dict[str, Any]:
@@ -35,29 +35,29 @@ def orphan(name: str, labels: dict[str, str]) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels}, "spec": {}}
 
 
-def survivors(world: SmallWorld) -> set[str]:
+def survivors(world: FakeCluster) -> set[str]:
     return {pod.metadata.name for pod in world.all(Pod) if not pod.metadata.deletion_timestamp}
 
 
-def shrink(world: SmallWorld, to: int) -> None:
+def shrink(world: FakeCluster, to: int) -> None:
     world.edit(ReplicaSet, "shop-1", {"spec": {"replicas": to}})
     world.settle()
 
 
-def test_pods_belong_to_their_replica_set(world: SmallWorld) -> None:
+def test_pods_belong_to_their_replica_set(world: FakeCluster) -> None:
     world.add(replica_set(1))
     world.settle()
     (owner,) = world.all(Pod)[0].metadata.owner_references
     assert (owner.kind, owner.name, owner.controller) == ("ReplicaSet", "shop-1", True)
 
 
-def test_pods_are_named_by_the_api_from_the_replica_sets_name(world: SmallWorld) -> None:
+def test_pods_are_named_by_the_api_from_the_replica_sets_name(world: FakeCluster) -> None:
     world.add(replica_set(2))
     world.settle()
     assert all(pod.metadata.name.startswith("shop-1-") for pod in world.all(Pod))
 
 
-def test_a_pod_that_failed_is_replaced(world: SmallWorld) -> None:
+def test_a_pod_that_failed_is_replaced(world: FakeCluster) -> None:
     world.add(replica_set(1))
     world.settle()
     world.edit(Pod, world.all(Pod)[0].metadata.name, {"status": {"phase": "Failed"}}, "status")
@@ -65,7 +65,7 @@ def test_a_pod_that_failed_is_replaced(world: SmallWorld) -> None:
     assert sorted(pod.status.phase for pod in world.all(Pod)) == ["", "Failed"]
 
 
-def test_a_pod_under_deletion_is_replaced_at_once(world: SmallWorld) -> None:
+def test_a_pod_under_deletion_is_replaced_at_once(world: FakeCluster) -> None:
     world.add(replica_set(1))
     world.settle()
     world.raw(Pod, world.all(Pod)[0].metadata.name)["metadata"]["deletionTimestamp"] = "2027-01-15T08:00:00Z"
@@ -73,7 +73,7 @@ def test_a_pod_under_deletion_is_replaced_at_once(world: SmallWorld) -> None:
     assert len(survivors(world)) == 1
 
 
-def test_a_matching_orphan_is_adopted_instead_of_creating_a_pod(world: SmallWorld) -> None:
+def test_a_matching_orphan_is_adopted_instead_of_creating_a_pod(world: FakeCluster) -> None:
     world.add(orphan("lost", {"app": "shop"}))
     world.add(replica_set(1))
     world.settle()
@@ -81,7 +81,7 @@ def test_a_matching_orphan_is_adopted_instead_of_creating_a_pod(world: SmallWorl
     assert world.one(Pod, "lost").metadata.owner_references[0].name == "shop-1"
 
 
-def test_a_pod_that_no_longer_matches_is_released_and_replaced(world: SmallWorld) -> None:
+def test_a_pod_that_no_longer_matches_is_released_and_replaced(world: FakeCluster) -> None:
     world.add(replica_set(1))
     world.settle()
     (pod,) = world.all(Pod)
@@ -91,14 +91,14 @@ def test_a_pod_that_no_longer_matches_is_released_and_replaced(world: SmallWorld
     assert len(world.all(Pod)) == 2
 
 
-def test_an_empty_selector_adopts_nobody(world: SmallWorld) -> None:
+def test_an_empty_selector_adopts_nobody(world: FakeCluster) -> None:
     world.add(orphan("lost", {"app": "shop"}))
     world.add(replica_set(0, selector={}))
     world.settle()
     assert world.one(Pod, "lost").metadata.owner_references == ()
 
 
-def test_pods_without_a_node_go_first(world: SmallWorld) -> None:
+def test_pods_without_a_node_go_first(world: FakeCluster) -> None:
     world.add(replica_set(2))
     world.settle()
     running = world.all(Pod)[0].metadata.name
@@ -107,7 +107,7 @@ def test_pods_without_a_node_go_first(world: SmallWorld) -> None:
     assert survivors(world) == {running}
 
 
-def test_pods_that_are_not_ready_go_before_ready_ones(world: SmallWorld) -> None:
+def test_pods_that_are_not_ready_go_before_ready_ones(world: FakeCluster) -> None:
     world.add(replica_set(2))
     world.settle()
     broken, good = (pod.metadata.name for pod in world.all(Pod))
@@ -117,7 +117,7 @@ def test_pods_that_are_not_ready_go_before_ready_ones(world: SmallWorld) -> None
     assert survivors(world) == {good}
 
 
-def test_cheaper_pods_go_before_dearer_ones(world: SmallWorld) -> None:
+def test_cheaper_pods_go_before_dearer_ones(world: FakeCluster) -> None:
     world.add(replica_set(2))
     world.settle()
     dear, cheap = (pod.metadata.name for pod in world.all(Pod))
@@ -128,7 +128,7 @@ def test_cheaper_pods_go_before_dearer_ones(world: SmallWorld) -> None:
     assert survivors(world) == {dear}
 
 
-def test_pods_that_have_been_ready_for_longer_stay(world: SmallWorld) -> None:
+def test_pods_that_have_been_ready_for_longer_stay(world: FakeCluster) -> None:
     world.add(replica_set(2))
     world.settle()
     young, old = (pod.metadata.name for pod in world.all(Pod))
@@ -139,7 +139,7 @@ def test_pods_that_have_been_ready_for_longer_stay(world: SmallWorld) -> None:
     assert survivors(world) == {old}
 
 
-def test_a_pod_that_waits_for_min_ready_seconds_is_looked_at_again(world: SmallWorld) -> None:
+def test_a_pod_that_waits_for_min_ready_seconds_is_looked_at_again(world: FakeCluster) -> None:
     world.add(replica_set(1, minReadySeconds=10))
     world.settle()
     world.start(world.all(Pod)[0].metadata.name)
@@ -148,7 +148,7 @@ def test_a_pod_that_waits_for_min_ready_seconds_is_looked_at_again(world: SmallW
     assert decision.requeue_at == world.now + 10
 
 
-def test_the_status_counts_pods_under_deletion_apart(world: SmallWorld) -> None:
+def test_the_status_counts_pods_under_deletion_apart(world: FakeCluster) -> None:
     world.add(replica_set(1))
     world.settle()
     world.raw(Pod, world.all(Pod)[0].metadata.name)["metadata"]["deletionTimestamp"] = "2027-01-15T08:00:00Z"

@@ -31,7 +31,7 @@ def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     file = folder / "kubeconfig"
     command = [*HEADGATE, "api", "--data", str(folder / "data"), "--kubeconfig-out", str(file)]
     with Program(command, log=folder / "api.log", name="headgate api") as api:
-        waiting.until(file.exists, says="the kubeconfig", running=api)
+        waiting.until(file.exists, what="the kubeconfig", running=api)
         yield file
 
 
@@ -58,7 +58,7 @@ class Controller(Program):
             return error.code, error.read().decode()
 
     def until_ready(self) -> None:
-        waiting.until(lambda: self.get("/readyz")[0] == 200, says="ready", running=self)
+        waiting.until(lambda: self.get("/readyz")[0] == 200, what="ready", running=self)
 
 
 def controller(*arguments: str, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
@@ -183,10 +183,10 @@ async def create_pods(kubeconfig: Path) -> None:
 def test_the_holder_of_the_lease_bears_the_label_and_the_next_takes_both(kubeconfig: Path, tmp_path: Path) -> None:
     asyncio.run(create_pods(kubeconfig))
     with Controller(kubeconfig, tmp_path, "--pod", "one", name="one") as one:
-        waiting.until(lambda: leaders(kubeconfig) == ["one"], says="one leads", running=one)
+        waiting.until(lambda: leaders(kubeconfig) == ["one"], what="one leads", running=one)
         with Controller(kubeconfig, tmp_path, "--pod", "two", name="two") as two:
             two.until_ready()  # although it does not lead
             assert holder_of(kubeconfig).startswith("one_")
             one.send(signal.SIGTERM)
             one.wait(20)
-            waiting.until(lambda: leaders(kubeconfig) == ["two"], says="two leads", running=two)
+            waiting.until(lambda: leaders(kubeconfig) == ["two"], what="two leads", running=two)

@@ -60,7 +60,7 @@ def run_a_pod(cluster: LocalCluster) -> None:
 
     asyncio.run(create())
     folder = DataFolder(cluster.data).node_processes
-    waiting.until(lambda: process_records.read_all(folder), says="the pod's process", running=cluster.up)
+    waiting.until(lambda: process_records.read_all(folder), what="the pod's process", running=cluster.up)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -95,7 +95,7 @@ def test_the_next_up_ends_what_a_kill_9_left_and_has_the_objects(tmp_path: Path)
         cluster.start()
         assert left(records) == []
         waiting.until(
-            lambda: process_records.read_all(DataFolder(cluster.data).node_processes), says="the pod runs again"
+            lambda: process_records.read_all(DataFolder(cluster.data).node_processes), what="the pod runs again"
         )
 
 

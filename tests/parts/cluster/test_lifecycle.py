@@ -203,7 +203,7 @@ def test_a_killed_supervisor_leaves_commands_that_the_next_stop_ends(registry: R
         cluster = waiting.until(lambda: find_cluster(registry, "test"), running=supervisor)
         assert cluster is not None
         waiting.until(
-            lambda: (now := read_state(cluster.folder)) is not None and now.ready, says="ready", running=supervisor
+            lambda: (now := read_state(cluster.folder)) is not None and now.ready, what="ready", running=supervisor
         )
         (record,) = process_records.read_all(cluster.folder.processes).values()
         os.kill(supervisor.pid, signal.SIGKILL)

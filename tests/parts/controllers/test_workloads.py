@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from support.fake_cluster import deployment
 from support.local_node import HEADGATE, Api, Plain, local_api
 from support.processes import Program
-from support.small_world import deployment
 from support.waiting import until
 
 _numbers = itertools.count(1)
@@ -80,12 +80,12 @@ def converged(api: Api) -> bool:
 
 def test_a_deployment_becomes_pods(api: Api) -> None:
     api.create(in_space(api, deployment(replicas=3)))
-    until(lambda: settled(api), says="three pods")
+    until(lambda: settled(api), what="three pods")
 
 
 def test_no_pod_is_made_twice(api: Api) -> None:
     api.create(in_space(api, deployment(replicas=20)))
-    until(lambda: settled(api), says="twenty pods")
+    until(lambda: settled(api), what="twenty pods")
     names = {event["involvedObject"]["name"] for event in api.all("Event") if event["reason"] == "SuccessfulDelete"}
     assert names == set()
 
@@ -104,7 +104,7 @@ def test_a_new_template_rolls_out(api: Api) -> None:
     api.patch("Deployment", "shop", {"spec": {"template": deployment(version="2.0")["spec"]["template"]}})
     until(
         lambda: converged(api) and {pod["spec"]["containers"][0]["image"] for pod in api.all("Pod")} == {"shop:2.0"},
-        says="the new version",
+        what="the new version",
     )
 
 
@@ -115,7 +115,7 @@ def test_a_deadline_passes_without_any_change(api: Api) -> None:
         conditions = api.get("Deployment", "shop").get("status", {}).get("conditions", ())
         return any(c["reason"] == "ProgressDeadlineExceeded" for c in conditions)
 
-    until(exceeded, says="ProgressDeadlineExceeded")
+    until(exceeded, what="ProgressDeadlineExceeded")
 
 
 def test_a_service_gets_its_endpoints(api: Api) -> None:
@@ -130,7 +130,7 @@ def test_a_service_gets_its_endpoints(api: Api) -> None:
         ready = [e for piece in slices for e in piece.get("endpoints") or () if e["conditions"]["ready"]]
         return len(slices) == 1 and len(ready) == 2 and slices[0]["ports"][0]["port"] == 8080
 
-    until(endpoints, says="two ready endpoints on port 8080")
+    until(endpoints, what="two ready endpoints on port 8080")
 
 
 def test_a_killed_loop_goes_on_where_it_was(loops: Loops, api: Api) -> None:
@@ -139,4 +139,4 @@ def test_a_killed_loop_goes_on_where_it_was(loops: Loops, api: Api) -> None:
     loops.program.kill()
     api.patch("Deployment", "shop", {"spec": {"replicas": 4}})
     loops.start()
-    until(lambda: settled(api), says="four pods")
+    until(lambda: settled(api), what="four pods")

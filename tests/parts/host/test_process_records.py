@@ -71,7 +71,7 @@ def test_a_process_that_ended_but_was_not_waited_for_does_not_run() -> None:
     with sleeping() as process:
         record = process_records.record_of(process.pid)
         process.send_signal(signal.SIGKILL)
-        waiting.until(lambda: not process_records.is_running(record), says="the zombie counts as ended")
+        waiting.until(lambda: not process_records.is_running(record), what="the zombie counts as ended")
 
 
 def test_end_ends_the_children_that_outlived_their_leader(tmp_path: Path) -> None:

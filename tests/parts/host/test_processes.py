@@ -24,7 +24,7 @@ def spec(folder: Path, code: str) -> ProcessSpec:
 
 
 def printed(folder: Path) -> str:
-    return waiting.until((folder / "log").read_text, says="the program prints")
+    return waiting.until((folder / "log").read_text, what="the program prints")
 
 
 async def test_a_process_is_recorded_until_it_has_ended(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ async def test_children_end_with_the_leader_of_their_group(tmp_path: Path) -> No
     process = Processes(tmp_path).start(spec(tmp_path, WITH_CHILD))
     assert await process.wait() == 0
     child = int(printed(tmp_path))
-    waiting.until(lambda: process_records.start_time(child) is None, says="the child has ended")
+    waiting.until(lambda: process_records.start_time(child) is None, what="the child has ended")
 
 
 async def test_a_program_that_does_not_exist_is_named(tmp_path: Path) -> None:

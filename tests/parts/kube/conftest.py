@@ -26,5 +26,5 @@ def local_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         kubeconfig,
     ]
     with Program(command, log=folder / "api.log") as api:
-        until(kubeconfig.exists, says="the kubeconfig of the API", running=api)
+        until(kubeconfig.exists, what="the kubeconfig of the API", running=api)
         yield kubeconfig

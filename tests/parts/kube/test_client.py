@@ -12,7 +12,7 @@ from headgate.api.meta import ObjectMeta
 from headgate.kube.access import Access
 from headgate.kube.client import ApiError, Client, UnreachableError
 from headgate.kube.credentials import StaticCredentials
-from support.scripted_api import Reply, Request, ScriptedApi, come_true
+from support.scripted_api import Reply, Request, ScriptedApi, eventually
 
 CONFIG_MAP: dict[str, Any] = {"metadata": {"name": "a", "namespace": "n", "resourceVersion": "1"}, "unknown": 1}
 
@@ -207,7 +207,7 @@ async def test_closing_a_client_ends_its_streams() -> None:
                     chunks.append(chunk)
 
         task = asyncio.create_task(read())
-        await come_true(lambda: chunks)
+        await eventually(lambda: chunks)
         await client.close()
         with pytest.raises(UnreachableError):
             await task

@@ -23,7 +23,7 @@ from headgate.kube.leases import (
     observe,
     released,
 )
-from support.scripted_api import Reply, Request, ScriptedApi, come_true
+from support.scripted_api import Reply, Request, ScriptedApi, eventually
 
 NOW = 1_800_000_000.0
 TERMS = LeaseTiming()
@@ -112,7 +112,7 @@ async def test_one_of_two_candidates_leads_and_the_other_follows_when_it_ends(lo
         first, second = (LeaderElector(client, key, name, timing=QUICK) for name in ("first", "second"))
         async with running(second):
             async with running(first):
-                await come_true(lambda: first.is_leader or second.is_leader)
+                await eventually(lambda: first.is_leader or second.is_leader)
                 assert first.is_leader != second.is_leader
             await asyncio.wait_for(second.until_held(), 10)
             assert not first.is_leader

@@ -13,7 +13,7 @@ from headgate.kube.backoff import Backoff
 from headgate.kube.client import Client
 from headgate.kube.served_kinds import ServedKinds, follow_served
 from headgate.kube.watch import Batch, WatchTiming
-from support.scripted_api import Reply, Request, ScriptedApi, come_true
+from support.scripted_api import Reply, Request, ScriptedApi, eventually
 
 QUICK = Backoff(first=0.002, limit=0.01)
 EAGER = WatchTiming(QUICK, QUICK, unserved=60, watch=60)
@@ -149,7 +149,7 @@ async def test_a_kind_without_a_definition_is_synced_and_empty_and_not_requested
     cluster = Cluster()
     await cluster.define(ROUTES, "v1")
     async with following(cluster) as seen:
-        await come_true(lambda: seen.synced == {"HTTPRoute", "ReferenceGrant"})
+        await eventually(lambda: seen.synced == {"HTTPRoute", "ReferenceGrant"})
         assert seen.words == {"HTTPRoute": ["+one"], "ReferenceGrant": []}
         assert not [each for each in seen.api.requests if "referencegrants" in each.path]
 
@@ -157,42 +157,42 @@ async def test_a_kind_without_a_definition_is_synced_and_empty_and_not_requested
 async def test_a_kind_is_watched_when_its_definition_is_created() -> None:
     cluster = Cluster()
     async with following(cluster) as seen:
-        await come_true(lambda: seen.api.asked(watch=True))
+        await eventually(lambda: seen.api.asked(watch=True))
         await cluster.define(ROUTES, "v1")
-        await come_true(lambda: seen.words["HTTPRoute"] == ["+one"])
+        await eventually(lambda: seen.words["HTTPRoute"] == ["+one"])
 
 
 async def test_a_definition_that_is_not_established_yet_defines_nothing() -> None:
     cluster = Cluster()
     await cluster.define(ROUTES, "v1", established=False)
     async with following(cluster) as seen:
-        await come_true(lambda: "HTTPRoute" in seen.synced)
+        await eventually(lambda: "HTTPRoute" in seen.synced)
         assert seen.words["HTTPRoute"] == []
         await cluster.define(ROUTES, "v1")
-        await come_true(lambda: seen.words["HTTPRoute"] == ["+one"])
+        await eventually(lambda: seen.words["HTTPRoute"] == ["+one"])
 
 
 async def test_deleting_a_definition_deletes_the_objects_of_its_kind() -> None:
     cluster = Cluster()
     await cluster.define(ROUTES, "v1")
     async with following(cluster) as seen:
-        await come_true(lambda: seen.watched("/apis/gateway.networking.k8s.io/v1/httproutes"))
+        await eventually(lambda: seen.watched("/apis/gateway.networking.k8s.io/v1/httproutes"))
         await cluster.drop(ROUTES)
-        await come_true(lambda: seen.words["HTTPRoute"] == ["+one", "-one"])
+        await eventually(lambda: seen.words["HTTPRoute"] == ["+one", "-one"])
 
 
 async def test_the_newest_version_that_is_known_and_served_is_watched() -> None:
     cluster = Cluster()
     await cluster.define(GRANTS, "v1alpha2", "v1beta1")
     async with following(cluster) as seen:
-        await come_true(lambda: seen.watched("/apis/gateway.networking.k8s.io/v1beta1/referencegrants"))
+        await eventually(lambda: seen.watched("/apis/gateway.networking.k8s.io/v1beta1/referencegrants"))
 
 
 async def test_a_kind_whose_versions_are_all_unknown_is_not_followed() -> None:
     cluster = Cluster()
     await cluster.define(GRANTS, "v1alpha2")
     async with following(cluster) as seen:
-        await come_true(lambda: "ReferenceGrant" in seen.synced)
+        await eventually(lambda: "ReferenceGrant" in seen.synced)
         assert seen.words["ReferenceGrant"] == []
 
 
@@ -200,9 +200,9 @@ async def test_when_a_newer_version_is_served_it_is_watched_and_nothing_seems_to
     cluster = Cluster()
     await cluster.define(GRANTS, "v1beta1")
     async with following(cluster) as seen:
-        await come_true(lambda: seen.watched("/apis/gateway.networking.k8s.io/v1beta1/referencegrants"))
+        await eventually(lambda: seen.watched("/apis/gateway.networking.k8s.io/v1beta1/referencegrants"))
         await cluster.define(GRANTS, "v1", "v1beta1")
-        await come_true(lambda: seen.watched("/apis/gateway.networking.k8s.io/v1/referencegrants"))
+        await eventually(lambda: seen.watched("/apis/gateway.networking.k8s.io/v1/referencegrants"))
         assert seen.words["ReferenceGrant"] == ["+one"]
 
 
@@ -211,7 +211,7 @@ async def test_the_fields_of_the_watched_version_are_known() -> None:
     rules = {"type": "array", "items": {"type": "object", "properties": {"retry": {"type": "object"}}}}
     await cluster.define(ROUTES, "v1", rules=rules)
     async with following(cluster) as seen:
-        await come_true(lambda: seen.defined.complete)
+        await eventually(lambda: seen.defined.complete)
         found = seen.defined.served(HTTPRoute)
         assert found is not None
         assert found.fields == {"spec", "spec.rules", "spec.rules.retry"}
@@ -222,9 +222,9 @@ async def test_what_is_watched_of_a_kind_is_logged_once_for_each_change() -> Non
         cluster = Cluster()
         await cluster.define(GRANTS, "v1beta1")
         async with following(cluster) as seen:
-            await come_true(lambda: seen.watched("/apis/gateway.networking.k8s.io/v1beta1/referencegrants"))
+            await eventually(lambda: seen.watched("/apis/gateway.networking.k8s.io/v1beta1/referencegrants"))
             await cluster.define(GRANTS, "v1", "v1beta1")
-            await come_true(lambda: seen.watched("/apis/gateway.networking.k8s.io/v1/referencegrants"))
+            await eventually(lambda: seen.watched("/apis/gateway.networking.k8s.io/v1/referencegrants"))
     assert [(each["event"].partition(":")[0], each["kind"], each.get("version", "")) for each in logs] == [
         ("not served", "HTTPRoute", ""),
         ("watched", "ReferenceGrant", "gateway.networking.k8s.io/v1beta1"),
@@ -234,7 +234,7 @@ async def test_what_is_watched_of_a_kind_is_logged_once_for_each_change() -> Non
 
 async def test_only_the_metadata_of_definitions_are_watched() -> None:
     async with following(Cluster()) as seen:
-        await come_true(lambda: seen.api.asked(watch=True))
+        await eventually(lambda: seen.api.asked(watch=True))
         asked = [each.headers["accept"] for each in seen.api.requests if each.path == DEFINITIONS]
         assert ["PartialObjectMetadata" in each for each in asked] == [True, True]
 
@@ -254,4 +254,4 @@ async def test_a_definition_that_cannot_be_read_now_is_read_later() -> None:
 
     cluster.answer = answer  # type: ignore[method-assign]
     async with following(cluster) as seen:
-        await come_true(lambda: seen.words["HTTPRoute"] == ["+one"])
+        await eventually(lambda: seen.words["HTTPRoute"] == ["+one"])

@@ -16,7 +16,7 @@ from headgate.kube.access import Access
 from headgate.kube.backoff import Backoff
 from headgate.kube.client import Client
 from headgate.kube.watch import Batch, Change, WatchTiming, follow
-from support.scripted_api import Reply, Request, ScriptedApi, come_true, status_object
+from support.scripted_api import Reply, Request, ScriptedApi, eventually, status_object
 
 SLOW = Backoff(first=30, limit=30)
 QUICK = Backoff(first=0.002, limit=0.01)
@@ -94,7 +94,7 @@ async def test_the_first_list_is_handed_over_as_synced() -> None:
         await (forever(reply) if request.watch else reply.json(listing(7, service("a", 1), service("b", 2))))
 
     async with following(script) as (_, seen):
-        await come_true(lambda: seen.synced)
+        await eventually(lambda: seen.synced)
         assert seen.words == ["+a", "+b"]
         assert decoded(seen, 0).spec.ports[0].port == 80
 
@@ -110,7 +110,7 @@ async def test_an_empty_collection_is_synced_too() -> None:
         await (forever(reply) if request.watch else reply.json(listing(7)))
 
     async with following(script) as (_, seen):
-        await come_true(lambda: seen.synced)
+        await eventually(lambda: seen.synced)
         assert seen.changes == []
 
 
@@ -124,7 +124,7 @@ async def test_pages_are_handed_over_as_they_come_and_only_the_last_is_synced() 
             await reply.json(listing(7, service("a", 1), more="token"))
 
     async with following(script) as (api, seen):
-        await come_true(lambda: seen.synced)
+        await eventually(lambda: seen.synced)
         assert [(batch.synced, len(batch.changes)) for batch in seen.batches] == [(False, 1), (True, 1)]
         assert api.requests[1].params["continue"] == "token"
 
@@ -134,7 +134,7 @@ async def test_the_watch_begins_where_the_list_was_made() -> None:
         await (forever(reply) if request.watch else reply.json(listing(41)))
 
     async with following(script) as (api, _):
-        await come_true(lambda: api.asked(watch=True))
+        await eventually(lambda: api.asked(watch=True))
         assert api.asked(watch=True)[0].params["resourceVersion"] == "41"
 
 
@@ -143,7 +143,7 @@ async def test_selectors_and_namespace_are_asked_for_in_list_and_watch() -> None
         await (forever(reply) if request.watch else reply.json(listing(41)))
 
     async with following(script, namespace="shop", label_selector="a=b", field_selector="type=x") as (api, _):
-        await come_true(lambda: api.asked(watch=True))
+        await eventually(lambda: api.asked(watch=True))
         for request in api.requests:
             assert request.path == "/api/v1/namespaces/shop/services"
             assert (request.params["labelSelector"], request.params["fieldSelector"]) == ("a=b", "type=x")
@@ -160,7 +160,7 @@ async def test_events_are_handed_over_in_their_order() -> None:
         await forever(reply)
 
     async with following(script) as (_, seen):
-        await come_true(lambda: len(seen.changes) == 3)
+        await eventually(lambda: len(seen.changes) == 3)
         assert seen.words == ["+a", "+a", "-a"]
         assert decoded(seen, 1).spec.ports[0].port == 81
 
@@ -179,7 +179,7 @@ async def test_events_that_arrive_together_are_one_batch() -> None:
         await forever(reply)
 
     async with following(script) as (_, seen):
-        await come_true(lambda: len(seen.changes) == 50)
+        await eventually(lambda: len(seen.changes) == 50)
         assert [len(batch.changes) for batch in seen.batches] == [0, 50]
 
 
@@ -193,7 +193,7 @@ async def test_an_event_cut_into_pieces_is_put_together() -> None:
         await forever(reply)
 
     async with following(script) as (_, seen):
-        await come_true(lambda: seen.words == ["+cut"])
+        await eventually(lambda: seen.words == ["+cut"])
 
 
 async def test_a_watch_that_ends_goes_on_from_the_last_event() -> None:
@@ -206,7 +206,7 @@ async def test_a_watch_that_ends_goes_on_from_the_last_event() -> None:
             await forever(reply)
 
     async with following(script) as (api, _):
-        await come_true(lambda: len(api.asked(watch=True)) == 2)
+        await eventually(lambda: len(api.asked(watch=True)) == 2)
         assert api.asked(watch=True)[1].params["resourceVersion"] == "5"
         assert len(api.asked(watch=False)) == 1
 
@@ -221,7 +221,7 @@ async def test_a_watch_that_ends_goes_on_from_the_last_bookmark() -> None:
             await forever(reply)
 
     async with following(script) as (api, seen):
-        await come_true(lambda: len(api.asked(watch=True)) == 2)
+        await eventually(lambda: len(api.asked(watch=True)) == 2)
         assert api.asked(watch=True)[1].params["resourceVersion"] == "99"
         assert seen.changes == []
 
@@ -239,7 +239,7 @@ async def test_a_connection_that_breaks_in_the_middle_of_an_event_loses_nothing(
             await forever(reply)
 
     async with following(script) as (api, seen):
-        await come_true(lambda: len(seen.changes) == 2)
+        await eventually(lambda: len(seen.changes) == 2)
         assert seen.words == ["+a", "+b"]
         assert len(api.asked(watch=False)) == 1
 
@@ -264,7 +264,7 @@ async def test_after_410_what_is_gone_is_handed_over_as_deleted(as_event: bool) 
         await _forgets(request, reply, as_event=as_event, lists=lists)
 
     async with following(script) as (_, seen):
-        await come_true(lambda: len(seen.batches) == 2)
+        await eventually(lambda: len(seen.batches) == 2)
         assert sorted(seen.words[2:]) == ["+comes", "-goes"]
 
 
@@ -275,7 +275,7 @@ async def test_a_relist_hands_over_objects_that_were_made_anew_under_the_same_na
         await _forgets(request, reply, as_event=True, lists=lists)
 
     async with following(script) as (_, seen):
-        await come_true(lambda: len(seen.changes) == 2)
+        await eventually(lambda: len(seen.changes) == 2)
         assert decoded(seen, 1).metadata.uid == "new"
 
 
@@ -287,7 +287,7 @@ async def test_repeated_410s_are_backed_off_from() -> None:
             await reply.json(listing(1))
 
     async with following(script, timing=WatchTiming(SLOW, SLOW)) as (api, _):
-        await come_true(lambda: len(api.asked(watch=True)) == 2)
+        await eventually(lambda: len(api.asked(watch=True)) == 2)
         await asyncio.sleep(0)
         assert len(api.asked(watch=False)) == 2
 
@@ -304,7 +304,7 @@ async def test_after_an_outage_an_expired_watch_is_listed_without_the_delay_of_t
             await reply.refuse(410, "Expired")
 
     async with following(script, timing=WatchTiming(SLOW, QUICK)) as (api, _):
-        await come_true(lambda: len(api.asked(watch=False)) == 2)
+        await eventually(lambda: len(api.asked(watch=False)) == 2)
 
 
 async def test_an_object_that_does_not_decode_is_broken_and_the_others_go_on() -> None:
@@ -317,7 +317,7 @@ async def test_an_object_that_does_not_decode_is_broken_and_the_others_go_on() -
         await forever(reply)
 
     async with following(script) as (_, seen):
-        await come_true(lambda: len(seen.changes) == 2)
+        await eventually(lambda: len(seen.changes) == 2)
         broken = [each for batch in seen.batches for each in batch.broken]
         assert [key.name for key, _ in broken] == ["bad", "worse"]
         assert broken[0][1].path == "spec.ports[0].port"
@@ -328,7 +328,7 @@ async def test_a_broken_object_does_not_keep_a_collection_from_being_synced() ->
         await (forever(reply) if request.watch else reply.json(listing(1, service("bad", 1, port="eighty"))))
 
     async with following(script) as (_, seen):
-        await come_true(lambda: seen.synced)
+        await eventually(lambda: seen.synced)
 
 
 async def test_the_version_of_a_broken_object_counts_for_going_on() -> None:
@@ -341,7 +341,7 @@ async def test_the_version_of_a_broken_object_counts_for_going_on() -> None:
             await forever(reply)
 
     async with following(script) as (api, _):
-        await come_true(lambda: len(api.asked(watch=True)) == 2)
+        await eventually(lambda: len(api.asked(watch=True)) == 2)
         assert api.asked(watch=True)[1].params["resourceVersion"] == "6"
 
 
@@ -360,7 +360,7 @@ async def test_errors_are_waited_out_and_the_watch_goes_on_where_it_was() -> Non
             await forever(reply)
 
     async with following(script) as (api, seen):
-        await come_true(lambda: seen.words == ["+a"])
+        await eventually(lambda: seen.words == ["+a"])
         assert [request.params["resourceVersion"] for request in api.asked(watch=True)] == ["4"] * 4
 
 
@@ -372,7 +372,7 @@ async def test_watches_that_end_at_once_without_events_are_backed_off_from() -> 
             await reply.json(listing(1))
 
     async with following(script, timing=WatchTiming(SLOW, SLOW)) as (api, _):
-        await come_true(lambda: api.asked(watch=True))
+        await eventually(lambda: api.asked(watch=True))
         await asyncio.sleep(0)
         assert len(api.asked(watch=True)) == 1
 
@@ -382,7 +382,7 @@ async def test_a_kind_that_is_not_served_is_synced_and_empty() -> None:
         await reply.body(b"404 page not found\n", 404)
 
     async with following(script) as (_, seen):
-        await come_true(lambda: seen.synced)
+        await eventually(lambda: seen.synced)
         assert seen.changes == []
 
 
@@ -400,7 +400,7 @@ async def test_a_kind_that_comes_to_be_served_is_followed_from_then_on() -> None
             await reply.json(listing(1, service("a", 1)))
 
     async with following(script) as (_, seen):
-        await come_true(lambda: seen.words == ["+a"])
+        await eventually(lambda: seen.words == ["+a"])
 
 
 async def test_when_a_kind_is_served_no_longer_its_objects_are_gone() -> None:
@@ -413,7 +413,7 @@ async def test_when_a_kind_is_served_no_longer_its_objects_are_gone() -> None:
     api_requests: list[Request] = []
     async with following(script) as (api, seen):
         api_requests = api.requests
-        await come_true(lambda: len(seen.changes) == 2)
+        await eventually(lambda: len(seen.changes) == 2)
         assert seen.words == ["+a", "-a"]
 
 
@@ -431,7 +431,7 @@ async def test_an_older_version_is_followed_where_the_newer_is_not_served() -> N
             await reply.json(listing(3, item))
 
     async with following(script, ReferenceGrant) as (api, seen):
-        await come_true(lambda: api.asked(watch=True))
+        await eventually(lambda: api.asked(watch=True))
         assert seen.words == ["+grant"]
         assert not seen.batches[0].broken
         assert api.asked(watch=True)[0].path == "/apis/gateway.networking.k8s.io/v1beta1/referencegrants"
@@ -463,7 +463,7 @@ async def test_events_before_an_error_in_the_same_read_are_handed_over() -> None
             await forever(reply)
 
     async with following(script) as (api, seen):
-        await come_true(lambda: len(api.asked(watch=True)) == 2)
+        await eventually(lambda: len(api.asked(watch=True)) == 2)
         assert seen.words == ["+a"]
         assert api.asked(watch=True)[1].params["resourceVersion"] == "2"
 
@@ -485,7 +485,7 @@ async def test_an_error_is_logged_when_it_changes_and_not_at_every_attempt() -> 
 
     with capture_logs() as logs:
         async with following(script):
-            await come_true(lambda: logs and logs[-1]["event"] == "watch re-established")
+            await eventually(lambda: logs and logs[-1]["event"] == "watch re-established")
     assert [entry.get("why") for entry in logs] == ["Forbidden: not you", "InternalError: oh", None]
 
 
@@ -505,5 +505,5 @@ async def test_a_list_that_expires_between_its_pages_is_begun_again() -> None:
             await reply.json(listing(7, service("b", 2)))
 
     async with following(script) as (_, seen):
-        await come_true(lambda: seen.synced)
+        await eventually(lambda: seen.synced)
         assert seen.words == ["+a", "+b"]

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from support.local_api import Desk, Http, LocalApi
+from support.local_api import Http, InProcessApi, LocalApi
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def desk(tmp_path: Path) -> Iterator[InProcessApi]:
     """The API without HTTP, over an empty store."""
-    with Desk(tmp_path / "objects.sqlite") as desk:
+    with InProcessApi(tmp_path / "objects.sqlite") as desk:
         yield desk
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from headgate.localapi.registry.status_errors import StatusError
 from headgate.localapi.resources.kinds.pods import pull_policy, quality
-from support.local_api import Desk
+from support.local_api import InProcessApi
 
 CONTAINER = {"name": "c", "image": "nginx:1"}
 
@@ -21,7 +21,7 @@ def deployment(**spec: Any) -> dict[str, Any]:
     }
 
 
-def refused(desk: Desk, plural: str, obj: dict[str, Any]) -> set[str]:
+def refused(desk: InProcessApi, plural: str, obj: dict[str, Any]) -> set[str]:
     """The fields that a refusal names."""
     with pytest.raises(StatusError) as caught:
         desk.create(plural, obj)
@@ -32,7 +32,7 @@ def refused(desk: Desk, plural: str, obj: dict[str, Any]) -> set[str]:
 # --- deployments
 
 
-def test_a_deployment_gets_its_defaults(desk: Desk) -> None:
+def test_a_deployment_gets_its_defaults(desk: InProcessApi) -> None:
     spec = desk.create("deployments.apps", deployment())["spec"]
     assert (spec["replicas"], spec["revisionHistoryLimit"], spec["progressDeadlineSeconds"]) == (1, 10, 600)
     assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}}
@@ -41,22 +41,22 @@ def test_a_deployment_gets_its_defaults(desk: Desk) -> None:
     assert spec["template"]["spec"]["containers"][0]["imagePullPolicy"] == "IfNotPresent"
 
 
-def test_zero_replicas_stay_zero(desk: Desk) -> None:
+def test_zero_replicas_stay_zero(desk: InProcessApi) -> None:
     assert desk.create("deployments.apps", deployment(replicas=0))["spec"]["replicas"] == 0
 
 
-def test_a_selector_that_does_not_match_the_template_is_refused(desk: Desk) -> None:
+def test_a_selector_that_does_not_match_the_template_is_refused(desk: InProcessApi) -> None:
     bad = deployment(selector={"matchLabels": {"app": "other"}})
     assert refused(desk, "deployments.apps", bad) == {"spec.template.metadata.labels"}
 
 
-def test_a_deployment_without_selector_is_refused(desk: Desk) -> None:
+def test_a_deployment_without_selector_is_refused(desk: InProcessApi) -> None:
     bad = deployment()
     del bad["spec"]["selector"]
     assert refused(desk, "deployments.apps", bad) == {"spec.selector"}
 
 
-def test_the_selector_of_a_deployment_never_changes(desk: Desk) -> None:
+def test_the_selector_of_a_deployment_never_changes(desk: InProcessApi) -> None:
     there = desk.create("deployments.apps", deployment())
     there["spec"]["selector"] = {"matchLabels": {"app": "web", "more": "x"}}
     there["spec"]["template"]["metadata"]["labels"] = {"app": "web", "more": "x"}
@@ -65,7 +65,7 @@ def test_the_selector_of_a_deployment_never_changes(desk: Desk) -> None:
     assert [cause["field"] for cause in caught.value.details["causes"]] == ["spec.selector"]
 
 
-def test_a_roll_out_that_may_do_nothing_is_refused(desk: Desk) -> None:
+def test_a_roll_out_that_may_do_nothing_is_refused(desk: InProcessApi) -> None:
     bad = deployment(strategy={"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 0}})
     assert refused(desk, "deployments.apps", bad) == {"spec.strategy.rollingUpdate.maxUnavailable"}
 
@@ -85,7 +85,7 @@ def test_a_roll_out_that_may_do_nothing_is_refused(desk: Desk) -> None:
     ],
 )
 def test_a_container_that_cannot_run_is_refused_with_its_path(
-    desk: Desk, container: dict[str, Any], field: str
+    desk: InProcessApi, container: dict[str, Any], field: str
 ) -> None:
     bad = deployment()
     bad["spec"]["template"]["spec"]["containers"] = [container]
@@ -99,11 +99,11 @@ def pod(**spec: Any) -> dict[str, Any]:
     return {"metadata": {"name": "p"}, "spec": {"containers": [dict(CONTAINER)], **spec}}
 
 
-def test_a_new_pod_is_pending(desk: Desk) -> None:
+def test_a_new_pod_is_pending(desk: InProcessApi) -> None:
     assert desk.create("pods", pod())["status"] == {"phase": "Pending", "qosClass": "BestEffort"}
 
 
-def test_a_probe_gets_its_defaults(desk: Desk) -> None:
+def test_a_probe_gets_its_defaults(desk: InProcessApi) -> None:
     container = {**CONTAINER, "readinessProbe": {"httpGet": {"port": 80}}}
     probe = desk.create("pods", pod(containers=[container]))["spec"]["containers"][0]["readinessProbe"]
     assert probe == {
@@ -115,14 +115,14 @@ def test_a_probe_gets_its_defaults(desk: Desk) -> None:
     }
 
 
-def test_a_volume_without_source_is_an_empty_folder(desk: Desk) -> None:
+def test_a_volume_without_source_is_an_empty_folder(desk: InProcessApi) -> None:
     volumes = desk.create("pods", pod(volumes=[{"name": "v"}, {"name": "s", "secret": {"secretName": "x"}}]))["spec"][
         "volumes"
     ]
     assert volumes == [{"name": "v", "emptyDir": {}}, {"name": "s", "secret": {"secretName": "x", "defaultMode": 420}}]
 
 
-def test_of_a_pod_only_the_image_changes(desk: Desk) -> None:
+def test_of_a_pod_only_the_image_changes(desk: InProcessApi) -> None:
     there = desk.create("pods", pod())
     there["spec"]["containers"][0]["image"] = "nginx:2"
     there = desk.put("pods", there)
@@ -167,7 +167,7 @@ def service(name: str = "s", **spec: Any) -> dict[str, Any]:
     return {"metadata": {"name": name}, "spec": {"ports": [{"port": 80}], **spec}}
 
 
-def test_a_service_gets_an_address_and_its_defaults(desk: Desk) -> None:
+def test_a_service_gets_an_address_and_its_defaults(desk: InProcessApi) -> None:
     spec = desk.create("services", service())["spec"]
     assert spec["clusterIP"].startswith("127.20.")
     assert spec["clusterIPs"] == [spec["clusterIP"]]
@@ -175,28 +175,28 @@ def test_a_service_gets_an_address_and_its_defaults(desk: Desk) -> None:
     assert spec["ports"] == [{"port": 80, "protocol": "TCP", "targetPort": 80}]
 
 
-def test_two_services_have_two_addresses(desk: Desk) -> None:
+def test_two_services_have_two_addresses(desk: InProcessApi) -> None:
     first, second = (desk.create("services", service(name))["spec"]["clusterIP"] for name in ("a", "b"))
     assert first != second
 
 
-def test_a_headless_service_has_no_address(desk: Desk) -> None:
+def test_a_headless_service_has_no_address(desk: InProcessApi) -> None:
     assert desk.create("services", service(clusterIP="None"))["spec"]["clusterIPs"] == ["None"]
 
 
-def test_an_external_name_has_no_address(desk: Desk) -> None:
+def test_an_external_name_has_no_address(desk: InProcessApi) -> None:
     spec = desk.create("services", service(type="ExternalName", externalName="example.com"))["spec"]
     assert "clusterIP" not in spec
 
 
-def test_the_address_of_a_service_stays_when_an_update_leaves_it_out(desk: Desk) -> None:
+def test_the_address_of_a_service_stays_when_an_update_leaves_it_out(desk: InProcessApi) -> None:
     there = desk.create("services", service())
     address = there["spec"].pop("clusterIP")
     del there["spec"]["clusterIPs"]
     assert desk.put("services", there)["spec"]["clusterIP"] == address
 
 
-def test_the_address_of_a_service_never_changes(desk: Desk) -> None:
+def test_the_address_of_a_service_never_changes(desk: InProcessApi) -> None:
     there = desk.create("services", service())
     there["spec"]["clusterIP"] = "127.20.9.9"
     with pytest.raises(StatusError) as caught:
@@ -215,32 +215,34 @@ def test_the_address_of_a_service_never_changes(desk: Desk) -> None:
         ({"ports": [{"port": 1, "protocol": "HTTP"}]}, "spec.ports[0].protocol"),
     ],
 )
-def test_a_service_that_cannot_work_is_refused_with_its_path(desk: Desk, spec: dict[str, Any], field: str) -> None:
+def test_a_service_that_cannot_work_is_refused_with_its_path(
+    desk: InProcessApi, spec: dict[str, Any], field: str
+) -> None:
     assert refused(desk, "services", service(**spec)) == {field}
 
 
-def test_a_load_balancer_waits_for_its_address(desk: Desk) -> None:
+def test_a_load_balancer_waits_for_its_address(desk: InProcessApi) -> None:
     assert desk.create("services", service(type="LoadBalancer"))["status"] == {"loadBalancer": {}}
 
 
 # --- configuration
 
 
-def test_plain_text_of_a_secret_is_stored_encoded(desk: Desk) -> None:
+def test_plain_text_of_a_secret_is_stored_encoded(desk: InProcessApi) -> None:
     secret = desk.create("secrets", {"metadata": {"name": "s"}, "stringData": {"a": "b"}})
     assert (secret["data"], secret["type"], "stringData" in secret) == ({"a": "Yg=="}, "Opaque", False)
 
 
-def test_a_tls_secret_needs_its_two_keys(desk: Desk) -> None:
+def test_a_tls_secret_needs_its_two_keys(desk: InProcessApi) -> None:
     bad = {"metadata": {"name": "s"}, "type": "kubernetes.io/tls", "data": {"tls.crt": ""}}
     assert refused(desk, "secrets", bad) == {"data[tls.key]"}
 
 
-def test_a_secret_that_is_not_base64_is_refused(desk: Desk) -> None:
+def test_a_secret_that_is_not_base64_is_refused(desk: InProcessApi) -> None:
     assert refused(desk, "secrets", {"metadata": {"name": "s"}, "data": {"a": "?"}}) == {"data.a"}
 
 
-def test_an_immutable_config_map_stays_as_it_is(desk: Desk) -> None:
+def test_an_immutable_config_map_stays_as_it_is(desk: InProcessApi) -> None:
     there = desk.create("configmaps", {"metadata": {"name": "c"}, "data": {"a": "b"}, "immutable": True})
     there["data"] = {"a": "c"}
     with pytest.raises(StatusError) as caught:
@@ -248,17 +250,17 @@ def test_an_immutable_config_map_stays_as_it_is(desk: Desk) -> None:
     assert [cause["field"] for cause in caught.value.details["causes"]] == ["data"]
 
 
-def test_a_node_brings_its_status(desk: Desk) -> None:
+def test_a_node_brings_its_status(desk: InProcessApi) -> None:
     node = {"metadata": {"name": "n"}, "status": {"addresses": [{"type": "InternalIP", "address": "127.0.0.1"}]}}
     assert desk.create("nodes", node)["status"]["addresses"][0]["address"] == "127.0.0.1"
 
 
-def test_an_endpoint_slice_takes_addresses_of_its_family_only(desk: Desk) -> None:
+def test_an_endpoint_slice_takes_addresses_of_its_family_only(desk: InProcessApi) -> None:
     bad = {"metadata": {"name": "e"}, "addressType": "IPv4", "endpoints": [{"addresses": ["::1"]}]}
     assert refused(desk, "endpointslices.discovery.k8s.io", bad) == {"endpoints[0].addresses[0]"}
 
 
-def test_a_field_that_we_never_read_is_kept(desk: Desk) -> None:
+def test_a_field_that_we_never_read_is_kept(desk: InProcessApi) -> None:
     created = desk.create("pods", pod(priorityClassName="high", tolerations=[{"key": "a", "operator": "Exists"}]))
     assert created["spec"]["tolerations"] == [{"key": "a", "operator": "Exists"}]
     assert created["spec"]["priorityClassName"] == "high"

@@ -11,12 +11,12 @@ import yaml
 from headgate.localapi.admission.policies import BINDINGS, POLICIES
 from headgate.localapi.resources import bundled
 from headgate.localapi.resources.definitions import DEFINITIONS
-from support.local_api import Desk
+from support.local_api import InProcessApi
 
 GATEWAYS = "gateways.gateway.networking.k8s.io"
 
 
-def gateways(desk: Desk) -> list[str]:
+def gateways(desk: InProcessApi) -> list[str]:
     return [name for name in desk.names(DEFINITIONS) if name.endswith(".gateway.networking.k8s.io")]
 
 
@@ -51,24 +51,24 @@ def folder(path: Path, *objects: dict[str, Any]) -> str:
     return str(path)
 
 
-def colour(desk: Desk, name: str = "things.example.com") -> str:
+def colour(desk: InProcessApi, name: str = "things.example.com") -> str:
     versions = desk.get(DEFINITIONS, name, "")["spec"]["versions"]
     return str(versions[0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["colour"]["default"])
 
 
 def test_unless_told_our_own_are_served(tmp_path: Path) -> None:
-    with Desk(tmp_path / "o") as desk:
+    with InProcessApi(tmp_path / "o") as desk:
         assert GATEWAYS in gateways(desk)
 
 
 def test_none_leaves_the_gateway_api_out_and_nothing_else(tmp_path: Path) -> None:
-    with Desk(tmp_path / "o", crds="none") as desk:
+    with InProcessApi(tmp_path / "o", crds="none") as desk:
         assert gateways(desk) == []
         assert "canaries.flagger.app" in desk.names(DEFINITIONS)
 
 
 def test_those_of_a_folder_are_served_in_place_of_ours(tmp_path: Path) -> None:
-    with Desk(tmp_path / "o", crds=folder(tmp_path / "crds", definition())) as desk:
+    with InProcessApi(tmp_path / "o", crds=folder(tmp_path / "crds", definition())) as desk:
         assert gateways(desk) == []
         assert colour(desk) == "red"
         assert desk.create("things.example.com", {"metadata": {"name": "a"}, "spec": {}})["spec"] == {"colour": "red"}
@@ -93,26 +93,26 @@ def binding() -> dict[str, Any]:
     }
 
 
-def expressions(desk: Desk) -> list[str]:
+def expressions(desk: InProcessApi) -> list[str]:
     return [one["expression"] for one in desk.get(POLICIES, "careful", "")["spec"]["validations"]]
 
 
 def test_a_policy_beside_them_is_stored_as_well(tmp_path: Path) -> None:
-    with Desk(tmp_path / "o", crds=folder(tmp_path / "crds", definition(), policy(), binding())) as desk:
+    with InProcessApi(tmp_path / "o", crds=folder(tmp_path / "crds", definition(), policy(), binding())) as desk:
         assert desk.names(POLICIES) == desk.names(BINDINGS) == ["careful"]
 
 
 def test_the_next_start_may_bring_another_policy(tmp_path: Path) -> None:
-    with Desk(tmp_path / "o", crds=folder(tmp_path / "one", policy())):
+    with InProcessApi(tmp_path / "o", crds=folder(tmp_path / "one", policy())):
         pass
-    with Desk(tmp_path / "o", crds=folder(tmp_path / "two", policy("object != null"))) as desk:
+    with InProcessApi(tmp_path / "o", crds=folder(tmp_path / "two", policy("object != null"))) as desk:
         assert expressions(desk) == ["object != null"]
 
 
 def test_a_policy_that_nobody_asks_for_is_gone_with_its_binding(tmp_path: Path) -> None:
-    with Desk(tmp_path / "o", crds=folder(tmp_path / "one", policy(), binding())):
+    with InProcessApi(tmp_path / "o", crds=folder(tmp_path / "one", policy(), binding())):
         pass
-    with Desk(tmp_path / "o") as desk:
+    with InProcessApi(tmp_path / "o") as desk:
         assert desk.names(POLICIES) == desk.names(BINDINGS) == []
 
 
@@ -126,46 +126,46 @@ def test_a_policy_that_is_no_longer_asked_for_does_not_judge_what_comes(tmp_path
             "resources": ["customresourcedefinitions"],
         }
     ]
-    with Desk(tmp_path / "o", crds=folder(tmp_path / "one", refusing, binding())):
+    with InProcessApi(tmp_path / "o", crds=folder(tmp_path / "one", refusing, binding())):
         pass
-    with Desk(tmp_path / "o", crds=folder(tmp_path / "two", definition())) as desk:
+    with InProcessApi(tmp_path / "o", crds=folder(tmp_path / "two", definition())) as desk:
         assert desk.there(DEFINITIONS, "things.example.com", "")
 
 
 def test_a_policy_that_somebody_edited_stays_as_it_is(tmp_path: Path) -> None:
-    with Desk(tmp_path / "o", crds=folder(tmp_path / "one", policy())) as desk:
+    with InProcessApi(tmp_path / "o", crds=folder(tmp_path / "one", policy())) as desk:
         there = desk.get(POLICIES, "careful", "")
         there["spec"]["validations"] = [{"expression": "1 == 1"}]
         desk.put(POLICIES, there)
-    with Desk(tmp_path / "o", crds=folder(tmp_path / "two", policy("object != null"))) as desk:
+    with InProcessApi(tmp_path / "o", crds=folder(tmp_path / "two", policy("object != null"))) as desk:
         assert expressions(desk) == ["1 == 1"]
-    with Desk(tmp_path / "o") as desk:
+    with InProcessApi(tmp_path / "o") as desk:
         assert expressions(desk) == ["1 == 1"]
 
 
 def test_the_next_start_may_bring_others(tmp_path: Path) -> None:
-    with Desk(tmp_path / "o", crds=folder(tmp_path / "one", definition(), definition("Other"))) as desk:
+    with InProcessApi(tmp_path / "o", crds=folder(tmp_path / "one", definition(), definition("Other"))) as desk:
         assert colour(desk) == "red"
-    with Desk(tmp_path / "o", crds=folder(tmp_path / "two", definition(colour="blue"))) as desk:
+    with InProcessApi(tmp_path / "o", crds=folder(tmp_path / "two", definition(colour="blue"))) as desk:
         assert colour(desk) == "blue"
         assert "others.example.com" not in desk.names(DEFINITIONS)
         assert desk.api.registry.get("others.example.com") is None
 
 
 def test_a_definition_with_objects_stays_though_nobody_asks_for_it(tmp_path: Path) -> None:
-    with Desk(tmp_path / "o", crds=folder(tmp_path / "one", definition())) as desk:
+    with InProcessApi(tmp_path / "o", crds=folder(tmp_path / "one", definition())) as desk:
         desk.create("things.example.com", {"metadata": {"name": "a"}, "spec": {}})
-    with Desk(tmp_path / "o") as desk:
+    with InProcessApi(tmp_path / "o") as desk:
         assert desk.there("things.example.com", "a")
 
 
 def test_a_definition_that_somebody_edited_stays_as_it_is(tmp_path: Path) -> None:
     crds = folder(tmp_path / "one", definition())
-    with Desk(tmp_path / "o", crds=crds) as desk:
+    with InProcessApi(tmp_path / "o", crds=crds) as desk:
         there = desk.get(DEFINITIONS, "things.example.com", "")
         there["spec"]["names"]["shortNames"] = ["mine"]
         desk.put(DEFINITIONS, there)
-    with Desk(tmp_path / "o", crds=folder(tmp_path / "two", definition(colour="blue"))) as desk:
+    with InProcessApi(tmp_path / "o", crds=folder(tmp_path / "two", definition(colour="blue"))) as desk:
         assert colour(desk) == "red"
 
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from headgate.localapi.registry.status_errors import StatusError
-from support.local_api import Desk
+from support.local_api import InProcessApi
 
 DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io"
 WIDGETS = "widgets.example.com"
@@ -61,7 +61,7 @@ def widget(**spec: Any) -> dict[str, Any]:
     return {"metadata": {"name": "w"}, "spec": {"size": 1, **spec}}
 
 
-def test_a_definition_is_established_at_once(desk: Desk) -> None:
+def test_a_definition_is_established_at_once(desk: InProcessApi) -> None:
     status = desk.create(DEFINITIONS, definition())["status"]
     assert {(c["type"], c["status"]) for c in status["conditions"]} == {
         ("NamesAccepted", "True"),
@@ -71,25 +71,25 @@ def test_a_definition_is_established_at_once(desk: Desk) -> None:
     assert status["storedVersions"] == ["v1"]
 
 
-def test_its_objects_get_defaults(desk: Desk) -> None:
+def test_its_objects_get_defaults(desk: InProcessApi) -> None:
     desk.create(DEFINITIONS, definition())
     assert desk.create(WIDGETS, widget())["spec"] == {"size": 1, "colour": "blue"}
 
 
-def test_its_objects_are_validated(desk: Desk) -> None:
+def test_its_objects_are_validated(desk: InProcessApi) -> None:
     desk.create(DEFINITIONS, definition())
     with pytest.raises(StatusError) as caught:
         desk.create(WIDGETS, widget(size=0))
     assert [cause["field"] for cause in caught.value.details["causes"]] == ["spec.size"]
 
 
-def test_its_objects_are_pruned_but_for_what_is_preserved(desk: Desk) -> None:
+def test_its_objects_are_pruned_but_for_what_is_preserved(desk: InProcessApi) -> None:
     desk.create(DEFINITIONS, definition())
     created = desk.create(WIDGETS, widget(unknown=1, free={"anything": [1]}))
     assert created["spec"] == {"size": 1, "colour": "blue", "free": {"anything": [1]}}
 
 
-def test_a_changed_definition_holds_from_then_on(desk: Desk) -> None:
+def test_a_changed_definition_holds_from_then_on(desk: InProcessApi) -> None:
     there = desk.create(DEFINITIONS, definition())
     there["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["size"]["minimum"] = 5
     desk.put(DEFINITIONS, there)
@@ -97,7 +97,7 @@ def test_a_changed_definition_holds_from_then_on(desk: Desk) -> None:
         desk.create(WIDGETS, widget(size=4))
 
 
-def test_a_deleted_definition_takes_its_objects_with_it(desk: Desk) -> None:
+def test_a_deleted_definition_takes_its_objects_with_it(desk: InProcessApi) -> None:
     desk.create(DEFINITIONS, definition())
     desk.create(WIDGETS, widget())
     desk.delete(DEFINITIONS, WIDGETS, "")
@@ -106,7 +106,7 @@ def test_a_deleted_definition_takes_its_objects_with_it(desk: Desk) -> None:
     assert desk.api.registry.get(WIDGETS) is None
 
 
-def test_a_definition_comes_back_empty_after_it_was_deleted(desk: Desk) -> None:
+def test_a_definition_comes_back_empty_after_it_was_deleted(desk: InProcessApi) -> None:
     desk.create(DEFINITIONS, definition())
     desk.create(WIDGETS, widget())
     desk.delete(DEFINITIONS, WIDGETS, "")
@@ -134,7 +134,7 @@ def test_a_definition_comes_back_empty_after_it_was_deleted(desk: Desk) -> None:
     ],
 )
 def test_a_definition_that_cannot_work_is_refused_with_its_path(
-    desk: Desk, path: tuple[str | int, ...], value: Any, field: str
+    desk: InProcessApi, path: tuple[str | int, ...], value: Any, field: str
 ) -> None:
     bad: Any = copy.deepcopy(definition())
     place = bad
@@ -147,14 +147,14 @@ def test_a_definition_that_cannot_work_is_refused_with_its_path(
 
 
 def test_definitions_and_objects_are_there_after_a_restart(tmp_path: Path) -> None:
-    with Desk(tmp_path / "o") as desk:
+    with InProcessApi(tmp_path / "o") as desk:
         desk.create(DEFINITIONS, definition())
         desk.create(WIDGETS, widget())
-    with Desk(tmp_path / "o") as desk:
+    with InProcessApi(tmp_path / "o") as desk:
         assert desk.get(WIDGETS, "w")["spec"]["colour"] == "blue"
 
 
-def test_our_own_definitions_are_there(desk: Desk) -> None:
+def test_our_own_definitions_are_there(desk: InProcessApi) -> None:
     assert "httproutes.gateway.networking.k8s.io" in desk.names(DEFINITIONS)
 
 
@@ -164,26 +164,26 @@ def test_our_own_definition_is_renewed_by_a_newer_headgate(tmp_path: Path) -> No
 
     older = copy.deepcopy(crd.definitions()[0])
     older["spec"]["names"]["categories"] = ["older"]
-    with Desk(tmp_path / "o") as desk:
+    with InProcessApi(tmp_path / "o") as desk:
         desk.delete(DEFINITIONS, older["metadata"]["name"], "")
         desk.garbage.settle()
         bundled.install(desk.api, [older])
-    with Desk(tmp_path / "o") as desk:
+    with InProcessApi(tmp_path / "o") as desk:
         categories = desk.get(DEFINITIONS, older["metadata"]["name"], "")["spec"]["names"]["categories"]
     assert categories == ["gateway-api"]
 
 
 def test_a_definition_that_somebody_changed_stays_as_it_is(tmp_path: Path) -> None:
     name = "httproutes.gateway.networking.k8s.io"
-    with Desk(tmp_path / "o") as desk:
+    with InProcessApi(tmp_path / "o") as desk:
         there = desk.get(DEFINITIONS, name, "")
         there["spec"]["names"]["shortNames"] = ["mine"]
         desk.put(DEFINITIONS, there)
-    with Desk(tmp_path / "o") as desk:
+    with InProcessApi(tmp_path / "o") as desk:
         assert desk.get(DEFINITIONS, name, "")["spec"]["names"]["shortNames"] == ["mine"]
 
 
-def test_objects_that_were_stored_in_another_version_are_read_in_every_one(desk: Desk) -> None:
+def test_objects_that_were_stored_in_another_version_are_read_in_every_one(desk: InProcessApi) -> None:
     older = definition(name="v1beta1")
     desk.create(DEFINITIONS, older)
     desk.create(WIDGETS, widget())
@@ -197,7 +197,7 @@ def test_objects_that_were_stored_in_another_version_are_read_in_every_one(desk:
         assert (found["apiVersion"], found["spec"]["size"]) == (f"example.com/{version}", 1)
 
 
-def test_objects_lose_what_their_changed_definition_does_not_know_and_get_its_defaults(desk: Desk) -> None:
+def test_objects_lose_what_their_changed_definition_does_not_know_and_get_its_defaults(desk: InProcessApi) -> None:
     desk.create(DEFINITIONS, definition())
     before = desk.create(WIDGETS, widget(replicas=2))
     there = desk.get(DEFINITIONS, WIDGETS, "")
@@ -210,7 +210,7 @@ def test_objects_lose_what_their_changed_definition_does_not_know_and_get_its_de
     assert after["metadata"]["generation"] == before["metadata"]["generation"]
 
 
-def test_nothing_new_is_taken_while_a_definition_waits_for_its_objects_to_go(desk: Desk) -> None:
+def test_nothing_new_is_taken_while_a_definition_waits_for_its_objects_to_go(desk: InProcessApi) -> None:
     desk.create(DEFINITIONS, definition())
     held = {"metadata": {"name": "held", "finalizers": ["example.com/hold"]}, "spec": {"size": 1}}
     desk.create(WIDGETS, held)

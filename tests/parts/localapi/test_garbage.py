@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from headgate.localapi.registry.status_errors import StatusError
-from support.local_api import Desk
+from support.local_api import InProcessApi
 
 
 def owned(name: str, *owners: dict[str, Any], block: bool = False) -> dict[str, Any]:
@@ -25,11 +25,11 @@ def owned(name: str, *owners: dict[str, Any], block: bool = False) -> dict[str, 
 
 
 @pytest.fixture
-def owner(desk: Desk) -> dict[str, Any]:
+def owner(desk: InProcessApi) -> dict[str, Any]:
     return desk.create("configmaps", {"metadata": {"name": "owner"}})
 
 
-def test_what_is_owned_goes_with_its_owner(desk: Desk, owner: dict[str, Any]) -> None:
+def test_what_is_owned_goes_with_its_owner(desk: InProcessApi, owner: dict[str, Any]) -> None:
     child = desk.create("configmaps", owned("child", owner))
     desk.create("secrets", owned("grandchild", child))
     desk.delete("configmaps", "owner")
@@ -38,7 +38,7 @@ def test_what_is_owned_goes_with_its_owner(desk: Desk, owner: dict[str, Any]) ->
     assert not desk.there("secrets", "grandchild")
 
 
-def test_an_object_with_another_owner_stays_and_forgets_the_gone_one(desk: Desk, owner: dict[str, Any]) -> None:
+def test_an_object_with_another_owner_stays_and_forgets_the_gone_one(desk: InProcessApi, owner: dict[str, Any]) -> None:
     other = desk.create("configmaps", {"metadata": {"name": "other"}})
     desk.create("configmaps", owned("child", owner, other))
     desk.delete("configmaps", "owner")
@@ -46,13 +46,13 @@ def test_an_object_with_another_owner_stays_and_forgets_the_gone_one(desk: Desk,
     assert [r["name"] for r in desk.get("configmaps", "child")["metadata"]["ownerReferences"]] == ["other"]
 
 
-def test_an_object_whose_owner_was_never_there_goes(desk: Desk) -> None:
+def test_an_object_whose_owner_was_never_there_goes(desk: InProcessApi) -> None:
     desk.create("configmaps", owned("child", {"metadata": {"name": "ghost", "uid": "none"}}))
     desk.garbage.settle()
     assert not desk.there("configmaps", "child")
 
 
-def test_an_owner_of_the_same_name_is_not_the_same_owner(desk: Desk, owner: dict[str, Any]) -> None:
+def test_an_owner_of_the_same_name_is_not_the_same_owner(desk: InProcessApi, owner: dict[str, Any]) -> None:
     desk.create("configmaps", owned("child", owner))
     desk.delete("configmaps", "owner")
     desk.create("configmaps", {"metadata": {"name": "owner"}})
@@ -60,7 +60,7 @@ def test_an_owner_of_the_same_name_is_not_the_same_owner(desk: Desk, owner: dict
     assert not desk.there("configmaps", "child")
 
 
-def test_orphans_stay_and_forget_their_owner(desk: Desk, owner: dict[str, Any]) -> None:
+def test_orphans_stay_and_forget_their_owner(desk: InProcessApi, owner: dict[str, Any]) -> None:
     desk.create("configmaps", owned("child", owner))
     desk.delete("configmaps", "owner", propagation="Orphan")
     desk.garbage.settle()
@@ -68,7 +68,7 @@ def test_orphans_stay_and_forget_their_owner(desk: Desk, owner: dict[str, Any]) 
     assert "ownerReferences" not in desk.get("configmaps", "child")["metadata"]
 
 
-def test_in_the_foreground_the_owner_goes_last(desk: Desk, owner: dict[str, Any]) -> None:
+def test_in_the_foreground_the_owner_goes_last(desk: InProcessApi, owner: dict[str, Any]) -> None:
     child = owned("child", owner, block=True)
     child["metadata"]["finalizers"] = ["example.com/wait"]
     desk.create("configmaps", child)
@@ -83,7 +83,7 @@ def test_in_the_foreground_the_owner_goes_last(desk: Desk, owner: dict[str, Any]
     assert not desk.there("configmaps", "owner")
 
 
-def test_garbage_left_by_a_stop_is_collected_after_the_next_start(desk: Desk, owner: dict[str, Any]) -> None:
+def test_garbage_left_by_a_stop_is_collected_after_the_next_start(desk: InProcessApi, owner: dict[str, Any]) -> None:
     desk.create("configmaps", owned("child", owner))
     desk.delete("configmaps", "owner")
     desk.garbage = type(desk.garbage)(desk.api)
@@ -94,7 +94,7 @@ def test_garbage_left_by_a_stop_is_collected_after_the_next_start(desk: Desk, ow
 # --- namespaces
 
 
-def test_a_namespace_goes_after_what_is_in_it(desk: Desk) -> None:
+def test_a_namespace_goes_after_what_is_in_it(desk: InProcessApi) -> None:
     desk.create("namespaces", {"metadata": {"name": "shop"}})
     desk.create("configmaps", {"metadata": {"name": "a"}}, "shop")
     assert desk.delete("namespaces", "shop", "") is False
@@ -104,7 +104,7 @@ def test_a_namespace_goes_after_what_is_in_it(desk: Desk) -> None:
     assert desk.names("configmaps", "shop") == []
 
 
-def test_a_namespace_waits_for_what_is_held_in_it(desk: Desk) -> None:
+def test_a_namespace_waits_for_what_is_held_in_it(desk: InProcessApi) -> None:
     desk.create("namespaces", {"metadata": {"name": "shop"}})
     desk.create("configmaps", {"metadata": {"name": "a", "finalizers": ["example.com/wait"]}}, "shop")
     desk.delete("namespaces", "shop", "")
@@ -117,7 +117,7 @@ def test_a_namespace_waits_for_what_is_held_in_it(desk: Desk) -> None:
     assert not desk.there("namespaces", "shop")
 
 
-def test_nothing_new_comes_into_a_namespace_that_goes(desk: Desk) -> None:
+def test_nothing_new_comes_into_a_namespace_that_goes(desk: InProcessApi) -> None:
     desk.create("namespaces", {"metadata": {"name": "shop"}})
     desk.delete("namespaces", "shop", "")
     with pytest.raises(StatusError) as caught:
@@ -127,7 +127,7 @@ def test_nothing_new_comes_into_a_namespace_that_goes(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("name", ["default", "kube-system"])
-def test_a_namespace_of_the_system_stays(desk: Desk, name: str) -> None:
+def test_a_namespace_of_the_system_stays(desk: InProcessApi, name: str) -> None:
     with pytest.raises(StatusError) as caught:
         desk.delete("namespaces", name, "")
     assert caught.value.code == 403
@@ -136,7 +136,7 @@ def test_a_namespace_of_the_system_stays(desk: Desk, name: str) -> None:
 # --- events
 
 
-def test_an_event_goes_an_hour_after_it_was_last_seen(desk: Desk) -> None:
+def test_an_event_goes_an_hour_after_it_was_last_seen(desk: InProcessApi) -> None:
     from headgate.localapi.maintenance import expire_events  # noqa: PLC0415
 
     about = {"kind": "Pod", "name": "p", "namespace": "default"}

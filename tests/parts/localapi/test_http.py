@@ -12,7 +12,7 @@ import pytest
 
 from headgate import pki
 from support.local_api import Http
-from support.web import Silent, serving
+from support.web import QuietHandler, serving
 
 ROUTES = "/apis/gateway.networking.k8s.io/v1/namespaces/{}/httproutes"
 
@@ -255,7 +255,7 @@ def test_a_token_is_known_by_its_account(http: Http, namespace: str) -> None:
 # --- logs
 
 
-class Kubelet(Silent):
+class Kubelet(QuietHandler):
     """Answers as a kubelet does, and says what it was asked."""
 
     def do_GET(self) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from headgate.localapi.admission.matching import AdmissionRequest, matches
-from support.local_api import Desk
+from support.local_api import InProcessApi
 
 GATEWAYS = "gateways.gateway.networking.k8s.io"
 
@@ -24,7 +24,7 @@ GATEWAYS = "gateways.gateway.networking.k8s.io"
 def test_a_rule_about_one_version_takes_the_others_unless_it_is_exact(
     tmp_path: Path, policy: str, version: str, taken: bool
 ) -> None:
-    with Desk(tmp_path / "o") as desk:
+    with InProcessApi(tmp_path / "o") as desk:
         resource = desk.resource(GATEWAYS)
     review = AdmissionRequest(
         operation="CREATE",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from headgate.localapi.storage.store import Row, Store
-from support.local_api import Desk, Http, LocalApi
+from support.local_api import Http, InProcessApi, LocalApi
 
 
 def row(name: str, revision: int) -> Row:
@@ -34,11 +34,11 @@ def test_one_file_serves_one_process(tmp_path: Path) -> None:
 
 
 def test_the_revision_never_goes_back_after_a_deletion(tmp_path: Path) -> None:
-    with Desk(tmp_path / "o") as desk:
+    with InProcessApi(tmp_path / "o") as desk:
         desk.create("configmaps", {"metadata": {"name": "a"}})
         desk.delete("configmaps", "a")
         before = desk.store.revision
-    with Desk(tmp_path / "o") as desk:
+    with InProcessApi(tmp_path / "o") as desk:
         assert desk.store.revision == before
 
 

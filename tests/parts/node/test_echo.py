@@ -36,7 +36,7 @@ def echo(folder: Path, **environment: str) -> Iterator[Running]:
     with Program(
         COMMAND, log=folder / "echo.log", env={**about, "PORT": str(port), **environment}, grace=0.2
     ) as program:
-        until(lambda: accepts("127.0.0.1", port), says="echo listens", running=program)
+        until(lambda: accepts("127.0.0.1", port), what="echo listens", running=program)
         yield Running(program, port)
 
 
@@ -134,7 +134,7 @@ def test_after_sigterm_it_serves_on_and_asks_to_close(tmp_path: Path) -> None:
     with echo(tmp_path, GRACE="30s") as ending:
         ending.http.get("/")
         ending.program.send(signal.SIGTERM)
-        until(lambda: ending.http.get("/").headers.get("connection") == "close", says="connection: close")
+        until(lambda: ending.http.get("/").headers.get("connection") == "close", what="connection: close")
         assert ending.http.get("/version").status_code == 200
 
 

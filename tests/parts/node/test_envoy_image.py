@@ -179,9 +179,9 @@ def test_an_envoy_serves_in_a_pod_and_drains_before_it_ends(api: Api, node: Loca
         conditions = api.get("Pod", "front").get("status", {}).get("conditions", ())
         return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
-    until(ready, says="Envoy is ready")
+    until(ready, what="Envoy is ready")
     with ThreadPoolExecutor() as threads:
         log = threads.submit(api.logs, "front", follow="true")  # until the container has ended
         api.delete("Pod", "front")
         assert "drain" in log.result(60)
-    until(lambda: api.find("Pod", "front") is None, says="the pod is gone")
+    until(lambda: api.find("Pod", "front") is None, what="the pod is gone")

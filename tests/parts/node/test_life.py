@@ -57,7 +57,7 @@ def run_pod(space: Api, body: dict[str, object]) -> list[int]:
     """Creates the pod and gives the pids that it says."""
     space.create(body)
     name = str(body["metadata"]["name"])  # type: ignore[index]
-    return [int(word) for word in until(lambda: space.logs(name), says="the pod says its pids").split()]
+    return [int(word) for word in until(lambda: space.logs(name), what="the pod says its pids").split()]
 
 
 def runs(pid: int) -> bool:
@@ -79,7 +79,7 @@ def test_sigterm_leaves_no_process_behind(node: LocalNode, space: Api) -> None:
     pids = run_pod(space, pod("one", **python(STUBBORN)))
     node.program.send(signal.SIGTERM)
     assert node.program.wait(20) == 0
-    until(lambda: not runs(pids[0]), says="the pod's process is gone")
+    until(lambda: not runs(pids[0]), what="the pod's process is gone")
 
 
 def test_what_a_killed_node_left_is_ended_by_the_next_one(node: LocalNode, space: Api) -> None:
@@ -88,7 +88,7 @@ def test_what_a_killed_node_left_is_ended_by_the_next_one(node: LocalNode, space
     node.program.wait()
     assert all(runs(pid) for pid in pids), "nobody has ended them yet"
     node.start(*PYTHON_IMAGE)
-    until(lambda: not any(runs(pid) for pid in pids), says="both processes are gone")
+    until(lambda: not any(runs(pid) for pid in pids), what="both processes are gone")
 
 
 def test_what_a_killed_node_left_can_be_ended_without_an_api(node: LocalNode, space: Api) -> None:
@@ -122,7 +122,7 @@ def test_a_pod_of_a_killed_node_is_started_again_with_its_address(node: LocalNod
         container = status["containerStatuses"][0]
         return bool(container["restartCount"] == 1 and "running" in container["state"] and status["podIP"] == address)
 
-    until(restarted, says="the pod runs again", tolerate=(OSError, KeyError))
+    until(restarted, what="the pod runs again", tolerate=(OSError, KeyError))
     last = space.get("Pod", "one")["status"]["containerStatuses"][0]["lastState"]["terminated"]
     assert last["reason"] == "ContainerStatusUnknown"
 
@@ -137,7 +137,7 @@ def test_a_pod_that_must_not_be_restarted_fails_with_its_node(node: LocalNode, s
 def test_a_pod_that_was_removed_by_force_is_ended(node: LocalNode, space: Api) -> None:
     pids = run_pod(space, pod("one", **python(STUBBORN)))
     space.delete("Pod", "one", gracePeriodSeconds=0)
-    until(lambda: not runs(pids[0]), says="the process is gone")
+    until(lambda: not runs(pids[0]), what="the process is gone")
 
 
 def test_a_pod_that_was_deleted_while_the_node_was_away_is_ended_and_confirmed(node: LocalNode, space: Api) -> None:
@@ -145,7 +145,7 @@ def test_a_pod_that_was_deleted_while_the_node_was_away_is_ended_and_confirmed(n
     node.stop()
     space.delete("Pod", "one", gracePeriodSeconds=1)
     node.start(*PYTHON_IMAGE)
-    until(lambda: space.find("Pod", "one") is None, says="the pod is gone")
+    until(lambda: space.find("Pod", "one") is None, what="the pod is gone")
 
 
 def service(name: str, **spec: object) -> dict[str, object]:
@@ -158,7 +158,7 @@ def address_of(space: Api, name: str) -> str:
         ingress = space.get("Service", name).get("status", {}).get("loadBalancer", {}).get("ingress", [])
         return str(ingress[0]["ip"]) if ingress else ""
 
-    return until(address, says=f"an address of Service {name}")
+    return until(address, what=f"an address of Service {name}")
 
 
 def test_a_load_balancer_keeps_its_address_over_a_restart(node: LocalNode, space: Api) -> None:

@@ -31,7 +31,7 @@ def condition(api: Api, name: str, type_: str = "Ready") -> str:
 
 
 def wait_ready(api: Api, name: str) -> Plain:
-    until(lambda: condition(api, name) == "True", says=f"{name} is ready", deadline=15)
+    until(lambda: condition(api, name) == "True", what=f"{name} is ready", deadline=15)
     return status(api, name)
 
 
@@ -40,7 +40,7 @@ def wait_state(api: Api, name: str, state: str, place: int = 0) -> Plain:
     path = "containerStatuses"
     until(
         lambda: state in status(api, name)[path][place].get("state", {}),
-        says=f"{name} is {state}",
+        what=f"{name} is {state}",
         tolerate=(OSError, LookupError),
     )
     details: Plain = container(api, name, place)["state"][state]
@@ -52,11 +52,11 @@ def wait_log(api: Api, name: str, text: str, **parameters: Any) -> str:
         log = api.logs(name, **parameters)
         return log if text in log else ""
 
-    return until(log, says=f"{text!r} in the log")
+    return until(log, what=f"{text!r} in the log")
 
 
 def gone(api: Api, name: str) -> None:
-    until(lambda: api.find("Pod", name) is None, says=f"{name} is gone")
+    until(lambda: api.find("Pod", name) is None, what=f"{name} is gone")
 
 
 def test_a_pod_gets_an_address_of_the_pod_network(api: Api, node: LocalNode) -> None:
@@ -136,9 +136,9 @@ MOUNT: Plain = {"volumeMounts": [{"name": "v", "mountPath": "/etc/thing"}]}
 def test_a_pod_that_waits_for_a_volume_can_be_deleted(api: Api) -> None:
     body = pod("one", **MOUNT, spec={"volumes": [{"name": "v", "secret": {"secretName": "never"}}]})
     api.create(body)
-    until(lambda: any("FailedMount" in event for event in api.events("one")), says="it waits")
+    until(lambda: any("FailedMount" in event for event in api.events("one")), what="it waits")
     api.delete("Pod", "one")
-    until(lambda: api.find("Pod", "one") is None, says="it is gone")
+    until(lambda: api.find("Pod", "one") is None, what="it is gone")
 
 
 def test_a_mount_path_in_an_argument_is_the_folder_of_the_volume(api: Api) -> None:
@@ -321,7 +321,7 @@ def test_what_a_container_started_ends_with_it(api: Api) -> None:
     )
     api.create(pod("one", **python(program), spec={"restartPolicy": "Never"}))
     child = int(wait_log(api, "one", "child").split()[1])
-    until(lambda: not _runs(child), says="the child ended")
+    until(lambda: not _runs(child), what="the child ended")
 
 
 def _runs(pid: int) -> bool:
@@ -335,7 +335,7 @@ def test_logs_are_shown_since_a_moment(api: Api) -> None:
     program = "import time; print('old'); time.sleep(60)"
     api.create(pod("one", **python(program), spec={"restartPolicy": "Never"}))
     wait_log(api, "one", "old")
-    until(lambda: "old" not in api.logs("one", sinceSeconds=1), says="the line is older than a second")
+    until(lambda: "old" not in api.logs("one", sinceSeconds=1), what="the line is older than a second")
     assert "old" in api.logs("one", sinceSeconds=3600)
 
 

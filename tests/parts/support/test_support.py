@@ -22,21 +22,21 @@ time.sleep(600)
 
 def test_stopping_a_program_ends_the_children_it_left(tmp_path: Path) -> None:
     with Program([sys.executable, "-c", PARENT], log=tmp_path / "log") as program:
-        child = int(until(program.output, says="the child's process id", running=program))
+        child = int(until(program.output, what="the child's process id", running=program))
     state = Path(f"/proc/{child}/stat")
-    until(lambda: not state.exists() or ") Z " in state.read_text(), says="the end of the child")
+    until(lambda: not state.exists() or ") Z " in state.read_text(), what="the end of the child")
 
 
 def test_a_late_condition_says_what_was_waited_for_and_the_last_answer() -> None:
     with pytest.raises(DeadlineError, match=r"not within 0\.1 s: the sun; last: 0"):
-        until(lambda: 0, deadline=0.1, says="the sun")
+        until(lambda: 0, deadline=0.1, what="the sun")
 
 
 def test_waiting_on_a_program_that_ended_shows_its_log(tmp_path: Path) -> None:
     with Program([sys.executable, "-c", "raise SystemExit('no port left')"], log=tmp_path / "log") as program:
         program.wait()
         with pytest.raises(DeadlineError, match="no port left"):
-            until(lambda: False, says="an answer", running=program)
+            until(lambda: False, what="an answer", running=program)
 
 
 def test_a_program_gets_added_variables_beside_the_environment(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_a_port_in_use_is_an_error_that_names_it(plane: ControlPlane) -> None:
 def test_the_node_metadata_is_a_fact_before_the_first_response(plane: ControlPlane) -> None:
     plane.update(Update())
     with Stream(plane) as stream:
-        (fact,) = until(lambda: list(plane.facts), says="the fact")
+        (fact,) = until(lambda: list(plane.facts), what="the fact")
         assert fact == Connected(GATEWAY, "test", {"bind": "pod"})
         assert stream.responses == []
 
@@ -80,29 +80,29 @@ def test_the_node_metadata_is_a_fact_before_the_first_response(plane: ControlPla
 def test_requests_are_answered_once_the_server_is_open(plane: ControlPlane) -> None:
     plane.update(Update())
     with Stream(plane) as stream:
-        until(lambda: connected(plane), says="the stream")
+        until(lambda: connected(plane), what="the stream")
         plane.open()
-        until(lambda: stream.responses, says="an answer")
+        until(lambda: stream.responses, what="an answer")
 
 
 def test_requests_of_a_gateway_are_answered_after_its_first_update(plane: ControlPlane) -> None:
     plane.open()
     with Stream(plane) as stream:
-        until(lambda: connected(plane), says="the stream")
+        until(lambda: connected(plane), what="the stream")
         assert stream.responses == []
         plane.update(Update())
-        until(lambda: stream.responses, says="an answer")
+        until(lambda: stream.responses, what="an answer")
 
 
 def test_dropping_a_gateway_ends_a_stream_that_was_not_answered_yet(plane: ControlPlane) -> None:
     plane.open()
     with Stream(plane) as stream:
-        until(lambda: connected(plane), says="the stream")
+        until(lambda: connected(plane), what="the stream")
         plane.call(plane.server.drop, GATEWAY)
-        until(lambda: stream.ended is not None, says="its end")
+        until(lambda: stream.ended is not None, what="its end")
 
 
 def test_a_disconnect_is_a_fact(plane: ControlPlane) -> None:
     with Stream(plane):
-        until(lambda: connected(plane), says="the stream")
-    until(lambda: Disconnected(GATEWAY, "test") in plane.facts, says="the fact")
+        until(lambda: connected(plane), what="the stream")
+    until(lambda: Disconnected(GATEWAY, "test") in plane.facts, what="the fact")

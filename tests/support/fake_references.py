@@ -12,7 +12,7 @@ from headgate.policies.base import CACertificates
 
 
 @dataclass(frozen=True)
-class Refers:
+class FakeReferences:
     """A `ReferenceResolver`: every backend of the policy's namespace `shop` exists but `missing`."""
 
     ca_problem: str = ""

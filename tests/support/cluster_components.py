@@ -25,7 +25,7 @@ from support.waiting import until
 READY = 60.0
 
 
-class Parts:
+class ClusterComponents:
     """A local cluster by its parts; all ready on entering, everything ended on leaving."""
 
     def __init__(self, folder: Path) -> None:
@@ -49,7 +49,7 @@ class Parts:
 
     def _until_ready(self, name: str) -> None:
         probe = self._components[name].readiness
-        until(lambda: asyncio.run(probe.is_ready()), says=name, deadline=READY, running=self.programs[name])
+        until(lambda: asyncio.run(probe.is_ready()), what=name, deadline=READY, running=self.programs[name])
 
     def launch(self, name: str) -> None:
         """Start a command; it may not live long enough to be ready."""

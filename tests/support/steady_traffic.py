@@ -15,7 +15,7 @@ from support.waiting import until
 _PATIENCE = 60.0
 
 
-class Steady:
+class SteadyTraffic:
     """From entering to leaving; what came of every request is in `outcomes`."""
 
     def __init__(self, target: Target, *, path: str = "/version", kept: float = 100.0, fresh: float = 20.0) -> None:
@@ -45,7 +45,7 @@ class Steady:
     def more(self, count: int) -> None:
         """Until that many more requests were answered."""
         enough = len(self.outcomes) + count
-        until(lambda: len(self.outcomes) >= enough, says=f"{count} more answers")
+        until(lambda: len(self.outcomes) >= enough, what=f"{count} more answers")
 
     def __enter__(self) -> Self:
         for thread in self._threads:

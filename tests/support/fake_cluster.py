@@ -23,7 +23,7 @@ class ConflictError(Exception):
     """The object is not the one, or not the version, that the patch speaks of."""
 
 
-class SmallWorld:
+class FakeCluster:
     """Objects as plain dicts, a clock, and the loop that decides until nothing is left to do."""
 
     def __init__(self, now: float = 1_800_000_000.0) -> None:
@@ -183,7 +183,7 @@ def deployment(name: str = "shop", version: str = "1.0", **spec: Any) -> Plain:
     }
 
 
-def release(world: SmallWorld, version: str, name: str = "shop") -> None:
+def release(world: FakeCluster, version: str, name: str = "shop") -> None:
     """A new image for a Deployment."""
     template = cast(Plain, deployment(name, version)["spec"]["template"])
     world.edit(Deployment, name, {"spec": {"template": template}})

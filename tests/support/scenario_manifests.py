@@ -1,4 +1,4 @@
-"""The manifests of the walk: a platform team's shared HTTPS Gateway, and the application teams that attach to it."""
+"""Manifests of the Gateway scenario: the shared HTTPS Gateway of a platform team, and the applications behind it."""
 
 DOMAIN = "apps.example.com"
 SHOP = f"shop.{DOMAIN}"

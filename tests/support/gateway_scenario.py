@@ -1,7 +1,7 @@
-"""The walk of a platform team with kubectl and curl: class, shared HTTPS Gateway, routes, weights, conditions.
+"""A platform team with kubectl and curl: class, shared HTTPS Gateway, routes, weights, conditions.
 
-`Walk` is the stage, on any Kubernetes API that Headgate serves; `WalkTests` are the tests, which a module makes its own
-with a fixture `walk`.
+`GatewayScenario` sets it up on any Kubernetes API that Headgate serves. `GatewayScenarioTests` are the tests; a module
+runs them by a subclass and a fixture `scenario`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from headgate.api.gateway import HTTPRoute
 from headgate.kube.client import Client
 from headgate.traffic import Load, Plan, Request, RequestResult, Tally, Target
-from support import walk_manifests as manifests
+from support import scenario_manifests as manifests
 from support.insecure_tls import insecure_context
 from support.kubectl import Kubectl
 from support.waiting import until
@@ -32,7 +32,7 @@ from support.waiting import until
 INFRA, TEAM = "gateway-infra", "team-shop"
 
 
-class Walk:
+class GatewayScenario:
     """The platform and the shop, applied; questions to ask them."""
 
     def __init__(self, kubectl: Kubectl, folder: Path, *, controller: str) -> None:
@@ -42,7 +42,7 @@ class Walk:
         self.controller = controller
         self.class_name = "envoy-gateway"
 
-    # ── setting the stage ────────────────────────────────────────────────────
+    # ── set-up ───────────────────────────────────────────────────────────────
 
     def set_up(self) -> None:
         """Sections 2 to 5: namespaces, class, certificate, Gateway, applications, routes."""
@@ -66,8 +66,8 @@ class Walk:
         kubectl("-n", INFRA, "wait", "gateway/shared-gateway", "--for=condition=Programmed", "--timeout=60s")
         for name in ("shop-stable", "shop-canary", "api-v1", "api-v2"):
             kubectl("-n", TEAM, "rollout", "status", f"deployment/{name}", "--timeout=60s", timeout=90)
-        until(lambda: self.status(manifests.SHOP) == 200, says="the shop answers through the Gateway")
-        until(lambda: self.status(manifests.API) == 200, says="the API answers through the Gateway")
+        until(lambda: self.status(manifests.SHOP) == 200, what="the shop answers through the Gateway")
+        until(lambda: self.status(manifests.API) == 200, what="the API answers through the Gateway")
 
     def apply_route(self, name: str, hostname: str, rules: str, *, namespace: str = TEAM, parent: str = "") -> None:
         self.kubectl.apply(manifests.route(name, namespace, hostname, rules, parent=parent))
@@ -93,11 +93,11 @@ class Walk:
         files[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain))
         return files
 
-    # ── asking ───────────────────────────────────────────────────────────────
+    # ── requests ───────────────────────────────────────────────────────────────
 
     @functools.cached_property
     def address(self) -> str:
-        """The Gateway's address, as the walk reads it."""
+        """The Gateway's address, as the scenario reads it."""
         return self.jsonpath(INFRA, "gateway", "shared-gateway", "{.status.addresses[0].value}")
 
     @functools.cached_property
@@ -123,7 +123,7 @@ class Walk:
         return self.jsonpath(INFRA, "gateway", "shared-gateway", path)
 
     def curl(self, host: str, path: str = "/version", *arguments: str) -> str:
-        """curl with `--resolve`, as the walk has it; what it prints."""
+        """curl with `--resolve`, as the scenario has it; what it prints."""
         resolve = f"{host}:{self.port}:{self.address}"
         command = ["curl", "-sS", "-k", "--noproxy", "*", "--resolve", resolve, *arguments]
         done = subprocess.run(
@@ -168,11 +168,11 @@ class Walk:
     def settle(self, stable: int, canary: int) -> None:
         """Set weights and wait until they are at work: by way of 100/0, so that a first canary answer shows it."""
         self.set_weights(100, 0)
-        until(lambda: set(self.shares(50)) == {"shop-stable"}, says="only stable answers")
+        until(lambda: set(self.shares(50)) == {"shop-stable"}, what="only stable answers")
         if canary:
             self.set_weights(stable, canary)
             wanted = {"shop-canary"} if not stable else {"shop-canary", "shop-stable"}
-            until(lambda: set(self.shares(50)) == wanted, says=f"weights {stable}/{canary} at work")
+            until(lambda: set(self.shares(50)) == wanted, what=f"weights {stable}/{canary} at work")
 
 
 def weights_patch(stable: int, canary: int) -> list[dict[str, Any]]:
@@ -188,65 +188,65 @@ def _owner(outcome: RequestResult) -> str:
     return outcome.body.decode().split(" ")[0]
 
 
-class WalkTests:
-    """The walk's claims. A module that has a fixture `walk` makes them its own by a subclass."""
+class GatewayScenarioTests:
+    """The scenario's claims. A module that has a fixture `scenario` makes them its own by a subclass."""
 
-    def test_the_class_is_accepted(self, walk: Walk) -> None:
+    def test_the_class_is_accepted(self, scenario: GatewayScenario) -> None:
         path = '{.status.conditions[?(@.type=="Accepted")].status}{"\\n"}'
-        assert walk.kubectl("get", "gatewayclass", walk.class_name, "-o", f"jsonpath={path}") == "True\n"
+        assert scenario.kubectl("get", "gatewayclass", scenario.class_name, "-o", f"jsonpath={path}") == "True\n"
 
-    def test_the_gateway_is_programmed_and_has_an_address(self, walk: Walk) -> None:
+    def test_the_gateway_is_programmed_and_has_an_address(self, scenario: GatewayScenario) -> None:
         path = (
             'Programmed={.status.conditions[?(@.type=="Programmed")].status} addr={.status.addresses[0].value}{"\\n"}'
         )
-        said = walk.kubectl("-n", INFRA, "get", "gateway", "shared-gateway", "-o", f"jsonpath={path}")
+        said = scenario.kubectl("-n", INFRA, "get", "gateway", "shared-gateway", "-o", f"jsonpath={path}")
         assert re.fullmatch(r"Programmed=True addr=\d+\.\d+\.\d+\.\d+\n", said)
 
-    def test_the_listener_counts_its_attached_routes(self, walk: Walk) -> None:
-        assert walk.attached() == "https=2"
+    def test_the_listener_counts_its_attached_routes(self, scenario: GatewayScenario) -> None:
+        assert scenario.attached() == "https=2"
 
-    def test_the_route_is_accepted_and_resolved(self, walk: Walk) -> None:
+    def test_the_route_is_accepted_and_resolved(self, scenario: GatewayScenario) -> None:
         path = (
             '{range .status.parents[*]}Accepted={.conditions[?(@.type=="Accepted")].status} '
             'ResolvedRefs={.conditions[?(@.type=="ResolvedRefs")].status}{"\\n"}{end}'
         )
-        said = walk.kubectl("-n", TEAM, "get", "httproute", "shop-canary", "-o", f"jsonpath={path}")
+        said = scenario.kubectl("-n", TEAM, "get", "httproute", "shop-canary", "-o", f"jsonpath={path}")
         assert said == "Accepted=True ResolvedRefs=True\n"
 
-    def test_the_smoke_test_past_dns_answers_200(self, walk: Walk) -> None:
-        assert walk.status(manifests.SHOP, "/healthz") == 200
+    def test_the_smoke_test_past_dns_answers_200(self, scenario: GatewayScenario) -> None:
+        assert scenario.status(manifests.SHOP, "/healthz") == 200
 
-    def test_a_host_without_a_route_answers_404(self, walk: Walk) -> None:
-        assert walk.status(f"nobody.{manifests.DOMAIN}") == 404
+    def test_a_host_without_a_route_answers_404(self, scenario: GatewayScenario) -> None:
+        assert scenario.status(f"nobody.{manifests.DOMAIN}") == 404
 
-    def test_twenty_curls_show_both_versions_at_50_50(self, walk: Walk) -> None:
-        walk.settle(50, 50)
-        lines = Counter(walk.curl(manifests.SHOP).strip() for _ in range(20))
+    def test_twenty_curls_show_both_versions_at_50_50(self, scenario: GatewayScenario) -> None:
+        scenario.settle(50, 50)
+        lines = Counter(scenario.curl(manifests.SHOP).strip() for _ in range(20))
         assert set(lines) == {"shop-stable 1.0.0", "shop-canary 1.1.0"}  # misses one of them once in 500,000 runs
 
-    def test_weights_90_10_are_realised_within_5_points(self, walk: Walk) -> None:
-        walk.settle(90, 10)
-        assert abs(walk.shares(2000)["shop-canary"] / 2000 - 0.1) <= 0.05
+    def test_weights_90_10_are_realised_within_5_points(self, scenario: GatewayScenario) -> None:
+        scenario.settle(90, 10)
+        assert abs(scenario.shares(2000)["shop-canary"] / 2000 - 0.1) <= 0.05
 
-    def test_a_json_patch_to_50_50_is_realised_within_5_points(self, walk: Walk) -> None:
-        walk.settle(50, 50)
-        assert abs(walk.shares(2000)["shop-canary"] / 2000 - 0.5) <= 0.05
+    def test_a_json_patch_to_50_50_is_realised_within_5_points(self, scenario: GatewayScenario) -> None:
+        scenario.settle(50, 50)
+        assert abs(scenario.shares(2000)["shop-canary"] / 2000 - 0.5) <= 0.05
 
-    def test_weights_are_relative_and_no_percentages(self, walk: Walk) -> None:
-        walk.settle(900, 100)
-        assert abs(walk.shares(2000)["shop-canary"] / 2000 - 0.1) <= 0.05
+    def test_weights_are_relative_and_no_percentages(self, scenario: GatewayScenario) -> None:
+        scenario.settle(900, 100)
+        assert abs(scenario.shares(2000)["shop-canary"] / 2000 - 0.1) <= 0.05
 
-    def test_a_json_patch_to_0_100_sends_everything_to_the_canary(self, walk: Walk) -> None:
-        walk.settle(0, 100)
-        assert walk.shares(2000) == {"shop-canary": 2000}
+    def test_a_json_patch_to_0_100_sends_everything_to_the_canary(self, scenario: GatewayScenario) -> None:
+        scenario.settle(0, 100)
+        assert scenario.shares(2000) == {"shop-canary": 2000}
 
-    def test_a_backend_of_weight_0_gets_nothing(self, walk: Walk) -> None:
-        walk.settle(100, 0)
-        assert walk.shares(2000) == {"shop-stable": 2000}
+    def test_a_backend_of_weight_0_gets_nothing(self, scenario: GatewayScenario) -> None:
+        scenario.settle(100, 0)
+        assert scenario.shares(2000) == {"shop-stable": 2000}
 
-    async def test_200_patches_under_load_fail_no_request(self, walk: Walk) -> None:
-        await asyncio.to_thread(walk.settle, 90, 10)
-        load, tally = walk.load(Plan(rate=200, connections=16))
+    async def test_200_patches_under_load_fail_no_request(self, scenario: GatewayScenario) -> None:
+        await asyncio.to_thread(scenario.settle, 90, 10)
+        load, tally = scenario.load(Plan(rate=200, connections=16))
         answered = asyncio.Event()
 
         def record(outcome: RequestResult) -> None:
@@ -254,7 +254,7 @@ class WalkTests:
             answered.set()
 
         async with (
-            Client.from_kubeconfig(walk.kubectl.kubeconfig) as client,
+            Client.from_kubeconfig(scenario.kubectl.kubeconfig) as client,
             asyncio.TaskGroup() as tasks,
         ):
             tasks.create_task(load.run(record))
@@ -268,20 +268,20 @@ class WalkTests:
         assert tally.all.sent > 1000
         assert (tally.all.failed, dict(tally.all.failures)) == (0, {})
 
-    def test_a_header_opts_in_to_the_canary(self, walk: Walk) -> None:
+    def test_a_header_opts_in_to_the_canary(self, scenario: GatewayScenario) -> None:
         host = f"header.{manifests.DOMAIN}"
-        walk.apply_route("by-header", host, manifests.BY_HEADER)
+        scenario.apply_route("by-header", host, manifests.BY_HEADER)
         try:
-            until(lambda: walk.status(host) == 200, says="the route by header serves")
-            assert walk.owner(host, "/version", "-H", "x-canary: true") == "shop-canary"
-            assert walk.owner(host, "/version", "-H", "x-canary: false") == "shop-stable"
-            assert walk.owner(host) == "shop-stable"
+            until(lambda: scenario.status(host) == 200, what="the route by header serves")
+            assert scenario.owner(host, "/version", "-H", "x-canary: true") == "shop-canary"
+            assert scenario.owner(host, "/version", "-H", "x-canary: false") == "shop-stable"
+            assert scenario.owner(host) == "shop-stable"
         finally:
-            walk.kubectl("-n", TEAM, "delete", "httproute", "by-header")
+            scenario.kubectl("-n", TEAM, "delete", "httproute", "by-header")
 
-    def test_a_longer_prefix_and_a_method_win_over_a_shorter_prefix(self, walk: Walk) -> None:
+    def test_a_longer_prefix_and_a_method_win_over_a_shorter_prefix(self, scenario: GatewayScenario) -> None:
         pods = {
-            (method, path): json.loads(walk.curl(manifests.API, path, "-X", method))["pod"].rsplit("-", 2)[0]
+            (method, path): json.loads(scenario.curl(manifests.API, path, "-X", method))["pod"].rsplit("-", 2)[0]
             for method, path in (("GET", "/v2/items"), ("POST", "/v2/items"), ("GET", "/v22"), ("GET", "/"))
         }
         assert pods == {
@@ -291,77 +291,74 @@ class WalkTests:
             ("GET", "/"): "api-v1",
         }
 
-    def test_a_route_of_an_unlabelled_namespace_is_not_allowed(self, walk: Walk) -> None:
-        walk.kubectl("create", "namespace", "stranger")
+    def test_a_route_of_an_unlabelled_namespace_is_not_allowed(self, scenario: GatewayScenario) -> None:
+        scenario.kubectl("create", "namespace", "stranger")
         host = f"stranger.{manifests.DOMAIN}"
         try:
-            walk.apply_route("stranger", host, manifests.to("nothing", 80), namespace="stranger")
-            until(
-                lambda: (
-                    walk.condition("stranger", "Accepted", namespace="stranger") == ("False", "NotAllowedByListeners")
-                )
-            )
-            assert walk.attached() == "https=2"
-            assert walk.status(host) == 404
-            said = walk.kubectl("-n", "stranger", "describe", "httproute", "stranger")
+            scenario.apply_route("stranger", host, manifests.to("nothing", 80), namespace="stranger")
+            refused = ("False", "NotAllowedByListeners")
+            until(lambda: scenario.condition("stranger", "Accepted", namespace="stranger") == refused)
+            assert scenario.attached() == "https=2"
+            assert scenario.status(host) == 404
+            said = scenario.kubectl("-n", "stranger", "describe", "httproute", "stranger")
             assert "NotAllowedByListeners" in said
         finally:
-            walk.kubectl("delete", "namespace", "stranger", "--wait=false")
+            scenario.kubectl("delete", "namespace", "stranger", "--wait=false")
 
-    def test_a_label_lets_the_routes_of_a_namespace_in(self, walk: Walk) -> None:
-        walk.kubectl("create", "namespace", "newcomer")
+    def test_a_label_lets_the_routes_of_a_namespace_in(self, scenario: GatewayScenario) -> None:
+        scenario.kubectl("create", "namespace", "newcomer")
         try:
             host = f"newcomer.{manifests.DOMAIN}"
-            walk.kubectl.apply(manifests.application("app", "newcomer", "1"))
-            walk.apply_route("newcomer", host, manifests.to("app", 8080), namespace="newcomer")
-            until(lambda: walk.condition("newcomer", "Accepted", namespace="newcomer")[0] == "False")
-            walk.kubectl("label", "namespace", "newcomer", "gateway-access=true")
-            until(lambda: walk.condition("newcomer", "Accepted", namespace="newcomer") == ("True", "Accepted"))
-            until(lambda: walk.status(host) == 200, says="the newcomer is served")
+            scenario.kubectl.apply(manifests.application("app", "newcomer", "1"))
+            scenario.apply_route("newcomer", host, manifests.to("app", 8080), namespace="newcomer")
+            until(lambda: scenario.condition("newcomer", "Accepted", namespace="newcomer")[0] == "False")
+            scenario.kubectl("label", "namespace", "newcomer", "gateway-access=true")
+            until(lambda: scenario.condition("newcomer", "Accepted", namespace="newcomer") == ("True", "Accepted"))
+            until(lambda: scenario.status(host) == 200, what="the newcomer is served")
         finally:
             # The route first: a namespace's other objects go after its pods, and those take their time.
-            walk.kubectl("-n", "newcomer", "delete", "httproute", "newcomer", "--ignore-not-found")
-            walk.kubectl("delete", "namespace", "newcomer", "--wait=false")
-            until(lambda: walk.attached() == "https=2", says="the newcomer's route is detached")
+            scenario.kubectl("-n", "newcomer", "delete", "httproute", "newcomer", "--ignore-not-found")
+            scenario.kubectl("delete", "namespace", "newcomer", "--wait=false")
+            until(lambda: scenario.attached() == "https=2", what="the newcomer's route is detached")
 
-    def test_a_hostname_outside_of_the_listener_has_no_matching_listener(self, walk: Walk) -> None:
-        walk.apply_route("elsewhere", "shop.elsewhere.example.net", manifests.to("shop-stable", 8080))
+    def test_a_hostname_outside_of_the_listener_has_no_matching_listener(self, scenario: GatewayScenario) -> None:
+        scenario.apply_route("elsewhere", "shop.elsewhere.example.net", manifests.to("shop-stable", 8080))
         try:
-            until(lambda: walk.condition("elsewhere", "Accepted") == ("False", "NoMatchingListenerHostname"))
+            until(lambda: scenario.condition("elsewhere", "Accepted") == ("False", "NoMatchingListenerHostname"))
         finally:
-            walk.kubectl("-n", TEAM, "delete", "httproute", "elsewhere")
+            scenario.kubectl("-n", TEAM, "delete", "httproute", "elsewhere")
 
-    def test_a_section_that_does_not_exist_is_no_matching_parent(self, walk: Walk) -> None:
+    def test_a_section_that_does_not_exist_is_no_matching_parent(self, scenario: GatewayScenario) -> None:
         rules = manifests.to("shop-stable", 8080)
-        walk.apply_route("no-section", f"section.{manifests.DOMAIN}", rules, parent="sectionName: http")
+        scenario.apply_route("no-section", f"section.{manifests.DOMAIN}", rules, parent="sectionName: http")
         try:
-            until(lambda: walk.condition("no-section", "Accepted") == ("False", "NoMatchingParent"))
+            until(lambda: scenario.condition("no-section", "Accepted") == ("False", "NoMatchingParent"))
         finally:
-            walk.kubectl("-n", TEAM, "delete", "httproute", "no-section")
+            scenario.kubectl("-n", TEAM, "delete", "httproute", "no-section")
 
-    def test_a_service_that_does_not_exist_is_a_backend_not_found(self, walk: Walk) -> None:
+    def test_a_service_that_does_not_exist_is_a_backend_not_found(self, scenario: GatewayScenario) -> None:
         host = f"missing.{manifests.DOMAIN}"
-        walk.apply_route("missing", host, manifests.to("no-such-service", 8080))
+        scenario.apply_route("missing", host, manifests.to("no-such-service", 8080))
         try:
-            until(lambda: walk.condition("missing", "ResolvedRefs") == ("False", "BackendNotFound"))
-            until(lambda: walk.status(host) == 500, says="requests to it answer 500")
+            until(lambda: scenario.condition("missing", "ResolvedRefs") == ("False", "BackendNotFound"))
+            until(lambda: scenario.status(host) == 500, what="requests to it answer 500")
         finally:
-            walk.kubectl("-n", TEAM, "delete", "httproute", "missing")
+            scenario.kubectl("-n", TEAM, "delete", "httproute", "missing")
 
-    def test_another_namespaces_service_needs_a_reference_grant(self, walk: Walk) -> None:
+    def test_another_namespaces_service_needs_a_reference_grant(self, scenario: GatewayScenario) -> None:
         host = f"across.{manifests.DOMAIN}"
-        walk.kubectl("create", "namespace", "team-stock")
+        scenario.kubectl("create", "namespace", "team-stock")
         try:
-            walk.kubectl.apply(manifests.application("stock", "team-stock", "1"))
-            walk.kubectl("-n", "team-stock", "rollout", "status", "deployment/stock", "--timeout=60s", timeout=90)
-            walk.apply_route("across", host, manifests.to("stock", 8080, "team-stock"))
-            until(lambda: walk.condition("across", "ResolvedRefs") == ("False", "RefNotPermitted"))
-            until(lambda: walk.status(host) == 500, says="without the grant requests answer 500")
-            walk.kubectl.apply(manifests.grant("team-stock", TEAM))
-            until(lambda: walk.condition("across", "ResolvedRefs") == ("True", "ResolvedRefs"))
-            until(lambda: walk.status(host) == 200, says="with the grant they are served")
-            walk.kubectl("-n", "team-stock", "delete", "referencegrant", f"routes-of-{TEAM}")
-            until(lambda: walk.condition("across", "ResolvedRefs") == ("False", "RefNotPermitted"))
+            scenario.kubectl.apply(manifests.application("stock", "team-stock", "1"))
+            scenario.kubectl("-n", "team-stock", "rollout", "status", "deployment/stock", "--timeout=60s", timeout=90)
+            scenario.apply_route("across", host, manifests.to("stock", 8080, "team-stock"))
+            until(lambda: scenario.condition("across", "ResolvedRefs") == ("False", "RefNotPermitted"))
+            until(lambda: scenario.status(host) == 500, what="without the grant requests answer 500")
+            scenario.kubectl.apply(manifests.grant("team-stock", TEAM))
+            until(lambda: scenario.condition("across", "ResolvedRefs") == ("True", "ResolvedRefs"))
+            until(lambda: scenario.status(host) == 200, what="with the grant they are served")
+            scenario.kubectl("-n", "team-stock", "delete", "referencegrant", f"routes-of-{TEAM}")
+            until(lambda: scenario.condition("across", "ResolvedRefs") == ("False", "RefNotPermitted"))
         finally:
-            walk.kubectl("-n", TEAM, "delete", "httproute", "across", "--ignore-not-found")
-            walk.kubectl("delete", "namespace", "team-stock", "--wait=false")
+            scenario.kubectl("-n", TEAM, "delete", "httproute", "across", "--ignore-not-found")
+            scenario.kubectl("delete", "namespace", "team-stock", "--wait=false")

@@ -15,7 +15,7 @@ from support.shop import Shop
 from support.waiting import until
 
 
-class Audience:
+class ShopTraffic:
     """Requests from entering to leaving. Times are those of `time.monotonic`."""
 
     def __init__(self, shop: Shop, headers: dict[str, str], *, rate: float = 100.0) -> None:
@@ -27,7 +27,7 @@ class Audience:
         self._thread = threading.Thread(target=lambda: asyncio.run(self._load.run(self._answered)))
 
     def __enter__(self) -> Self:
-        until(self._shop.answers, says="the shop answers")
+        until(self._shop.answers, what="the shop answers")
         self._thread.start()
         return self
 

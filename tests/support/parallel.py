@@ -19,7 +19,23 @@ import pytest
 
 NETNS = Path(__file__).resolve().parent.parent / "real" / "netns"
 
-LONGEST: tuple[str, ...] = ()
+LONGEST = (
+    "kubectl/test_gateway_scenario_with_older_definitions.py",
+    "real/test_gateway_scenario_with_older_definitions.py",
+    "parts/cli/test_up.py",
+    "kubectl/test_gateway_scenario_on_headgate_up.py",
+    "real/test_gateway_scenario_on_a_real_api.py",
+    "kubectl/test_pages.py",
+    "kubectl/test_tutorials.py",
+    "chaos",
+    "real",
+    "kubectl",
+    "parts/cli",
+    "parts/node",
+    "laws",
+    "envoy",
+    "parts",
+)
 """Files or folders to start first, the longest first. The others follow in the order of collection."""
 
 

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from headgate.api.patch import strategic_merge_patch
@@ -120,9 +120,28 @@ def essential(deployment: Any) -> Any:
     return {"labels": metadata.get("labels") or {}, "finalizers": metadata.get("finalizers") or [], "containers": kept}
 
 
+def deployment(*names: str) -> dict[str, Any]:
+    containers = [{"name": name, "image": "x"} for name in names]
+    template = {"metadata": {"labels": {"a": "x"}}, "spec": {"containers": containers}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "d", "labels": {}, "finalizers": []},
+        "spec": {"selector": {"matchLabels": {"a": "x"}}, "template": template},
+    }
+
+
+DELETED_AND_ADDED = {
+    "metadata": {"labels": {}, "finalizers": []},
+    "spec": {"template": {"spec": ordered([{"name": "b", "$patch": "delete"}, {"name": "a"}], order=True, more=[])}},
+}
+
+
 @pytest.mark.real
 @settings(max_examples=40)
 @given(DEPLOYMENTS, PATCHES)
+@example(deployment("b", "c"), DELETED_AND_ADDED)
+@example(deployment("c", "b"), DELETED_AND_ADDED)
 def test_a_strategic_merge_patch_is_kubectls(document: dict[str, Any], patch: dict[str, Any]) -> None:
     assert essential(strategic_merge_patch(document, patch, SCHEMA)) == essential(by_kubectl(document, patch))
 

@@ -257,7 +257,9 @@ def _merge_value(old: Any, new: Any, schema: Schema, order: Any) -> Any:
     if isinstance(new, list) and isinstance(old, list) and "merge" in _strategies(schema):
         key = _merge_key(schema)
         merged = _merge_lists(old, new, key, schema.get("items") or {}) if key else _merge_values(old, new)
-        return _ordered(merged, order, old, key) if isinstance(order, list) else merged
+        return (
+            _ordered(merged, order, _order_after_deletions(old, new, key), key) if isinstance(order, list) else merged
+        )
     return _clean(new)
 
 
@@ -284,6 +286,28 @@ def _merge_lists(old: list[Any], new: list[Any], key: str, items: Schema) -> lis
         else:
             merged[at] = _merge_objects(merged[at], entry, items)
     return _ordered(merged, plain, kept, key)
+
+
+def _order_after_deletions(old: list[Any], new: list[Any], key: str) -> list[Any]:
+    """The order that `$setElementOrder` compares with: the old list, as Kubernetes' own merge leaves it.
+
+    Kubernetes deletes entries in place and appends new ones to the freed places of the same array (`mergeSlice` in
+    `k8s.io/apimachinery/pkg/util/strategicpatch`), so after a `$patch: delete` the old list has other entries.
+    """
+    directives = [entry for entry in new if key and isinstance(entry, Mapping) and _DIRECTIVE in entry]
+    if not directives or any(entry[_DIRECTIVE] == "replace" for entry in directives):
+        return old
+    array, length = list(old), len(old)
+    gone = [_identified(entry, key) for entry in directives]
+    for index in reversed(range(len(old))):
+        if isinstance(old[index], Mapping) and old[index].get(key) in gone:
+            array[index : length - 1] = array[index + 1 : length]
+            length -= 1
+    present = [entry.get(key) for entry in array[:length] if isinstance(entry, Mapping)]
+    added = [entry for entry in new if entry not in directives and entry[key] not in present]
+    for index, entry in enumerate(added[: len(old) - length], length):
+        array[index] = entry
+    return array
 
 
 def _entry(entry: Any, key: str) -> Mapping[str, Any]:

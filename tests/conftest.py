@@ -47,6 +47,11 @@ def pytest_xdist_auto_num_workers() -> int:
     return parallel.workers()
 
 
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> parallel.Scheduling:
+    """Which process runs which tests."""
+    return parallel.Scheduling(config, log)
+
+
 def pytest_unconfigure() -> None:
     """Take the home away."""
     _home.cleanup()

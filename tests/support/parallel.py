@@ -1,8 +1,9 @@
 """Tests in several processes (pytest-xdist): a network namespace for each, files in order of duration, slowest files.
 
 Most of a test's time is waiting, so more processes run than there are cores. All tests of a file run in one process, in
-order: they share its servers and clusters. A namespace of its own gives each process all loopback addresses, ports, and
-the addresses of pods.
+order: they share its servers and clusters. Files that share a cluster of the whole session run in one process too,
+since an idle kube-apiserver with its controllers takes a tenth of a core. A namespace of its own gives each process all
+loopback addresses, ports, and the addresses of pods.
 """
 
 from __future__ import annotations
@@ -16,16 +17,45 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 NETNS = Path(__file__).resolve().parent.parent / "real" / "netns"
+
+SHARED = {
+    "an installed chart, releases": (
+        "real/test_release_on_a_real_api.py",
+        "real/test_bad_input.py",
+        "real/test_cert_manager_certificates.py",
+        "real/test_installed.py",
+    ),
+    "an installed chart, gateways": (
+        "real/test_gateway_scenario_on_a_real_api.py",
+        "real/test_gateway_infrastructure.py",
+        "real/test_service_that_flaps.py",
+        "real/test_chart.py",
+        "real/test_control_plane.py",
+        "real/test_kube_client.py",
+        "real/test_statuses.py",
+    ),
+    "two APIs": (
+        "kubectl/test_pages.py",
+        "kubectl/test_our_rules.py",
+        "kubectl/test_policies_same_as_kubernetes.py",
+        "kubectl/test_rules_same_as_kubernetes.py",
+        "kubectl/test_same_as_kubernetes.py",
+        "kubectl/test_waiting.py",
+    ),
+}
+"""Files that run in one process, because they use one cluster (a fixture of the session)."""
 
 LONGEST = (
     "kubectl/test_gateway_scenario_with_older_definitions.py",
     "real/test_gateway_scenario_with_older_definitions.py",
     "parts/cli/test_up.py",
     "kubectl/test_gateway_scenario_on_headgate_up.py",
-    "real/test_gateway_scenario_on_a_real_api.py",
-    "kubectl/test_pages.py",
+    *SHARED["an installed chart, releases"],
+    *SHARED["an installed chart, gateways"],
+    *SHARED["two APIs"],
     "kubectl/test_tutorials.py",
     "chaos",
     "real",
@@ -41,7 +71,7 @@ LONGEST = (
 
 def workers() -> int:
     """How many processes `-n auto` starts; 0, which is none, where they cannot have namespaces of their own."""
-    return max(4, min(2 * (os.cpu_count() or 2) + 1, 8)) if namespaces_possible() else 0
+    return max(4, min(2 * (os.cpu_count() or 2), 8)) if namespaces_possible() else 0
 
 
 @functools.cache
@@ -69,6 +99,14 @@ def longest_first(items: list[pytest.Item], root: Path) -> None:
         return next((i for i, prefix in enumerate(LONGEST) if path.startswith(prefix)), len(LONGEST))
 
     items.sort(key=rank)
+
+
+class Scheduling(LoadFileScheduling):  # type: ignore[misc]  # pytest-xdist has no types
+    """A file, or a group of SHARED, at a time."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid).removeprefix("tests/")
+        return next((name for name, files in SHARED.items() if file in files), file)
 
 
 class FileDurations:

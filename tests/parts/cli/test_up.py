@@ -156,7 +156,7 @@ def test_the_same_sentence_ends_a_detached_start(tmp_path: Path) -> None:
         data = str(tmp_path / "data")
         done = headgate(LocalCluster(tmp_path), "up", "--detach", "--data", data, "--port", str(port))
     assert done.returncode == 2
-    assert done.stderr.startswith(f"headgate: port {port} of 127.0.0.1 is taken")
+    assert done.stderr.startswith(f"headgate: port {port} of 127.0.0.1 is in use")
 
 
 def test_an_image_without_a_command_is_bad_usage(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_an_image_without_a_command_is_bad_usage(tmp_path: Path) -> None:
 
 def test_down_of_a_cluster_that_never_was_fails_with_its_name(tmp_path: Path) -> None:
     done = headgate(LocalCluster(tmp_path), "down", "--name", "nobody")
-    assert (done.returncode, done.stderr) == (1, "headgate: there is no local cluster nobody; known: none\n")
+    assert (done.returncode, done.stderr) == (1, "headgate: there is no local cluster nobody; clusters: none\n")
 
 
 def test_kubeconfig_of_a_cluster_that_never_was_says_how_to_start_it(tmp_path: Path) -> None:

@@ -39,7 +39,8 @@ def api(
     """Run a Kubernetes API on loopback, over TLS, with one token and a SQLite database."""
     from headgate.cli.exits import BadEnvironment  # noqa: PLC0415
     from headgate.cli.running import until_stopped  # noqa: PLC0415
-    from headgate.localapi.server import Settings, StartError, run  # noqa: PLC0415
+    from headgate.localapi.data_folder import StartError  # noqa: PLC0415
+    from headgate.localapi.server import Settings, run  # noqa: PLC0415
 
     try:
         services = ipaddress.IPv4Network(service_cidr)

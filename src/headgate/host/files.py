@@ -1,5 +1,6 @@
 """Files that are written whole or not at all, readable by their owner only."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -21,7 +22,31 @@ def write_private(path: Path, content: bytes, mode: int = 0o600) -> None:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace a file: a reader sees the old or the new content, never a part. Its mode becomes 0600."""
+    _replace(path, content, sync=False)
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Replace a file as `write_atomically` does, also across a power failure: the file is never empty or cut.
+
+    It waits for the disk, so it is for files that outlive a start and cannot be made again, as keys.
+    """
+    _replace(path, content, sync=True)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)  # the new name
+    finally:
+        os.close(folder)
+
+
+def _replace(path: Path, content: bytes, *, sync: bool) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
-    write_private(draft, content)
-    draft.replace(path)
+    try:
+        write_private(draft, content)
+        if sync:
+            with draft.open("rb") as file:
+                os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)

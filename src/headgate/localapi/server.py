@@ -6,7 +6,6 @@ import errno
 import gc
 import ipaddress
 import logging
-import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -18,7 +17,6 @@ import structlog
 import uvicorn
 import yaml
 
-from headgate import pki
 from headgate.localapi.admission.policies import AdmissionPolicies
 from headgate.localapi.http.app import App
 from headgate.localapi.http.subresources import Dependencies
@@ -28,15 +26,12 @@ from headgate.localapi.resources.served import Registry
 from headgate.localapi.storage.store import Store
 
 from . import maintenance
+from .data_folder import DataFolder, StartError, write_secret
 from .garbage_collector import GarbageCollector
 from .resources import builtin, bundled, custom, definitions
 from .tokens import Tokens
 
 log = structlog.get_logger("headgate.localapi")
-
-
-class StartError(Exception):
-    """The API cannot start. The message names the reason and a remedy."""
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -74,58 +69,6 @@ def listen(address: str, port: int) -> socket.socket:
             ) from None
         raise StartError(f"cannot listen on {address}:{port}: {error.strerror}") from None
     return found
-
-
-def _secret_file(path: Path, make: bytes) -> bytes:
-    """The content of a file that only its owner can read. `make` creates it if it is missing."""
-    with contextlib.suppress(FileExistsError):
-        path.touch(mode=0o600, exist_ok=False)
-        path.write_bytes(make)
-    return path.read_bytes()
-
-
-class DataFolder:
-    """The files of an API beside its objects: CA, certificate, tokens."""
-
-    def __init__(self, path: Path) -> None:
-        path.mkdir(parents=True, exist_ok=True)
-        path.chmod(0o700)
-        self.path = path
-
-    def authority(self, now: float) -> pki.CertificateAuthority:
-        """The CA that clients trust. It stays the same across starts."""
-        path = self.path / "authority.json"
-        if path.exists():
-            return pki.load_ca(msgspec.json.decode(path.read_bytes()))
-        authority = pki.create_ca(now)
-        _write_secret(path, msgspec.json.encode(pki.ca_data(authority)))
-        return authority
-
-    def token(self) -> str:
-        """The administrator's token."""
-        return _secret_file(self.path / "token", secrets.token_urlsafe(32).encode()).decode()
-
-    def signing_key(self) -> bytes:
-        """The key that signs ServiceAccount tokens."""
-        return _secret_file(self.path / "signing.key", secrets.token_bytes(32))
-
-    def certificate(self, authority: pki.CertificateAuthority, address: str, now: float) -> tuple[Path, Path]:
-        """The files with the certificate and the key of this start."""
-        names = sorted({address, "127.0.0.1", "localhost", "kubernetes.default.svc", "kubernetes"})
-        certified = pki.issue_server(authority, names, now, lifetime=365 * 86_400.0)
-        certificate, key = self.path / "tls.crt", self.path / "tls.key"
-        certificate.write_bytes(certified.certificate)
-        _write_secret(key, certified.key)
-        return certificate, key
-
-
-def _write_secret(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read, completely or not at all."""
-    draft = path.with_name(f"{path.name}.new")
-    draft.unlink(missing_ok=True)
-    draft.touch(mode=0o600)
-    draft.write_bytes(content)
-    draft.replace(path)
 
 
 def kubeconfig(server: str, authority: bytes, token: str) -> str:
@@ -201,7 +144,7 @@ async def serve(settings: Settings) -> AsyncIterator[RunningApi]:
         async with _uvicorn(config, listener, api), _background(GarbageCollector(api).run(), maintenance.run(api)):
             if settings.kubeconfig is not None:
                 settings.kubeconfig.parent.mkdir(parents=True, exist_ok=True)
-                _write_secret(settings.kubeconfig, kubeconfig(url, authority.certificates, token).encode())
+                write_secret(settings.kubeconfig, kubeconfig(url, authority.certificates, token).encode())
             log.info("kubernetes api", url=url, data=str(settings.data), revision=api.cache.revision)
             yield RunningApi(url, api)
 

@@ -17,6 +17,8 @@ class Tokens:
     """Issues and checks tokens. A ServiceAccount token is a JWT, signed with a key that stays in the data folder."""
 
     def __init__(self, administrator: str, key: bytes, clock: Callable[[], float]) -> None:
+        if not administrator or not key:
+            raise ValueError("an empty token or key would let every client in")
         self._administrator = administrator
         self._key = key
         self._clock = clock

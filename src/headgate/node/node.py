@@ -5,6 +5,7 @@ It is a client of any Kubernetes API. All that it does follows from watches: of 
 """
 
 import asyncio
+import contextlib
 import ipaddress
 import shutil
 import time
@@ -21,7 +22,7 @@ import structlog
 from headgate.api import core
 from headgate.api.core import Pod, Service
 from headgate.api.meta import Key
-from headgate.host.files import private_folder, write_atomically
+from headgate.host.files import private_folder, write_durably
 from headgate.host.processes import Processes
 from headgate.host.socket_paths import short_path
 from headgate.kube.backoff import Backoff
@@ -307,13 +308,13 @@ class Node:
 
 
 def _node_id(file: Path) -> str:
-    """The id of a node, which marks its processes. It belongs to the data folder, and is made with it."""
-    try:
-        return file.read_text().strip()
-    except FileNotFoundError:
-        node_id = uuid.uuid4().hex
-        write_atomically(file, node_id.encode())
-        return node_id
+    """The id of a node, which marks its processes. It belongs to the data folder; an empty file gets a new one."""
+    with contextlib.suppress(FileNotFoundError):
+        if node_id := file.read_text().strip():
+            return node_id
+    node_id = uuid.uuid4().hex
+    write_durably(file, node_id.encode())
+    return node_id
 
 
 def network(text: str) -> Network:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import resource
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
+from headgate.localapi.data_folder import DataFolder, StartError
+from headgate.localapi.tokens import Tokens
 from support.addresses import free_port
 from support.local_api import Http, LocalApi
 
@@ -66,6 +70,61 @@ def test_the_authority_is_the_same_after_a_restart(tmp_path: Path) -> None:
         address = f"{now.server}/api"
         headers = {"authorization": f"Bearer {before.token}"}
         assert httpx.get(address, verify=before.tls, headers=headers, trust_env=False).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("token", b"", "has 0 bytes, fewer than 16"),
+        ("token", b"short", "has 5 bytes, fewer than 16"),
+        ("token", bytes(43), "no printable ASCII"),
+        ("signing.key", b"", "has 0 bytes, fewer than 32"),
+        ("signing.key", b"x" * 31, "has 31 bytes, fewer than 32"),
+        ("signing.key", bytes(32), "only zero bytes"),
+        ("authority.json", b"", "is no CA"),
+        ("authority.json", b'{"tls.crt":""}', "is no CA"),
+    ],
+)
+def test_a_damaged_secret_is_refused_and_not_replaced(tmp_path: Path, name: str, content: bytes, problem: str) -> None:
+    file = tmp_path / name
+    file.write_bytes(content)
+    data = DataFolder(tmp_path)
+    readers: dict[str, Callable[[], object]] = {
+        "token": data.token,
+        "signing.key": data.signing_key,
+        "authority.json": lambda: data.authority(0.0),
+    }
+    with pytest.raises(StartError, match=problem) as error:
+        readers[name]()
+    assert str(error.value).startswith(f"{file} ")
+    assert "delete it so that the next start makes a new one" in str(error.value)
+    assert file.read_bytes() == content
+
+
+def test_an_empty_signing_key_is_a_bad_environment(tmp_path: Path) -> None:
+    (tmp_path / "signing.key").touch()
+    done = headgate_api(f"--data={tmp_path}")
+    assert done.returncode == 2
+    assert "signing.key has 0 bytes" in done.stderr
+
+
+def test_a_secret_that_cannot_be_written_leaves_no_file(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path)
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, unlimited[1]))  # as a full disk: the file is made, a write fails
+    try:
+        with pytest.raises(StartError, match=r"token cannot be written: File too large"):
+            data.token()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert list(tmp_path.iterdir()) == []
+    assert data.token() == DataFolder(tmp_path).token()
+
+
+def test_without_a_token_or_a_key_there_are_no_tokens() -> None:
+    for administrator, key in (("", b"key"), ("token", b"")):
+        with pytest.raises(ValueError, match="would let every client in"):
+            Tokens(administrator, key, lambda: 0.0)
 
 
 def test_an_address_beyond_loopback_is_a_bad_environment(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from support.kubectl import Kubectl
 from support.processes import Program
 from support.waiting import until
 
-HEADGATE = (sys.executable, "-m", "headgate")
+HEADGATE = (sys.executable, "-P", "-m", "headgate")
 
 
 class LocalCluster:

@@ -1,7 +1,6 @@
 """`headgate up`: a local cluster in the foreground, or detached."""
 
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -141,12 +140,13 @@ def _detach(cluster: "Cluster", options: "ClusterOptions", port: int | None) -> 
     from headgate.cluster.errors import ClusterError  # noqa: PLC0415
     from headgate.cluster.lifecycle import read_state  # noqa: PLC0415
     from headgate.cluster.log_files import last_lines  # noqa: PLC0415
+    from headgate.host.python import module_command  # noqa: PLC0415
 
     folder = cluster.folder
     folder.create()
     if read_state(folder) is not None:
         raise ClusterError(f"the cluster {cluster.name} is already running")
-    command = [sys.executable, "-m", "headgate", "up", "--name", cluster.name, "--data", str(folder.path)]
+    command = [*module_command("headgate"), "up", "--name", cluster.name, "--data", str(folder.path)]
     command += ["--port", str(port)] if port else []
     command += [part for image in options.images for part in ("--image", image)]
     command += ["--crds", options.crds] if options.crds else []

@@ -1,6 +1,5 @@
 """The commands of a local cluster and their arguments. Pure."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from headgate.cluster.addresses import ClusterAddresses
 from headgate.cluster.data_folder import DataFolder
 from headgate.cluster.probes import HealthProbe
 from headgate.cluster.supervisor import Component
+from headgate.host.python import module_command
 
 #: Controller names of well-known implementations, so that GatewayClasses for these work unmodified on a local cluster.
 #: On a real cluster, where those implementations may run, Headgate serves its own controller name only.
@@ -49,7 +49,7 @@ class ClusterOptions:
     """
 
     images: tuple[str, ...] = ()
-    program: tuple[str, ...] = (sys.executable, "-m", "headgate")
+    program: tuple[str, ...] = module_command("headgate")
     crds: str = ""
     pod_network: str = "shared"
 

@@ -29,7 +29,6 @@ _INHERITED = (
     "TZ",
     "TMPDIR",
     "VIRTUAL_ENV",
-    "PYTHONPATH",
 )
 
 

@@ -17,7 +17,7 @@ from support import waiting
 from support.local_cluster import HEADGATE, LocalCluster
 
 
-def headgate(cluster: LocalCluster, *arguments: str) -> subprocess.CompletedProcess[str]:
+def headgate(cluster: LocalCluster, *arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*HEADGATE, *arguments],
         capture_output=True,
@@ -25,6 +25,7 @@ def headgate(cluster: LocalCluster, *arguments: str) -> subprocess.CompletedProc
         timeout=120,
         check=False,
         env={**os.environ, **cluster.environment},
+        cwd=folder,
     )
 
 
@@ -117,8 +118,11 @@ def test_two_clusters_live_side_by_side(tmp_path: Path) -> None:
 
 
 def test_a_detached_cluster_is_ready_when_the_command_returns_and_down_ends_it(tmp_path: Path) -> None:
-    cluster = LocalCluster(tmp_path)
-    done = headgate(cluster, "up", "--detach", "--name", cluster.name, "--data", str(cluster.data))
+    cluster, folder = LocalCluster(tmp_path), tmp_path / "working directory"
+    folder.mkdir()
+    for name in ("json", "xds", "yaml"):  # no program of the cluster may execute them
+        (folder / f"{name}.py").write_text(f"open({str(tmp_path / 'executed')!r}, 'w')\nraise ImportError('planted')\n")
+    done = headgate(cluster, "up", "--detach", "--name", cluster.name, "--data", str(cluster.data), folder=folder)
     try:
         assert done.returncode == 0, done.stderr
         assert len(records := recorded(cluster)) == 4
@@ -127,6 +131,7 @@ def test_a_detached_cluster_is_ready_when_the_command_returns_and_down_ends_it(t
     assert ended.returncode == 0
     assert left(records) == []
     assert not cluster.data.exists()
+    assert not (tmp_path / "executed").exists()
 
 
 def test_the_kubeconfig_is_for_its_owner_only(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """`headgate`: the image of the controller, which runs as this installation of Headgate."""
 
-import sys
+from headgate.host.python import module_command, module_path
 
 from .catalog import Launch, LaunchRequest, ServiceDirectory
 
@@ -16,7 +16,7 @@ class Headgate:
     async def launch(self, request: LaunchRequest, services: ServiceDirectory) -> Launch:
         """The arguments without the first word of `command`, which is the program in the image."""
         del services
-        return Launch((sys.executable, "-m", "headgate", *request.command[1:], *request.args))
+        return Launch((*module_command("headgate"), *request.command[1:], *request.args), module_path())
 
     async def maintain(self, request: LaunchRequest, services: ServiceDirectory) -> None:
         """Nothing."""

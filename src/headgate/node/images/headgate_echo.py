@@ -1,8 +1,8 @@
 """`headgate-echo`: the image that runs the program in `echo`."""
 
 import re
-import sys
 
+from headgate.host.python import module_command, module_path
 from headgate.workloads import owners
 
 from .catalog import Launch, LaunchRequest, ServiceDirectory
@@ -20,12 +20,13 @@ class HeadgateEcho:
         del services
         about = request.pod.metadata
         extra = {
+            **module_path(),
             "POD_NAME": about.name,
             "POD_NAMESPACE": about.namespace,
             "POD_OWNER": owner(request),
             "VERSION": request.image.tag,
         }
-        return Launch((sys.executable, "-m", "headgate.node.images.echo", *request.args), extra)
+        return Launch((*module_command("headgate.node.images.echo"), *request.args), extra)
 
     async def maintain(self, request: LaunchRequest, services: ServiceDirectory) -> None:
         """Nothing."""

@@ -61,3 +61,22 @@ async def test_a_web_socket_is_opened_through_the_gateway(played: tuple[golden.C
     case, address, port = played
     found = await asyncio.wait_for(_web_socket(address, port, path), 10)
     assert found == (served_by(case, f"shop{path}:80"), "hello", b"\x00\xff")
+
+
+async def _raw(address: str, port: int, request: bytes) -> bytes:
+    """Everything that comes back on a connection until Envoy closes it."""
+    reader, writer = await asyncio.open_connection(address, port)
+    writer.write(request)
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+@pytest.mark.parametrize(("headers", "status"), [(b"Host: p.example.com\r\n", b"200"), (b"", b"400")])
+async def test_http_1_0_is_served_with_a_host_and_is_a_bad_request_without(
+    played: tuple[golden.Case, str, int], headers: bytes, status: bytes
+) -> None:
+    case, address, port = played
+    answer = await asyncio.wait_for(_raw(address, port, b"GET /web HTTP/1.0\r\n%s\r\n" % headers), 10)
+    assert answer.split(b" ")[1] == status
+    assert (served_by(case, "shop/web:80").encode() in answer) is (status == b"200")

@@ -97,6 +97,8 @@ def _connection_manager(chain: FilterChain, port: int, tracing_config: tracing.T
     manager.use_remote_address.value = True
     manager.normalize_path.value = True
     manager.server_header_transformation = protos.HttpConnectionManager.PASS_THROUGH
+    # Health checks of load balancers and older proxies speak HTTP/1.0. Without a Host header they get 400.
+    manager.http_protocol_options.accept_http_10 = True
     manager.upgrade_configs.add(upgrade_type="websocket")
     if tracing_config is not None:
         manager.tracing.CopyFrom(tracing.render(tracing_config))

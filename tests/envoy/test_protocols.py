@@ -42,6 +42,15 @@ def test_a_client_with_prior_knowledge_reaches_backends_in_what_they_speak(
     assert ("HTTP/2" in found.body) is spoken
 
 
+def test_a_host_with_a_trailing_dot_is_served_over_http_2_and_reaches_the_backend_unmodified(
+    played: tuple[golden.Case, str, int],
+) -> None:
+    case, address, port = played
+    (found,) = h2c.asks(address, port, "P.example.com.", "/web")
+    assert (found.status, served_by(case, "shop/web:80") in found.body) == ("200", True)
+    assert '["host", "P.example.com."]' in found.body
+
+
 async def _web_socket(address: str, port: int, path: str) -> tuple[str, str, bytes]:
     """Who answers, and what comes back of a text and of bytes."""
     headers = {"host": "p.example.com"}

@@ -29,11 +29,11 @@ def is_hostname(text: str, *, wildcard: bool = True) -> bool:
     return len(text) <= _LONGEST and _HOSTNAME.fullmatch(text) is not None
 
 
-def without_port(authority: str) -> str:
-    """The host of a Host header: no port, lower case."""
+def host_of(authority: str) -> str:
+    """The host of a Host header: no port, no trailing dot (the DNS root; RFC 3986, 3.2.2), lower case."""
     if authority.startswith("["):
         return authority.partition("]")[0].lower() + "]"
-    return authority.partition(":")[0].lower()
+    return authority.partition(":")[0].lower().removesuffix(".")
 
 
 def covers(wide: str, narrow: str) -> bool:

@@ -7,7 +7,7 @@ import msgspec
 
 from headgate.api.meta import Key
 from headgate.ir import routing as ir
-from headgate.ir.hostnames import covering_hostnames, without_port
+from headgate.ir.hostnames import covering_hostnames, host_of
 from headgate.ir.http import Answer, Exchange, HeaderChanges, MirrorShare, Request
 from headgate.ir.limits import Limits
 
@@ -89,7 +89,7 @@ def _closed(port: ir.Port, listener: ir.Listener | None, request: Request) -> st
 def choose_listener(port: ir.Port, request: Request) -> ir.Listener | None:
     """The listener with the most specific hostname that covers the SNI (HTTPS) or the host (HTTP)."""
     if port.family == "HTTP":
-        return ir.select_listener(port.listeners, without_port(request.host))
+        return ir.select_listener(port.listeners, host_of(request.host))
     if request.sni is None:
         return next((listener for listener in port.listeners if not listener.hostname), None)
     return ir.select_listener(port.listeners, request.sni.lower())
@@ -99,7 +99,7 @@ def virtual_host(
     routing: RoutingTables, gateway: Key, listener: ir.Listener, request: Request
 ) -> ir.VirtualHost | None:
     """The virtual host with the most specific hostname that covers the request's host."""
-    host = without_port(request.host)
+    host = host_of(request.host)
     configuration = ir.configuration_name(listener)
     keys = ((gateway, configuration, listener.name, hostname) for hostname in covering_hostnames(host))
     return next((found for found in map(routing.hosts.get, keys) if found is not None), None)

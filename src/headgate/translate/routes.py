@@ -100,13 +100,20 @@ def virtual_host(host: ir.VirtualHost, render: Renderer | None = None) -> Virtua
     routes = (direct_response(host.direct_response),) if host.direct_response is not None else _routes(host, render)
     return envoy.virtual_host(
         names.virtual_host(host.listener, host.hostname),
-        (host.hostname or "*",),
+        _domains(host.hostname),
         (*routes, *((unmatched(),) if before else ())),
         per_route={slot: each.message for slot, each in before.items()},
         may_reroute=bool(before),
         extra_clusters=tuple(cluster for each in before.values() for cluster in each.clusters),
         origins=tuple(dict.fromkeys(route.origin.route for route in host.routes)),
     )
+
+
+def _domains(hostname: str) -> tuple[str, ...]:
+    """The domains of a hostname. A Host header may end with the dot of the DNS root and means the same name (RFC 3986,
+    3.2.2). Envoy compares text, and its `strip_trailing_host_dot` would also change the Host that the backend receives.
+    """
+    return (hostname, f"{hostname}.") if hostname else ("*",)
 
 
 def _before_routing(filters: Sequence[ir.Filter]) -> dict[str, PerRoute]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.ir.hostnames import ANY_HOST, covering_hostnames, covers, intersect, normalize, rank, without_port
+from headgate.ir.hostnames import ANY_HOST, covering_hostnames, covers, host_of, intersect, normalize, rank
 
 HOSTNAMES = st.one_of(
     st.just(ANY_HOST),
@@ -72,10 +72,19 @@ def test_exact_is_more_specific_than_any_wildcard_and_longer_than_shorter() -> N
 
 
 @pytest.mark.parametrize(
-    ("authority", "host"), [("A.B:80", "a.b"), ("a.b", "a.b"), ("[::1]:80", "[::1]"), ("a.b:", "a.b")]
+    ("authority", "host"),
+    [
+        ("A.B:80", "a.b"),
+        ("a.b", "a.b"),
+        ("[::1]:80", "[::1]"),
+        ("a.b:", "a.b"),
+        ("A.b.", "a.b"),
+        ("a.b.:80", "a.b"),
+        ("a.b..", "a.b."),
+    ],
 )
-def test_the_port_of_a_host_header_plays_no_part(authority: str, host: str) -> None:
-    assert without_port(authority) == host
+def test_the_port_and_the_trailing_dot_of_a_host_header_play_no_part(authority: str, host: str) -> None:
+    assert host_of(authority) == host
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,14 @@
 """`headgate down`: end a local cluster, also one whose supervisor was killed."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from headgate.cli.exits import BadEnvironment, Failed
 from headgate.cli.up import DEFAULT_NAME, NameOption
+
+if TYPE_CHECKING:
+    from headgate.cluster.lifecycle import Cluster
 
 
 def register(app: typer.Typer) -> None:
@@ -31,7 +34,15 @@ def down(
             raise Failed(f"there is no local cluster {name}; clusters: {known}")
         typer.echo(f"{name} {'stopped' if stop_cluster(cluster) else 'was not running'}")
         if remove:
-            delete_cluster(registry, cluster)
-            typer.echo(f"{name} deleted")
+            removed = delete_cluster(registry, cluster)
+            typer.echo(f"{name} deleted{'' if removed else _kept(cluster)}")
     except ClusterError as error:
         raise BadEnvironment(str(error)) from None
+
+
+def _kept(cluster: "Cluster") -> str:
+    folder = cluster.folder
+    return (
+        f"; the files in {folder.path} stay, because {folder.marker.name} is missing there, so which of them Headgate "
+        "created is unknown: delete them by hand"
+    )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from headgate.cli.progress import Progress
     from headgate.cluster.components import ClusterOptions
-    from headgate.cluster.lifecycle import Cluster
+    from headgate.cluster.lifecycle import Cluster, Registration
 
 NameOption = Annotated[str, typer.Option("--name", help="Name of the local cluster; several can run side by side.")]
 #: The cluster of a command without --name.
@@ -61,18 +61,18 @@ def up(
     from headgate.cluster.addresses import Networks  # noqa: PLC0415
     from headgate.cluster.components import ClusterOptions  # noqa: PLC0415
     from headgate.cluster.errors import ClusterError  # noqa: PLC0415
-    from headgate.cluster.lifecycle import find_or_register  # noqa: PLC0415
+    from headgate.cluster.lifecycle import registered  # noqa: PLC0415
     from headgate.cluster.registry import Registry  # noqa: PLC0415
 
     images = tuple(_check_image(each) for each in image or ())
     options = ClusterOptions(images, crds=_absolute(crds), pod_network=pod_network)
     networks = Networks(_network("--pod-cidr", pod_cidr), _network("--load-balancer-cidr", load_balancer_cidr))
     try:
-        cluster = find_or_register(Registry(), name, data, port, networks)
-        if detach:
-            _detach(cluster, options, port)
-        else:
-            until_stopped(_run(cluster, options))
+        with registered(Registry(), name, data, port, networks) as registration:
+            if detach:
+                _detach(registration, options, port)
+            else:
+                until_stopped(_run(registration, options))
     except ClusterError as error:
         raise BadEnvironment(str(error)) from None
 
@@ -98,13 +98,14 @@ def _network(option: str, text: str) -> "IPv4Network | None":
         raise BadEnvironment(f"{option} {text}: {error}; an example is 10.244.0.0/16") from None
 
 
-async def _run(cluster: "Cluster", options: "ClusterOptions") -> None:
+async def _run(registration: "Registration", options: "ClusterOptions") -> None:
     from headgate.cli.progress import Progress  # noqa: PLC0415
     from headgate.cluster.lifecycle import run_cluster  # noqa: PLC0415
 
-    progress = Progress()
+    progress, cluster = Progress(), registration.cluster
     progress.line(f"Local cluster {cluster.name}, data in {cluster.folder.path}")
     async with run_cluster(cluster, options, progress) as supervisor:
+        registration.kept = True
         _explain(cluster, progress)
         progress.line("Ctrl-C ends it; its objects are kept.")
         try:
@@ -134,7 +135,7 @@ def _cidrs(cluster: "Cluster") -> list[str]:
     return pods + (["--load-balancer-cidr", str(networks.load_balancers)] if networks.load_balancers else [])
 
 
-def _detach(cluster: "Cluster", options: "ClusterOptions", port: int | None) -> None:
+def _detach(registration: "Registration", options: "ClusterOptions", port: int | None) -> None:
     """Start the same command in a session of its own and wait until it is ready or has ended."""
     from headgate.cli.progress import Progress  # noqa: PLC0415
     from headgate.cluster.errors import ClusterError  # noqa: PLC0415
@@ -142,6 +143,7 @@ def _detach(cluster: "Cluster", options: "ClusterOptions", port: int | None) -> 
     from headgate.cluster.log_files import last_lines  # noqa: PLC0415
     from headgate.host.python import module_command  # noqa: PLC0415
 
+    cluster = registration.cluster
     folder = cluster.folder
     folder.create()
     if read_state(folder) is not None:
@@ -163,4 +165,5 @@ def _detach(cluster: "Cluster", options: "ClusterOptions", port: int | None) -> 
         child.terminate()
         child.wait()
         raise
+    registration.kept = True
     _explain(cluster, Progress())

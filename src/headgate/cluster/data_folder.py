@@ -1,20 +1,45 @@
 """The files of a local cluster, and the folder in which all clusters of a user are by default."""
 
+import contextlib
 import os
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from headgate.cluster.errors import ClusterError
+from headgate.host.files import write_atomically
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
 
 
+class Marker(msgspec.Struct, frozen=True):
+    """The content of `.headgate.json`: Headgate created everything that has a name of `DataFolder` in this folder.
+
+    Attributes:
+        created: whether Headgate created the folder itself, too.
+    """
+
+    created: bool
+
+
 @dataclass(frozen=True)
 class DataFolder:
-    """The data folder of one cluster."""
+    """The data folder of one cluster. It may contain files of others; their names differ from the names here."""
 
     path: Path
+
+    @property
+    def marker(self) -> Path:
+        """Marks a folder whose files Headgate may remove, see `Marker`."""
+        return self.path / ".headgate.json"
+
+    @property
+    def objects(self) -> Path:
+        """The API's database."""
+        return self.api / "objects.sqlite"
 
     @property
     def kubeconfig(self) -> Path:
@@ -70,13 +95,63 @@ class DataFolder:
         """The log of one supervised process."""
         return self.logs / f"{component}.log"
 
+    @property
+    def is_unused(self) -> bool:
+        """Whether no program has been started in it."""
+        return not self.objects.exists() and not any(self.logs.glob("*"))
+
     def create(self) -> None:
-        """Create missing folders with mode 0700, because they hold keys and tokens. Raises `ClusterError`."""
+        """Create and mark the folder, with mode 0700, because it holds keys and tokens.
+
+        Raises:
+            ClusterError: it cannot be created, or it contains files of others with names that Headgate needs.
+        """
         try:
-            for folder in (self.path, self.processes, self.logs, self.api, self.node):
-                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            created = not self.path.exists()
+            if not created and not self.path.is_dir():
+                raise ClusterError(f"the data folder {self.path} is a file: choose a folder with --data")
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not self.marker.exists():
+                self._mark(created)
+            for folder in self._folders:
+                folder.mkdir(exist_ok=True, mode=0o700)
         except OSError as error:
             raise ClusterError(f"the data folder {self.path} cannot be created: {error.strerror}") from None
+
+    def remove(self) -> bool:
+        """Remove what Headgate created; whether the folder is marked, or does not exist. Other files stay."""
+        if not self.path.is_dir():
+            return True
+        try:
+            marker = msgspec.json.decode(self.marker.read_bytes(), type=Marker)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return False
+        for folder in self._folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        for file in (*self._files, self.marker):
+            file.unlink(missing_ok=True)
+        if marker.created:
+            with contextlib.suppress(OSError):  # it contains other files
+                self.path.rmdir()
+        return True
+
+    @property
+    def _folders(self) -> tuple[Path, ...]:
+        return (self.processes, self.logs, self.api, self.node)
+
+    @property
+    def _files(self) -> tuple[Path, ...]:
+        return (self.kubeconfig, self.lock, self.supervisor, self.log_of_up)
+
+    def _mark(self, created: bool) -> None:
+        if self.objects.exists():
+            return  # of a version without markers: which files are Headgate's is unknown, so it removes none
+        if names := [path.name for path in (*self._folders, *self._files) if os.path.lexists(path)]:
+            raise ClusterError(
+                f"the folder {self.path} contains {', '.join(names)}, which Headgate did not create: "
+                "choose another folder with --data"
+            )
+        write_atomically(self.marker, msgspec.json.encode(Marker(created)))
 
 
 def state_home() -> Path:

@@ -2,10 +2,10 @@
 
 import contextlib
 import os
-import shutil
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -66,11 +66,66 @@ def find_or_register(
         data: its data folder, if it is not the one that is registered or the default.
         port: the port of the API, instead of the one that the index gives.
         ephemeral: delete the cluster once this process has ended, see `delete_abandoned`.
+
+    Raises:
+        ClusterError: it cannot be registered, or it runs with another data folder.
     """
     delete_abandoned(registry)
-    taken = frozenset() if registry.find(name) else preflight.reserved_indexes()
+    known = registry.find(name)
+    if known is not None and data is not None:
+        _check_data(name, known, data)
+    taken = frozenset() if known else preflight.reserved_indexes()
     owner = process_records.record_of(os.getpid()) if ephemeral else None
     return _cluster(name, registry.register(name, data, taken=taken, owner=owner), port, networks)
+
+
+def _check_data(name: str, known: Entry, data: Path) -> None:
+    folder = DataFolder(Path(known.data))
+    if folder.path.resolve() != data.resolve() and _is_running(folder):
+        raise ClusterError(
+            f"the cluster {name} is running with the data folder {folder.path}: "
+            f"end it with `headgate down --name {name}`, or choose another --name for {data}"
+        )
+
+
+def _is_running(folder: DataFolder) -> bool:
+    return read_state(folder) is not None or orphans.has_processes(folder)
+
+
+@dataclass
+class Registration:
+    """The registration of a cluster for one start.
+
+    Attributes:
+        kept: whether the cluster became ready, so that the registration stays.
+    """
+
+    cluster: Cluster
+    kept: bool = False
+
+
+@contextlib.contextmanager
+def registered(
+    registry: Registry, name: str, data: Path | None, port: int | None = None, networks: Networks | None = None
+) -> Iterator[Registration]:
+    """Register a cluster for a start, as `find_or_register` does.
+
+    If the block ends before the registration is `kept`, the start has failed: the name has its earlier entry again,
+    so its index (networks and ports) is free again. A new data folder in which nothing was started is removed.
+    """
+    delete_abandoned(registry)
+    before = registry.find(name)
+    registration = Registration(find_or_register(registry, name, data, port, networks))
+    replaced = registry.find(name)
+    try:
+        yield registration
+    finally:
+        folder = registration.cluster.folder
+        if replaced is not None and not registration.kept and not _is_running(folder):
+            registry.restore(name, before, replaced)
+            with contextlib.suppress(OSError):  # it could not be created
+                if before != replaced and folder.is_unused:
+                    folder.remove()
 
 
 def delete_abandoned(registry: Registry) -> None:
@@ -80,6 +135,8 @@ def delete_abandoned(registry: Registry) -> None:
             cluster = _cluster(name, entry, None)
             stop_cluster(cluster)
             delete_cluster(registry, cluster)
+            with contextlib.suppress(OSError):  # a temporary folder
+                cluster.folder.path.rmdir()
 
 
 def find_cluster(registry: Registry, name: str) -> Cluster | None:
@@ -136,7 +193,7 @@ def read_state(folder: DataFolder) -> SupervisorState | None:
     """The running supervisor of a data folder; None if none runs."""
     try:
         state = msgspec.json.decode(folder.supervisor.read_bytes(), type=SupervisorState)
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError):
         return None
     return state if process_records.is_running(state.supervisor) else None
 
@@ -152,7 +209,8 @@ def stop_cluster(cluster: Cluster) -> bool:
     if state is not None:
         _stop_supervisor(state.supervisor)
     ended = orphans.end_orphans(cluster.folder)
-    cluster.folder.supervisor.unlink(missing_ok=True)
+    with contextlib.suppress(NotADirectoryError):
+        cluster.folder.supervisor.unlink(missing_ok=True)
     return state is not None or ended > 0
 
 
@@ -167,20 +225,20 @@ def _stop_supervisor(record: ProcessRecord) -> None:
         time.sleep(0.05)
 
 
-def delete_cluster(registry: Registry, cluster: Cluster) -> None:
-    """Remove a stopped cluster from the registry, and the files that it wrote to its data folder. Other files stay.
+def delete_cluster(registry: Registry, cluster: Cluster) -> bool:
+    """Remove a stopped cluster from the registry, and what Headgate created in its data folder. Other files stay.
+
+    Returns:
+        False if the data folder has no marker, so that nothing was removed from it.
 
     Raises:
         ClusterError: the cluster runs.
     """
-    if read_state(cluster.folder) is not None:
-        raise ClusterError(f"the cluster {cluster.name} is running: stop it first")
     folder = cluster.folder
-    socket_paths.remove_link(folder.short_path)
-    for part in (folder.processes, folder.logs, folder.api, folder.node):
-        shutil.rmtree(part, ignore_errors=True)
-    for file in (folder.kubeconfig, folder.lock, folder.supervisor, folder.log_of_up):
-        file.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # it contains other files
-        folder.path.rmdir()
+    if read_state(folder) is not None:
+        raise ClusterError(f"the cluster {cluster.name} is running: stop it first")
+    if folder.path.is_dir():
+        socket_paths.remove_link(folder.short_path)
+    removed = folder.remove()
     registry.unregister(cluster.name)
+    return removed

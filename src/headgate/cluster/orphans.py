@@ -30,6 +30,15 @@ def end_orphans(folder: DataFolder) -> int:
     return ended + _end_pods(folder) + len(unrecorded)
 
 
+def has_processes(folder: DataFolder) -> bool:
+    """Whether a component or a pod of a data folder runs, with or without its supervisor."""
+    try:
+        records = process_records.read_all(folder.processes) | process_records.read_all(folder.node_processes)
+    except OSError:
+        return False  # nothing can run in a folder that cannot be looked up
+    return any(process_records.is_group_running(record) for record in records.values())
+
+
 def _end_pods(folder: DataFolder) -> int:
     records = process_records.read_all(folder.node_processes)
     running = [record for record in records.values() if process_records.is_group_running(record)]

@@ -2,7 +2,6 @@
 
 import fcntl
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ import msgspec
 from headgate.cluster.addresses import INDEXES
 from headgate.cluster.data_folder import check_name, state_home
 from headgate.cluster.errors import ClusterError
+from headgate.host.files import write_atomically
 from headgate.host.process_records import ProcessRecord
 
 
@@ -82,6 +82,14 @@ class Registry:
         with self._locked():
             self._write({known: entry for known, entry in self.all().items() if known != name})
 
+    def restore(self, name: str, entry: Entry | None, replaced: Entry) -> None:
+        """Undo a `register`: the name has its earlier entry again, or none, unless another command changed it."""
+        with self._locked():
+            entries = self.all()
+            if entries.get(name) == replaced:
+                del entries[name]
+                self._write(entries if entry is None else entries | {name: entry})
+
     @contextmanager
     def _locked(self) -> Iterator[None]:
         try:
@@ -93,6 +101,4 @@ class Registry:
             yield
 
     def _write(self, entries: dict[str, Entry]) -> None:
-        temporary = self._file.with_suffix(f".{os.getpid()}")
-        temporary.write_text(json.dumps(msgspec.to_builtins(entries), indent=2) + "\n")
-        temporary.replace(self._file)
+        write_atomically(self._file, json.dumps(msgspec.to_builtins(entries), indent=2).encode() + b"\n")

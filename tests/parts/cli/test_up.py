@@ -162,6 +162,40 @@ def test_the_same_sentence_ends_a_detached_start(tmp_path: Path) -> None:
         done = headgate(LocalCluster(tmp_path), "up", "--detach", "--data", data, "--port", str(port))
     assert done.returncode == 2
     assert done.stderr.startswith(f"headgate: port {port} of 127.0.0.1 is in use")
+    assert not Path(data).exists()
+    known = headgate(LocalCluster(tmp_path), "down")
+    assert known.stderr == "headgate: there is no local cluster default; clusters: none\n"
+
+
+def test_another_data_folder_for_a_running_cluster_is_refused(tmp_path: Path) -> None:
+    with LocalCluster(tmp_path) as cluster:
+        other = str(tmp_path / "other")
+        for detach in ([], ["--detach"]):
+            done = headgate(cluster, "up", *detach, "--name", cluster.name, "--data", other)
+            assert done.returncode == 2
+            assert f"is running with the data folder {cluster.data}: end it" in done.stderr
+        assert not Path(other).exists()
+        assert headgate(cluster, "down", "--name", cluster.name).stdout == f"{cluster.name} stopped\n"
+
+
+def test_data_in_a_project_folder_that_has_an_api_folder_is_refused(tmp_path: Path) -> None:
+    source = tmp_path / "project" / "api" / "main.py"
+    source.parent.mkdir(parents=True)
+    source.write_text("my source")
+    done = headgate(LocalCluster(tmp_path), "up", "--detach", "--data", str(tmp_path / "project"))
+    assert done.returncode == 2
+    assert "contains api, which Headgate did not create" in done.stderr
+    assert [file for file in (tmp_path / "project").rglob("*") if file.is_file()] == [source]
+
+
+def test_down_of_a_folder_without_a_mark_reports_what_stays(tmp_path: Path) -> None:
+    cluster = LocalCluster(tmp_path)
+    with cluster:
+        (cluster.data / ".headgate.json").unlink()
+    done = headgate(cluster, "down", "--name", cluster.name, "--delete")
+    assert done.returncode == 0
+    assert f"deleted; the files in {cluster.data} stay, because .headgate.json is missing there" in done.stdout
+    assert (cluster.data / "api" / "objects.sqlite").exists()
 
 
 def test_an_image_without_a_command_is_bad_usage(tmp_path: Path) -> None:

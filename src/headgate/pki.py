@@ -8,7 +8,6 @@ P-256. Leaf certificates are valid for 90 days, CA certificates for ten years; b
 """
 
 import base64
-import binascii
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
@@ -309,7 +308,7 @@ def _value(data: Mapping[str, str], name: str) -> bytes:
         return base64.b64decode(data[name], validate=True)
     except KeyError:
         raise tls.TlsError(f"data[{name}]", "is missing") from None
-    except binascii.Error:
+    except ValueError:
         raise tls.TlsError(f"data[{name}]", "is not base64") from None
 
 

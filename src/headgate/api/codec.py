@@ -3,6 +3,7 @@
 Errors are `DecodeError`: they have the path of the field and say what would work.
 """
 
+import contextlib
 import functools
 import re
 from collections.abc import Iterator
@@ -223,13 +224,40 @@ def _decoder(cls: type[T]) -> msgspec.json.Decoder[T]:
 
 
 def decode(cls: type[T], body: bytes | str) -> T:
-    """One JSON object as its type. Raises `DecodeError`."""
+    """One JSON object as its type. Raises `DecodeError`, and nothing else, whatever the text is."""
+    with _only_decode_errors():
+        try:
+            return cast(T, _decoder(cls).decode(body))
+        except msgspec.ValidationError:
+            return convert(cls, msgspec.json.decode(body))
+
+
+def plain(body: bytes) -> dict[str, Any]:
+    """One JSON object as dicts and lists. Raises `DecodeError`, and nothing else."""
+    with _only_decode_errors():
+        document = msgspec.json.decode(body)
+    if not isinstance(document, dict):
+        raise DecodeError(f"expected an object, found {type(document).__name__}")
+    return document
+
+
+@contextlib.contextmanager
+def _only_decode_errors() -> Iterator[None]:
+    """Turn every exception into a `DecodeError`.
+
+    Objects are written by others. One that a decoder or the `__post_init__` of a type does not expect must not raise
+    anything that ends the watch of all objects.
+    """
     try:
-        return cast(T, _decoder(cls).decode(body))
-    except msgspec.ValidationError:
-        return convert(cls, msgspec.json.decode(body))
+        yield
+    except DecodeError:
+        raise
+    except RecursionError:
+        raise DecodeError("nested too deeply to be read; about 1,000 levels are the limit") from None
     except msgspec.DecodeError as error:
         raise DecodeError(f"not JSON: {error}") from None
+    except Exception as error:
+        raise DecodeError(f"cannot be decoded: {type(error).__name__}: {error}") from None
 
 
 def convert(cls: type[T], value: object) -> T:
@@ -237,10 +265,11 @@ def convert(cls: type[T], value: object) -> T:
 
     A field that is `null` is treated as absent: Go writes `null` for a list that was never filled (`endpoints: null`).
     """
-    try:
-        return msgspec.convert(value, cls)
-    except msgspec.ValidationError:
-        return _convert_without_nulls(cls, value)
+    with _only_decode_errors():
+        try:
+            return msgspec.convert(value, cls)
+        except msgspec.ValidationError:
+            return _convert_without_nulls(cls, value)
 
 
 def _convert_without_nulls(cls: type[T], value: object) -> T:

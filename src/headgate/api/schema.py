@@ -6,7 +6,6 @@ A schema is a plain dict, as in a CustomResourceDefinition. These extensions are
 """
 
 import base64
-import binascii
 import copy
 import functools
 import ipaddress
@@ -223,7 +222,7 @@ def _format_problem(wanted: str, value: str) -> str:
         case "byte":
             try:
                 base64.b64decode(value, validate=True)
-            except binascii.Error:
+            except ValueError:
                 return "must be base64"
     return ""
 

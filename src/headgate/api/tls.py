@@ -4,7 +4,6 @@ An expired certificate is not an error here. Gateways serve it, and clients reje
 """
 
 import base64
-import binascii
 import hashlib
 import re
 
@@ -71,7 +70,7 @@ def secret_bytes(secret: Secret, name: str) -> bytes:
         found = base64.b64decode(secret.data[name], validate=True)
     except KeyError:
         raise TlsError(f"data[{name}]", "is missing") from None
-    except binascii.Error:
+    except ValueError:
         raise TlsError(f"data[{name}]", "is not base64") from None
     if not found.strip():
         raise TlsError(f"data[{name}]", "is empty")

@@ -13,11 +13,14 @@ from typing import Any, Generic, Self, TypeVar
 
 import aiohttp
 import msgspec
+import structlog
 
 from headgate.api import codec
+from headgate.api.json_outline import outline
 from headgate.api.meta import Object
 
 from . import access as accesses
+from . import identity
 from .access import Access
 from .credentials import CredentialError
 from .errors import ApiError, UnreachableError, status_error
@@ -25,6 +28,8 @@ from .errors import ApiError, UnreachableError, status_error
 __all__ = ["ApiError", "Client", "Listing", "Page", "UnreachableError", "selection", "status_error"]
 
 T = TypeVar("T", bound=Object)
+
+_log = structlog.get_logger("headgate.kube.client")
 
 #: Requests in flight at once, without watches; more would only queue in the API server.
 CONCURRENCY = 32
@@ -249,7 +254,7 @@ class Client:
 
     async def get_raw(self, cls: type[Object], name: str, namespace: str | None = None) -> dict[str, Any]:
         """One undecoded object, with the fields that our types leave out. Raises `ApiError`, `DecodeError`."""
-        return _decoded(await self.request("GET", self.path(cls, namespace, name)))
+        return codec.plain(await self.request("GET", self.path(cls, namespace, name)))
 
     async def pages(
         self,
@@ -270,7 +275,7 @@ class Client:
         while True:
             body = await self.request("GET", self.path(cls, namespace), params=params, accept=accept, timeout=60)
             try:
-                page = _list_decoder.decode(body)
+                page = _decoded_list(body)
             except msgspec.DecodeError as error:
                 raise ApiError(0, "BadList", f"{self.path(cls, namespace)}: not a list: {error}") from None
             yield Page(page.items or (), page.metadata.resource_version, page.metadata.more)
@@ -286,11 +291,19 @@ class Client:
         label_selector: str | None = None,
         field_selector: str | None = None,
     ) -> Listing[T]:
-        """All objects of a collection (all namespaces without `namespace`). Raises `ApiError`, `DecodeError`."""
+        """All objects of a collection (all namespaces without `namespace`). Raises `ApiError`.
+
+        An object that does not decode is logged and left out.
+        """
         items: list[T] = []
         version = ""
         async for page in self.pages(cls, namespace, label_selector=label_selector, field_selector=field_selector):
-            items.extend(codec.decode(cls, bytes(item)) for item in page.items)
+            for item in page.items:
+                try:
+                    items.append(codec.decode(cls, item))
+                except codec.DecodeError as error:
+                    key = identity.read(item).key
+                    _log.warning("object does not decode", kind=codec.kind_of(cls).kind, key=str(key), error=str(error))
             version = page.resource_version
         return Listing(tuple(items), version)
 
@@ -306,7 +319,7 @@ class Client:
         metadata = obj["metadata"]
         path = self.path(cls, metadata.get("namespace"))
         body = msgspec.json.encode(obj)
-        return _decoded(await self.request("POST", path, body=body, repeatable=bool(metadata.get("name"))))
+        return codec.plain(await self.request("POST", path, body=body, repeatable=bool(metadata.get("name"))))
 
     async def json_patch(
         self,
@@ -337,7 +350,7 @@ class Client:
     ) -> dict[str, Any]:
         path = self.path(cls, namespace, name, subresource)
         body = msgspec.json.encode(patch)
-        return _decoded(await self.request("PATCH", path, body=body, content_type=content_type))
+        return codec.plain(await self.request("PATCH", path, body=body, content_type=content_type))
 
     async def delete(
         self,
@@ -375,11 +388,17 @@ def selection(label_selector: str | None, field_selector: str | None) -> dict[st
     return {name: value for name, value in selectors.items() if value}
 
 
-def _decoded(body: bytes) -> dict[str, Any]:
-    document = msgspec.json.decode(body)
-    if not isinstance(document, dict):
-        raise codec.DecodeError(f"expected an object, found {type(document).__name__}")
-    return document
+def _decoded_list(body: bytes) -> _List:
+    """A list with its items undecoded. Raises `msgspec.DecodeError`."""
+    try:
+        return _list_decoder.decode(body)
+    except RecursionError:
+        # An item is nested too deeply to be skipped. In the outline of two levels each item is null.
+        shallow = outline(body, 2)
+        page = _list_decoder.decode(shallow.text)
+        if len(page.items or ()) != len(shallow.inner):
+            raise msgspec.DecodeError("items that are no objects, beside one that is nested too deeply") from None
+        return _List(page.metadata, tuple(msgspec.Raw(item) for item in shallow.inner))
 
 
 def _was_closed(error: BaseException) -> bool:

@@ -41,7 +41,7 @@ def status_error(body: bytes, status: int = 0) -> ApiError:
     """The error of a response body: a Status object, or any other text."""
     try:
         decoded = _status_decoder.decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         text = body.decode(errors="replace").strip()[:300]
         return ApiError(status, _REASONS.get(status, "Unknown"), text or "no message", body)
     code = status or decoded.code or 500

@@ -25,16 +25,25 @@ from typing import Generic, Literal, Never, TypeVar
 
 import msgspec
 import structlog
+from prometheus_client import Counter
 
 from headgate.api import codec
+from headgate.api.json_outline import outline
 from headgate.api.meta import Key, Object
 
+from . import identity
 from .backoff import Backoff
 from .client import JSON, METADATA, METADATA_LIST, ApiError, Client, UnreachableError, selection, status_error
 
 T = TypeVar("T", bound=Object)
 
 _log = structlog.get_logger("headgate.kube.watch")
+
+BROKEN = Counter(
+    "headgate_undecodable_objects",
+    "Versions of objects that were received and did not decode; the log names the objects.",
+    ["kind"],
+)
 
 
 class Change(msgspec.Struct, Generic[T], frozen=True):
@@ -96,26 +105,22 @@ async def follow(
     await Follower(client, cls, sink, namespace, selectors, timing, metadata_only=metadata_only).run()
 
 
-class _Metadata(msgspec.Struct, frozen=True, rename="camel"):
-    name: str = ""
-    namespace: str = ""
-    uid: str = ""
-    resource_version: str = ""
-
-
-class _Identity(msgspec.Struct):
-    """The part that decodes of any object, even if its spec does not."""
-
-    metadata: _Metadata = _Metadata()
-
-
 class _Event(msgspec.Struct):
     type: str
     object: msgspec.Raw
 
 
-_identity = msgspec.json.Decoder(_Identity)
 _event = msgspec.json.Decoder(_Event)
+
+
+def _decoded_event(line: bytes) -> _Event:
+    """The type and the undecoded object of an event. Raises `msgspec.DecodeError`."""
+    try:
+        return _event.decode(line)
+    except RecursionError:
+        # The object is nested too deeply to be skipped. In the outline of one level it is null.
+        shallow = outline(line, 1)
+        return _Event(_event.decode(shallow.text).type, msgspec.Raw(b"".join(shallow.inner[:1])))
 
 
 class _ExpiredError(Exception):
@@ -260,11 +265,8 @@ class Follower(Generic[T]):
 
     def _note_version(self, item: msgspec.Raw) -> tuple[Key, bool]:
         """Remember the version of an object; its key, and whether this version was delivered before."""
-        try:
-            metadata = _identity.decode(item).metadata
-        except msgspec.ValidationError:
-            return Key("", ""), False
-        key, version = Key(metadata.namespace, metadata.name), (metadata.uid, metadata.resource_version)
+        metadata = identity.read(item)
+        key, version = metadata.key, (metadata.uid, metadata.resource_version)
         unchanged = self._known.get(key) == version
         self._known[key] = version
         return key, unchanged
@@ -316,7 +318,7 @@ class Follower(Generic[T]):
     def _event(self, line: bytes, changes: list[Change[T]], broken: list[tuple[Key, codec.DecodeError]]) -> str:
         """Process one event; its resourceVersion."""
         try:
-            event = _event.decode(line)
+            event = _decoded_event(line)
         except msgspec.DecodeError as error:
             raise ApiError(0, "BadWatch", f"not a watch event: {error}") from None
         if event.type == "ERROR":
@@ -332,12 +334,11 @@ class Follower(Generic[T]):
                 self._known[obj.key] = (obj.metadata.uid, version)
                 changes.append(Change("set", obj.key, obj))
                 return version
-        try:
-            metadata = _identity.decode(event.object).metadata
-        except msgspec.DecodeError as error:
-            raise ApiError(0, "BadWatch", f"an object without readable metadata: {error}") from None
+        metadata = identity.read(event.object)
         if event.type == "DELETED":
-            key = Key(metadata.namespace, metadata.name)
+            if not metadata.name:
+                raise _ExpiredError  # the list shows what is gone
+            key = metadata.key
             self._known.pop(key, None)
             changes.append(Change("delete", key))
         return metadata.resource_version
@@ -357,4 +358,7 @@ class Follower(Generic[T]):
     def _deliver(
         self, changes: Iterable[Change[T]], broken: Iterable[tuple[Key, codec.DecodeError]] = (), *, served: bool = True
     ) -> None:
-        self._sink(Batch(tuple(changes), tuple(broken), self._synced, served))
+        broken = tuple(broken)
+        if broken:
+            BROKEN.labels(self._kind).inc(len(broken))
+        self._sink(Batch(tuple(changes), broken, self._synced, served))

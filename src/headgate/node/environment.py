@@ -162,7 +162,10 @@ def _key(pod: Pod, name: str) -> Key:
 
 
 def _text(value: str) -> str:
-    return base64.b64decode(value).decode(errors="replace")
+    try:
+        return base64.b64decode(value).decode(errors="replace")
+    except ValueError:
+        raise MissingReferenceError("a value of a Secret is not base64") from None
 
 
 def referenced_objects(pod: Pod) -> tuple[frozenset[Key], frozenset[Key]]:

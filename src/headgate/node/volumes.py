@@ -93,15 +93,22 @@ def _config_map(source: ConfigMapVolumeSource | ConfigProjection, pod: Pod, sour
     if config_map is None and not source.optional:
         raise MissingReferenceError(f'configmap "{source.name}" not found')
     texts = {name: text.encode() for name, text in config_map.data.items()} if config_map else {}
-    binary = {name: base64.b64decode(data) for name, data in config_map.binary_data.items()} if config_map else {}
+    binary = {name: _binary(data, name) for name, data in config_map.binary_data.items()} if config_map else {}
     return _chosen({**texts, **binary}, source.items, source.optional, f"ConfigMap {source.name}")
+
+
+def _binary(data: str, name: str) -> bytes:
+    try:
+        return base64.b64decode(data)
+    except ValueError:
+        raise MissingReferenceError(f"the value of {name!r} is not base64") from None
 
 
 def _secret(source: ConfigProjection, pod: Pod, sources: ConfigSources) -> dict[str, bytes]:
     secret = sources.secrets.get(Key(pod.metadata.namespace, source.name))
     if secret is None and not source.optional:
         raise MissingReferenceError(f'secret "{source.name}" not found')
-    content = {name: base64.b64decode(data) for name, data in secret.data.items()} if secret else {}
+    content = {name: _binary(data, name) for name, data in secret.data.items()} if secret else {}
     return _chosen(content, source.items, source.optional, f"Secret {source.name}")
 
 

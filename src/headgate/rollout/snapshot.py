@@ -5,7 +5,6 @@ A snapshot is one value. The controller fills it with GETs today; a watch cache 
 """
 
 import base64
-import binascii
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -110,7 +109,7 @@ def plaintext(secret: Secret) -> dict[str, str]:
     """The decoded data of a Secret; empty if it is not base64 of text."""
     try:
         return {key: base64.b64decode(value).decode() for key, value in secret.data.items()}
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return {}
 
 

@@ -157,3 +157,9 @@ def test_what_is_as_it_was_is_not_judged_again() -> None:
     old = {"backends": [{"name": "toolong"}, {"name": "b"}]}
     new = {"backends": [{"name": "toolong"}, {"name": "b", "weight": -1}]}
     assert [problem.path for problem in validate(SCHEMA, new, old=old)] == ["backends[1].weight"]
+
+
+@pytest.mark.parametrize("value", ["%", "é", "abc"])
+def test_bytes_are_base64(value: str) -> None:
+    problems = validate({"type": "string", "format": "byte"}, value)
+    assert ["must be base64" in problem.message for problem in problems] == [True]

@@ -94,8 +94,9 @@ def test_an_empty_certificate_is_named() -> None:
     assert refusal(secret(crt=b"")) == "data[tls.crt]: is empty"
 
 
-def test_what_is_not_base64_is_named() -> None:
-    wrong = Secret(type="kubernetes.io/tls", data={"tls.crt": "%%%", "tls.key": ""})
+@pytest.mark.parametrize("value", ["%%%", "é"])
+def test_what_is_not_base64_is_named(value: str) -> None:
+    wrong = Secret(type="kubernetes.io/tls", data={"tls.crt": value, "tls.key": ""})
     assert refusal(wrong) == "data[tls.crt]: is not base64"
 
 

@@ -2,13 +2,16 @@
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
+from headgate.api.codec import DecodeError
 from headgate.api.core import Service
 from headgate.api.gateway import ReferenceGrant
 from headgate.api.meta import Object
@@ -321,6 +324,62 @@ async def test_an_object_that_does_not_decode_is_broken_and_the_others_go_on() -
         broken = [each for batch in seen.batches for each in batch.broken]
         assert [key.name for key, _ in broken] == ["bad", "worse"]
         assert broken[0][1].path == "spec.ports[0].port"
+
+
+def nested(name: str, version: int) -> dict[str, Any]:
+    """A Service with more levels than a recursive decoder follows; `json` of Python cannot write it."""
+    return service(name, version) | {"deep": DEEP_MARK}
+
+
+def broken_services() -> float:
+    return REGISTRY.get_sample_value("headgate_undecodable_objects_total", {"kind": "Service"}) or 0.0
+
+
+DEEP_MARK = "@deep@"
+DEEP = b'{"f:a":' * 1200 + b"1" + b"}" * 1200
+
+
+def with_depth(document: dict[str, Any]) -> bytes:
+    return json.dumps(document).encode().replace(b'"@deep@"', DEEP)
+
+
+async def test_an_object_of_any_depth_is_broken_and_its_neighbours_go_on() -> None:
+    async def script(request: Request, reply: Reply) -> None:
+        if not request.watch:
+            await reply.body(with_depth(listing(1, service("good", 1), nested("deep", 2), service("other", 1))))
+            return
+        events = [("MODIFIED", nested("deep", 3)), ("DELETED", nested("other", 4)), ("MODIFIED", service("good", 5))]
+        for kind, obj in events:
+            await reply.send(with_depth({"type": kind, "object": obj}) + b"\n")
+        await forever(reply)
+
+    before = broken_services()
+    async with following(script) as (_, seen):
+        await eventually(lambda: len(seen.changes) == 4)
+        assert seen.words == ["+good", "+other", "-other", "+good"]
+        broken = [entry for batch in seen.batches for entry in batch.broken]
+        assert [key.name for key, _ in broken] == ["deep", "deep"]
+        assert "nested too deeply" in broken[0][1].message
+    assert broken_services() - before == 2
+
+
+async def test_a_list_leaves_out_and_names_what_is_nested_too_deeply() -> None:
+    async def script(request: Request, reply: Reply) -> None:
+        await reply.body(with_depth(listing(1, service("good", 1), nested("deep", 2))))
+
+    with capture_logs() as logs:
+        async with ScriptedApi(script) as api, Client(Access(server=api.server)) as client:
+            assert [obj.metadata.name for obj in (await client.list(Service)).items] == ["good"]
+    assert [entry["key"] for entry in logs if entry["event"] == "object does not decode"] == ["shop/deep"]
+
+
+async def test_an_undecoded_object_that_is_nested_too_deeply_is_a_decode_error() -> None:
+    async def script(request: Request, reply: Reply) -> None:
+        await reply.body(with_depth(nested("deep", 2)))
+
+    async with ScriptedApi(script) as api, Client(Access(server=api.server)) as client:
+        with pytest.raises(DecodeError, match="nested too deeply"):
+            await client.get_raw(Service, "deep", "shop")
 
 
 async def test_a_broken_object_does_not_keep_a_collection_from_being_synced() -> None:

@@ -4,7 +4,6 @@ Kubernetes: `k8s.io/apiserver/pkg/cel/common/values.go`, `schemas.go`; names of 
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -85,5 +84,5 @@ def _duration(value: Any) -> Any:
 def _bytes(value: Any) -> Any:
     try:
         return base64.b64decode(value, validate=True)
-    except (binascii.Error, TypeError):
+    except (ValueError, TypeError):
         return value

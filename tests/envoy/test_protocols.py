@@ -51,6 +51,34 @@ def test_a_host_with_a_trailing_dot_is_served_over_http_2_and_reaches_the_backen
     assert '["host", "P.example.com."]' in found.body
 
 
+async def _half_headers_and_half_body(address: str, port: int) -> tuple[bytes, bytes, bytes]:
+    """What comes back for half of the headers; then, for a body whose second half comes after that, and for a second
+    request on a connection that was idle meanwhile. The last two are status lines.
+    """
+    idle, kept = await asyncio.open_connection(address, port)
+    kept.write(b"HEAD /web HTTP/1.1\r\nHost: p.example.com\r\n\r\n")
+    await idle.readuntil(b"\r\n\r\n")
+    uploaded, upload = await asyncio.open_connection(address, port)
+    upload.write(b"POST /web HTTP/1.1\r\nHost: p.example.com\r\nContent-Length: 4\r\n\r\nab")
+    await upload.drain()
+    half = await _raw(address, port, b"GET /web HTTP/1.1\r\nHost: p.exam")
+    upload.write(b"cd")
+    kept.write(b"HEAD /web HTTP/1.1\r\nHost: p.example.com\r\n\r\n")
+    answers = half, await uploaded.readline(), await idle.readline()
+    upload.close()
+    kept.close()
+    return answers
+
+
+async def test_half_headers_end_the_connection_and_slow_bodies_and_idle_connections_do_not(
+    played: tuple[golden.Case, str, int],
+) -> None:
+    _, address, port = played
+    half, upload, kept = await asyncio.wait_for(_half_headers_and_half_body(address, port), 60)
+    assert half.startswith(b"HTTP/1.1 408 ")
+    assert (upload, kept) == (b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\n")
+
+
 async def _web_socket(address: str, port: int, path: str) -> tuple[str, str, bytes]:
     """Who answers, and what comes back of a text and of bytes."""
     headers = {"host": "p.example.com"}

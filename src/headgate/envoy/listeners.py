@@ -13,6 +13,11 @@ from .http_filters import Tier
 from .names import LISTENER
 from .resources import Resource, resource
 
+#: Seconds from the first byte of a request to the end of its headers, then 408. Envoy has no limit by default, so a
+#: client could hold connections with half headers. `request_timeout` would also end long uploads and streams: the limit
+#: of a request body is Envoy's `stream_idle_timeout`, five minutes without a byte.
+REQUEST_HEADERS_TIMEOUT = 10
+
 
 class FilterChain(msgspec.Struct, frozen=True):
     """The chain for connections with one of these server names (SNI; `*.example.com` is a suffix, none is all others).
@@ -99,6 +104,7 @@ def _connection_manager(chain: FilterChain, port: int, tracing_config: tracing.T
     manager.server_header_transformation = protos.HttpConnectionManager.PASS_THROUGH
     # Health checks of load balancers and older proxies speak HTTP/1.0. Without a Host header they get 400.
     manager.http_protocol_options.accept_http_10 = True
+    manager.request_headers_timeout.seconds = REQUEST_HEADERS_TIMEOUT
     manager.upgrade_configs.add(upgrade_type="websocket")
     if tracing_config is not None:
         manager.tracing.CopyFrom(tracing.render(tracing_config))

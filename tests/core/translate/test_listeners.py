@@ -54,6 +54,14 @@ def test_https_listeners_have_a_chain_each_by_server_name() -> None:
     assert names == {"a": ["a.b"], "any": []}
 
 
+def test_the_headers_of_a_request_have_a_time_limit_and_the_whole_request_has_none() -> None:
+    message = rendered(Binding("pod"), Listener("a", 443, "HTTPS", "", (CERTIFICATE,)), number=443, protocol="HTTPS")
+    for chain in (*message.filter_chains, *rendered(Binding("pod")).filter_chains):
+        manager = protos.HttpConnectionManager.FromString(chain.filters[0].typed_config.value)
+        assert manager.request_headers_timeout.seconds == 10
+        assert not manager.HasField("request_timeout")
+
+
 def test_no_bytes_of_a_certificate_are_in_a_listener() -> None:
     message = rendered(Binding("pod"), Listener("a", 443, "HTTPS", "", (CERTIFICATE,)), number=443, protocol="HTTPS")
     assert "shop/tls" in str(message)

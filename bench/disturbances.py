@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 
 from bench import rig
+from bench.bench_cluster import NAMESPACE, BenchCluster, rule, to
 from bench.certificates import self_signed
-from bench.load import Seen, Wish, loads
-from bench.stage import NAMESPACE, Stage, rule, to
+from bench.load import LoadResult, Wish, loads
 from headgate.api import core
 from headgate.kube.client import Client
 from support.waiting import until
@@ -29,11 +29,11 @@ class Done(msgspec.Struct, frozen=True):
 
     changes: int
     seconds: float
-    seen: list[Seen]
+    seen: list[LoadResult]
     says: str = ""
 
 
-def wishes(stage: Stage, address: str, paths: tuple[str, ...] = ("/",), **fields: Any) -> list[Wish]:
+def wishes(stage: BenchCluster, address: str, paths: tuple[str, ...] = ("/",), **fields: Any) -> list[Wish]:
     """The two loads: kept connections, and one for each request."""
     kept = Wish(address, rig.PORT, HOST, stage.rate, "kept", paths, **fields)
     return [kept, msgspec.structs.replace(kept, rate=stage.rate * FRESH, clients="fresh")]
@@ -77,12 +77,12 @@ def _trusting() -> ssl.SSLContext:
 # ── 1: routes are created ────────────────────────────────────────────────────
 
 
-async def routes(stage: Stage, changes: int) -> Done:
+async def routes(stage: BenchCluster, changes: int) -> Done:
     """Routes one after the other, each with a Service of its own; the newest are asked without a pause."""
     address = await stage.gateway("routes")
     await stage.route("routes-stable", "routes", HOST, [rule("/", to("a"))])
     await answers(address, HOST)
-    seen: list[Seen] = []
+    seen: list[LoadResult] = []
     asked = _Newcomers(address)
     async with loads(wishes(stage, address), seen), asyncio.TaskGroup() as tasks:
         asking = [tasks.create_task(asked.ask()) for _ in range(4)]
@@ -112,7 +112,7 @@ class _Newcomers:
         self.live: set[str] = set()
         self._address = address
         self._counts: dict[str, int] = {}
-        self._seen = Seen("new")
+        self._seen = LoadResult("new")
         self._at = 0
         self._began = time.monotonic()
 
@@ -153,7 +153,7 @@ class _Newcomers:
                 await answers(self._address, host)
                 self.live.add(host)
 
-    def seen(self) -> Seen:
+    def seen(self) -> LoadResult:
         """The counts; 404 of a route that is not there yet is no failure."""
         seen = self._seen
         seen.statuses = self._counts
@@ -173,12 +173,12 @@ async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
 FILTER = {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": [{"name": "x-flip", "value": "yes"}]}}
 
 
-async def flips(stage: Stage, changes: int) -> Done:
+async def flips(stage: BenchCluster, changes: int) -> Done:
     """A route goes from one Service to the other and back; each time a filter is added or removed."""
     address = await stage.gateway("flips")
     await stage.route("flips", "flips", HOST, [rule("/", to("a"))])
     await answers(address, HOST)
-    seen: list[Seen] = []
+    seen: list[LoadResult] = []
     async with loads(wishes(stage, address), seen):
         began = time.monotonic()
         for index in range(changes):
@@ -195,7 +195,7 @@ async def flips(stage: Stage, changes: int) -> Done:
 # ── 3: rules are inserted ────────────────────────────────────────────────────
 
 
-async def rules(stage: Stage, changes: int) -> Done:
+async def rules(stage: BenchCluster, changes: int) -> Done:
     """Rules come at index 0 and go from behind the four that are asked, so that every index moves."""
     address = await stage.gateway("rules")
     paths = ("/one", "/two", "/three", "/four")
@@ -203,7 +203,7 @@ async def rules(stage: Stage, changes: int) -> Done:
     await stage.route("rules", "rules", HOST, asked)
     for path in paths:
         await answers(address, HOST, path)
-    seen: list[Seen] = []
+    seen: list[LoadResult] = []
     inserted = 0
     async with loads(wishes(stage, address, paths), seen):
         began = time.monotonic()
@@ -223,7 +223,7 @@ async def rules(stage: Stage, changes: int) -> Done:
 # ── 4: certificates are replaced ─────────────────────────────────────────────
 
 
-async def certificates(stage: Stage, changes: int) -> Done:
+async def certificates(stage: BenchCluster, changes: int) -> Done:
     """The Secret of an HTTPS listener gets new content; at the end the last one must be shown."""
     await stage.create(core.Secret, "certificate", type="kubernetes.io/tls", data=_secret(HOST))
     listener = {
@@ -236,7 +236,7 @@ async def certificates(stage: Stage, changes: int) -> Done:
     address = await stage.gateway("certificates", listener)
     await stage.route("certificates", "certificates", HOST, [rule("/", to("a"))])
     await answers(address, HOST, tls=True)
-    seen: list[Seen] = []
+    seen: list[LoadResult] = []
     shown: set[bytes] = set()
     async with loads(wishes(stage, address, tls=True), seen):
         began = time.monotonic()
@@ -306,7 +306,7 @@ spec:
 """
 
 
-async def restart(stage: Stage, changes: int) -> Done:
+async def restart(stage: BenchCluster, changes: int) -> Done:
     """`kubectl rollout restart` of three replicas, again and again; each time until the old pods are gone."""
     kubectl = stage.plane.kubectl
     await asyncio.to_thread(kubectl.apply, DEPLOYMENT)
@@ -314,7 +314,7 @@ async def restart(stage: Stage, changes: int) -> Done:
     address = await stage.gateway("restart")
     await stage.route("restart", "restart", HOST, [rule("/", to("rolling"))])
     await answers(address, HOST)
-    seen: list[Seen] = []
+    seen: list[LoadResult] = []
     async with loads(wishes(stage, address), seen):
         began = time.monotonic()
         for _ in range(changes):

@@ -46,7 +46,7 @@ class Failed(msgspec.Struct, frozen=True):
     said: str
 
 
-class Seen(msgspec.Struct):
+class LoadResult(msgspec.Struct):
     """What came of one load. `by` counts answers by their body, which names the backend."""
 
     clients: str
@@ -67,7 +67,7 @@ class _Count:
     """The callback of a load."""
 
     def __init__(self, wish: Wish) -> None:
-        self._seen = Seen(wish.clients)
+        self._seen = LoadResult(wish.clients)
         self._statuses: Counter[str] = Counter()
         self._by: Counter[str] = Counter()
         self._latency = Histogram()
@@ -91,7 +91,7 @@ class _Count:
             body = outcome.body[:100].decode("latin-1")
             seen.failures.append(Failed(self._began + outcome.due, outcome.latency, f"{said} {body}".strip()))
 
-    def seen(self) -> Seen:
+    def seen(self) -> LoadResult:
         seen, latency = self._seen, self._latency
         seen.statuses, seen.by = dict(self._statuses), dict(self._by)
         seen.seconds = time.monotonic() - self._began
@@ -122,7 +122,7 @@ def _send(orders: Connection, wish: Wish) -> None:
     requests = [Request(path, headers=headers) for path in wish.paths]
     load = Load(_target(wish), Plan(wish.rate, wish.connections), requests)
 
-    async def run() -> Seen:
+    async def run() -> LoadResult:
         count = _Count(wish)
         loop = asyncio.get_running_loop()
         loop.add_reader(orders.fileno(), load.stop)
@@ -137,7 +137,7 @@ def _send(orders: Connection, wish: Wish) -> None:
 
 
 @contextlib.asynccontextmanager
-async def loads(wishes: Sequence[Wish], into: list[Seen]) -> AsyncIterator[None]:
+async def loads(wishes: Sequence[Wish], into: list[LoadResult]) -> AsyncIterator[None]:
     """All of these loads while the body runs; what came of each is in `into` afterwards."""
     with contextlib.ExitStack() as running:
         pipes = [running.enter_context(rig.process(_send, wish)) for wish in wishes]
@@ -158,7 +158,7 @@ async def _heard(pipe: Connection, seconds: float = 60) -> Any:
     return pipe.recv()
 
 
-def lines(seen: Sequence[Seen], origin: float) -> Iterator[str]:
+def lines(seen: Sequence[LoadResult], origin: float) -> Iterator[str]:
     """For people: a line per load, and the first failures of each, in seconds after `origin`."""
     for each in seen:
         statuses = " ".join(f"{status}: {count}" for status, count in sorted(each.statuses.items()))

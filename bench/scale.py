@@ -31,7 +31,7 @@ import aiohttp
 import msgspec
 
 from bench import rig
-from bench.stage import NAMESPACE, Stage, in_parallel, rule, staged, to
+from bench.bench_cluster import NAMESPACE, BenchCluster, in_parallel, rule, staged, to
 from headgate.api import discovery, gateway
 from headgate.kube.client import ApiError
 from support.installed import NAMESPACE as SYSTEM
@@ -78,7 +78,7 @@ def machine() -> Row:
 # ── a new route ──────────────────────────────────────────────────────────────
 
 
-async def new(stage: Stage, count: int) -> list[Row]:
+async def new(stage: BenchCluster, count: int) -> list[Row]:
     """One after the other, as the published probe does: the mean is over a growing number."""
     address = await stage.gateway("new")
     latencies: list[float] = []
@@ -110,7 +110,7 @@ async def _heard(orders: Any) -> Any:
 # ── changes among many ───────────────────────────────────────────────────────
 
 
-async def churn(stage: Stage, count: int) -> list[Row]:
+async def churn(stage: BenchCluster, count: int) -> list[Row]:
     """Routes with a Service each; then changes of three kinds, one every 50 ms."""
     address = await stage.gateway("churn")
     began = time.monotonic()
@@ -141,26 +141,26 @@ async def churn(stage: Stage, count: int) -> list[Row]:
     return rows
 
 
-async def _application(stage: Stage, parent: str, index: int) -> None:
+async def _application(stage: BenchCluster, parent: str, index: int) -> None:
     name = f"app-{index}"
     await stage.service(name, "10.244.250.1")
     backends = [to(name), to("b", 0)]
     await stage.route(name, parent, f"{name}.example.com", [rule("/", *backends)])
 
 
-async def _endpoints(stage: Stage, index: int, turn: int) -> None:
+async def _endpoints(stage: BenchCluster, index: int, turn: int) -> None:
     there = ["10.244.250.1", "10.244.250.2"][turn % 2]
     await stage.client.merge_patch(
         discovery.EndpointSlice, f"app-{index}", NAMESPACE, {"endpoints": [{"addresses": [there]}]}
     )
 
 
-async def _path(stage: Stage, index: int, turn: int) -> None:
+async def _path(stage: BenchCluster, index: int, turn: int) -> None:
     value = {"op": "replace", "path": "/spec/rules/0/matches/0/path/value", "value": f"/turn-{turn}"}
     await stage.patch_route(f"app-{index}", [value])
 
 
-async def _weights(stage: Stage, index: int, turn: int) -> None:
+async def _weights(stage: BenchCluster, index: int, turn: int) -> None:
     value = {"op": "replace", "path": "/spec/rules/0/backendRefs/1/weight", "value": turn + 1}
     await stage.patch_route(f"app-{index}", [value])
 
@@ -168,7 +168,7 @@ async def _weights(stage: Stage, index: int, turn: int) -> None:
 # ── starts ───────────────────────────────────────────────────────────────────
 
 
-async def start(stage: Stage, count: int) -> list[Row]:
+async def start(stage: BenchCluster, count: int) -> list[Row]:
     """The controller is killed, then Envoy, then both; the node starts them again."""
     address = await stage.gateway("start")
     routes = [
@@ -199,7 +199,7 @@ async def start(stage: Stage, count: int) -> list[Row]:
     return rows
 
 
-async def _restart(stage: Stage, pids: list[int], address: str = "", sample: Any = ()) -> Row:
+async def _restart(stage: BenchCluster, pids: list[int], address: str = "", sample: Any = ()) -> Row:
     """Kill processes; seconds from then until the controller is ready and the sample answers, and until each of them
     was started again: a node lets a container wait that has died before.
     """
@@ -222,7 +222,7 @@ async def _restart(stage: Stage, pids: list[int], address: str = "", sample: Any
     return row
 
 
-async def _synced(stage: Stage, since: datetime.datetime) -> datetime.datetime:
+async def _synced(stage: BenchCluster, since: datetime.datetime) -> datetime.datetime:
     """When a controller that began after a moment had everything, by its log."""
     deadline = time.monotonic() + 120
     logs = ("logs", f"--namespace={SYSTEM}", "deployment/headgate", "--tail=-1")
@@ -237,7 +237,7 @@ async def _synced(stage: Stage, since: datetime.datetime) -> datetime.datetime:
     raise SystemExit("the controller was not ready in two minutes")
 
 
-async def _judged(stage: Stage) -> None:
+async def _judged(stage: BenchCluster) -> None:
     """Until every route has its status, and the Gateway counts them all."""
     while True:
         routes = (await stage.client.list(gateway.HTTPRoute, NAMESPACE)).items
@@ -248,13 +248,13 @@ async def _judged(stage: Stage) -> None:
         await asyncio.sleep(1)
 
 
-async def _versions(stage: Stage) -> dict[str, str]:
+async def _versions(stage: BenchCluster) -> dict[str, str]:
     found = await stage.client.list(gateway.HTTPRoute, NAMESPACE)
     gateways = await stage.client.list(gateway.Gateway, NAMESPACE)
     return {str(each.ref): each.metadata.resource_version for each in (*found.items, *gateways.items)}
 
 
-async def _unchanged(stage: Stage, before: dict[str, str]) -> Row:
+async def _unchanged(stage: BenchCluster, before: dict[str, str]) -> Row:
     """How many objects were written since."""
     after = await _versions(stage)
     return {"status_writes": sum(after[name] != version for name, version in before.items()), **machine()}
@@ -309,7 +309,7 @@ async def _status(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, ho
     return int(head.split(b" ", 2)[1])
 
 
-async def processes(stage: Stage, *, patient: bool = True) -> tuple[int, ...]:
+async def processes(stage: BenchCluster, *, patient: bool = True) -> tuple[int, ...]:
     """The controller and the one Envoy of this network namespace; () while one of them is missing."""
     while True:
         found = tuple(pid for pid in (_process(b"controller"), _process(b"--config-yaml")) if pid)
@@ -348,7 +348,7 @@ async def _still(pid: int) -> None:
         await asyncio.sleep(1)
 
 
-MEASUREMENTS: dict[str, tuple[Callable[[Stage, int], Awaitable[list[Row]]], int]] = {
+MEASUREMENTS: dict[str, tuple[Callable[[BenchCluster, int], Awaitable[list[Row]]], int]] = {
     "new": (new, 3_000),
     "churn": (churn, 5_000),
     "start": (start, 10_000),

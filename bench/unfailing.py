@@ -27,7 +27,7 @@ from pathlib import Path
 import msgspec
 
 from bench import disturbances, load
-from bench.stage import Stage, staged
+from bench.bench_cluster import BenchCluster, staged
 from headgate.kube.client import ApiError
 
 PUBLISHED = {
@@ -38,7 +38,7 @@ PUBLISHED = {
     "restart": "nothing is published; NGINX Gateway Fabric 2.6, itself scaled down: 2 of 48,000",
 }
 
-Disturbance = Callable[[Stage, int], Awaitable[disturbances.Done]]
+Disturbance = Callable[[BenchCluster, int], Awaitable[disturbances.Done]]
 DISTURBANCES: dict[str, tuple[Disturbance, int]] = {
     "routes": (disturbances.routes, 1000),
     "flips": (disturbances.flips, 1000),

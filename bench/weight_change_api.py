@@ -106,7 +106,7 @@ def weights_patch(target: str) -> list[dict[str, Any]]:
     ]
 
 
-class Seen:
+class EventTimes:
     """When the watch event of each version of a route arrived, here, without Headgate."""
 
     def __init__(self) -> None:
@@ -144,7 +144,7 @@ def controller_pid() -> int:
 
 async def measure(client: Client, address: str, routes: int, changes: int) -> dict[str, Any]:
     """One row; routes exist already."""
-    seen = Seen()
+    seen = EventTimes()
     floor, latencies = [], []
     loop = asyncio.get_running_loop()
     following = asyncio.create_task(follow(client, gateway.HTTPRoute, seen, namespace=NAMESPACE))

@@ -36,7 +36,7 @@ def server_of(case: Case) -> Backend:
 
 def http_server(
     case: Case, status: int = 200, headers: dict[str, str] | None = None
-) -> AbstractContextManager[authorization.Asked]:
+) -> AbstractContextManager[authorization.RecordedCheck]:
     return authorization.over_http(server_of(case), status, headers)
 
 

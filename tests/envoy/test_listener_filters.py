@@ -116,14 +116,14 @@ def server(case: Case, name: str) -> Backend:
     return found
 
 
-def ask(case: Case, host: str, target: str, *, port: int = 80, method: str = "GET", **headers: str) -> harness.Answer:
+def ask(case: Case, host: str, target: str, *, port: int = 80, method: str = "GET", **headers: str) -> harness.Response:
     named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
     sni = host if port == 443 else None
     request = Request(host=host, target=target, headers=named, port=port, method=method, sni=sni)
     return harness.asks(case.address_of(GATEWAY), request, 1)[0]
 
 
-def backend(case: Case, answer: harness.Answer) -> str | None:
+def backend(case: Case, answer: harness.Response) -> str | None:
     return next((each.service for each in case.backends if each.address == answer.backend), None)
 
 

@@ -40,7 +40,7 @@ spec:
 
 
 @pytest.fixture(scope="module")
-def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Requester]:
     """A Gateway whose Service has one endpoint that serves, and one where nobody listens."""
     path = tmp_path_factory.mktemp("case") / "refusing.in.yaml"
     path.write_text(CASE)
@@ -48,10 +48,10 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
         case = golden.read(path, envoy_harness.addresses())
         envoy_harness.serve(case.backends[:1])
         envoy_harness.load(golden.running(case).outputs, Key("shop", "shared"))
-        yield Ask(case)
+        yield Requester(case)
 
 
-class Ask:
+class Requester:
     def __init__(self, case: golden.Case) -> None:
         self._case = case
 
@@ -62,14 +62,14 @@ class Ask:
         return harness.tally(answers, self._case.backends)
 
 
-def test_a_connection_that_is_refused_is_tried_elsewhere(ask: Ask) -> None:
+def test_a_connection_that_is_refused_is_tried_elsewhere(ask: Requester) -> None:
     assert ask("/many") == {"shop/web:80": 60}
 
 
-def test_without_a_word_about_retries_too_for_nothing_was_sent(ask: Ask) -> None:
+def test_without_a_word_about_retries_too_for_nothing_was_sent(ask: Requester) -> None:
     assert ask("/silent") == {"shop/web:80": 60}
 
 
-def test_zero_attempts_are_no_retries_at_all(ask: Ask) -> None:
+def test_zero_attempts_are_no_retries_at_all(ask: Requester) -> None:
     found = ask("/never")
     assert found.keys() == {"shop/web:80", "503"}

@@ -25,12 +25,12 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield case.address_of(GATEWAY)
 
 
-def ask(address: str, host: str, times: int = 1, **headers: str) -> list[harness.Answer]:
+def ask(address: str, host: str, times: int = 1, **headers: str) -> list[harness.Response]:
     named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
     return harness.asks(address, Request(host=host, headers=named), times)
 
 
-def cookie(answer: harness.Answer) -> http.cookies.Morsel[str]:
+def cookie(answer: harness.Response) -> http.cookies.Morsel[str]:
     (found,) = http.cookies.SimpleCookie(answer.headers["set-cookie"]).values()
     return found
 

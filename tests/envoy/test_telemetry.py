@@ -73,7 +73,7 @@ class Traced:
     collector: Collector
     change: Callable[[dict[str, Any]], None]
 
-    def ask(self, target: str = "/", times: int = 1, **headers: str) -> list[harness.Answer]:
+    def ask(self, target: str = "/", times: int = 1, **headers: str) -> list[harness.Response]:
         named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
         return harness.asks(self.address, Request(host="web.example.com", target=target, headers=named), times)
 

@@ -19,7 +19,7 @@ CHECK = "/envoy.service.auth.v3.Authorization/Check"
 
 
 @dataclass
-class Asked:
+class RecordedCheck:
     """What a server was asked about last, and how often it was asked."""
 
     target: str = ""
@@ -29,9 +29,9 @@ class Asked:
 
 
 @contextmanager
-def over_http(where: Backend, status: int = 200, headers: Mapping[str, str] | None = None) -> Iterator[Asked]:
+def over_http(where: Backend, status: int = 200, headers: Mapping[str, str] | None = None) -> Iterator[RecordedCheck]:
     """A server that gives every request the same answer."""
-    asked = Asked()
+    asked = RecordedCheck()
 
     class Handler(QuietHandler):
         def do_POST(self) -> None:

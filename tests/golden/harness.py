@@ -46,7 +46,7 @@ PORT_OFFSET = 10_000
 
 
 @dataclass
-class Answer:
+class Response:
     """What came back. Without a status the connection was refused or closed."""
 
     status: int | None
@@ -352,7 +352,7 @@ def asks(
     *,
     secure: bool | None = None,
     client: Mapping[str, Any] | None = None,
-) -> list[Answer]:
+) -> list[Response]:
     """The same request several times, on one connection; with TLS if it names a server, or if `secure` says so.
     `client` is the certificate that is shown (`pki.asking`).
     """
@@ -360,7 +360,7 @@ def asks(
         with contextlib.closing(_connect(address, request, secure, client)) as connection:
             return [_ask(connection, request) for _ in range(times)]
     except (OSError, http.client.HTTPException):
-        return [Answer(None)] * times
+        return [Response(None)] * times
 
 
 def _connect(
@@ -374,7 +374,7 @@ def _connect(
     return connection
 
 
-def _ask(connection: http.client.HTTPConnection, request: Request) -> Answer:
+def _ask(connection: http.client.HTTPConnection, request: Request) -> Response:
     connection.putrequest(request.method, request.target, skip_host=True, skip_accept_encoding=True)
     for name, value in (("host", request.host), *request.headers):
         connection.putheader(name, value)
@@ -383,7 +383,7 @@ def _ask(connection: http.client.HTTPConnection, request: Request) -> Answer:
     body = response.read()
     headers = {name.lower(): value for name, value in response.getheaders()}
     seen = json.loads(body) if headers.get("content-type") == "application/json" else None
-    return Answer(response.status, headers, seen, _certificate(connection))
+    return Response(response.status, headers, seen, _certificate(connection))
 
 
 def _certificate(connection: http.client.HTTPConnection) -> tuple[str, ...]:
@@ -396,11 +396,11 @@ def names_shown(connection: ssl.SSLSocket) -> tuple[str, ...]:
     return tls.names_of(x509.load_der_x509_certificate(der)) if der else ()
 
 
-def tally(answers: Iterable[Answer], backends: Iterable[Backend]) -> Counter[str]:
+def tally(answers: Iterable[Response], backends: Iterable[Backend]) -> Counter[str]:
     """How often who answered: Service ports, statuses of the Gateway's own, `closed`."""
     services = {each.address: each.service for each in backends}
 
-    def who(answer: Answer) -> str:
+    def who(answer: Response) -> str:
         if answer.status is None:
             return "closed"
         return services[answer.backend] if answer.backend and answer.status == 200 else str(answer.status)

@@ -22,7 +22,7 @@ from support.waiting import until
 from support.xds import GATEWAY
 
 from . import cases
-from .harness import PORT_OFFSET, Answer, EnvoyHarness, asks
+from .harness import PORT_OFFSET, EnvoyHarness, Response, asks
 
 
 class LiveGateway:
@@ -63,13 +63,13 @@ class LiveGateway:
         (entry,) = self._pipeline.outputs.policy_statuses.get(Ref("BackendTLSPolicy", key.namespace, key.name)) or ()
         return {each.type: (each.status, each.reason) for each in entry.conditions}
 
-    def ask(self, url: str, client: Mapping[str, Any] | None = None) -> Answer:
+    def ask(self, url: str, client: Mapping[str, Any] | None = None) -> Response:
         """GET, on a connection of its own."""
         return asks(self.address, request(url), 1, client=client)[0]
 
-    def awaits(self, url: str, status: int | None, client: Mapping[str, Any] | None = None) -> Answer:
+    def awaits(self, url: str, status: int | None, client: Mapping[str, Any] | None = None) -> Response:
         """The first answer with a status; None is a connection that is closed."""
-        found: list[Answer] = []
+        found: list[Response] = []
 
         def answered() -> bool:
             found[:] = [self.ask(url, client)]

@@ -73,7 +73,7 @@ def simulated(reached: ConnectionOutcome) -> dict[Answerer, Fraction]:
 
 
 @dataclass(frozen=True)
-class Answer:
+class StreamResponse:
     """What came back: the address of the backend and the TLS that it saw; without an address nothing came."""
 
     backend: str | None = None
@@ -81,28 +81,28 @@ class Answer:
     certificate: tuple[str, ...] = ()
 
 
-def dial(address: str, connection: Connection, *, secure: bool) -> Answer:
+def dial(address: str, connection: Connection, *, secure: bool) -> StreamResponse:
     """One connection of its own, or one datagram from a socket of its own."""
     try:
         if connection.transport == "UDP":
             return _datagram(address, connection)
         return _connection(address, connection, secure=secure)
     except OSError:
-        return Answer()
+        return StreamResponse()
 
 
-def _datagram(address: str, connection: Connection) -> Answer:
+def _datagram(address: str, connection: Connection) -> StreamResponse:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(_PATIENCE)
         client.sendto(HELLO, (address, real_port(connection.port)))
-        return Answer(**json.loads(client.recv(1024)))
+        return StreamResponse(**json.loads(client.recv(1024)))
 
 
 #: Seconds that a client waits for the answer to a datagram; what is dropped takes as long.
 _PATIENCE = 0.25
 
 
-def _connection(address: str, connection: Connection, *, secure: bool) -> Answer:
+def _connection(address: str, connection: Connection, *, secure: bool) -> StreamResponse:
     with contextlib.ExitStack() as stack:
         raw = stack.enter_context(socket.create_connection((address, real_port(connection.port)), timeout=5))
         if not secure:
@@ -113,21 +113,23 @@ def _connection(address: str, connection: Connection, *, secure: bool) -> Answer
         client = stack.enter_context(context.wrap_socket(raw, server_hostname=connection.sni))
         der = client.getpeercert(binary_form=True)
         answer = _hello(client)
-        return Answer(answer.backend, answer.sees, tls.names_of(x509.load_der_x509_certificate(der)) if der else ())
+        return StreamResponse(
+            answer.backend, answer.sees, tls.names_of(x509.load_der_x509_certificate(der)) if der else ()
+        )
 
 
-def _hello(client: socket.socket) -> Answer:
+def _hello(client: socket.socket) -> StreamResponse:
     client.sendall(HELLO)
     said = b""
     while not said.endswith(b"\n"):
         part = client.recv(1024)
         if not part:
-            return Answer()
+            return StreamResponse()
         said += part
-    return Answer(**json.loads(said))
+    return StreamResponse(**json.loads(said))
 
 
-def tally(answers: Iterable[Answer], backends: Iterable[Backend]) -> Counter[str]:
+def tally(answers: Iterable[StreamResponse], backends: Iterable[Backend]) -> Counter[str]:
     """How often who answered."""
     services = {each.address: each.service for each in backends}
     return Counter(services[each.backend] if each.backend else CLOSED for each in answers)
@@ -210,7 +212,7 @@ async def _datagrams(backend: Backend) -> asyncio.DatagramTransport:
     return transport
 
 
-def answers(case: Case, expectation: Expectation, times: int) -> list[Answer]:
+def answers(case: Case, expectation: Expectation, times: int) -> list[StreamResponse]:
     """The same connection several times, each one of its own."""
     address = case.address_of(case.gateway(expectation))
     connection = arriving(expectation)

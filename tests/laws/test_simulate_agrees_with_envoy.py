@@ -58,7 +58,7 @@ def _seen(share: TrafficShare) -> tuple[str | None, ...] | None:
     return (found.method, found.target, found.host, *(found.header(name) for name in ("h-1", "h-2", "h-3")))
 
 
-def _saw(answer: harness.Answer) -> tuple[str | None, ...] | None:
+def _saw(answer: harness.Response) -> tuple[str | None, ...] | None:
     """The same, as it was."""
     if answer.seen is None:
         return None

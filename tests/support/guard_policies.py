@@ -18,7 +18,7 @@ from headgate.conditions import new_problem
 from headgate.conditions.build import new_condition
 from headgate.incremental import Engine
 from headgate.ir import routing as ir
-from headgate.ir.http import Answer, Exchange
+from headgate.ir.http import Exchange, LocalResponse
 from headgate.policies import PolicyKind, PolicySettings, ReferenceResolver
 from headgate.policies.base import (
     GATEWAY,
@@ -73,7 +73,7 @@ class Demand(RouteModifier, frozen=True):
     def simulate(self, exchange: Exchange) -> Exchange:
         if exchange.request.header(self.header) is not None:
             return exchange
-        return msgspec.structs.replace(exchange, answer=Answer(403))
+        return msgspec.structs.replace(exchange, answer=LocalResponse(403))
 
     def render(self, into: Rendering) -> Rendering:
         return into

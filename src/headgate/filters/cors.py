@@ -30,7 +30,7 @@ import msgspec
 from headgate.api.gateway import HTTPCORSFilter, HTTPRouteFilter
 from headgate.conditions import http_route as conditions
 from headgate.envoy import routes as envoy
-from headgate.ir.http import Answer, Exchange, HeaderChanges, Headers, Request
+from headgate.ir.http import Exchange, HeaderChanges, Headers, LocalResponse, Request
 from headgate.ir.matching import compiled
 from headgate.rendering import ConditionalRoute, Rendering
 
@@ -124,10 +124,10 @@ class CORS(HTTPFilter, frozen=True):
         changes = HeaderChanges(set=self._readable(origin))
         return msgspec.structs.replace(exchange, response_changes=(*exchange.response_changes, changes))
 
-    def _answer(self, request: Request, origin: str) -> Answer:
+    def _answer(self, request: Request, origin: str) -> LocalResponse:
         if not origin:
-            return Answer(403)
-        return Answer(204, self._allowed(origin, request.header(_METHOD), request.header(_HEADERS)))
+            return LocalResponse(403)
+        return LocalResponse(204, self._allowed(origin, request.header(_METHOD), request.header(_HEADERS)))
 
 
 def parse(declared: HTTPRouteFilter, context: ParseContext) -> CORS:

@@ -24,7 +24,7 @@ from headgate.conditions import http_route as conditions
 from headgate.envoy.http_filters import ext_authz
 from headgate.envoy.http_filters.ext_authz import AuthorizationService
 from headgate.envoy.routes import DirectResponse
-from headgate.ir.http import Answer, Exchange
+from headgate.ir.http import Exchange, LocalResponse
 from headgate.ir.routing import Backend
 from headgate.rendering import PerRoute, Rendering, cluster_name, host_and_port
 
@@ -69,7 +69,7 @@ class ExternalAuth(HTTPFilter, frozen=True):
 
     def simulate(self, exchange: Exchange) -> Exchange:
         """Assumes that the server allows the request."""
-        return exchange if self.backend else msgspec.structs.replace(exchange, answer=Answer(500))
+        return exchange if self.backend else msgspec.structs.replace(exchange, answer=LocalResponse(500))
 
 
 def parse(declared: HTTPRouteFilter, context: ParseContext) -> ExternalAuth:

@@ -17,7 +17,7 @@ import msgspec
 from headgate.api.gateway import HTTPRouteFilter
 from headgate.conditions import http_route as conditions
 from headgate.envoy.routes import UNCHANGED, HeaderChanges, Redirect
-from headgate.ir.http import Answer, Exchange
+from headgate.ir.http import Exchange, LocalResponse
 from headgate.rendering import Rendering
 
 from .base import HTTPFilter, ParseContext, Scope, read_hostname
@@ -87,7 +87,7 @@ class RequestRedirect(HTTPFilter, frozen=True):
         path = self.path.of(request.path, exchange.matched_prefix) if self.path else request.path
         _, mark, query = request.target.partition("?")
         location = f"{scheme}://{host}{path}{mark}{query}"
-        return msgspec.structs.replace(exchange, answer=Answer(self.status, (("location", location),)))
+        return msgspec.structs.replace(exchange, answer=LocalResponse(self.status, (("location", location),)))
 
 
 def _scheme(secure: bool) -> str:

@@ -59,7 +59,7 @@ class Exchange(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     matched_prefix: str = ""
     secure: bool = False
     response_changes: tuple["HeaderChanges", ...] = ()
-    answer: "Answer | None" = None
+    answer: "LocalResponse | None" = None
     mirrors: tuple["MirrorShare", ...] = ()
 
 
@@ -81,7 +81,7 @@ class HeaderChanges(msgspec.Struct, frozen=True, gc=False):
         return headers
 
 
-class Answer(msgspec.Struct, frozen=True, gc=False):
+class LocalResponse(msgspec.Struct, frozen=True, gc=False):
     """A response of the Gateway itself."""
 
     status: int

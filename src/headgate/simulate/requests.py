@@ -8,7 +8,7 @@ import msgspec
 from headgate.api.meta import Key
 from headgate.ir import routing as ir
 from headgate.ir.hostnames import covering_hostnames, host_of
-from headgate.ir.http import Answer, Exchange, HeaderChanges, MirrorShare, Request
+from headgate.ir.http import Exchange, HeaderChanges, LocalResponse, MirrorShare, Request
 from headgate.ir.limits import Limits
 
 from .lookup import RoutingTables
@@ -45,7 +45,7 @@ class RequestOutcome(msgspec.Struct, frozen=True, kw_only=True):
     hostname: str | None = None
     selected: ir.Origin | None = None
     shares: tuple[TrafficShare, ...] = ()
-    answer: Answer | None = None
+    answer: LocalResponse | None = None
     reason: str = ""
 
 
@@ -107,7 +107,9 @@ def virtual_host(
 
 def _own(status: int, reason: str, *, listener: str, hostname: str | None = None) -> RequestOutcome:
     share = TrafficShare(weight=1, status=status)
-    return RequestOutcome(listener=listener, hostname=hostname, shares=(share,), answer=Answer(status), reason=reason)
+    return RequestOutcome(
+        listener=listener, hostname=hostname, shares=(share,), answer=LocalResponse(status), reason=reason
+    )
 
 
 def _before_routing(host: ir.VirtualHost, request: Request) -> Request:
@@ -122,9 +124,9 @@ def _through(
     exchange = _filtered((*security.filters, *route.filters), arriving)
     answer, reason = exchange.answer, str(route.match)
     if security.closed is not None:
-        exchange, answer, reason = arriving, Answer(security.closed.status), security.closed.reason
+        exchange, answer, reason = arriving, LocalResponse(security.closed.status), security.closed.reason
     elif answer is None and isinstance(route.action, ir.DirectResponse):
-        answer, reason = Answer(route.action.status), route.action.reason
+        answer, reason = LocalResponse(route.action.status), route.action.reason
     if answer is not None:
         own = TrafficShare(weight=1, status=answer.status, response_changes=exchange.response_changes)
         shares: tuple[TrafficShare, ...] = (own,)

@@ -10,7 +10,7 @@ from headgate.envoy import protos
 from headgate.incremental import Engine
 from headgate.ir import precedence
 from headgate.ir import routing as ir
-from headgate.ir.http import Answer, Exchange
+from headgate.ir.http import Exchange, LocalResponse
 from headgate.ir.matching import Match
 from headgate.rendering import UnknownModifierError
 from headgate.translate.routes import hosts, virtual_host
@@ -28,7 +28,7 @@ class DenyAll(msgspec.Struct, frozen=True):
         return ()
 
     def simulate(self, exchange: Exchange) -> Exchange:
-        return msgspec.structs.replace(exchange, answer=Answer(403))
+        return msgspec.structs.replace(exchange, answer=LocalResponse(403))
 
 
 def host(

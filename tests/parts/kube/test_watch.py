@@ -44,7 +44,7 @@ def listing(version: int, *items: dict[str, Any], more: str = "") -> dict[str, A
     }
 
 
-class Seen:
+class RecordedChanges:
     """A sink that remembers."""
 
     def __init__(self) -> None:
@@ -73,9 +73,9 @@ Script = Callable[[Request, Reply], Coroutine[Any, Any, None]]
 @asynccontextmanager
 async def following(
     script: Script, cls: type[Object] = Service, timing: WatchTiming = EAGER, **selectors: Any
-) -> AsyncIterator[tuple[ScriptedApi, Seen]]:
+) -> AsyncIterator[tuple[ScriptedApi, RecordedChanges]]:
     async with ScriptedApi(script) as api, Client(Access(server=api.server)) as client:
-        seen = Seen()
+        seen = RecordedChanges()
         task = asyncio.create_task(follow(client, cls, seen, timing=timing, **selectors))
         try:
             yield api, seen
@@ -102,7 +102,7 @@ async def test_the_first_list_is_handed_over_as_synced() -> None:
         assert decoded(seen, 0).spec.ports[0].port == 80
 
 
-def decoded(seen: Seen, index: int) -> Service:
+def decoded(seen: RecordedChanges, index: int) -> Service:
     found = seen.changes[index].object
     assert isinstance(found, Service)
     return found

@@ -20,7 +20,7 @@ BACKENDS = {"a": "10.244.250.1", "b": "10.244.250.2"}
 WRITERS = 16
 
 
-class Stage:
+class BenchCluster:
     """The API, and what is written to it. `rate` is that of the load on kept connections."""
 
     def __init__(self, plane: ControlPlane, client: Client, rate: float) -> None:
@@ -92,13 +92,13 @@ def rule(path: str, *backends: dict[str, Any], **fields: Any) -> dict[str, Any]:
 
 
 @contextlib.asynccontextmanager
-async def staged(folder: Path, rate: float = 1000) -> AsyncIterator[Stage]:
+async def staged(folder: Path, rate: float = 1000) -> AsyncIterator[BenchCluster]:
     """Everything up: control plane, node, chart, backends `a` and `b` with a Service each."""
     with ControlPlane(folder) as plane:
         plane.apply_crds()
         with Installed(plane, folder), rig.backends(BACKENDS):
             async with Client.from_kubeconfig(plane.kubeconfig) as client:
-                stage = Stage(plane, client, rate)
+                stage = BenchCluster(plane, client, rate)
                 await create(client, core.Namespace, {"metadata": {"name": NAMESPACE}})
                 for name, address in BACKENDS.items():
                     await stage.service(name, address)

@@ -2,14 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 import structlog
 
 from headgate.api.core import Pod
 from headgate.api.meta import Key
 from headgate.cli.exits import Failed
+from headgate.cli.running import in_background
 from headgate.kube.client import ApiError, Client
 from headgate.kube.leases import LeaderElector
 
@@ -58,7 +58,7 @@ class Leadership:
         Raises:
             Failed: the Lease was lost to another replica.
         """
-        async with _background(self._elector.run()):
+        async with in_background(self._elector.run()):
             await self._elector.until_held()
             await self._add_label()
             self._leads = True
@@ -92,14 +92,3 @@ class Leadership:
         except ApiError as error:
             if error.status != 404:
                 raise
-
-
-@contextlib.asynccontextmanager
-async def _background(work: Coroutine[Any, Any, object]) -> AsyncIterator[None]:
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task

@@ -6,15 +6,15 @@ import itertools
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from headgate.cli.demo import scenario, screen
 from headgate.cli.demo.observations import SAMPLE_EVERY, Observations, WeightChange, watch
 from headgate.cli.demo.report import ReleaseResult, Results, WeightStep
 from headgate.cli.exits import Failed
 from headgate.cli.progress import Progress
+from headgate.cli.running import in_background
 from headgate.cluster.components import ClusterOptions
 from headgate.cluster.lifecycle import Cluster, delete_cluster, find_or_register, run_cluster
 from headgate.cluster.log_files import last_lines
@@ -33,9 +33,9 @@ async def run(speed: scenario.Speed) -> Results:
     """Run the demo. Raises `ClusterError` if the cluster does not start, `Failed` if the shop does not become ready."""
     async with _temporary_cluster() as cluster, Client.from_kubeconfig(cluster.folder.kubeconfig) as client:
         observations = Observations()
-        async with _in_background(watch(client, observations)):
+        async with in_background(watch(client, observations)):
             with screen.display(observations) as refresh:
-                async with _in_background(_refreshing(refresh)):
+                async with in_background(_refreshing(refresh)):
                     for document in scenario.manifests(speed):
                         await scenario.apply(client, document)
                     await _set_up(observations, cluster)
@@ -148,15 +148,3 @@ async def _refreshing(refresh: Callable[[], None]) -> None:
     while True:
         refresh()
         await asyncio.sleep(SAMPLE_EVERY)
-
-
-@contextlib.asynccontextmanager
-async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run `work` while the block runs. An error of `work` is raised at the end of the block."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task

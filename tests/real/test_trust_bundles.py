@@ -13,7 +13,7 @@ from support.control_plane import ControlPlane
 from support.installed import APART, Installed
 from support.waiting import until
 
-NAMESPACE = "believing"
+NAMESPACE = "trusting"
 MANIFESTS = f"""
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
@@ -39,14 +39,14 @@ BUNDLE = {
 def cluster(local_networks: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A control plane whose API has them, and Headgate on it."""
     with ControlPlane(
-        tmp_path_factory.mktemp("believing"),
+        tmp_path_factory.mktemp("trusting"),
         api=(
             "--feature-gates=ClusterTrustBundle=true",
             "--runtime-config=certificates.k8s.io/v1beta1/clustertrustbundles=true",
         ),
     ) as plane:
         plane.apply_crds()
-        with Installed(plane, tmp_path_factory.mktemp("installed-believing"), node=APART):
+        with Installed(plane, tmp_path_factory.mktemp("installed-trusting"), node=APART):
             plane.kubectl("create", "namespace", NAMESPACE)
             plane.kubectl.apply(MANIFESTS)
             yield plane
@@ -67,10 +67,10 @@ def test_an_api_that_has_them_has_the_feature(cluster: ControlPlane) -> None:
     until(lambda: "ClusterTrustBundle" in features(), what="ClusterTrustBundle is supported")
 
 
-def test_one_that_goes_is_believed_no_more_and_one_that_comes_is(cluster: ControlPlane) -> None:
-    missing = "ClusterTrustBundle clients: is missing"
+def test_a_deleted_bundle_is_no_longer_trusted_and_a_new_one_is(cluster: ControlPlane) -> None:
+    missing = "ClusterTrustBundle clients: does not exist"
     until(lambda: missing in says(cluster)[0], what="it is missing", tolerate=(OSError, KeyError, ValueError))
     cluster.kubectl.apply(yaml.safe_dump(BUNDLE))
-    until(lambda: missing not in says(cluster)[0], what="it is believed")
+    until(lambda: missing not in says(cluster)[0], what="it is trusted")
     cluster.kubectl("delete", "clustertrustbundle", "clients")
     until(lambda: missing in says(cluster)[0], what="it is missing again")

@@ -14,14 +14,16 @@ PROGRAMMED = "Programmed"
 
 
 def accepted(invalid: Sequence[str]) -> Condition:
-    """The Gateway accepts the ListenerSet, and at least one of its listeners is valid; `invalid` are the others."""
+    """The Gateway accepts the ListenerSet and at least one of its listeners; `invalid` are the others. An accepted
+    listener may still have unresolved references, such as a Secret that does not exist yet.
+    """
     if not invalid:
-        return new_condition(ACCEPTED, True, "Accepted", "the ListenerSet and all its listeners are valid")
+        return new_condition(ACCEPTED, True, "Accepted", "the ListenerSet and all its listeners are accepted")
     return new_condition(
         ACCEPTED,
         True,
         "ListenersNotValid",
-        f"invalid: {listener_names(invalid)}; see their conditions. The other listeners are served",
+        f"invalid: {listener_names(invalid)}; see their conditions. The other listeners are accepted",
     )
 
 
@@ -35,13 +37,23 @@ def not_programmed(problem: Problem) -> Condition:
     return new_condition(PROGRAMMED, False, problem.reason, str(problem))
 
 
-def no_valid_listener(type_: str, invalid: Sequence[str]) -> Condition:
-    """No listener is valid. `type_` is Accepted or Programmed; both conditions are False then."""
+def no_accepted_listener(names: Sequence[str]) -> Condition:
+    """The Gateway accepts no listener of the ListenerSet."""
     return new_condition(
-        type_,
+        ACCEPTED,
         False,
         "ListenersNotValid",
-        f"no listener is valid: {listener_names(invalid)}; see their conditions",
+        f"no listener is valid: {listener_names(names)}; see their conditions",
+    )
+
+
+def no_served_listener(names: Sequence[str]) -> Condition:
+    """No listener can be served. The ListenerSet may be accepted, if they only lack certificates."""
+    return new_condition(
+        PROGRAMMED,
+        False,
+        "ListenersNotValid",
+        f"no listener can be served: {listener_names(names)}; see their conditions",
     )
 
 

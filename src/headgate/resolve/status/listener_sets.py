@@ -25,7 +25,7 @@ def declare(inputs: StatusInputs, listener_statuses: ListenerStatuses) -> Collec
         of_gateway = read(listener_statuses.conditions, listener_set.gateway) or ()
         own = [listener for listener in of_gateway if listener.validated.owner == owner]
         return api.ListenerSetStatus(
-            conditions=stamp(_accepted_and_programmed(own), generation),
+            conditions=stamp((_accepted(own), _programmed(own)), generation),
             listeners=tuple(listener.status(generation) for listener in own),
         )
 
@@ -33,22 +33,32 @@ def declare(inputs: StatusInputs, listener_statuses: ListenerStatuses) -> Collec
 
 
 def attached_listener_sets(listeners: Sequence[ListenerConditions]) -> int:
-    """The number of ListenerSets that are attached to a Gateway: those with a valid listener."""
-    owners = {listener.validated.owner for listener in listeners if _is_valid(listener)}
+    """The number of ListenerSets that are attached to a Gateway: those that are accepted."""
+    owners = {listener.validated.owner for listener in listeners if _is_accepted(listener)}
     return sum(1 for owner in owners if owner.kind == "ListenerSet")
 
 
-def _is_valid(listener: ListenerConditions) -> bool:
-    return listener.validated.listener is not None
+def _is_accepted(listener: ListenerConditions) -> bool:
+    """Whether the ListenerSet may be accepted for this listener: it serves, or it only lacks a usable certificate.
+
+    `InvalidCertificateRef` is a reason of ResolvedRefs only, and a client that gets the certificate may wait for
+    Accepted first. A reference that is not permitted is an invalid configuration.
+    """
+    validated = listener.validated
+    if validated.listener is not None:
+        return True
+    return validated.accepted and all(problem.reason != "RefNotPermitted" for problem in validated.problems)
 
 
-def _accepted_and_programmed(own: Sequence[ListenerConditions]) -> tuple[Condition, Condition]:
-    invalid = [listener.validated.section for listener in own if not _is_valid(listener)]
+def _accepted(own: Sequence[ListenerConditions]) -> Condition:
+    invalid = [listener.validated.section for listener in own if not _is_accepted(listener)]
     if len(invalid) == len(own):
-        return (
-            conditions.no_valid_listener(conditions.ACCEPTED, invalid),
-            conditions.no_valid_listener(conditions.PROGRAMMED, invalid),
-        )
+        return conditions.no_accepted_listener(invalid)
+    return conditions.accepted(invalid)
+
+
+def _programmed(own: Sequence[ListenerConditions]) -> Condition:
+    if all(listener.validated.listener is None for listener in own):
+        return conditions.no_served_listener([listener.validated.section for listener in own])
     is_serving = any(listener.serving for listener in own)
-    programmed = conditions.programmed() if is_serving else conditions.pending(WAITING_FOR_ENVOY)
-    return conditions.accepted(invalid), programmed
+    return conditions.programmed() if is_serving else conditions.pending(WAITING_FOR_ENVOY)

@@ -1,5 +1,6 @@
 """`headgate up`: a local cluster in the foreground, or detached."""
 
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -141,7 +142,7 @@ def _detach(registration: "Registration", options: "ClusterOptions", port: int |
     from headgate.cluster.errors import ClusterError  # noqa: PLC0415
     from headgate.cluster.lifecycle import read_state  # noqa: PLC0415
     from headgate.cluster.log_files import last_lines  # noqa: PLC0415
-    from headgate.host.python import module_command  # noqa: PLC0415
+    from headgate.host.python import module_command, module_path  # noqa: PLC0415
 
     cluster = registration.cluster
     folder = cluster.folder
@@ -154,7 +155,14 @@ def _detach(registration: "Registration", options: "ClusterOptions", port: int |
     command += ["--crds", options.crds] if options.crds else []
     command += ["--pod-network", options.pod_network, *_cidrs(cluster)]
     with folder.log_of_up.open("wb") as log:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        child = subprocess.Popen(
+            command,
+            env={**os.environ, **module_path()},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
     try:
         while not ((state := read_state(folder)) and state.ready):
             if (code := child.poll()) is not None:

@@ -20,6 +20,7 @@ from headgate.cluster.supervisor import Component, ComponentEvent, Supervisor
 from headgate.host import process_records, socket_paths
 from headgate.host.files import write_atomically
 from headgate.host.process_records import ProcessRecord
+from headgate.host.python import module_path
 
 EventHandler = Callable[[ComponentEvent], None]
 #: Seconds for a supervisor to stop all components, including the grace periods of pods.
@@ -176,7 +177,7 @@ async def run_cluster(
                 records=folder.processes,
                 log=folder.log,
                 on_event=on_event,
-                environment={orphans.MARK: str(folder.path)},
+                environment={orphans.MARK: str(folder.path), **module_path()},
             )
             _write_state(cluster, ready=False)
             try:

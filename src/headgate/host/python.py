@@ -15,9 +15,14 @@ def module_command(module: str) -> tuple[str, ...]:
 
 
 def module_path() -> dict[str, str]:
-    """`PYTHONPATH` of this process with its absolute folders alone; empty without one.
+    """`PYTHONPATH` of this process for another program, with absolute folders; empty if the variable is not set.
 
-    An empty or relative entry means the working directory of the program, which is a different one for each.
+    An empty entry, as in `:/opt/lib`, means the working directory and is left out. A relative entry becomes absolute,
+    because the other program may have another working directory.
     """
-    folders = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if Path(entry).is_absolute()]
-    return {"PYTHONPATH": os.pathsep.join(folders)} if folders else {}
+    configured = os.environ.get("PYTHONPATH")
+    if configured is None:
+        return {}
+    return {
+        "PYTHONPATH": os.pathsep.join(str(Path(entry).absolute()) for entry in configured.split(os.pathsep) if entry)
+    }

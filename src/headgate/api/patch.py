@@ -8,17 +8,25 @@ null holds, `replace` adds and `copy` copies null.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import json_pointer
+from . import bounded, json_pointer
 
 Schema = Mapping[str, Any]
 
 
-class PatchError(ValueError):
-    """A patch that is malformed, or one that `does_not_apply`: a path does not exist, or a test fails."""
+#: The bounds of kube-apiserver for one JSON Patch: operations, and bytes that its `copy` operations add together.
+MOST_OPERATIONS = 10_000
+MOST_COPIED = 3 * 1024 * 1024
 
-    def __init__(self, message: str, *, does_not_apply: bool = False) -> None:
+
+class PatchError(ValueError):
+    """A patch that is malformed; one that `does_not_apply`: a path does not exist, or a test fails; or one that is
+    `too_large`: it has too many operations, or they copy too much.
+    """
+
+    def __init__(self, message: str, *, does_not_apply: bool = False, too_large: bool = False) -> None:
         super().__init__(message)
         self.does_not_apply = does_not_apply
+        self.too_large = too_large
 
 
 # --- JSON Patch -------------------------------------------------------------------------------------------------------
@@ -28,12 +36,31 @@ def json_patch(document: Any, operations: Sequence[Mapping[str, Any]]) -> Any:
     """Apply the operations in order; all or none. Raises `PatchError`."""
     if not isinstance(operations, list | tuple):
         raise PatchError("a JSON patch is a list of operations")
-    result = _copied(document)
+    if len(operations) > MOST_OPERATIONS:
+        message = f"a JSON patch has at most {MOST_OPERATIONS} operations, found {len(operations)}"
+        raise PatchError(message, too_large=True)
+    result, copied = _copied(document), 0
     for index, operation in enumerate(operations):
         if not isinstance(operation, Mapping):
             raise PatchError(f"operation {index} is no object")
+        if operation.get("op") == "copy":
+            copied += _copy_size(result, operation)
+            if copied > MOST_COPIED:
+                message = f"operation {index}: the copy operations copy more than {MOST_COPIED} bytes together"
+                raise PatchError(message, too_large=True)
         result = _operate(result, operation, index)
     return result
+
+
+def _copy_size(document: Any, operation: Mapping[str, Any]) -> int:
+    """About how many bytes a `copy` adds. Raises `PatchError`, also for what is nested too deeply by copies."""
+    source = str(operation.get("from", ""))
+    value = _read(document, _pointer(source), source)
+    try:
+        bounded.check_levels(value)
+    except bounded.BoundsError as error:
+        raise PatchError(f"{source}: {error}") from None
+    return bounded.size(value)
 
 
 def _copied(value: Any) -> Any:
@@ -67,10 +94,10 @@ def _operate(document: Any, operation: Mapping[str, Any], index: int) -> Any:
             if op == "move" and path.startswith(source + "/"):
                 raise PatchError(f"operation {index}: cannot move {source} into itself")
             read = _get if op == "move" else _read
-            moved = _copied(read(document, _pointer(source), source))
-            if op == "move":
-                document = _remove(document, _pointer(source), source)
-            return _add(document, where, moved, path)
+            moved = read(document, _pointer(source), source)
+            if op == "copy":
+                return _add(document, where, _copied(moved), path)
+            return _add(_remove(document, _pointer(source), source), where, moved, path)
     raise PatchError(f"operation {index}: unknown op {op!r}; add, remove, replace, move, copy and test exist")
 
 

@@ -195,3 +195,34 @@ def test_null_removes_a_field() -> None:
 def test_directives_never_reach_the_document() -> None:
     patch = {"containers": [{"name": "c", "env": [{"name": "X", "$patch": "delete"}], "$setElementOrder/env": []}]}
     assert strategic_merge_patch({}, patch, CONTAINERS) == {"containers": [{"name": "c", "env": []}]}
+
+
+def test_copies_that_double_are_bounded() -> None:
+    copies = [{"op": "copy", "from": "/a", "path": f"/a/k{n}"} for n in range(27)]
+    with pytest.raises(PatchError, match="copy more than 3145728 bytes") as raised:
+        json_patch({"a": {"x": "y" * 50}}, copies)
+    assert raised.value.too_large
+
+
+def test_copies_into_themselves_do_not_nest_without_end() -> None:
+    copies = [{"op": "copy", "from": "/a", "path": "/a" + "/x" * n} for n in range(1, 200)]
+    with pytest.raises(PatchError):
+        json_patch({"a": {}}, copies)
+
+
+def test_operations_are_bounded() -> None:
+    operations: list[dict[str, Any]] = [{"op": "test", "path": "/a", "value": None}] * 10_001
+    with pytest.raises(PatchError, match="at most 10000 operations, found 10001") as raised:
+        json_patch({}, operations)
+    assert raised.value.too_large
+
+
+def test_a_moved_value_is_where_it_went_and_nowhere_else() -> None:
+    operations: list[dict[str, Any]] = [
+        {"op": "move", "from": "/a", "path": "/b"},
+        {"op": "copy", "from": "/b", "path": "/c"},
+        {"op": "add", "path": "/b/x", "value": 1},
+    ]
+    document = {"a": {"y": 2}}
+    assert json_patch(document, operations) == {"b": {"y": 2, "x": 1}, "c": {"y": 2}}
+    assert document == {"a": {"y": 2}}

@@ -47,7 +47,7 @@ class App:
         try:
             request = await read_request(scope, receive)
         except TooLargeError:
-            refusal = status_errors.StatusError(413, "RequestEntityTooLarge", "the body is larger than 3 MiB")
+            refusal = status_errors.too_large("the body is larger than 3 MiB")
             await send_response(send, json_response(refusal.body(), refusal.code))
             return
         if request is None:

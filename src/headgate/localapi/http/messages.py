@@ -1,17 +1,22 @@
 """Requests and responses on ASGI, as far as the API needs them."""
 
 import contextlib
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
 
 import msgspec
 
+from headgate.localapi.registry import status_errors
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 JSON = "application/json"
+
+_NUMBER = re.compile(r"[0-9]{1,19}")
 
 #: etcd's limit for one object is 1.5 MB and kube-apiserver reads 3 MB at most.
 LARGEST_BODY = 3 * 1024 * 1024
@@ -31,6 +36,18 @@ class Request(msgspec.Struct, frozen=True):
     def parameter(self, name: str, default: str = "") -> str:
         """A query parameter."""
         return self.query.get(name, [default])[0]
+
+    def number(self, name: str) -> int | None:
+        """A query parameter that is a whole number of 64 bits, not below 0; None if it is absent or empty.
+
+        Raises `StatusError` (400) for any other text.
+        """
+        text = self.parameter(name)
+        if not text:
+            return None
+        if not _NUMBER.fullmatch(text) or int(text) >= 1 << 63:
+            raise status_errors.bad_request(f"{name} is {text[:40]!r}; it must be a whole number, 0 or more")
+        return int(text)
 
     def flag(self, name: str) -> bool:
         """Whether a query parameter is true; `?watch` without a value is."""

@@ -152,7 +152,7 @@ def list_(api: Api, request: Request, resource: Resource, version: str, namespac
     if token := request.parameter("continue"):
         revision, start = _read_token(token)
     matching = (record for record in collection.after(start, namespace) if wanted.takes(record))
-    limit = int(request.parameter("limit") or 0)
+    limit = request.number("limit") or 0
     metadata: dict[str, Any] = {"resourceVersion": str(revision)}
     if limit > 0:
         records = list(islice(matching, limit))
@@ -173,7 +173,7 @@ def _token(revision: int, last: Key) -> str:
 def _read_token(token: str) -> tuple[int, Key]:
     try:
         revision, namespace, name = msgspec.json.decode(base64.urlsafe_b64decode(token), type=tuple[int, str, str])
-    except ValueError:
+    except (ValueError, RecursionError):
         raise status_errors.bad_request(
             "continue key is not valid: use the one of the page before, unchanged"
         ) from None
@@ -208,21 +208,19 @@ def watch(
     api: Api, request: Request, resource: Resource, version: str, namespace: str, name: str = ""
 ) -> StreamingResponse:
     """Changes as they happen, one JSON object per line."""
-    revision = request.parameter("resourceVersion")
+    revision = request.number("resourceVersion")
     initial = request.flag("sendInitialEvents")
-    if not revision.isdigit() and revision:
-        raise status_errors.bad_request(f"invalid resource version {revision!r}")
     if initial and (
         request.parameter("resourceVersionMatch") != "NotOlderThan" or not request.flag("allowWatchBookmarks")
     ):
         raise status_errors.bad_request(
             "sendInitialEvents needs resourceVersionMatch=NotOlderThan and allowWatchBookmarks=true"
         )
-    seconds = request.parameter("timeoutSeconds")
+    seconds = request.number("timeoutSeconds")
     wanted = Watch(
         form=representation(request, resource, version),
         selection=selection(resource, namespace, request, name),
-        revision=None if initial or revision in ("", "0") else int(revision),
+        revision=None if initial or not revision else revision,
         bookmarks=request.flag("allowWatchBookmarks"),
         initial_end=initial,
         seconds=float(seconds) if seconds else random.uniform(1800, 3600),  # noqa: S311 - spreads reconnects

@@ -1,12 +1,14 @@
 """POST, PUT, PATCH and DELETE: bodies in JSON, YAML or protobuf, and three types of patches."""
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import yaml
 
+from headgate.api import bounded
 from headgate.api import patch as patches
 from headgate.api.problems import Problem
 from headgate.localapi.registry import status_errors, strategy
@@ -17,7 +19,6 @@ from headgate.localapi.storage.cache import Record
 from . import protobuf, read_handlers
 from .messages import JSON, Request, Response
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _APPLY = frozenset({"application/apply-patch+yaml", "application/apply-patch+json"})
 #: Warnings are headers, and clients limit the size of headers.
 _MOST_WARNINGS, _LONGEST_WARNING = 16, 250
@@ -50,11 +51,13 @@ def body(request: Request) -> Any:
     media = request.content_type
     try:
         if media == protobuf.CONTENT_TYPE:
-            return protobuf.decode(request.body)
+            return _checked(protobuf.decode(request.body))
         if media in _YAML:
-            return yaml.load(request.body, Loader=_LOADER)  # noqa: S506 - safe
+            return bounded.decode_yaml(request.body)
         if media in {"", JSON} or media.startswith("text/"):
-            return msgspec.json.decode(request.body)
+            return bounded.decode_json(request.body)
+    except RecursionError:
+        raise status_errors.bad_request("the body cannot be read: it is nested too deeply") from None
     except (ValueError, yaml.YAMLError) as error:
         raise status_errors.bad_request(f"the body cannot be read: {error}") from None
     raise status_errors.unsupported_media(
@@ -132,8 +135,8 @@ def _apply(
         problem = Problem("fieldManager", "FieldValueRequired", "Required value: is required for apply patch")
         raise status_errors.invalid("meta.k8s.io", "PatchOptions", "", [problem])
     try:
-        config = yaml.load(request.body, Loader=_LOADER)  # noqa: S506 - safe
-    except yaml.YAMLError as error:
+        config = bounded.decode_yaml(request.body)
+    except (ValueError, yaml.YAMLError) as error:
         raise status_errors.bad_request(f"error decoding YAML: {error}") from None
     with _with_earlier_warnings(how):
         record, new = api.apply(
@@ -154,23 +157,35 @@ def apply_patch(request: Request, resource: Resource, version: str, old: Object)
     media = request.content_type
     try:
         if media == "application/json-patch+json":
-            return patches.json_patch(old, msgspec.json.decode(request.body))
+            return _checked(patches.json_patch(old, bounded.decode_json(request.body)))
         if media == "application/merge-patch+json":
-            return patches.merge_patch(old, _object(msgspec.json.decode(request.body)))
+            return patches.merge_patch(old, _object(bounded.decode_json(request.body)))
         if media == "application/strategic-merge-patch+json" and not resource.custom:
-            return patches.strategic_merge_patch(old, msgspec.json.decode(request.body), resource.schema(version))
+            return patches.strategic_merge_patch(old, bounded.decode_json(request.body), resource.schema(version))
     except patches.PatchError as error:
+        if error.too_large:
+            raise status_errors.too_large(str(error)) from None
         if error.does_not_apply:
             message = f"the server rejected our request due to an error in our request: {error}"
             raise status_errors.StatusError(422, "Invalid", message) from None
         raise status_errors.bad_request(str(error)) from None
+    except bounded.BoundsError as error:
+        raise status_errors.bad_request(f"the patch, or the object after it, is {error}") from None
     except msgspec.DecodeError as error:
         raise status_errors.bad_request(f"the patch is not JSON: {error}") from None
+    except RecursionError:
+        raise status_errors.bad_request("the object after the patch is nested too deeply") from None
     taken = ["application/json-patch+json", "application/merge-patch+json", *sorted(_APPLY)]
     taken += [] if resource.custom else ["application/strategic-merge-patch+json"]
     raise status_errors.unsupported_media(
         f"the body of the request was in an unknown format ({media}) - accepted media types include: {', '.join(taken)}"
     )
+
+
+def _checked(value: Any) -> Any:
+    """The value. Raises `BoundsError` if it is nested too deeply."""
+    bounded.check_levels(value)
+    return value
 
 
 def _object(value: Any) -> Any:
@@ -200,15 +215,25 @@ def delete_options(request: Request) -> tuple[strategy.DeleteOptions, WriteOptio
     if "orphanDependents" in given and not policy:
         policy = "Orphan" if given["orphanDependents"] in (True, "true") else "Background"
     conditions = given.get("preconditions") or {}
+    if not isinstance(conditions, Mapping):
+        raise status_errors.bad_request("preconditions of a deletion are an object with uid and resourceVersion")
     grace = given.get("gracePeriodSeconds")
     how = strategy.DeleteOptions(
-        grace=None if grace is None else int(grace),
+        grace=_seconds(grace),
         propagation=policy,
         uid=conditions.get("uid") or "",
         revision=conditions.get("resourceVersion") or "",
     )
     dry_run = _dry_run([*request.query.get("dryRun", []), *(given.get("dryRun") or [])])
     return how, WriteOptions(dry_run=dry_run, warnings=[], user=request.user)
+
+
+def _seconds(grace: Any) -> int | None:
+    """gracePeriodSeconds from a query (text) or a body (a number)."""
+    number = int(grace) if isinstance(grace, str) and re.fullmatch(r"-?[0-9]{1,18}", grace) else grace
+    if number is not None and (not isinstance(number, int) or isinstance(number, bool)):
+        raise status_errors.bad_request(f"gracePeriodSeconds is {str(grace)[:40]!r}; it must be a whole number")
+    return number
 
 
 def delete(api: Api, request: Request, resource: Resource, version: str, namespace: str, name: str) -> Response:

@@ -22,6 +22,8 @@ from headgate.localapi.storage.store import Row, Store
 
 from . import managed_fields, names, status_errors, strategy
 
+#: The limit of a stored object, in bytes of JSON: the size of a request that etcd takes by default.
+LARGEST_OBJECT = 1536 * 1024
 #: Namespaces that always exist and cannot be deleted.
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
@@ -274,14 +276,23 @@ class Api:
             cause = Problem("metadata.namespace", "NamespaceTerminating", f"namespace {namespace} is being terminated")
             raise status_errors.forbidden(resource.group, resource.plural, name, why, [cause])
 
+    def _check_size(self, row: Row) -> None:
+        """Refuse an object that is too large, unless it was and does not grow."""
+        before = self.cache.collection(row.resource).records.get(Key(row.namespace, row.name))
+        if len(row.body) > max(LARGEST_OBJECT, len(before.body) if before else 0):
+            raise status_errors.too_large(f"the object has {len(row.body)} bytes; the limit is {LARGEST_OBJECT}")
+
     def _put(self, resource: Resource, new: Object, old: Object | None, options: WriteOptions) -> Record:
         options.warnings.extend(resource.strategy.warnings(new))
         if old is not None and strategy.is_finalized(resource, new):
             return self._remove(resource, new, options)
         if options.dry_run:
             before = int(old["metadata"]["resourceVersion"]) if old else 0
-            return served.record(resource, self._row(resource, new, before))
+            row = self._row(resource, new, before)
+            self._check_size(row)
+            return served.record(resource, row)
         row = self._row(resource, new, self.cache.next_revision())
+        self._check_size(row)
         record = self.cache.put(resource.id, row)
         self._tell(resource, new, old)
         return record

@@ -98,6 +98,11 @@ def bad_request(message: str) -> StatusError:
     return StatusError(400, "BadRequest", message)
 
 
+def too_large(message: str) -> StatusError:
+    """The body, or the object that it would make, is larger than the limit."""
+    return StatusError(413, "RequestEntityTooLarge", f"Request entity too large: {message}")
+
+
 def expired(message: str) -> StatusError:
     """The resource version or the continue token is too old."""
     return StatusError(410, "Expired", message)

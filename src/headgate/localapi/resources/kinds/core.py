@@ -96,7 +96,7 @@ def _prepare_secret(new: Object, old: Object | None) -> None:
 
 
 def _secret_problems(new: Object, old: Object | None) -> Iterator[Problem]:
-    yield from _configuration_problems(new, old, ("data",))
+    yield from _configuration_problems(new, old, encoded=("data",))
     for key in _REQUIRED_KEYS.get(new["type"], ()):
         if key not in (new.get("data") or {}):
             yield Problem(
@@ -107,11 +107,23 @@ def _secret_problems(new: Object, old: Object | None) -> Iterator[Problem]:
 
 
 def _config_map_problems(new: Object, old: Object | None) -> Iterator[Problem]:
-    yield from _configuration_problems(new, old, ("data", "binaryData"))
+    yield from _configuration_problems(new, old, plain=("data",), encoded=("binaryData",))
 
 
-def _configuration_problems(new: Object, old: Object | None, fields: tuple[str, ...]) -> Iterator[Problem]:
-    for field in fields:
+#: The limit of all values of a ConfigMap or Secret together, in bytes, after base64 is decoded: as in Kubernetes.
+LARGEST_DATA = 1024 * 1024
+
+
+def _configuration_problems(
+    new: Object, old: Object | None, *, plain: tuple[str, ...] = (), encoded: tuple[str, ...] = ()
+) -> Iterator[Problem]:
+    texts = [value for field in plain for value in (new.get(field) or {}).values()]
+    binaries = [value for field in encoded for value in (new.get(field) or {}).values()]
+    total = sum(len(text.encode()) for text in texts) + sum(len(text) // 4 * 3 - text.count("=") for text in binaries)
+    if total > LARGEST_DATA:
+        message = f"Too long: may not be more than {LARGEST_DATA} bytes"
+        yield Problem("data", "FieldValueTooLong", message)
+    for field in (*plain, *encoded):
         for key in new.get(field) or {}:
             if not _KEY.fullmatch(key):
                 rule = "a key consists of letters, digits, '-', '_' and '.'"

@@ -442,10 +442,15 @@ def furniture() -> list[Object]:
 
 
 requests = st.builds(
-    lambda host, path, query, method, headers, origin: Request(
-        host=host, target=path + query, method=method, headers=tuple(sorted({**headers, **origin}.items())), port=80
+    lambda host, suffix, path, query, method, headers, origin: Request(
+        host=host + suffix,
+        target=path + query,
+        method=method,
+        headers=tuple(sorted({**headers, **origin}.items())),
+        port=80,
     ),
     st.sampled_from(HOSTS),
+    st.sampled_from(["", ".", ":8080", ".:8080"]),
     st.sampled_from(PATHS),
     st.sampled_from(["", "?q-1=v", "?q-1=vv&q-2=w", "?q-1=w&q-1=v"]),
     st.sampled_from(["GET", "POST", "OPTIONS"]),

@@ -185,7 +185,7 @@ class LeaderElector:
         try:
             async with asyncio.timeout(self._timing.renew_deadline):
                 lease = await self._acquire_or_renew()
-        except (ApiError, TimeoutError) as error:
+        except (ApiError, codec.DecodeError, TimeoutError) as error:
             self._log_failure(str(error) or "timed out")
             return
         self._log_failure("")

@@ -176,6 +176,26 @@ async def test_a_leader_that_cannot_reach_the_api_stops_leading_by_the_clock() -
             assert not holder.is_leader
 
 
+async def test_a_lease_that_does_not_decode_is_read_again() -> None:
+    broken = True
+
+    async def script(request: Request, reply: Reply) -> None:
+        if request.method == "POST":
+            await reply.json(msgspec.json.decode(request.body))
+        elif broken:
+            await reply.body(b'{"metadata": {"managedFields": ' + b"[" * 1200 + b"]" * 1200 + b"}}")
+        else:
+            await reply.refuse(404, "NotFound")
+
+    async with ScriptedApi(script) as api, Client(Access(api.server)) as client:
+        holder = LeaderElector(client, Key("n", "l"), "me", timing=QUICK)
+        async with running(holder):
+            await eventually(lambda: len(api.requests) > 2)
+            assert not holder.is_leader
+            broken = False
+            await holder.until_held()
+
+
 async def test_becoming_and_ceasing_to_be_the_leader_is_reported(local_api: Path) -> None:
     told: list[bool] = []
     async with Client.from_kubeconfig(local_api) as client:

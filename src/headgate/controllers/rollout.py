@@ -172,8 +172,7 @@ class Rollouts:
                     self._canary_changed(change.key, change.object)
                 else:
                     self._object_changed(kind, change.key)
-            for key, error in batch.broken:
-                _log.warning("object does not decode", kind=kind, key=str(key), error=str(error))
+            for key, _ in batch.broken:
                 if cls is Canary:
                     self._broken.add(key)
                     self._queue.add(key)

@@ -80,8 +80,6 @@ class Workloads:
         cache = self._cache(cls)
 
         def sink(batch: Batch[T]) -> None:
-            for key, error in batch.broken:
-                _log.warning("an object cannot be read", kind=codec.kind_of(cls).kind, key=str(key), error=str(error))
             for was, now in cache.apply(batch):
                 self._changed(was, now)
             if self._early is not None and all(self._cache(kind).synced for kind in _KINDS):

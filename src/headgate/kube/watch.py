@@ -14,8 +14,8 @@ The rules, in the order in which `follow` applies them:
    If the API serves none, that is not an error: the collection is synced and empty, and is tried again slowly, because
    its CustomResourceDefinition may be created. (`served_kinds.follow_served` knows the served version; to it 404 is an
    error like others.)
-7. An object that does not decode is delivered as *broken*, by its key; all others are delivered. What the consumer had
-   of a broken object stays valid until it decodes again or is deleted.
+7. An object that does not decode is logged, counted and delivered as *broken*, by its key; all others are delivered.
+   What the consumer had of a broken object stays valid until it decodes again or is deleted.
 """
 
 import asyncio
@@ -359,6 +359,7 @@ class Follower(Generic[T]):
         self, changes: Iterable[Change[T]], broken: Iterable[tuple[Key, codec.DecodeError]] = (), *, served: bool = True
     ) -> None:
         broken = tuple(broken)
-        if broken:
-            BROKEN.labels(self._kind).inc(len(broken))
+        for key, error in broken:
+            BROKEN.labels(self._kind).inc()
+            _log.warning("object does not decode", kind=self._kind, key=str(key), error=str(error))
         self._sink(Batch(tuple(changes), broken, self._synced, served))

@@ -7,9 +7,6 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import structlog
-
-from headgate.api import codec
 from headgate.api.core import ConfigMap, Secret
 from headgate.api.discovery import EndpointSlice
 from headgate.api.meta import Key, Object
@@ -17,7 +14,6 @@ from headgate.kube.client import Client
 from headgate.kube.watch import Batch, follow
 from headgate.workloads.endpoints import SERVICE_LABEL
 
-_log = structlog.get_logger("headgate.node")
 #: Kind and name of an object; of an EndpointSlice, the name of its Service.
 WatchedObject = tuple[type[Object], Key]
 
@@ -97,8 +93,6 @@ class ObjectWatches:
                     watch.objects.pop(change.key, None)
                 else:
                     watch.objects[change.key] = change.object
-            for broken, error in batch.broken:
-                _log.warning("object does not decode", kind=codec.kind_of(cls).kind, key=str(broken), error=str(error))
             watch.synced = watch.synced or batch.synced
             self._on_change()
 

@@ -354,13 +354,17 @@ async def test_an_object_of_any_depth_is_broken_and_its_neighbours_go_on() -> No
         await forever(reply)
 
     before = broken_services()
+    with capture_logs() as logs:
+        async with following(script) as (_, seen):
+            await eventually(lambda: len(seen.changes) == 4)
+    assert [entry["key"] for entry in logs if entry["event"] == "object does not decode"] == ["shop/deep"] * 2
     async with following(script) as (_, seen):
         await eventually(lambda: len(seen.changes) == 4)
         assert seen.words == ["+good", "+other", "-other", "+good"]
         broken = [entry for batch in seen.batches for entry in batch.broken]
         assert [key.name for key, _ in broken] == ["deep", "deep"]
         assert "nested too deeply" in broken[0][1].message
-    assert broken_services() - before == 2
+    assert broken_services() - before == 4
 
 
 async def test_a_list_leaves_out_and_names_what_is_nested_too_deeply() -> None:

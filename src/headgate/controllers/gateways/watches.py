@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import structlog
-
 from headgate.api import codec
 from headgate.api.meta import Key, Object, Ref
 from headgate.kube.client import Client
@@ -19,8 +17,6 @@ from headgate.world.trim import Interner
 
 from . import fleet_objects
 from .reference_barrier import ReferenceBarrier
-
-_log = structlog.get_logger("headgate.controllers.gateways")
 
 #: The collection of the CustomResourceDefinitions, among the names of those that are not complete yet.
 _DEFINITIONS = "definitions"
@@ -90,8 +86,6 @@ class WorldWatches:
                 if new is not None and kind.trim is not None:
                     new = kind.trim(new, self._interner)
                 self._barrier.apply(kind.type, change.key, new)
-            for key, error in batch.broken:
-                _log.error("an object cannot be read", kind=kind.name, key=str(key), error=str(error))
             self._on_changed(kind.type, [change.key for change in batch.changes])
             if kind.optional and batch.served != (kind.name in self._optional_served):
                 self._optional_served ^= {kind.name}

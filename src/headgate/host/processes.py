@@ -10,6 +10,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
@@ -19,6 +20,9 @@ import msgspec
 from . import process_records
 from .files import private_folder
 from .process_records import ProcessRecord
+
+#: Seconds between two looks at a killed group, and how long it is waited for.
+_POLL, _KILLED = 0.01, 5.0
 
 
 class StartError(Exception):
@@ -89,11 +93,24 @@ class Process:
         await _exited(self._popen)
         # The leader is a zombie until it is reaped, so its id cannot belong to another group yet.
         _kill_group(self.pid)
+        ended = await self._group_ended()
         code = self._popen.wait()
-        with contextlib.suppress(OSError):  # a record that stays matches no process
-            self._file.unlink(missing_ok=True)
+        if ended:
+            with contextlib.suppress(OSError):  # a record that stays matches no process
+                self._file.unlink(missing_ok=True)
         if not self._exit_code.done():
             self._exit_code.set_result(code)
+
+    async def _group_ended(self) -> bool:
+        """Whether the killed group is gone. A process ends a moment after SIGKILL; one that is stuck in the kernel may
+        stay, and then so does its record.
+        """
+        deadline = time.monotonic() + _KILLED
+        while process_records.is_group_running(self.record):
+            if time.monotonic() >= deadline:
+                return False
+            await asyncio.sleep(_POLL)
+        return True
 
 
 class Processes:
